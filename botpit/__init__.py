@@ -1,0 +1,20 @@
+"""Botpit: a local exchange for trading bots, as real processes on one order book.
+
+The rooms, in the order in which to read them:
+
+- `exchange`  the market itself: commands in, events out, integers only; no clock, no chance, no socket
+- `wire`      the border between its integers and what people write: bytes to commands, events to bytes
+- `gateway`   order entry without sockets: sessions, answers, private events, rates
+- `feed`      the public side without sockets: numbering, subscriptions, views, snapshots, catch-up; the relay's side too
+- `ports`     where gateway and feed meet the event loop: turns, peers
+- `mirror`, `intake`  the reader's side of the feed: the present as a picture, the past without a gap
+- `bots`      a bot's brain: messages in, strategy, requests out
+- `battle`, `screen`  battles and standings; what a terminal shows
+- `journal`   where commands go before anybody is told
+- `net`       the only room that awaits: server, client, processes
+- `settings`  every setting and limit, with its unit
+
+Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are each one process and import no other.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,182 @@
+"""Who owns what: accounts, their positions at integer average cost, and every order as the exchange remembers it.
+
+Futures style: buying takes a position and spends no cash. A position's `cost` is the signed sum of price x quantity x tick value of its
+open lots; closing part of it releases that share of the cost, rounded down, and all of it on a full close, so that over all accounts
+cash minus cost stays what was paid in, to the last unit. Beside it stand the totals of the trader's own open orders, which the
+initial margin asks for with every order: kept up order by order, worked out anew when the mark has moved.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from botpit.exchange.book import Level
+from botpit.exchange.commands import BUY, SELL, Order
+from botpit.exchange.events import OrderAccepted, Rejected
+from botpit.exchange.market import Market
+
+MAX_REMEMBERED_ORDERS = 100_000
+"""Closed and refused orders kept per trader; older ones are forgotten, oldest closing first."""
+
+
+class OrderRecord:
+    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it."""
+
+    __slots__ = (
+        "accepted", "cancelled", "filled", "id", "leaves", "level", "next", "order", "position", "previous", "price", "qty",
+    )
+
+    def __init__(self, order_id: int, order: Order, price: int, position: Position) -> None:
+        self.id = order_id
+        self.order = order
+        self.position = position
+        self.price = price
+        self.qty = self.leaves = order.qty
+        self.filled = self.cancelled = 0
+        self.accepted: OrderAccepted | None = None
+        self.level: Level | None = None
+        self.previous: OrderRecord | None = None
+        self.next: OrderRecord | None = None
+
+
+@dataclass(slots=True)
+class RefusedOrder:
+    """An order that the engine refused: its client id is burnt, and asking again gets the same answer."""
+
+    order: Order
+    answer: Rejected
+
+
+class OpenTotals:
+    """One side's open orders of one position: lots, value at their limits, and loss if they filled at once, at the mark of `Position`."""
+
+    __slots__ = ("loss", "qty", "value")
+
+    def __init__(self) -> None:
+        self.qty = self.value = self.loss = 0
+
+
+class Position:
+    """One account in one market. `lots` signed, `cost` and `realized` in account units."""
+
+    __slots__ = ("_mark_of_losses", "account", "cost", "lots", "market", "orders", "realized", "totals")
+
+    def __init__(self, account: Account, market: Market) -> None:
+        self.account = account
+        self.market = market
+        self.lots = self.cost = self.realized = 0
+        self.orders: dict[int, OrderRecord] = {}
+        self.totals = {BUY: OpenTotals(), SELL: OpenTotals()}
+        self._mark_of_losses = market.mark
+
+    def unrealized(self) -> int:
+        return self.lots * self.market.mark * self.market.instrument.tick_value - self.cost
+
+    def trade(self, sign: int, qty: int, price: int) -> int:
+        """Book one fill and return the PnL it realises: closing lots first, at average cost, then opening the rest at the price."""
+        tick_value = self.market.instrument.tick_value
+        closing = min(qty, max(0, -sign * self.lots))
+        pnl = 0
+        if closing:
+            released = self.cost if closing == abs(self.lots) else -sign * (abs(self.cost) * closing // abs(self.lots))
+            pnl = -sign * closing * price * tick_value - released
+            self.cost -= released
+            self.realized += pnl
+        self.cost += sign * (qty - closing) * price * tick_value
+        self.lots += sign * qty
+        return pnl
+
+    def open_totals(self, sign: int) -> OpenTotals:
+        """The totals of one side, losses at the present mark."""
+        if self._mark_of_losses != self.market.mark:
+            self._mark_of_losses = self.market.mark
+            self.totals[BUY].loss = self.totals[SELL].loss = 0
+            for record in self.orders.values():
+                side = record.order.side
+                self.totals[side].loss += record.leaves * self.loss_per_lot(side, record.price)
+        return self.totals[sign]
+
+    def loss_per_lot(self, sign: int, price: int) -> int:
+        """What one lot loses at once, at the mark, when it trades at `price`; account units."""
+        return max(0, sign * (price - self.market.mark)) * self.market.instrument.tick_value
+
+    def count_open(self, record: OrderRecord, lots: int) -> None:
+        """`lots` more (or, negative, fewer) of this order are open."""
+        sign = record.order.side
+        totals = self.open_totals(sign)
+        totals.qty += lots
+        totals.value += lots * record.price * self.market.instrument.tick_value
+        totals.loss += lots * self.loss_per_lot(sign, record.price)
+
+
+class Account:
+    """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its cancel-on-disconnect."""
+
+    __slots__ = (
+        "by_client_id", "cash", "forgot", "open_sessions", "orders", "positions", "remembered", "seq", "sessions", "trader",
+    )
+
+    def __init__(self, trader: str, cash: int) -> None:
+        self.trader = trader
+        self.cash = cash
+        self.seq = self.sessions = 0
+        self.open_sessions: dict[int, bool] = {}
+        self.positions: dict[str, Position] = {}
+        self.orders: dict[int, OrderRecord] = {}
+        self.by_client_id: dict[str, OrderRecord | RefusedOrder] = {}
+        self.remembered: deque[OrderRecord | RefusedOrder] = deque()
+        self.forgot = False
+
+    def next_seq(self) -> int:
+        self.seq += 1
+        return self.seq
+
+    def position(self, market: Market) -> Position:
+        symbol = market.instrument.symbol
+        position = self.positions.get(symbol)
+        if position is None:
+            position = self.positions[symbol] = Position(self, market)
+        return position
+
+    def equity(self) -> int:
+        """Cash plus unrealised PnL over all instruments, at the present marks."""
+        return self.cash + sum(position.unrealized() for position in self.positions.values())
+
+    def open_orders(self) -> list[OrderRecord]:
+        """All open orders, by order id."""
+        found = [record for position in self.positions.values() for record in position.orders.values()]
+        return sorted(found, key=lambda record: record.id)
+
+    def remembered_order(self, order_id: int | None, client_order_id: str | None) -> OrderRecord | RefusedOrder | None:
+        """The order, open, closed or refused, that every given id names."""
+        by_id = self.orders.get(order_id) if order_id is not None else None
+        if client_order_id is None:
+            return by_id
+        by_client_id = self.by_client_id.get(client_order_id)
+        return by_client_id if order_id is None or by_client_id is by_id else None
+
+    def enter(self, record: OrderRecord) -> None:
+        """Remember an accepted order under its ids."""
+        self.orders[record.id] = record
+        if record.order.client_order_id is not None:
+            self.by_client_id[record.order.client_order_id] = record
+
+    def burn(self, refused: RefusedOrder) -> None:
+        """Remember a refused order under its client id."""
+        assert refused.order.client_order_id is not None
+        self.by_client_id[refused.order.client_order_id] = refused
+        self.closed(refused)
+
+    def closed(self, entry: OrderRecord | RefusedOrder) -> None:
+        """The order is over; from now on it is remembered only among the last MAX_REMEMBERED_ORDERS."""
+        self.remembered.append(entry)
+        if len(self.remembered) > MAX_REMEMBERED_ORDERS:
+            self._forget(self.remembered.popleft())
+
+    def _forget(self, entry: OrderRecord | RefusedOrder) -> None:
+        self.forgot = True
+        if isinstance(entry, OrderRecord):
+            del self.orders[entry.id]
+        if entry.order.client_order_id is not None:
+            del self.by_client_id[entry.order.client_order_id]

@@ -1,0 +1,122 @@
+"""Everything that can change the exchange, each as a command: also what looks like time or accident.
+
+Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch. They are made by the border
+(`botpit/wire.py`) from what a client wrote, or by the process that owns the clock and the sockets. The journal keeps commands and
+nothing else: the same commands in the same order give the same events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from botpit.exchange.instrument import Instrument, Rules
+
+BUY = 1
+SELL = -1
+
+
+class TimeInForce(StrEnum):
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    GTD = "gtd"
+
+
+class SelfTradePrevention(StrEnum):
+    CANCEL_RESTING = "cancel_resting"
+    CANCEL_INCOMING = "cancel_incoming"
+    CANCEL_BOTH = "cancel_both"
+
+
+@dataclass(slots=True)
+class Open:
+    """The first command of a market: its name, rules and instruments."""
+
+    market_id: str
+    rules: Rules
+    instruments: tuple[Instrument, ...]
+
+
+@dataclass(slots=True)
+class Order:
+    """A new order. `price` None: a market order. `off_tick`: the price as written when it is on no tick; the engine refuses it.
+
+    Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
+    """
+
+    trader: str
+    symbol: str
+    side: int
+    qty: int
+    price: int | None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    client_order_id: str | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    self_trade_prevention: SelfTradePrevention | None = None
+    expires_at_ns: int | None = None
+    off_tick: str = ""
+    session: int = field(default=0, compare=False)
+
+
+@dataclass(slots=True)
+class Cancel:
+    """Cancel one open order, by either id or both."""
+
+    trader: str
+    order_id: int | None = None
+    client_order_id: str | None = None
+
+
+@dataclass(slots=True)
+class CancelAll:
+    """Cancel the trader's open orders, of one symbol and of one side where given (`side` 0: both)."""
+
+    trader: str
+    symbol: str | None = None
+    side: int = 0
+
+
+@dataclass(slots=True)
+class Replace:
+    """New price, new total quantity, or both, for one open order. None: as it was."""
+
+    trader: str
+    order_id: int | None = None
+    client_order_id: str | None = None
+    price: int | None = None
+    qty: int | None = None
+    off_tick: str = ""
+
+
+@dataclass(slots=True)
+class Login:
+    """A session begins to act for a trader."""
+
+    trader: str
+    cancel_on_disconnect: bool = False
+
+
+@dataclass(slots=True)
+class Logout:
+    """A session ends in good order: its orders stay."""
+
+    trader: str
+    session: int
+
+
+@dataclass(slots=True)
+class SessionLost:
+    """A session's socket is gone without a logout."""
+
+    trader: str
+    session: int
+
+
+@dataclass(slots=True)
+class Tick:
+    """Time has passed: expiries, then marks."""
+
+
+Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick

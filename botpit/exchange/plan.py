@@ -1,0 +1,87 @@
+"""Plan, then act: what an incoming order would do, worked out without touching anything.
+
+The plan lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it carried out.
+Market, limit and replaced orders and fill-or-kill all go this one way; an order that does not cross has an empty plan.
+"""
+
+from __future__ import annotations
+
+from botpit.exchange.accounts import OrderRecord, Position
+from botpit.exchange.book import BookSide
+from botpit.exchange.commands import SelfTradePrevention
+from botpit.exchange.events import CancelReason
+
+Step = tuple[OrderRecord, int]
+"""A resting order and the lots that trade with it; 0 lots: it is cancelled when it is met."""
+
+
+class Plan:
+    """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when `stopped`."""
+
+    __slots__ = ("cancels", "filled", "left", "steps", "stopped", "value")
+
+    def __init__(self, qty: int) -> None:
+        self.steps: list[Step] = []
+        self.cancels: dict[int, CancelReason] = {}
+        self.filled = self.value = 0
+        self.left = qty
+        self.stopped: CancelReason | None = None
+
+    def fill(self, maker: OrderRecord, qty: int) -> None:
+        self.steps.append((maker, qty))
+        self.filled += qty
+        self.value += qty * maker.price
+        self.left -= qty
+
+    def cancel(self, maker: OrderRecord, reason: CancelReason) -> None:
+        self.steps.append((maker, 0))
+        self.cancels[maker.id] = reason
+
+    def own_cancels(self, position: Position) -> list[OrderRecord]:
+        """The trader's own resting orders that the plan cancels."""
+        return [maker for maker, qty in self.steps if qty == 0 and maker.position is position] if self.cancels else []
+
+
+def plan(
+    taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention, reduce_only: bool
+) -> Plan:
+    """What `qty` lots of `taker` would do to the side `against`, at `limit` or better."""
+    made = Plan(qty)
+    if not against.ranks or sign * (limit - against.ranks[-1] * against.sign) < 0:
+        return made
+    room = min(qty, -sign * taker.lots) if reduce_only else qty
+    for level in against:
+        if sign * (limit - level.price) < 0:
+            break
+        for maker in level:
+            if maker.position is taker:
+                _meet_oneself(made, maker, prevention)
+            elif maker.order.reduce_only:
+                _meet_reduce_only(made, maker, room - made.filled)
+            else:
+                made.fill(maker, min(maker.leaves, room - made.filled))
+            if made.filled == room and room < qty:
+                made.stopped = CancelReason.REDUCE_ONLY
+            if made.stopped or made.left == 0:
+                return made
+    return made
+
+
+def _meet_oneself(made: Plan, own: OrderRecord, prevention: SelfTradePrevention) -> None:
+    if prevention is not SelfTradePrevention.CANCEL_INCOMING:
+        made.cancel(own, CancelReason.SELF_TRADE)
+    if prevention is not SelfTradePrevention.CANCEL_RESTING:
+        made.stopped = CancelReason.SELF_TRADE
+
+
+def _meet_reduce_only(made: Plan, maker: OrderRecord, wanted: int) -> None:
+    """A resting reduce-only order gives at most what its trader's position still holds, after the plan's earlier fills."""
+    sign = maker.order.side
+    already = sum(qty for other, qty in made.steps if other.position is maker.position)
+    holds = -sign * maker.position.lots - already
+    if holds > 0:
+        qty = min(maker.leaves, wanted, holds)
+        made.fill(maker, qty)
+        if qty < holds or qty == maker.leaves:
+            return
+    made.cancel(maker, CancelReason.REDUCE_ONLY)

@@ -1,0 +1,166 @@
+"""The exchange's own feed: its events as numbered messages, its books as views.
+
+Events are numbered without holes: `seq` among all public events, `channel_seq` within each channel and symbol. Views (`book_delta`,
+`book_update`, `snapshot`) are taken between commands only and carry the `seq` of the last event they include.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from functools import partial
+from typing import Any
+from zlib import crc32
+
+from botpit.exchange.book import Book
+from botpit.exchange.commands import BUY
+from botpit.exchange.engine import Exchange
+from botpit.exchange.events import Event, OrderAdded, OrderReduced, OrderRemoved, PositionUpdate, Trade
+from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
+from botpit.feed.tape import Item, Tape
+from botpit.wire.encode import Encoder, json_text
+from botpit.wire.numbers import milliseconds
+
+DEPTH = 10
+"""Levels a side of `book_update`, of a snapshot's books and of a checksum."""
+BOOK_UPDATE_INTERVAL_NS = 50_000_000
+"""`book_update` comes at most 20 times a second per symbol."""
+MAX_SNAPSHOT_BYTES = 524_288
+"""Flat positions are told only while a snapshot stays below this."""
+_CHANNEL: dict[type[Any], str] = {Trade: "trades", PositionUpdate: "positions"}
+_BOOK_EVENTS = (OrderAdded, OrderReduced, OrderRemoved)
+
+
+class Feed:
+    """What the exchange tells everybody. `publish` after each command, `end_turn` once after the last of a turn."""
+
+    def __init__(self, exchange: Exchange, encoder: Encoder) -> None:
+        self._exchange = exchange
+        self._encoder = encoder
+        self.market_id = exchange.market_id
+        self.seq = 0
+        self.tape = Tape()
+        self.fanout = Fanout(self)
+        self._channel_seq: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._book_seq = dict.fromkeys(exchange.markets, 0)
+        self._turn: list[Item] = []
+        self._changed_books: set[str] = set()
+        self._book_update_ns = dict.fromkeys(exchange.markets, -BOOK_UPDATE_INTERVAL_NS)
+
+    def symbols(self) -> list[str]:
+        return list(self._exchange.markets)
+
+    def oldest_seq(self, subscription: Subscription) -> int:
+        """Every channel is on the tape, whoever reads it."""
+        return self.tape.oldest_seq
+
+    # ---------------------------------------------------------------------------------------------------------------- events
+
+    def publish(self, events: list[Event], now_ns: int) -> None:
+        """Number the public events of one command, and take the book deltas it caused."""
+        touched: dict[str, dict[tuple[int, int], None]] = {}
+        for event in events:
+            if isinstance(event, _BOOK_EVENTS):
+                self._number(event, "orders", "orders_full")
+                touched.setdefault(event.symbol, {})[event.side, event.price] = None
+            elif isinstance(event, Trade | PositionUpdate):
+                self._number(event, _CHANNEL[type(event)])
+        for symbol, levels in touched.items():
+            self._book_seq[symbol] += 1
+            self._changed_books.add(symbol)
+            if self.fanout.wanted("book_delta"):
+                self._turn.append(Item("book_delta", symbol, self.seq, message=self._book_delta(symbol, levels, now_ns)))
+
+    def _number(self, event: Any, *channels: str) -> None:
+        self.seq += 1
+        for channel in channels:
+            counts = self._channel_seq[channel]
+            counts[event.symbol] += 1
+            make = partial(self._encoder.public, event, self.seq, counts[event.symbol], full=channel == "orders_full")
+            item = Item(channel, event.symbol, self.seq, make)
+            self._turn.append(item)
+            self.tape.append(item)
+
+    # ----------------------------------------------------------------------------------------------------------------- views
+
+    def _book_delta(self, symbol: str, levels: dict[tuple[int, int], None], now_ns: int) -> bytes:
+        book = self._exchange.markets[symbol].book
+        changes: dict[bool, list[tuple[int, int]]] = {True: [], False: []}
+        for side, price in levels:
+            changes[side == BUY].append((price, book.side(side).qty_at(price)))
+        fields = {
+            "type": "book_delta", "symbol": symbol,
+            "book_seq": self._book_seq[symbol], "prev_book_seq": self._book_seq[symbol] - 1,
+            "bids": self._encoder.levels(symbol, changes[True]), "asks": self._encoder.levels(symbol, changes[False]),
+            "checksum": checksum(book), "seq": self.seq, "timestamp": milliseconds(now_ns),
+        }
+        return json_text(fields)
+
+    def end_turn(self, now_ns: int) -> list[Delivery]:
+        """Everything since the last time, then the books that changed and may be told again: messages and who gets them."""
+        self._turn += self._due_book_updates(now_ns)
+        items, self._turn = self._turn, []
+        return self.fanout.deliveries(items, now_ns) if items else []
+
+    def _due_book_updates(self, now_ns: int) -> list[Item]:
+        due = [symbol for symbol in self.symbols() if symbol in self._changed_books and self._book_due_ns(symbol) <= now_ns]
+        for symbol in due:
+            self._changed_books.discard(symbol)
+            self._book_update_ns[symbol] = now_ns
+        markets = self._exchange.markets
+        return [
+            Item("book", symbol, self.seq, partial(self._encoder.book_update, markets[symbol], DEPTH, self.seq, now_ns))
+            for symbol in due
+        ]
+
+    def _book_due_ns(self, symbol: str) -> int:
+        return self._book_update_ns[symbol] + BOOK_UPDATE_INTERVAL_NS
+
+    def next_view_ns(self) -> int | None:
+        """When `end_turn` is to be called for a book that changed too soon after its last update; None: no such book."""
+        return min(map(self._book_due_ns, self._changed_books), default=None)
+
+    # ------------------------------------------------------------------------------------------------------------- snapshots
+
+    def want_snapshot(self, reader: Reader, now_ns: int) -> None:
+        self.fanout.admit(reader, self.snapshot(reader.subscription, now_ns), now_ns)
+
+    def snapshot(self, subscription: Subscription, now_ns: int) -> bytes:
+        """The market as of the last event, as deep as the subscription needs it."""
+        fields: dict[str, Any] = {
+            "type": "snapshot", "seq": self.seq, "market_id": self.market_id, "timestamp": milliseconds(now_ns),
+            "channel_seq": self._channel_seq, "instruments": self._encoder.instruments(),
+            "books": {each: self._book_state(each, subscription) for each in self.symbols() if subscription.wants_symbol(each)},
+            "positions": [],
+        }
+        fields["positions"] = self._position_states(subscription, MAX_SNAPSHOT_BYTES - len(json_text(fields)), now_ns)
+        return json_text(fields)
+
+    def _book_state(self, symbol: str, subscription: Subscription) -> dict[str, Any]:
+        channels, market = subscription.channels, self._exchange.markets[symbol]
+        state = self._encoder.book_state(market, None if "book_delta" in channels else DEPTH, self._book_seq[symbol])
+        if channels & {"orders", "orders_full"}:
+            state["orders"] = self._encoder.resting_orders(market, full="orders_full" in channels)
+        return state
+
+    def _position_states(self, subscription: Subscription, room: int, now_ns: int) -> list[dict[str, Any]]:
+        """Every open position, then flat ones as far as `room` bytes go."""
+        positions = [
+            position for account in self._exchange.accounts.values() for position in account.positions.values()
+            if subscription.wants_symbol(position.market.instrument.symbol)
+        ]
+        states = [self._encoder.position_state(position, now_ns) for position in positions if position.lots]
+        room -= sum(len(json_text(state)) + 1 for state in states)
+        for position in positions:
+            if position.lots == 0:
+                state = self._encoder.position_state(position, now_ns)
+                room -= len(json_text(state)) + 1
+                if room < 0:
+                    break
+                states.append(state)
+        return states
+
+
+def checksum(book: Book) -> int:
+    """CRC-32 of the ten best bids, then the ten best asks, as `price:qty|…` in ticks and lots (WIRE.md, checksum)."""
+    levels = [*book.bids.top(DEPTH), *book.asks.top(DEPTH)]
+    return crc32("|".join(f"{price}:{qty}" for price, qty in levels).encode())

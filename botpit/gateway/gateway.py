@@ -1,0 +1,304 @@
+"""Sessions without sockets: who a connection acts for, what it may do, and which answers and events it is sent, in which order.
+
+A connection that never logs in is a *plain* session: it may name any trader and gets one answer per request, in order, and nothing
+else. A *logged-in* session acts for its trader and also gets that trader's private events. Every request has exactly one answer; it
+comes before what it caused (WIRE.md, 9001).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, Protocol
+
+import message_schemas as wire
+from botpit.exchange import events as ev
+from botpit.exchange.accounts import Account
+from botpit.exchange.commands import Cancel, CancelAll, Command, Login, Logout, Order, Replace, SessionLost, Tick
+from botpit.exchange.engine import Exchange, find_order
+from botpit.feed.publisher import Feed
+from botpit.gateway.private import PrivateMessage, PrivateTape
+from botpit.rates import NS_PER_S, Bucket
+from botpit.wire.decode import (
+    Answers, Decoder, Fault, FieldError, field_fault, is_array, needs_an_id, parse, split_array,
+)
+from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, pong, with_request_id
+
+_PRIVATE = (ev.OrderAccepted, ev.OrderReplaced, ev.OrderCancelled, ev.Fill)
+_CANCELS = (wire.CancelRequest, wire.CancelAllRequest)
+OPEN_SCOPE = "trade"
+"""What a login may do in an exchange without tokens."""
+
+
+class Journal(Protocol):
+    """Where commands are written before anybody is told of their effects."""
+
+    def append(self, command: Command, now_ns: int) -> None: ...
+
+
+class Session:
+    """One connection to order entry. `outbox` holds messages to be sent; `ended`: close it with 1000 once they are."""
+
+    __slots__ = ("bucket", "ended", "last_message_ns", "number", "outbox", "trader", "used")
+
+    def __init__(self, max_requests_per_s: int) -> None:
+        self.trader: str | None = None
+        self.number = 0
+        self.used = False
+        self.ended = False
+        self.outbox: list[bytes] = []
+        self.last_message_ns = 0
+        self.bucket = Bucket(max_requests_per_s)
+
+
+class _Buckets:
+    """One trader's rates, over all of its sessions."""
+
+    __slots__ = ("cancels", "requests")
+
+    def __init__(self, max_requests_per_s: int, max_cancels_per_s: int) -> None:
+        self.requests = Bucket(max_requests_per_s)
+        self.cancels = Bucket(max_cancels_per_s)
+
+
+class Gateway:
+    """All sessions of one exchange, and the one place where commands reach it."""
+
+    def __init__(
+        self, exchange: Exchange, feed: Feed, encoder: Encoder, journal: Journal, *, max_requests_per_s: int, max_cancels_per_s: int
+    ) -> None:
+        self._exchange = exchange
+        self._feed = feed
+        self._encoder = encoder
+        self._journal = journal
+        self._rates = (max_requests_per_s, max_cancels_per_s)
+        self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
+        self._tape = PrivateTape()
+        self._by_trader: dict[str, list[Session]] = {}
+        self._buckets: dict[str, _Buckets] = {}
+        self._now_ns = 0
+        self._asking: Session | None = None
+        self._caused: list[bytes] = []
+        self.told: set[Session] = set()
+        self._queries: dict[type[Any], Callable[[Any, str], bytes]] = {
+            wire.OrderStatusRequest: self._order_status, wire.OpenOrdersRequest: self._open_orders, wire.AccountRequest: self._account,
+        }
+        self._commands: dict[type[Any], Callable[[Any, str, Session], Command]] = {
+            wire.OrderRequest: self._order, wire.PlaceOrderRequest: self._order, wire.CancelRequest: self._cancel,
+            wire.CancelAllRequest: self._cancel_all, wire.ReplaceRequest: self._replace,
+        }
+
+    # -------------------------------------------------------------------------------------------------------------- sessions
+
+    def connect(self) -> Session:
+        return Session(self._rates[0])
+
+    def receive(self, session: Session, frame: bytes, now_ns: int) -> int:
+        """Answer one frame of a session; returns the number of requests that were in it."""
+        if session.ended:
+            return 0
+        self._now_ns, self._asking, self._caused = now_ns, session, []
+        answer, requests = self._answer_array(session, frame) if is_array(frame) else (self._answer(session, frame, alone=True), 1)
+        self._tell(session, answer, *self._caused)
+        self._asking = None
+        return requests
+
+    def _answer_array(self, session: Session, frame: bytes) -> tuple[bytes, int]:
+        elements = split_array(frame)
+        if isinstance(elements, Fault):
+            return fault_bytes(elements, self._now_ns), 1
+        return array([self._answer(session, each, alone=False) for each in elements]), len(elements)
+
+    def lost(self, session: Session, now_ns: int) -> None:
+        """The session's connection is gone."""
+        if session.trader is not None and not session.ended:
+            self._leave(session)
+            self._now_ns = now_ns
+            self._apply(SessionLost(session.trader, session.number))
+
+    def tick(self, now_ns: int) -> None:
+        """Apply a Tick, if it would change anything."""
+        due_ns = self._exchange.next_due_ns(now_ns)
+        if due_ns is not None and due_ns <= now_ns:
+            self._now_ns = now_ns
+            self._apply(Tick())
+
+    def heartbeats(self, now_ns: int) -> None:
+        """To each logged-in session that was told nothing for a second."""
+        for trader, sessions in self._by_trader.items():
+            for session in sessions:
+                if now_ns - session.last_message_ns >= NS_PER_S:
+                    self._now_ns = now_ns
+                    self._tell(session, heartbeat("account_seq", self._exchange.accounts[trader].seq, now_ns))
+
+    def sessions(self) -> int:
+        """How many sessions are logged in."""
+        return sum(map(len, self._by_trader.values()))
+
+    def _tell(self, session: Session, *messages: bytes) -> None:
+        session.outbox += messages
+        session.last_message_ns = self._now_ns
+        self.told.add(session)
+
+    def _leave(self, session: Session) -> None:
+        assert session.trader is not None
+        others = self._by_trader[session.trader]
+        others.remove(session)
+        if not others:
+            del self._by_trader[session.trader]
+
+    # -------------------------------------------------------------------------------------------------------------- requests
+
+    def _answer(self, session: Session, data: bytes, *, alone: bool) -> bytes:
+        """The one answer to one request; what it caused is told by the way."""
+        request = parse(data)
+        if isinstance(request, Fault):
+            return fault_bytes(request, self._now_ns)
+        match request:
+            case wire.LoginRequest() | wire.LogoutRequest() if not alone:
+                return self._refuse(request, "invalid_message", error=f"type: {request.type} does not go into an array")
+            case wire.LoginRequest():
+                return self._login(session, request)
+            case wire.LogoutRequest():
+                return self._logout(session, request)
+        session.used = True
+        trader = getattr(request, "trader_id", None) or session.trader
+        if trader is None and not isinstance(request, wire.PingRequest):
+            return self._refuse(request, "invalid_message", error="trader_id: needed without a login")
+        try:
+            perform = self._understand(request, trader or "", session)
+        except FieldError as error:
+            return fault_bytes(field_fault(request, error), self._now_ns)
+        if session.trader not in (None, trader):
+            return self._refuse(request, "unauthorized")
+        wait_ms = self._bucket(session, trader, request).take(self._now_ns)
+        if wait_ms:
+            return self._refuse(request, "rate_limited", retry_after_ms=wait_ms)
+        return with_request_id(perform(), request.request_id)
+
+    def _understand(self, request: Any, trader: str, session: Session) -> Callable[[], bytes]:
+        """What is to be done for the request, nothing of it done yet. Raises FieldError when its fields do not go together."""
+        kind = type(request)
+        if kind is wire.PingRequest:
+            return partial(pong, self._now_ns)
+        if kind in self._queries:
+            if kind is wire.OrderStatusRequest:
+                needs_an_id(request)
+            return partial(self._queries[kind], request, trader)
+        return partial(self._apply, self._commands[kind](request, trader, session))
+
+    def _bucket(self, session: Session, trader: str | None, request: Any) -> Bucket:
+        """A trader's own rate; the session's for what names no account that is there."""
+        if trader is None or trader not in self._exchange.accounts:
+            return session.bucket
+        buckets = self._buckets.get(trader)
+        if buckets is None:
+            buckets = self._buckets[trader] = _Buckets(*self._rates)
+        return buckets.cancels if isinstance(request, _CANCELS) else buckets.requests
+
+    def _refuse(self, request: Any, reason: str, **details: object) -> bytes:
+        fault = Fault(
+            Answers.get(request.type, "error"), reason, details, getattr(request, "trader_id", None),
+            getattr(request, "order_id", None), getattr(request, "client_order_id", None), request.request_id,
+        )
+        return fault_bytes(fault, self._now_ns)
+
+    # -------------------------------------------------------------------------------------------------------------- commands
+
+    def _order(self, request: wire.OrderRequest | wire.PlaceOrderRequest, trader: str, session: Session) -> Order:
+        return self._decoder.order(request, trader, session.number)
+
+    def _cancel(self, request: wire.CancelRequest, trader: str, session: Session) -> Cancel:
+        return self._decoder.cancel(request, trader)
+
+    def _cancel_all(self, request: wire.CancelAllRequest, trader: str, session: Session) -> CancelAll:
+        return self._decoder.cancel_all(request, trader)
+
+    def _replace(self, request: wire.ReplaceRequest, trader: str, session: Session) -> Replace:
+        account = self._exchange.accounts.get(trader)
+        record = find_order(account, request.order_id, request.client_order_id) if account else None
+        return self._decoder.replace(request, trader, record.order.symbol if record else None)
+
+    def _apply(self, command: Command) -> bytes:
+        """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks."""
+        self._journal.append(command, self._now_ns)
+        events = self._exchange.apply(command, self._now_ns)
+        answer = b""
+        asked = self._asking is not None
+        for index, event in enumerate(events):
+            if isinstance(event, _PRIVATE) and not (isinstance(event, ev.OrderAccepted) and event.repeated):
+                message = self._tell_trader(event, is_answer=asked and index == 0)
+                answer = message if index == 0 else answer
+            elif index == 0 and isinstance(event, ev.OrderAccepted | ev.Rejected | ev.AllCancelled | ev.LoggedOut):
+                answer = self._encoder.private(event)
+            elif index == 0 and isinstance(event, ev.LoggedIn):
+                answer = self._encoder.logged_in(event, OPEN_SCOPE)
+        self._feed.publish(events, self._now_ns)
+        return answer
+
+    def _tell_trader(self, event: Any, *, is_answer: bool) -> bytes:
+        """A private event to each session of its trader, once; on the asking socket the answer is it."""
+        trader = event.order.trader if isinstance(event, ev.OrderAccepted) else event.trader
+        kept = PrivateMessage(event.account_seq, partial(self._encoder.private, event))
+        self._tape.append(trader, kept)
+        for session in self._by_trader.get(trader, ()):
+            if session is not self._asking:
+                self._tell(session, kept.message())
+            elif not is_answer:
+                self._caused.append(kept.message())
+        return kept.message() if is_answer else b""
+
+    # ----------------------------------------------------------------------------------------------------- login and logout
+
+    def _login(self, session: Session, request: wire.LoginRequest) -> bytes:
+        if session.used or session.trader is not None:
+            return self._refuse(request, "unauthorized", error="login is the first request of its socket")
+        if request.market_id is not None and request.market_id != self._exchange.market_id:
+            return self._refuse(request, "other_market", market_id=self._exchange.market_id)
+        account = self._exchange.accounts.get(request.trader_id)
+        missed = self._missed(account, request)
+        if isinstance(missed, bytes):
+            return missed
+        wait_ms = self._bucket(session, request.trader_id, request).take(self._now_ns)
+        if wait_ms:
+            return self._refuse(request, "rate_limited", retry_after_ms=wait_ms)
+        answer = self._apply(Login(request.trader_id, bool(request.cancel_on_disconnect)))
+        account = self._exchange.accounts.get(request.trader_id)
+        if account is not None:
+            session.trader, session.number = request.trader_id, account.sessions
+            self._by_trader.setdefault(request.trader_id, []).append(session)
+            self._caused += missed
+        return with_request_id(answer, request.request_id)
+
+    def _missed(self, account: Account | None, request: wire.LoginRequest) -> list[bytes] | bytes:
+        """The private events the login asks for, or the error that refuses it."""
+        if request.last_seq is None:
+            return []
+        newest = account.seq if account else 0
+        if request.last_seq > newest:
+            return self._refuse(request, "seq_ahead", account_seq=newest)
+        missed = self._tape.after(request.trader_id, request.last_seq, newest)
+        return self._refuse(request, "too_old", account_seq=newest) if missed is None else missed
+
+    def _logout(self, session: Session, request: wire.LogoutRequest) -> bytes:
+        if session.trader is None:
+            session.used = True
+            return self._refuse(request, "unauthorized", error="nobody is logged in on this socket")
+        answer = with_request_id(self._apply(Logout(session.trader, session.number)), request.request_id)
+        self._leave(session)
+        session.ended = True
+        return answer
+
+    # --------------------------------------------------------------------------------------------------------------- queries
+
+    def _order_status(self, request: wire.OrderStatusRequest, trader: str) -> bytes:
+        account = self._exchange.accounts.get(trader)
+        record = account.remembered_order(request.order_id, request.client_order_id) if account else None
+        asked = (request.order_id, request.client_order_id)
+        return self._encoder.order_status(trader, account, record, asked, self._now_ns)
+
+    def _open_orders(self, request: wire.OpenOrdersRequest, trader: str) -> bytes:
+        return self._encoder.open_orders(trader, self._exchange.accounts.get(trader), self._now_ns)
+
+    def _account(self, request: wire.AccountRequest, trader: str) -> bytes:
+        return self._encoder.account(trader, self._exchange.accounts.get(trader), self._now_ns)

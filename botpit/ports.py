@@ -1,0 +1,234 @@
+"""The two ports of a server as peers of its sockets: order entry with its turns, and the feed.
+
+This is where the pure rooms meet the event loop. A *turn* takes what the sockets have brought, one command after another, and then, in
+this order: writes the journal, sends each session its answers and private events, sends the public events, sends the views. Each socket
+gets one joined write per turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import deque
+from collections.abc import Callable
+from time import monotonic_ns, time_ns
+
+from botpit.feed.fanout import Delivery, Fanout, Reader
+from botpit.feed.publisher import Feed
+from botpit.gateway.gateway import Gateway, Session
+from botpit.journal import DiscardingJournal
+from botpit.net.processes import port_in_use_message
+from botpit.net.server import Connection, Peer, Server, frames, serve
+from botpit.settings import ServerSettings
+
+Health = Callable[[], dict[str, object]]
+"""What `/healthz` answers."""
+MAX_TURN_COMMANDS = 1_000
+MAX_TURN_NS = 5_000_000
+MAX_COMMANDS_PER_SOCKET = 100
+"""Of one socket in one turn, but for the rest of an array; then the next socket has its turn."""
+MAX_INBOX = 1_000
+"""Messages a socket may have waiting before it is no longer read."""
+CATCH_UP_PAUSE_S = 0.002
+CATCH_UP_WAITING_BYTES = 65_536
+"""A reader gets the next slice of the past when less than this waits to be sent to it."""
+
+
+class UsageError(Exception):
+    """A server cannot start as asked; the text is the one line that says what is wrong and what to do."""
+
+
+async def listen(
+    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: ServerSettings, health: Health
+) -> Server:
+    """Listen on `address`; `flag` is the option that moves its port. Raises UsageError when the port cannot be had."""
+    host, port = address
+    try:
+        return await serve(host, port, connect, settings, health)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(port_in_use_message(port, flag)) from error
+        raise UsageError(f"error: cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+def deliver(deliveries: list[Delivery]) -> None:
+    """Send each group its messages: framed once, written once per reader."""
+    for messages, readers in deliveries:
+        joined = frames(messages)
+        for reader in readers:
+            reader.sink.write(joined)
+
+
+class FeedPort:
+    """One port of readers."""
+
+    def __init__(self, fanout: Fanout) -> None:
+        self._fanout = fanout
+        self._catching_up = False
+
+    def connect(self, connection: Connection) -> FeedPeer:
+        return FeedPeer(self, self._fanout, connection)
+
+    def keep_catching_up(self) -> None:
+        """Send slices of the past to those who asked for it, as fast as each of them reads."""
+        if not self._catching_up:
+            self._catch_up()
+
+    def _catch_up(self) -> None:
+        behind = self._fanout.catching_up()
+        for reader in behind:
+            if reader.sink.waiting_bytes < CATCH_UP_WAITING_BYTES and not self._fanout.catch_up(reader, time_ns()):
+                reader.sink.close(1008, "slow_consumer")
+        self._catching_up = bool(behind)
+        if behind:
+            asyncio.get_running_loop().call_later(CATCH_UP_PAUSE_S, self._catch_up)
+
+
+class FeedPeer:
+    """One reader's connection."""
+
+    def __init__(self, port: FeedPort, fanout: Fanout, connection: Connection) -> None:
+        self._port = port
+        self._fanout = fanout
+        self._reader = Reader(connection)
+        fanout.join(self._reader, time_ns())
+
+    def received(self, message: bytes) -> None:
+        self._fanout.receive(self._reader, message, time_ns())
+        self._port.keep_catching_up()
+
+    def lost(self) -> None:
+        self._fanout.leave(self._reader)
+
+
+class OrderPeer:
+    """One session's connection. What it receives waits in `inbox` for a turn."""
+
+    def __init__(self, turns: Turns, connection: Connection, session: Session) -> None:
+        self._turns = turns
+        self.connection = connection
+        self.session = session
+        self.inbox: deque[bytes] = deque()
+        self.is_lost = False
+
+    def received(self, message: bytes) -> None:
+        self.inbox.append(message)
+        if len(self.inbox) == MAX_INBOX:
+            self.connection.pause_reading()
+        self._turns.wait(self)
+
+    def lost(self) -> None:
+        self.is_lost = True
+        self._turns.wait(self)
+
+
+class Turns:
+    """The exchange's one thread of work: every command of every socket and of the clock goes through here.
+
+    `failed` ends with the exception when the exchange itself is at fault; nothing more is told to anybody then.
+    """
+
+    def __init__(self, gateway: Gateway, feed: Feed, journal: DiscardingJournal) -> None:
+        self._gateway = gateway
+        self._feed = feed
+        self._journal = journal
+        self._peers: dict[Session, OrderPeer] = {}
+        self._waiting: dict[OrderPeer, None] = {}
+        self._armed = False
+        self._view_timer: asyncio.TimerHandle | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connect(self, connection: Connection) -> OrderPeer:
+        session = self._gateway.connect()
+        peer = self._peers[session] = OrderPeer(self, connection, session)
+        return peer
+
+    def wait(self, peer: OrderPeer) -> None:
+        """The peer has something for the next turn."""
+        self._waiting[peer] = None
+        self._arm()
+
+    def tick(self) -> None:
+        """Let time pass: expiries, marks, heartbeats."""
+        now_ns = time_ns()
+        self._gateway.tick(now_ns)
+        self._gateway.heartbeats(now_ns)
+        self._feed.fanout.heartbeats(now_ns)
+        self.finish()
+
+    def _arm(self) -> None:
+        if not self._armed:
+            self._armed = True
+            asyncio.get_running_loop().call_soon(self._guarded, self._turn)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            if not self.failed.done():
+                work()
+        except Exception as error:
+            self.failed.set_exception(error)
+
+    def _turn(self) -> None:
+        """One bounded turn; sockets with more to say go to the end of the line."""
+        self._armed = False
+        until_ns, commands = monotonic_ns() + MAX_TURN_NS, 0
+        while self._waiting and commands < MAX_TURN_COMMANDS and monotonic_ns() < until_ns:
+            peer = next(iter(self._waiting))
+            del self._waiting[peer]
+            commands += self._serve(peer)
+            if peer.inbox:
+                self._waiting[peer] = None
+        self.finish()
+        if self._waiting:
+            self._arm()
+
+    def _serve(self, peer: OrderPeer) -> int:
+        commands, inbox = 0, peer.inbox
+        was_full = len(inbox) >= MAX_INBOX
+        while inbox and commands < MAX_COMMANDS_PER_SOCKET:
+            commands += self._gateway.receive(peer.session, inbox.popleft(), time_ns())
+        if was_full and len(inbox) < MAX_INBOX and not peer.is_lost:
+            peer.connection.resume_reading()
+        if peer.is_lost and not inbox and peer.session in self._peers:
+            del self._peers[peer.session]
+            self._gateway.lost(peer.session, time_ns())
+        return commands
+
+    def finish(self) -> None:
+        """Journal, then answers and private events, then public events, then views."""
+        self._journal.write()
+        told, self._gateway.told = self._gateway.told, set()
+        for session in told:
+            self._send(session)
+        now_ns = time_ns()
+        deliver(self._feed.end_turn(now_ns))
+        self._wake_for_views(now_ns)
+
+    def _send(self, session: Session) -> None:
+        messages, session.outbox = session.outbox, []
+        peer = self._peers.get(session)
+        if peer is None:
+            return
+        peer.connection.send(messages)
+        if session.ended:
+            peer.connection.close(1000)
+
+    def _wake_for_views(self, now_ns: int) -> None:
+        due_ns = self._feed.next_view_ns()
+        if due_ns is not None and self._view_timer is None:
+            delay_s = max(0, due_ns - now_ns) / 1_000_000_000
+            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._tell_views)
+
+    def _tell_views(self) -> None:
+        self._view_timer = None
+        self.finish()
+
+
+async def every(interval_s: float, action: Callable[[], None]) -> None:
+    """Do it again and again, on a steady beat, until cancelled."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        due = max(due + interval_s, loop.time())
+        await asyncio.sleep(due - loop.time())
+        action()

@@ -1,0 +1,274 @@
+"""Bytes from a client to a request, and a request to a command.
+
+One pydantic adapter validates a request straight from its bytes (strict: no strings or booleans for numbers). What it does not know by
+itself is checked beside it: numbers of more than 40 digits, NaN and Infinity in ignored keys, nesting. These checks can only refuse
+what the adapter took, so there are never two parsers that take different things.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Annotated, Any, NoReturn
+
+import msgspec
+from pydantic import Field, TypeAdapter, ValidationError
+
+import message_schemas as wire
+from botpit.exchange.commands import (
+    BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce,
+)
+from botpit.exchange.instrument import Instrument
+from botpit.wire.numbers import NS_PER_MS, PriceScale
+
+MAX_DEPTH = 64
+MAX_DIGITS = 40
+_DIGITS = b"0123456789"
+_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_CLIENT_ID = re.compile(r"[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}")
+
+Requests = TypeAdapter[Any]
+TRADING: Requests = TypeAdapter(Annotated[wire.TradingRequest, Field(discriminator="type")])
+FEED: Requests = TypeAdapter(Annotated[wire.FeedRequest, Field(discriminator="type")])
+
+Answers = {"order": "order_rejected", "place_order": "order_rejected", "replace": "replace_rejected",
+           "cancel": "cancel_rejected", "cancel_all": "cancel_rejected"}
+"""The refusal that answers a faulty request; every other known request is answered by `error`."""
+_KNOWN = {"login", "order_status", "open_orders", "account", "logout", "ping", *Answers}
+
+
+@dataclass(slots=True)
+class Fault:
+    """A message that is refused before it is a command: which answer it gets, why, and the ids in it that were valid."""
+
+    answer: str
+    reason: str
+    details: dict[str, Any]
+    trader_id: str | None = None
+    order_id: int | None = None
+    client_order_id: str | None = None
+    request_id: str | int | None = None
+
+
+class FieldError(ValueError):
+    """A request whose fields are each right but do not go together; the text names the field."""
+
+
+# ------------------------------------------------------------------------------------------------------------------ frames
+
+
+def is_array(frame: bytes) -> bool:
+    return frame[:1] == b"[" or frame.lstrip(b" \t\r\n")[:1] == b"["
+
+
+def split_array(frame: bytes) -> list[bytes] | Fault:
+    """The elements of a frame that is an array of 1 … 100 requests, each as its own bytes."""
+    try:
+        elements = msgspec.json.decode(frame, type=list[msgspec.Raw])
+    except (msgspec.DecodeError, RecursionError) as error:
+        return Fault("order_rejected", "invalid_json", {"error": str(error)})
+    if not 1 <= len(elements) <= wire.MAX_REQUESTS_PER_FRAME:
+        return _invalid_message(f"an array holds 1 to {wire.MAX_REQUESTS_PER_FRAME} requests, not {len(elements)}")
+    return [bytes(element) for element in elements]
+
+
+def parse(data: bytes, requests: Requests = TRADING) -> Any:
+    """One request of the given kind, or the Fault that refuses it."""
+    try:
+        request = requests.validate_json(data)
+    except ValidationError as error:
+        return _fault(data, error)
+    if _looks_odd(data):
+        return _strict_fault(data) or request
+    return request
+
+
+def _looks_odd(data: bytes) -> bool:
+    """Cheap, and true for everything that the strict check could refuse."""
+    return (
+        len(data) - len(data.translate(None, _DIGITS)) > MAX_DIGITS
+        or data.count(b"{") + data.count(b"[") > MAX_DEPTH
+        or b"NaN" in data
+        or b"Infinity" in data
+    )
+
+
+# ------------------------------------------------------------------------------------------------------------------ faults
+
+
+class _LongNumber:
+    """Stands for a number of more than MAX_DIGITS digits."""
+
+
+def _number(text: str) -> object:
+    return _LongNumber() if sum(map(str.isdigit, text)) > MAX_DIGITS else 0
+
+
+def _constant(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no JSON")
+
+
+def _depth(data: bytes) -> int:
+    deepest = depth = 0
+    for byte in _STRING.sub(b"", data):
+        if byte in b"{[":
+            depth += 1
+            deepest = max(deepest, depth)
+        elif byte in b"}]":
+            depth -= 1
+    return deepest
+
+
+def _strict_fault(data: bytes) -> Fault | None:
+    """What is wrong with well-formed data by our stricter rules: nesting, NaN and Infinity, long numbers."""
+    if _depth(data) > MAX_DEPTH:
+        return Fault("order_rejected", "invalid_json", {"error": f"nested deeper than {MAX_DEPTH}"})
+    try:
+        parsed = json.loads(data, parse_constant=_constant, parse_int=_number, parse_float=_number)
+    except ValueError as error:
+        return Fault("order_rejected", "invalid_json", {"error": str(error)})
+    long_fields = [key for key, value in parsed.items() if _holds_long(value)] if isinstance(parsed, dict) else []
+    return _with_ids(f"{_shown(long_fields[0])}: a number of more than {MAX_DIGITS} digits", data) if long_fields else None
+
+
+def _holds_long(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_holds_long, value.values()))
+    return any(map(_holds_long, value)) if isinstance(value, list) else isinstance(value, _LongNumber)
+
+
+def _fault(data: bytes, error: ValidationError) -> Fault:
+    strict = _strict_fault(data)
+    if strict is not None:
+        return strict
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    if first["type"] == "json_invalid":
+        return Fault("order_rejected", "invalid_json", {"error": str(first["msg"])})
+    return _with_ids(_explain(first), data)
+
+
+def _explain(error: Any) -> str:
+    match error["type"]:
+        case "union_tag_invalid" | "union_tag_not_found":
+            return "type: missing or unknown"
+        case "dict_type" | "dataclass_type":
+            return "a request is a JSON object"
+    field = ".".join(map(_shown, error["loc"][1:]))
+    return f"{field}: {'unknown key' if error['type'] == 'unexpected_keyword_argument' else error['msg']}"
+
+
+def _shown(name: object) -> str:
+    """A foreign name, short and printable."""
+    return ascii(str(name))[1:-1][:64]
+
+
+def _invalid_message(error: str) -> Fault:
+    return Fault("order_rejected", "invalid_message", {"error": error})
+
+
+def _with_ids(error: str, data: bytes) -> Fault:
+    """An `invalid_message` with the type and the ids that can still be read from the data."""
+    fault = _invalid_message(error)
+    parsed = json.loads(data, parse_int=lambda text: int(text) if len(text) <= MAX_DIGITS else None)
+    if not isinstance(parsed, dict):
+        return fault
+    kind = parsed.get("type")
+    fault.answer = Answers.get(kind, "error" if kind in _KNOWN else "order_rejected") if isinstance(kind, str) else fault.answer
+    fault.trader_id = _id(parsed.get("trader_id"))
+    fault.client_order_id = _id(parsed.get("client_order_id"))
+    fault.order_id = _integer(parsed.get("order_id"), 0)
+    asked = parsed.get("request_id")
+    fault.request_id = asked if isinstance(asked, str) and len(asked) <= 64 else _integer(asked, -wire.MAX_SAFE_INTEGER)
+    return fault
+
+
+def _id(value: object) -> str | None:
+    return value if isinstance(value, str) and _CLIENT_ID.fullmatch(value) else None
+
+
+def _integer(value: object, lowest: int) -> int | None:
+    return value if type(value) is int and lowest <= value <= wire.MAX_SAFE_INTEGER else None
+
+
+def field_fault(request: Any, error: FieldError) -> Fault:
+    """The Fault of a request whose fields do not go together."""
+    return Fault(
+        Answers.get(request.type, "error"), "invalid_message", {"error": str(error)}, request.trader_id,
+        getattr(request, "order_id", None), getattr(request, "client_order_id", None), request.request_id,
+    )
+
+
+# ---------------------------------------------------------------------------------------------------------------- commands
+
+_PREVENTION = {wire.SelfTradePrevention(each.value): each for each in SelfTradePrevention}
+_IN_FORCE: dict[wire.TimeInForce | None, TimeInForce] = {wire.TimeInForce(each.value): each for each in TimeInForce}
+_IN_FORCE[None] = TimeInForce.GTC
+_SIGN = {"buy": BUY, "sell": SELL}
+
+
+class Decoder:
+    """Requests to commands, for one market's instruments."""
+
+    def __init__(self, instruments: tuple[Instrument, ...]) -> None:
+        self.default_symbol = instruments[0].symbol
+        self._scales = {each.symbol: PriceScale(each) for each in instruments}
+
+    def order(self, request: wire.OrderRequest | wire.PlaceOrderRequest, trader: str, session: int) -> Order:
+        """Raises FieldError when the fields do not go together."""
+        symbol = request.symbol or self.default_symbol
+        market_order = request.order_type is wire.OrderType.MARKET
+        in_force = _market_in_force(request) if market_order else _limit_in_force(request)
+        if request.post_only and (market_order or in_force in (TimeInForce.IOC, TimeInForce.FOK)):
+            raise FieldError("post_only: only for limit orders that may rest")
+        price, off_tick = (None, "") if request.price is None else self._price(symbol, request.price)
+        return Order(
+            trader, symbol, BUY if request.side is wire.Side.BUY else SELL,
+            request.quantity if isinstance(request, wire.PlaceOrderRequest) else request.qty,
+            price, in_force, request.client_order_id, bool(request.post_only), bool(request.reduce_only),
+            None if request.stp is None else _PREVENTION[request.stp],
+            None if request.expires_at is None else request.expires_at * NS_PER_MS, off_tick, session,
+        )
+
+    def cancel(self, request: wire.CancelRequest, trader: str) -> Cancel:
+        needs_an_id(request)
+        return Cancel(trader, request.order_id, request.client_order_id)
+
+    def cancel_all(self, request: wire.CancelAllRequest, trader: str) -> CancelAll:
+        return CancelAll(trader, request.symbol, _SIGN[request.side] if request.side else 0)
+
+    def replace(self, request: wire.ReplaceRequest, trader: str, symbol: str | None) -> Replace:
+        """`symbol` is that of the order it names, None when there is no such order (then the engine refuses it)."""
+        needs_an_id(request)
+        if request.price is None and request.qty is None:
+            raise FieldError("price: a replace needs a price, a qty, or both")
+        price, off_tick = (None, "") if request.price is None or symbol is None else self._price(symbol, request.price)
+        return Replace(trader, request.order_id, request.client_order_id, price, request.qty, off_tick)
+
+    def _price(self, symbol: str, price: float) -> tuple[int, str]:
+        """Ticks; or 0 and the price as text, when it is on no tick or the symbol is unknown."""
+        scale = self._scales.get(symbol)
+        ticks = scale.ticks(price) if scale else None
+        return (0, repr(price)) if ticks is None else (ticks, "")
+
+
+def needs_an_id(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> None:
+    """Raises FieldError when the request names no order."""
+    if request.order_id is None and request.client_order_id is None:
+        raise FieldError("order_id: name the order by order_id, client_order_id, or both")
+
+
+def _market_in_force(request: wire.OrderTerms) -> TimeInForce:
+    if request.price is not None:
+        raise FieldError("price: a market order has none")
+    if request.time_in_force is wire.TimeInForce.GTD or request.expires_at is not None:
+        raise FieldError("expires_at: a market order does not rest")
+    return TimeInForce.FOK if request.time_in_force is wire.TimeInForce.FOK else TimeInForce.IOC
+
+
+def _limit_in_force(request: wire.OrderTerms) -> TimeInForce:
+    if request.price is None:
+        raise FieldError("price: a limit order needs one")
+    if (request.time_in_force is wire.TimeInForce.GTD) != (request.expires_at is not None):
+        raise FieldError("expires_at: goes with time_in_force gtd, and gtd with it")
+    return _IN_FORCE[request.time_in_force]

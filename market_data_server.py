@@ -1,0 +1,119 @@
+"""The relay process: one connection to the exchange's event stream in, any number of readers out.
+
+It keeps nothing of the market: kill it and start it again at any time, or run several.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import sys
+from time import monotonic, time_ns
+from typing import Any
+
+from botpit import __version__
+from botpit.feed.relay import RelayFeed
+from botpit.net.client import Link
+from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
+from botpit.ports import FeedPort, UsageError, deliver, every, listen
+from botpit.settings import ServerSettings
+
+EXIT_OK, EXIT_USAGE, EXIT_FAULT = 0, 2, 1
+POLL_S = 0.1
+"""How often owed snapshots are asked for and heartbeats looked at."""
+log = logging.getLogger("relay")
+
+
+def arguments(argv: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description="The botpit relay: fans the exchange's event stream out to bots, monitors and recorders.",
+        epilog="example: python market_data_server.py --upstream-uri ws://127.0.0.1:9002 --port 9010",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=9010, help="port to listen on; 0: any free one (default: %(default)s)")
+    parser.add_argument("--upstream-uri", default="ws://127.0.0.1:9002", help="the event stream (default: %(default)s)")
+    parser.add_argument("--log-level", default="info", choices=LOG_LEVELS, help="(default: %(default)s)")
+    parser.add_argument("--version", action="version", version=f"botpit {__version__}")
+    return parser.parse_args(argv)
+
+
+class Relay:
+    """The feed, its upstream link and its port, wired together."""
+
+    def __init__(self, upstream_uri: str) -> None:
+        try:
+            self.link = Link(upstream_uri, on_open=self._opening, on_frame=self._frame, on_state=self._state)
+        except ValueError as error:
+            raise UsageError(f"error: --upstream-uri: {error}") from error
+        self.feed = RelayFeed(self.link.send)
+        self.port = FeedPort(self.feed.fanout)
+        self._started = monotonic()
+        self._said = False
+
+    def health(self) -> dict[str, object]:
+        return {
+            "uptime_s": round(monotonic() - self._started, 3), "seq": self.feed.seq, "sessions": self.feed.fanout.readers(),
+            "market_id": self.feed.market_id, "state": "open", "holes": self.feed.holes,
+            "upstream": "connected" if self.link.connected else "disconnected",
+        }
+
+    def tick(self) -> None:
+        self.feed.poll()
+        self.feed.fanout.heartbeats(time_ns())
+
+    def _opening(self) -> list[str]:
+        return self.feed.opening()
+
+    def _frame(self, frame: bytes) -> None:
+        try:
+            deliver(self.feed.receive(frame, time_ns()))
+        except ValueError as error:
+            log.warning("upstream sent what is no message; asking again %s", fields(error=error, holes=self.feed.holes + 1))
+            self.feed.hole()
+
+    def _state(self, connected: bool, reason: str) -> None:
+        """Say each change once, not each attempt."""
+        if connected:
+            log.info("upstream connected %s", fields(uri=self.link.uri))
+        elif not self._said:
+            log.warning("upstream lost; trying again %s", fields(uri=self.link.uri, reason=reason))
+        self._said = not connected
+
+
+async def main_async(options: argparse.Namespace) -> int:
+    try:
+        return await relay(options)
+    except UsageError as error:
+        print(error, file=sys.stderr)
+        return EXIT_USAGE
+
+
+async def relay(options: argparse.Namespace) -> int:
+    """The relay from start to stop; returns the exit code. Raises UsageError when it cannot start as asked."""
+    parts = Relay(options.upstream_uri)
+    server = await listen((options.host, options.port), "--port", parts.port.connect, ServerSettings(), parts.health)
+    log.info("open %s", fields(port=server.port, upstream=options.upstream_uri))
+    stop = asyncio.create_task(until_told_to_stop())
+    work: list[asyncio.Future[Any]] = [asyncio.create_task(parts.link.run()), asyncio.create_task(every(POLL_S, parts.tick))]
+    ends: list[asyncio.Future[Any]] = [stop, server.failed, *work]
+    done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+    await server.close()
+    for task in [stop, *work]:
+        task.cancel()
+    await asyncio.wait(work)
+    if stop in done:
+        log.info("stopped %s", fields(why=stop.result(), seq=parts.feed.seq))
+        return EXIT_OK
+    log.critical("stopped by a fault of the relay itself", exc_info=next(iter(done)).exception())
+    return EXIT_FAULT
+
+
+def main(argv: list[str] | None = None) -> int:
+    options = arguments(argv)
+    configure_logging("relay", options.log_level)
+    return run(lambda: main_async(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
