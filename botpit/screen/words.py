@@ -1,0 +1,56 @@
+"""How numbers and foreign words are written on a screen.
+
+Words from the wire are never markup and never reach the terminal raw: whatever could move a cursor, hide itself or turn the line
+around is shown as its escape (`\\x1b`), and is cut where it would not end.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+from rich.text import Text
+
+MAX_FOREIGN_CHARS = 256
+"""A foreign word is cut here before anything else looks at it."""
+NOTHING = "-"
+
+
+def foreign(word: str) -> str:
+    """`word` with every unprintable character written as its escape."""
+    word = word[:MAX_FOREIGN_CHARS]
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in word)
+
+
+def cell(word: str, style: str = "", *, width: int | None = None, right: bool = False) -> Text:
+    """One unwrapped, unstyled-from-within piece of a line; exactly `width` cells wide when given (cut with an ellipsis)."""
+    text = Text(foreign(word), style, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
+    if width is not None:
+        text.truncate(max(width, 0), overflow="ellipsis")
+        text.pad_left(width - text.cell_len) if right else text.pad_right(width - text.cell_len)
+    return text
+
+
+def decimals_of(tick: float) -> int:
+    """How many decimals a price on this tick has: 2 for 0.01 and 0.25, 0 for 1.0 and 5.0."""
+    exponent = Decimal(repr(tick)).normalize().as_tuple().exponent
+    return max(0, -exponent) if isinstance(exponent, int) else 0
+
+
+def price_text(price: float | None, decimals: int) -> str:
+    return NOTHING if price is None else f"{price:,.{decimals}f}"
+
+
+def money_text(amount: float, *, signed: bool = False) -> str:
+    """Two decimals; `signed` shows a plus too. Zero has no sign."""
+    cents = round(amount, 2) + 0.0
+    return f"{cents:+,.2f}" if signed and cents else f"{cents:,.2f}"
+
+
+def gain_style(amount: float) -> str:
+    return "green" if amount > 0 else "red" if amount < 0 else ""
+
+
+def clock_text(timestamp_ms: int) -> str:
+    """Time of day in UTC, to the second."""
+    seconds = timestamp_ms // 1000 % 86_400
+    return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
