@@ -44,8 +44,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="example: python exchange_server.py --config exchange.toml --csv-dir runs/today",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--order-port", type=int, default=9001, help="port of order entry; 0: any free one (default: %(default)s)")
-    parser.add_argument("--events-port", type=int, default=9002, help="port of the event stream (default: %(default)s)")
+    parser.add_argument("--order-port", type=int, default=9001, help="port of order entry, 0: any (default: %(default)s)")
+    parser.add_argument("--events-port", type=int, default=9002, help="port of the event stream, 0: any (default: %(default)s)")
     parser.add_argument("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if there is one)")
     parser.add_argument("--no-export", action="store_true", help="do not start the CSV exporter")
     parser.add_argument("--csv-dir", type=Path, default=Path(), help="where the exporter writes (default: the current folder)")

@@ -457,7 +457,7 @@ class InstrumentInfo:
 
     __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     symbol: str
-    tick: float
+    tick: Annotated[float, Field(gt=0, allow_inf_nan=False)]
     lot: float
     reference_price: float
     min_price: float

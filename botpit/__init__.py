@@ -14,7 +14,8 @@ The rooms, in the order in which to read them:
 - `net`       the only room that awaits: server, client, processes
 - `settings`  every setting and limit, with its unit
 
-Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are each one process and import no other.
+Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are each one process and import no
+other.
 """
 
 __version__ = "0.1.0"

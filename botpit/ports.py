@@ -1,8 +1,8 @@
 """The two ports of a server as peers of its sockets: order entry with its turns, and the feed.
 
-This is where the pure rooms meet the event loop. A *turn* takes what the sockets have brought, one command after another, and then, in
-this order: writes the journal, sends each session its answers and private events, sends the public events, sends the views. Each socket
-gets one joined write per turn.
+This is where the pure rooms meet the event loop. A *turn* takes what the sockets have brought, one command after another, and
+then, in this order: writes the journal, sends each session its answers and private events, sends the public events, sends the
+views. Each socket gets one joined write per turn.
 """
 
 from __future__ import annotations

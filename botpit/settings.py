@@ -1,8 +1,8 @@
 """Every setting and limit of the exchange, with its unit: TOML text in, frozen models out.
 
-The file is read by a main; this module only understands its text. Money and prices are written as people write them and are turned
-into the engine's integers here, once; what does not fit the integers (a tick that is no decimal, a tick value that is no whole
-number of account units) is refused by name. Docs: RULES.md, section Settings.
+The file is read by a main; this module only understands its text. Money and prices are written as people write them and are
+turned into the engine's integers here, once; what does not fit the integers (a tick that is no decimal, a tick value that is no
+whole number of account units) is refused by name. Docs: RULES.md, section Settings.
 """
 
 from __future__ import annotations
@@ -45,7 +45,8 @@ class ServerSettings(_Model):
 
 
 class MarketSettings(_Model):
-    """The market's rules and the defaults of its instruments. Rates in basis points, money in account currency, 0 position = no cap."""
+    """The market's rules and the defaults of its instruments. Rates in basis points, money in account currency, 0 position = no
+    cap."""
 
     money_decimals: Annotated[int, Field(ge=0, le=8)] = 2
     starting_cash: Money = Decimal(10_000)
@@ -157,7 +158,7 @@ def _instrument(each: InstrumentSettings, market: MarketSettings) -> Instrument:
     tick_decimals = max(0, -int(each.tick.normalize().as_tuple().exponent))
     tick_value = (each.tick * each.lot).scaleb(market.money_decimals)
     if tick_value != tick_value.to_integral_value() or tick_value < 1:
-        raise SettingsError(f"{name}: tick x lot x 10^{market.money_decimals} is {tick_value:f}, not a whole number of account units")
+        raise SettingsError(f"{name}: tick x lot x 10^money_decimals is {tick_value:f}, not a whole number of account units")
     ticks = {key: _ticks(f"{name}.{key}", getattr(each, key) or each.tick, each.tick, tick_decimals) for key in _PRICES}
     if not ticks["min_price"] <= ticks["reference_price"] <= ticks["max_price"]:
         raise SettingsError(f"{name}.reference_price: must lie within min_price and max_price")
@@ -166,8 +167,9 @@ def _instrument(each: InstrumentSettings, market: MarketSettings) -> Instrument:
     _check_rates(name, rate)
     notional = _units(f"{name}.max_order_notional", rate.pop("max_order_notional"), market.money_decimals)
     return Instrument(
-        symbol=each.symbol, tick_units=int(each.tick.scaleb(tick_decimals)), tick_decimals=tick_decimals, lot=f"{each.lot.normalize():f}",
-        tick_value=int(tick_value), min_qty=each.min_qty, max_qty=each.max_qty, max_order_notional=notional, **ticks, **rate,
+        symbol=each.symbol, tick_units=int(each.tick.scaleb(tick_decimals)), tick_decimals=tick_decimals,
+        lot=f"{each.lot.normalize():f}", tick_value=int(tick_value), min_qty=each.min_qty, max_qty=each.max_qty,
+        max_order_notional=notional, **ticks, **rate,
     )
 
 

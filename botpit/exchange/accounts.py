@@ -1,9 +1,9 @@
 """Who owns what: accounts, their positions at integer average cost, and every order as the exchange remembers it.
 
-Futures style: buying takes a position and spends no cash. A position's `cost` is the signed sum of price x quantity x tick value of its
-open lots; closing part of it releases that share of the cost, rounded down, and all of it on a full close, so that over all accounts
-cash minus cost stays what was paid in, to the last unit. Beside it stand the totals of the trader's own open orders, which the
-initial margin asks for with every order: kept up order by order, worked out anew when the mark has moved.
+Futures style: buying takes a position and spends no cash. A position's `cost` is the signed sum of price x quantity x tick
+value of its open lots; closing part of it releases that share of the cost, rounded down, and all of it on a full close, so that
+over all accounts cash minus cost stays what was paid in, to the last unit. Beside it stand the totals of the trader's own open
+orders, which the initial margin asks for with every order: kept up order by order, worked out anew when the mark has moved.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class RefusedOrder:
 
 
 class OpenTotals:
-    """One side's open orders of one position: lots, value at their limits, and loss if they filled at once, at the mark of `Position`."""
+    """One side's open orders of one position: lots, value at their limits, and loss if they filled at once, at the mark of
+    `Position`."""
 
     __slots__ = ("loss", "qty", "value")
 
@@ -74,7 +75,8 @@ class Position:
         return self.lots * self.market.mark * self.market.instrument.tick_value - self.cost
 
     def trade(self, sign: int, qty: int, price: int) -> int:
-        """Book one fill and return the PnL it realises: closing lots first, at average cost, then opening the rest at the price."""
+        """Book one fill and return the PnL it realises: closing lots first, at average cost, then opening the rest at the
+        price."""
         tick_value = self.market.instrument.tick_value
         closing = min(qty, max(0, -sign * self.lots))
         pnl = 0
@@ -111,7 +113,8 @@ class Position:
 
 
 class Account:
-    """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its cancel-on-disconnect."""
+    """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its
+    cancel-on-disconnect."""
 
     __slots__ = (
         "by_client_id", "cash", "forgot", "open_sessions", "orders", "positions", "remembered", "seq", "sessions", "trader",

@@ -1,7 +1,8 @@
 """The exchange as one deterministic machine: a command and a time in, events out.
 
-No clock, no chance, no input or output, integers only. A client's mistake is a refusal, which is an event; our own mistake is an
-assert, which stops the process. For a client's command the first event is its answer. Accounts, books and marks change nowhere else.
+No clock, no chance, no input or output, integers only. A client's mistake is a refusal, which is an event; our own mistake is
+an assert, which stops the process. For a client's command the first event is its answer. Accounts, books and marks change
+nowhere else.
 """
 
 from __future__ import annotations
@@ -11,11 +12,39 @@ from heapq import heapify, heappop, heappush
 from botpit.exchange.accounts import Account, OrderRecord, Position, RefusedOrder
 from botpit.exchange.checks import Refusal, Terms, bad_qty, bad_terms, too_much, would_cross, would_increase
 from botpit.exchange.commands import (
-    BUY, Cancel, CancelAll, Command, Login, Logout, Open, Order, Replace, SelfTradePrevention, SessionLost, Tick, TimeInForce,
+    BUY,
+    Cancel,
+    CancelAll,
+    Command,
+    Login,
+    Logout,
+    Open,
+    Order,
+    Replace,
+    SelfTradePrevention,
+    SessionLost,
+    Tick,
+    TimeInForce,
 )
 from botpit.exchange.events import (
-    AllCancelled, CancelReason, Event, Fill, Liquidity, LoggedIn, LoggedOut, OrderAccepted, OrderAdded, OrderCancelled,
-    OrderReduced, OrderRemoved, OrderReplaced, PositionUpdate, Reason, Rejected, Request, Trade,
+    AllCancelled,
+    CancelReason,
+    Event,
+    Fill,
+    Liquidity,
+    LoggedIn,
+    LoggedOut,
+    OrderAccepted,
+    OrderAdded,
+    OrderCancelled,
+    OrderReduced,
+    OrderRemoved,
+    OrderReplaced,
+    PositionUpdate,
+    Reason,
+    Rejected,
+    Request,
+    Trade,
 )
 from botpit.exchange.margin import Prospect, fee
 from botpit.exchange.market import Market
@@ -84,7 +113,7 @@ class Exchange:
     def _place(self, order: Order) -> None:
         account = self.accounts.get(order.trader)
         if account is None and len(self.accounts) >= self.rules.max_accounts:
-            return self._refuse(Request.ORDER, Refusal(Reason.TOO_MANY_ACCOUNTS, {"max_accounts": self.rules.max_accounts}), order)
+            return self._refuse(Request.ORDER, self._too_many_accounts(), order)
         account = account or self._open_account(order.trader)
         if order.client_order_id is not None:
             known = account.by_client_id.get(order.client_order_id)
@@ -139,11 +168,11 @@ class Exchange:
         market, sign, price = taker.position.market, taker.order.side, maker.price
         self._last_trade_id += 1
         buyer, seller = (taker, maker) if sign == BUY else (maker, taker)
-        symbol, now_ns = market.instrument.symbol, self.now_ns
-        market.traded(price, qty, now_ns)
+        market.traded(price, qty, self.now_ns)
         self._events.append(
             Trade(
-                self._last_trade_id, symbol, price, qty, buyer.order.trader, seller.order.trader, sign, buyer.id, seller.id, now_ns
+                self._last_trade_id, market.instrument.symbol, price, qty, buyer.order.trader, seller.order.trader, sign,
+                buyer.id, seller.id, self.now_ns,
             )
         )
         taker.leaves -= qty
@@ -299,7 +328,7 @@ class Exchange:
     def _login(self, login: Login) -> None:
         account = self.accounts.get(login.trader)
         if account is None and len(self.accounts) >= self.rules.max_accounts:
-            return self._refuse(Request.LOGIN, Refusal(Reason.TOO_MANY_ACCOUNTS, {"max_accounts": self.rules.max_accounts}), login)
+            return self._refuse(Request.LOGIN, self._too_many_accounts(), login)
         account = account or self._open_account(login.trader)
         account.sessions += 1
         account.open_sessions[account.sessions] = login.cancel_on_disconnect
@@ -316,6 +345,9 @@ class Exchange:
             for record in account.open_orders():
                 if record.order.session == lost.session:
                     self._take_off(record, CancelReason.DISCONNECT)
+
+    def _too_many_accounts(self) -> Refusal:
+        return Refusal(Reason.TOO_MANY_ACCOUNTS, {"max_accounts": self.rules.max_accounts})
 
     def _open_account(self, trader: str) -> Account:
         account = self.accounts[trader] = Account(trader, self.rules.starting_cash)
@@ -382,7 +414,7 @@ class Exchange:
             account.burn(RefusedOrder(order, answer))
 
     def _refuse(
-        self, request: Request, refusal: Refusal, asked: Order | Cancel | CancelAll | Replace | Login, record: OrderRecord | None = None
+        self, request: Request, refusal: Refusal, asked: Asked, record: OrderRecord | None = None
     ) -> None:
         symbol = record.order.symbol if record else getattr(asked, "symbol", None) or ""
         order_id = record.id if record else getattr(asked, "order_id", None)
@@ -403,6 +435,7 @@ class Exchange:
         self._moved = {}
 
 
+Asked = Order | Cancel | CancelAll | Replace | Login
 _RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 
 

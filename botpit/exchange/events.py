@@ -1,7 +1,7 @@
 """Everything the exchange can say, each as an event in integers.
 
-An event says what happened; views of the book are derived elsewhere. Events about one trader carry `account_seq`, which counts that
-trader's private events without holes. Which command causes which events, in which order: RULES.md, Order of events.
+An event says what happened; views of the book are derived elsewhere. Events about one trader carry `account_seq`, which counts
+that trader's private events without holes. Which command causes which events, in which order: RULES.md, Order of events.
 """
 
 from __future__ import annotations

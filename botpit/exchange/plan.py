@@ -1,7 +1,8 @@
 """Plan, then act: what an incoming order would do, worked out without touching anything.
 
-The plan lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it carried out.
-Market, limit and replaced orders and fill-or-kill all go this one way; an order that does not cross has an empty plan.
+The plan lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it
+carried out. Market, limit and replaced orders and fill-or-kill all go this one way; an order that does not cross has an empty
+plan.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ Step = tuple[OrderRecord, int]
 
 
 class Plan:
-    """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when `stopped`."""
+    """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when
+    `stopped`."""
 
     __slots__ = ("cancels", "filled", "left", "steps", "stopped", "value")
 

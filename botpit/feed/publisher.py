@@ -1,7 +1,7 @@
 """The exchange's own feed: its events as numbered messages, its books as views.
 
-Events are numbered without holes: `seq` among all public events, `channel_seq` within each channel and symbol. Views (`book_delta`,
-`book_update`, `snapshot`) are taken between commands only and carry the `seq` of the last event they include.
+Events are numbered without holes: `seq` among all public events, `channel_seq` within each channel and symbol. Views
+(`book_delta`, `book_update`, `snapshot`) are taken between commands only and carry the `seq` of the last event they include.
 """
 
 from __future__ import annotations

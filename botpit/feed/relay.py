@@ -1,8 +1,9 @@
 """A relay's feed: one upstream connection in, any number of readers out, and no state of the market in between.
 
-Messages pass as the bytes they came in. A reader's snapshot is asked from the exchange and cut to what the reader subscribed to, so the
-relay never has to know a book or a position, and may be killed and restarted at any time. When the upstream connection comes back, or a
-hole shows in it, the relay resumes after the last event it has; only when that is no longer possible do its readers start over.
+Messages pass as the bytes they came in. A reader's snapshot is asked from the exchange and cut to what the reader subscribed
+to, so the relay never has to know a book or a position, and may be killed and restarted at any time. When the upstream
+connection comes back, or a hole shows in it, the relay resumes after the last event it has; only when that is no longer
+possible do its readers start over.
 """
 
 from __future__ import annotations
@@ -68,7 +69,8 @@ class RelayFeed:
         return texts
 
     def poll(self) -> None:
-        """Ask for what is owed: a request that came too soon, again; one snapshot for all who wait. Call it ten times a second."""
+        """Ask for what is owed: a request that came too soon, again; one snapshot for all who wait. Call it ten times a
+        second."""
         if self._limited:
             self._limited = False
             self._ask_again()

@@ -1,8 +1,8 @@
 """Sessions without sockets: who a connection acts for, what it may do, and which answers and events it is sent, in which order.
 
-A connection that never logs in is a *plain* session: it may name any trader and gets one answer per request, in order, and nothing
-else. A *logged-in* session acts for its trader and also gets that trader's private events. Every request has exactly one answer; it
-comes before what it caused (WIRE.md, 9001).
+A connection that never logs in is a *plain* session: it may name any trader and gets one answer per request, in order, and
+nothing else. A *logged-in* session acts for its trader and also gets that trader's private events. Every request has exactly
+one answer; it comes before what it caused (WIRE.md, 9001).
 """
 
 from __future__ import annotations
@@ -20,7 +20,15 @@ from botpit.feed.publisher import Feed
 from botpit.gateway.private import PrivateMessage, PrivateTape
 from botpit.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
-    Answers, Decoder, Fault, FieldError, field_fault, is_array, needs_an_id, parse, split_array,
+    Answers,
+    Decoder,
+    Fault,
+    FieldError,
+    field_fault,
+    is_array,
+    needs_an_id,
+    parse,
+    split_array,
 )
 from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, pong, with_request_id
 
@@ -65,7 +73,8 @@ class Gateway:
     """All sessions of one exchange, and the one place where commands reach it."""
 
     def __init__(
-        self, exchange: Exchange, feed: Feed, encoder: Encoder, journal: Journal, *, max_requests_per_s: int, max_cancels_per_s: int
+        self, exchange: Exchange, feed: Feed, encoder: Encoder, journal: Journal, *,
+        max_requests_per_s: int, max_cancels_per_s: int,
     ) -> None:
         self._exchange = exchange
         self._feed = feed
@@ -81,7 +90,8 @@ class Gateway:
         self._caused: list[bytes] = []
         self.told: set[Session] = set()
         self._queries: dict[type[Any], Callable[[Any, str], bytes]] = {
-            wire.OrderStatusRequest: self._order_status, wire.OpenOrdersRequest: self._open_orders, wire.AccountRequest: self._account,
+            wire.OrderStatusRequest: self._order_status, wire.OpenOrdersRequest: self._open_orders,
+            wire.AccountRequest: self._account,
         }
         self._commands: dict[type[Any], Callable[[Any, str, Session], Command]] = {
             wire.OrderRequest: self._order, wire.PlaceOrderRequest: self._order, wire.CancelRequest: self._cancel,
@@ -98,7 +108,10 @@ class Gateway:
         if session.ended:
             return 0
         self._now_ns, self._asking, self._caused = now_ns, session, []
-        answer, requests = self._answer_array(session, frame) if is_array(frame) else (self._answer(session, frame, alone=True), 1)
+        if is_array(frame):
+            answer, requests = self._answer_array(session, frame)
+        else:
+            answer, requests = self._answer(session, frame, alone=True), 1
         self._tell(session, answer, *self._caused)
         self._asking = None
         return requests

@@ -1,8 +1,8 @@
 """Bytes from a client to a request, and a request to a command.
 
-One pydantic adapter validates a request straight from its bytes (strict: no strings or booleans for numbers). What it does not know by
-itself is checked beside it: numbers of more than 40 digits, NaN and Infinity in ignored keys, nesting. These checks can only refuse
-what the adapter took, so there are never two parsers that take different things.
+One pydantic adapter validates a request straight from its bytes (strict: no strings or booleans for numbers). What it does not
+know by itself is checked beside it: numbers of more than 40 digits, NaN and Infinity in ignored keys, nesting. These checks can
+only refuse what the adapter took, so there are never two parsers that take different things.
 """
 
 from __future__ import annotations
@@ -17,7 +17,14 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 import message_schemas as wire
 from botpit.exchange.commands import (
-    BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce,
+    BUY,
+    SELL,
+    Cancel,
+    CancelAll,
+    Order,
+    Replace,
+    SelfTradePrevention,
+    TimeInForce,
 )
 from botpit.exchange.instrument import Instrument
 from botpit.wire.numbers import NS_PER_MS, PriceScale

@@ -1,7 +1,7 @@
 """Events, answers and views to bytes, each written once.
 
-Every id that reaches an event has passed the wire's id pattern, so it needs no escaping; only free text (error messages and request ids)
-goes through a JSON encoder. A test validates what every encoder here writes as the message class of its type.
+Every id that reaches an event has passed the wire's id pattern, so it needs no escaping; only free text (error messages and
+request ids) goes through a JSON encoder. A test validates what every encoder here writes as the message class of its type.
 """
 
 from __future__ import annotations
@@ -78,8 +78,8 @@ class Encoder:
         self._scales = {symbol: PriceScale(market.instrument) for symbol, market in exchange.markets.items()}
         self._private: dict[type[Any], Callable[[Any], str]] = {
             ev.OrderAccepted: self._order_accepted, ev.Rejected: self._rejected, ev.Fill: self._fill,
-            ev.OrderCancelled: self._order_cancelled, ev.OrderReplaced: self._order_replaced, ev.AllCancelled: self._all_cancelled,
-            ev.LoggedOut: self._logged_out,
+            ev.OrderCancelled: self._order_cancelled, ev.OrderReplaced: self._order_replaced,
+            ev.AllCancelled: self._all_cancelled, ev.LoggedOut: self._logged_out,
         }
         self._public: dict[type[Any], Callable[[Any, str], str]] = {
             ev.Trade: self._trade, ev.PositionUpdate: self._position_update, ev.OrderAdded: self._order_add,
@@ -194,7 +194,8 @@ class Encoder:
         """An unknown trader's account looks like a new one."""
         shown = account or Account(trader, self._exchange.rules.starting_cash)
         fields = {
-            "type": "account", "trader_id": trader, "cash": shown.cash / self._money, "total_equity": shown.equity() / self._money,
+            "type": "account", "trader_id": trader, "cash": shown.cash / self._money,
+            "total_equity": shown.equity() / self._money,
             "initial_margin": self._margin(required_times_bps(shown)),
             "maintenance_margin": self._margin(maintenance_times_bps(shown)),
             "positions": [self._account_position(each) for each in shown.positions.values()],
@@ -255,8 +256,8 @@ class Encoder:
         return (
             f'{{"type":"position_update","trader_id":"{e.trader}","symbol":"{e.symbol}","position":{e.position},'
             f'"cash":{e.cash / money!r},"avg_entry_price":{self._average(e.symbol, e.cost, e.position)!r},'
-            f'"realized_pnl":{e.realized / money!r},"unrealized_pnl":{e.unrealized / money!r},"total_equity":{e.equity / money!r},'
-            f'"mark_price":{self._price(e.symbol, e.mark)!r},{tail}'
+            f'"realized_pnl":{e.realized / money!r},"unrealized_pnl":{e.unrealized / money!r},'
+            f'"total_equity":{e.equity / money!r},"mark_price":{self._price(e.symbol, e.mark)!r},{tail}'
         )
 
     def _order_add(self, e: ev.OrderAdded, tail: str) -> str:
