@@ -131,7 +131,7 @@ async def _trade_until_told_to_stop(floor: Floor, orders: Server, events: Server
     clock.cancel()
     await orders.close()
     if stop in done:
-        floor.turns.finish()
+        floor.turns.drain()
     await events.close()
     if stop in done:
         log.info("stopped %s", fields(why=stop.result(), seq=floor.feed.seq))

@@ -26,7 +26,7 @@ MAX_SAFE_INTEGER = 2**53 - 1
 ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}$")]
 """An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the house's)."""
 Quantity = Annotated[int, Field(gt=-(10**40), lt=10**40)]
-Price = Annotated[float, Field(gt=-1e40, lt=1e40, allow_inf_nan=False)]
+Price = Annotated[float, Field(allow_inf_nan=False)]
 OrderId = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
 RequestId = Annotated[str, StringConstraints(max_length=64)] | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
 EpochMs = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]

@@ -197,13 +197,13 @@ def _resting_id(trade: Traded) -> int:
 EXCHANGE_TOML = """
 [market]
 money_decimals = 4
-starting_cash = 900000000000
+starting_cash = 100000000000
 initial_margin_bps = 10000
 maintenance_margin_bps = 5000
 price_band_bps = 9900
 max_open_orders = 1000000
 max_order_qty = 1000000
-max_order_notional = 900000000000
+max_order_notional = 100000000000
 max_requests_per_s = 1000000
 max_cancels_per_s = 1000000
 tick_ms = 3600000

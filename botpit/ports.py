@@ -194,6 +194,11 @@ class Turns:
             self._gateway.lost(peer.session, time_ns())
         return commands
 
+    def drain(self) -> None:
+        """Take everything that still waits, however long that is: the last thing before the end."""
+        while self._waiting and not self.failed.done():
+            self._turn()
+
     def finish(self) -> None:
         """Journal, then answers and private events, then public events, then views."""
         self._journal.write()

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from botpit.exchange.instrument import Instrument, Rules
+from botpit.exchange.instrument import LARGEST_EXACT, Instrument, Rules
 
 Bps = Annotated[int, Field(ge=0, le=10_000)]
 SignedBps = Annotated[int, Field(ge=-10_000, le=10_000)]
@@ -22,8 +22,6 @@ PositiveDecimal = Annotated[Decimal, Field(gt=0, le=10**9)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}$")]
 Count = Annotated[int, Field(ge=1, le=10**9)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
-LARGEST_EXACT = 2**53
-"""Integers up to here are exact as IEEE doubles, so prices and money below it cross the wire without loss."""
 
 
 class SettingsError(ValueError):

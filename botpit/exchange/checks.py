@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from botpit.exchange.accounts import Position
 from botpit.exchange.events import Reason
-from botpit.exchange.margin import Prospect, Shortfall, shortfall
+from botpit.exchange.margin import Prospect, shortfall
 from botpit.exchange.market import Market
 
 
@@ -96,18 +96,19 @@ def too_many_open(prospect: Prospect) -> Refusal | None:
 
 
 def past_position_limit(prospect: Prospect) -> Refusal | None:
-    position, sign = prospect.position, prospect.sign
-    most = position.market.instrument.max_position
+    most = prospect.position.market.instrument.max_position
     if not most:
         return None
-    open_qty = position.totals[sign].qty - sum(record.leaves for record in prospect.removed if record.order.side == sign)
-    reached = sign * position.lots + open_qty + prospect.plan.filled + prospect.resting
-    return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": sign * reached}) if reached > most else None
+    reached = prospect.reached()
+    if reached <= most:
+        return None
+    return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * reached})
 
 
 def too_little_margin(prospect: Prospect) -> Refusal | None:
-    match shortfall(prospect):
-        case None:
-            return None
-        case Shortfall(equity=equity, required_margin=required):
-            return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": equity, "required_margin": required})
+    short = shortfall(prospect)
+    if short is None:
+        return None
+    return Refusal(
+        Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": short.equity, "required_margin": short.required_margin}
+    )

@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 
+LARGEST_EXACT = 2**50
+"""Prices and money of at most so many units cross the wire without loss: up to here IEEE doubles lie closer than the units."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """What may be traded and on which terms. Rates in basis points; `max_position` 0 means no cap.

@@ -6,6 +6,7 @@ Everything is multiplied out, so nothing is rounded: rates are basis points, so 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from botpit.exchange.accounts import Account, OrderRecord, Position
 from botpit.exchange.commands import BUY, SELL
@@ -25,9 +26,22 @@ class Prospect:
     price: int
     removed: list[OrderRecord]
 
+    def reached(self) -> int:
+        """Lots on its side (negative: on the other) if its plan, what would rest and all open orders of its side filled."""
+        position, sign = self.position, self.sign
+        removed = sum(record.leaves for record in self.removed if record.order.side == sign)
+        return sign * position.lots + position.totals[sign].qty - removed + self.plan.filled + self.resting
 
-@dataclass(slots=True)
-class Shortfall:
+
+class Standing(NamedTuple):
+    """An account at the present marks: equity, what it loses at once if its open orders fill, initial margin times 10,000."""
+
+    equity: int
+    loss: int
+    required_times_bps: int
+
+
+class Shortfall(NamedTuple):
     """Why not: account units."""
 
     equity: int
@@ -41,22 +55,32 @@ def fee(notional: int, rate_bps: int) -> int:
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
     """None when the account can bear the order, else its equity and the margin it would need."""
-    account = prospect.position.account
-    equity = account.equity()
-    free = equity - _loss(account, prospect) - _fees(prospect)
-    if _only_reduces(prospect):
+    equity, loss, required = standing(prospect.position.account, prospect)
+    free = equity - loss - _fees(prospect)
+    if prospect.reached() <= 0:  # it only reduces: it cannot take the position past zero
         return None if free >= 0 else Shortfall(equity, 0)
-    required = required_times_bps(account, prospect)
     return None if free * BPS >= required else Shortfall(equity, -(-required // BPS))
 
 
-def required_times_bps(account: Account, prospect: Prospect | None = None) -> int:
-    """Initial margin of the account's positions and open orders (and of the prospect), times 10,000."""
-    return sum(
-        position.market.instrument.initial_margin_bps
-        * max(0, *(_exposure(position, sign, prospect) for sign in (BUY, SELL)))
-        for position in account.positions.values()
-    )
+def standing(account: Account, prospect: Prospect | None = None) -> Standing:
+    """The account as it is, or as it would be with the prospect's fills made and the rest of it open.
+
+    Long exposure is position x mark + buys, short exposure the reverse + sells; buys count at their limit, sells at the mark at
+    least, which is their value plus what they would lose at once.
+    """
+    equity, loss, required = account.cash, 0, 0
+    for position in account.positions.values():
+        market = position.market
+        buys, sells = position.open_totals(BUY), position.open_totals(SELL)
+        held = position.lots * market.mark * market.instrument.tick_value
+        equity += held - position.cost
+        loss += buys.loss + sells.loss
+        long, short = held + buys.value, sells.value + sells.loss - held
+        if prospect is not None and prospect.position is position:
+            more_long, more_short, more_loss = _change(prospect)
+            long, short, loss = long + more_long, short + more_short, loss + more_loss
+        required += market.instrument.initial_margin_bps * max(long, short, 0)
+    return Standing(equity, loss, required)
 
 
 def maintenance_times_bps(account: Account) -> int:
@@ -70,49 +94,25 @@ def maintenance_times_bps(account: Account) -> int:
     )
 
 
-def _exposure(position: Position, sign: int, prospect: Prospect | None) -> int:
-    """What the account would hold on one side if all its orders of that side filled; sells count at the mark at least."""
-    market = position.market
-    tick_value = market.instrument.tick_value
-    totals = position.open_totals(sign)
-    exposure = sign * position.lots * market.mark * tick_value + totals.value + (totals.loss if sign == SELL else 0)
-    if prospect is None or prospect.position is not position:
-        return exposure
-    for record in prospect.removed:
-        if record.order.side == sign:
-            exposure -= record.leaves * _counted_price(sign, record.price, market.mark) * tick_value
-    if prospect.sign == sign:
-        exposure += prospect.plan.value * tick_value
-        exposure += prospect.resting * _counted_price(sign, prospect.price, market.mark) * tick_value
-    return exposure
-
-
-def _counted_price(sign: int, price: int, mark: int) -> int:
-    return max(price, mark) if sign == SELL else price
-
-
-def _loss(account: Account, prospect: Prospect) -> int:
-    """What is lost at once, at the marks, if the plan, what would rest and every open order that stays were filled."""
-    loss = sum(position.open_totals(sign).loss for position in account.positions.values() for sign in (BUY, SELL))
+def _change(prospect: Prospect) -> tuple[int, int, int]:
+    """What the prospect adds to long exposure, to short exposure and to the loss; its planned fills count at their prices."""
     position, sign = prospect.position, prospect.sign
+    tick_value = position.market.instrument.tick_value
+    resting_loss = prospect.resting * position.loss_per_lot(sign, prospect.price)
+    value = (prospect.plan.value + prospect.resting * prospect.price) * tick_value + (resting_loss if sign == SELL else 0)
+    exposure = {sign: value, -sign: 0}
+    loss = resting_loss + sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in prospect.plan.steps if qty)
     for record in prospect.removed:
-        loss -= record.leaves * position.loss_per_lot(record.order.side, record.price)
-    for maker, qty in prospect.plan.steps:
-        loss += qty * position.loss_per_lot(sign, maker.price)
-    return loss + prospect.resting * position.loss_per_lot(sign, prospect.price)
+        side = record.order.side
+        lost = record.leaves * position.loss_per_lot(side, record.price)
+        exposure[side] -= record.leaves * record.price * tick_value + (lost if side == SELL else 0)
+        loss -= lost
+    return exposure[BUY], exposure[SELL], loss
 
 
 def _fees(prospect: Prospect) -> int:
+    """The plan's taker fees and, where positive, the maker fee of what would rest."""
     instrument = prospect.position.market.instrument
-    taker = sum(
-        fee(qty * maker.price * instrument.tick_value, instrument.taker_fee_bps) for maker, qty in prospect.plan.steps if qty
-    )
-    maker_fee = fee(prospect.resting * prospect.price * instrument.tick_value, instrument.maker_fee_bps)
-    return taker + max(0, maker_fee)
-
-
-def _only_reduces(prospect: Prospect) -> bool:
-    """The order, with all own open orders of its side, cannot take the position past zero."""
-    position, sign = prospect.position, prospect.sign
-    open_qty = position.open_totals(sign).qty - sum(record.leaves for record in prospect.removed if record.order.side == sign)
-    return sign * position.lots + open_qty + prospect.plan.filled + prospect.resting <= 0
+    tick_value, taker_bps = instrument.tick_value, instrument.taker_fee_bps
+    taker = sum(fee(qty * maker.price * tick_value, taker_bps) for maker, qty in prospect.plan.steps if qty) if taker_bps else 0
+    return taker + max(0, fee(prospect.resting * prospect.price * tick_value, instrument.maker_fee_bps))

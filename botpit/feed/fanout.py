@@ -34,8 +34,17 @@ class Subscription:
     symbols: frozenset[str] | None = None
     batch: bool = False
 
-    def wants(self, item: Item) -> bool:
-        return item.channel in self.channels and self.wants_symbol(item.symbol)
+    def messages(self, items: Iterable[Item]) -> list[bytes]:
+        """What of the items this subscription gets, in order."""
+        channels, full = self.channels, "orders_full" in self.channels
+        messages: list[bytes] = []
+        for item in items:
+            if self.wants_symbol(item.symbol):
+                if item.channel in channels:
+                    messages.append(item.message())
+                if full and (message := item.full_message()):
+                    messages.append(message)
+        return messages
 
     def wants_symbol(self, symbol: str) -> bool:
         return self.symbols is None or symbol == "" or symbol in self.symbols
@@ -116,7 +125,7 @@ class Fanout:
         self._waiting.discard(reader)
         past: list[bytes] = []
         if reader.catch_up_from is not None:
-            past = [item.message() for item in self._source.tape.since(reader.catch_up_from) if reader.subscription.wants(item)]
+            past = reader.subscription.messages(self._source.tape.since(reader.catch_up_from))
             reader.catch_up_from = None
         self._send(reader, [*past, snapshot], now_ns)
         self._groups.setdefault(reader.subscription, set()).add(reader)
@@ -156,7 +165,7 @@ class Fanout:
         """The messages of a turn for each group that wants any of them."""
         found: list[Delivery] = []
         for subscription, group in self._groups.items():
-            messages = [item.message() for item in items if subscription.wants(item)]
+            messages = subscription.messages(items)
             if messages:
                 for reader in group:
                     reader.last_message_ns = now_ns
@@ -254,9 +263,9 @@ class Fanout:
             if size >= CATCH_UP_SLICE_BYTES and item.seq >= reader.catch_up_from:
                 break
             reader.catch_up_from = item.seq + 1
-            if reader.subscription.wants(item):
-                messages.append(item.message())
-                size += len(messages[-1])
+            wanted = reader.subscription.messages([item])
+            messages += wanted
+            size += sum(map(len, wanted))
         if messages:
             self._send(reader, messages, now_ns)
         if self._past_is_short(reader):

@@ -6,17 +6,15 @@ Events are numbered without holes: `seq` among all public events, `channel_seq` 
 
 from __future__ import annotations
 
-from collections import defaultdict
-from functools import partial
 from typing import Any
 from zlib import crc32
 
 from botpit.exchange.book import Book
 from botpit.exchange.commands import BUY
 from botpit.exchange.engine import Exchange
-from botpit.exchange.events import Event, OrderAdded, OrderReduced, OrderRemoved, PositionUpdate, Trade
+from botpit.exchange.events import Event, OrderAdded, OrderReduced, OrderRemoved, PositionUpdate, PublicEvent, Trade
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
-from botpit.feed.tape import Item, Tape
+from botpit.feed.tape import EventItem, Item, Tape
 from botpit.wire.encode import Encoder, json_text
 from botpit.wire.numbers import milliseconds
 
@@ -40,7 +38,7 @@ class Feed:
         self.seq = 0
         self.tape = Tape()
         self.fanout = Fanout(self)
-        self._channel_seq: defaultdict[str, defaultdict[str, int]] = defaultdict(lambda: defaultdict(int))
+        self._channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in ("trades", "positions", "orders")}
         self._book_seq = dict.fromkeys(exchange.markets, 0)
         self._turn: list[Item] = []
         self._changed_books: set[str] = set()
@@ -60,7 +58,7 @@ class Feed:
         touched: dict[str, dict[tuple[int, int], None]] = {}
         for event in events:
             if isinstance(event, _BOOK_EVENTS):
-                self._number(event, "orders", "orders_full")
+                self._number(event, "orders")
                 touched.setdefault(event.symbol, {})[event.side, event.price] = None
             elif isinstance(event, Trade | PositionUpdate):
                 self._number(event, _CHANNEL[type(event)])
@@ -68,17 +66,15 @@ class Feed:
             self._book_seq[symbol] += 1
             self._changed_books.add(symbol)
             if self.fanout.wanted("book_delta"):
-                self._turn.append(Item("book_delta", symbol, self.seq, message=self._book_delta(symbol, levels, now_ns)))
+                self._turn.append(Item("book_delta", symbol, self.seq, self._book_delta(symbol, levels, now_ns)))
 
-    def _number(self, event: Any, *channels: str) -> None:
+    def _number(self, event: PublicEvent, channel: str) -> None:
         self.seq += 1
-        for channel in channels:
-            counts = self._channel_seq[channel]
-            counts[event.symbol] += 1
-            make = partial(self._encoder.public, event, self.seq, counts[event.symbol], full=channel == "orders_full")
-            item = Item(channel, event.symbol, self.seq, make)
-            self._turn.append(item)
-            self.tape.append(item)
+        counts = self._channel_seq[channel]
+        counts[event.symbol] = number = counts.get(event.symbol, 0) + 1
+        item = EventItem(channel, event, self.seq, number, self._encoder)
+        self._turn.append(item)
+        self.tape.append(item)
 
     # ----------------------------------------------------------------------------------------------------------------- views
 
@@ -106,11 +102,12 @@ class Feed:
         for symbol in due:
             self._changed_books.discard(symbol)
             self._book_update_ns[symbol] = now_ns
-        markets = self._exchange.markets
-        return [
-            Item("book", symbol, self.seq, partial(self._encoder.book_update, markets[symbol], DEPTH, self.seq, now_ns))
-            for symbol in due
-        ]
+        if not self.fanout.wanted("book"):
+            return []
+        return [Item("book", symbol, self.seq, self._book_update(symbol, now_ns)) for symbol in due]
+
+    def _book_update(self, symbol: str, now_ns: int) -> bytes:
+        return self._encoder.book_update(self._exchange.markets[symbol], DEPTH, self.seq, now_ns)
 
     def _book_due_ns(self, symbol: str) -> int:
         return self._book_update_ns[symbol] + BOOK_UPDATE_INTERVAL_NS
@@ -128,7 +125,8 @@ class Feed:
         """The market as of the last event, as deep as the subscription needs it."""
         fields: dict[str, Any] = {
             "type": "snapshot", "seq": self.seq, "market_id": self.market_id, "timestamp": milliseconds(now_ns),
-            "channel_seq": self._channel_seq, "instruments": self._encoder.instruments(),
+            "channel_seq": {**self._channel_seq, "orders_full": self._channel_seq["orders"]},
+            "instruments": self._encoder.instruments(),
             "books": {each: self._book_state(each, subscription) for each in self.symbols() if subscription.wants_symbol(each)},
             "positions": [],
         }

@@ -128,7 +128,7 @@ class RelayFeed:
 
     def _relay(self, about: Head, message: bytes) -> None:
         channel = "orders_full" if about.type.startswith("order_") and about.trader_id is not None else _CHANNEL_OF[about.type]
-        item = Item(channel, about.symbol, about.seq, message=message)
+        item = Item(channel, about.symbol, about.seq, message)
         if channel not in self._relayed:
             return
         number, last = about.channel_seq, self._counts.get((channel, about.symbol), 0)

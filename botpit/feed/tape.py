@@ -3,26 +3,57 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
-from botpit.wire.lazy import LazyMessage
+from botpit.exchange.events import PublicEvent
+from botpit.wire.encode import Encoder
 
-TAPE_LENGTH = 200_000
-"""Messages kept for `resume`. An event is at most two of them, so the last 100,000 events are there."""
+TAPE_LENGTH = 100_000
+"""Events kept for `resume`."""
 
 
-class Item(LazyMessage):
-    """One message of one channel."""
+class Item:
+    """One message of one channel, as bytes."""
 
-    __slots__ = ("channel", "seq", "symbol")
+    __slots__ = ("_message", "channel", "seq", "symbol")
 
-    def __init__(
-        self, channel: str, symbol: str, seq: int, make: Callable[[], bytes] | None = None, message: bytes = b""
-    ) -> None:
-        super().__init__(make, message)
+    def __init__(self, channel: str, symbol: str, seq: int, message: bytes = b"") -> None:
         self.channel = channel
         self.symbol = symbol
         self.seq = seq
+        self._message = message
+
+    def message(self) -> bytes:
+        return self._message
+
+    def full_message(self) -> bytes:
+        """The same with the trader named, for `orders_full`; empty when there is no such form of it here."""
+        return b""
+
+
+class EventItem(Item):
+    """An event of the exchange. Its bytes are made when somebody first wants them: most of the past is never asked for."""
+
+    __slots__ = ("_encoder", "_event", "_full", "_number")
+
+    def __init__(self, channel: str, event: PublicEvent, seq: int, number: int, encoder: Encoder) -> None:
+        self.channel = channel
+        self.symbol = event.symbol
+        self.seq = seq
+        self._event = event
+        self._number = number
+        self._encoder = encoder
+        self._message = self._full = b""
+
+    def message(self) -> bytes:
+        if not self._message:
+            self._message = self._encoder.public(self._event, self.seq, self._number)
+        return self._message
+
+    def full_message(self) -> bytes:
+        if not self._full and self.channel == "orders":
+            self._full = self._encoder.public(self._event, self.seq, self._number, full=True)
+        return self._full
 
 
 class Tape:

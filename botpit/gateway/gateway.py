@@ -252,7 +252,7 @@ class Gateway:
     def _tell_trader(self, event: Any, *, is_answer: bool) -> bytes:
         """A private event to each session of its trader, once; on the asking socket the answer is it."""
         trader = event.order.trader if isinstance(event, ev.OrderAccepted) else event.trader
-        kept = PrivateMessage(event.account_seq, partial(self._encoder.private, event))
+        kept = PrivateMessage(event, self._encoder)
         self._tape.append(trader, kept)
         for session in self._by_trader.get(trader, ()):
             if session is not self._asking:

@@ -3,23 +3,30 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 
-from botpit.wire.lazy import LazyMessage
+from botpit.exchange.events import PrivateEvent
+from botpit.wire.encode import Encoder
 
 MAX_EVENTS_PER_TRADER = 10_000
 MAX_EVENTS = 500_000
 """Over all traders; the oldest are forgotten first."""
 
 
-class PrivateMessage(LazyMessage):
-    """One event for one trader."""
+class PrivateMessage:
+    """One event for one trader. Its bytes are made when somebody first wants them."""
 
-    __slots__ = ("account_seq",)
+    __slots__ = ("_encoder", "_event", "_message", "account_seq")
 
-    def __init__(self, account_seq: int, make: Callable[[], bytes]) -> None:
-        super().__init__(make)
-        self.account_seq = account_seq
+    def __init__(self, event: PrivateEvent, encoder: Encoder) -> None:
+        self.account_seq = event.account_seq
+        self._event = event
+        self._encoder = encoder
+        self._message = b""
+
+    def message(self) -> bytes:
+        if not self._message:
+            self._message = self._encoder.private(self._event)
+        return self._message
 
 
 class PrivateTape:

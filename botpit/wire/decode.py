@@ -180,13 +180,15 @@ def _with_ids(error: str, data: bytes) -> Fault:
     parsed = json.loads(data, parse_int=lambda text: int(text) if len(text) <= MAX_DIGITS else None)
     if not isinstance(parsed, dict):
         return fault
+    asked = parsed.get("request_id")
+    fault.request_id = asked if isinstance(asked, str) and len(asked) <= 64 else _integer(asked, -wire.MAX_SAFE_INTEGER)
     kind = parsed.get("type")
-    fault.answer = Answers.get(kind, "error" if kind in _KNOWN else "order_rejected") if isinstance(kind, str) else fault.answer
+    if not isinstance(kind, str) or kind not in _KNOWN:
+        return fault
+    fault.answer = Answers.get(kind, "error")
     fault.trader_id = _id(parsed.get("trader_id"))
     fault.client_order_id = _id(parsed.get("client_order_id"))
     fault.order_id = _integer(parsed.get("order_id"), 0)
-    asked = parsed.get("request_id")
-    fault.request_id = asked if isinstance(asked, str) and len(asked) <= 64 else _integer(asked, -wire.MAX_SAFE_INTEGER)
     return fault
 
 

@@ -16,7 +16,7 @@ from botpit.exchange.accounts import Account, OrderRecord, Position, RefusedOrde
 from botpit.exchange.commands import BUY, Order
 from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
-from botpit.exchange.margin import BPS, maintenance_times_bps, required_times_bps
+from botpit.exchange.margin import BPS, maintenance_times_bps, standing
 from botpit.exchange.market import Market
 from botpit.wire.decode import Fault
 from botpit.wire.numbers import PriceScale, milliseconds
@@ -196,7 +196,7 @@ class Encoder:
         fields = {
             "type": "account", "trader_id": trader, "cash": shown.cash / self._money,
             "total_equity": shown.equity() / self._money,
-            "initial_margin": self._margin(required_times_bps(shown)),
+            "initial_margin": self._margin(standing(shown).required_times_bps),
             "maintenance_margin": self._margin(maintenance_times_bps(shown)),
             "positions": [self._account_position(each) for each in shown.positions.values()],
             "status": "active", **_stamp(account, now_ns),

@@ -1,14 +1,14 @@
 """Prices, money and times across the border, exact both ways without Decimal.
 
 A price on the wire is its nearest IEEE double. `units = round(price * 10**d)` is accepted only if `units / 10**d == price`, and
-only on the tick; `units / 10**d` gives the same double back, as long as units stay below 2**53, which settings guarantee.
+only on the tick; `units / 10**d` gives the same double back, as long as units stay within LARGEST_EXACT, which settings
+guarantee.
 """
 
 from __future__ import annotations
 
-from botpit.exchange.instrument import Instrument
+from botpit.exchange.instrument import LARGEST_EXACT, Instrument
 
-LARGEST_EXACT = 2**53
 NS_PER_MS = 1_000_000
 
 
@@ -24,7 +24,7 @@ class PriceScale:
     def ticks(self, price: float) -> int | None:
         """The price in ticks, or None when it is on no tick. Never rounded."""
         scaled = price * self._scale
-        if not abs(scaled) < LARGEST_EXACT:
+        if not abs(scaled) <= LARGEST_EXACT:
             return None
         units = round(scaled)
         if units / self._scale != price:

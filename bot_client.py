@@ -1,0 +1,242 @@
+"""One bot: a strategy, the exchange's gateway and the relay's feed, in a process of its own.
+
+The bot's mind is `botpit.bots.Brain`, which has neither sockets nor clock; this process lends it both and writes its log.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import logging
+import random
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+
+from bot_strategies import BUILT_IN, load_strategy
+from botpit import __version__
+from botpit.bots import Brain, Output, Trouble, request_text
+from botpit.net.client import Link
+from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
+from botpit.net.sparingly import Sparingly
+from message_schemas import ClientId, Message, OrderAccepted, SubscribeRequest, parse_messages
+
+GOODBYE_S = 1.0
+"""How long a stopping bot waits for the answer to its cancel_all; losing the connection cancels its orders as well."""
+SUMMARY_S = 10.0
+"""Fills are summed up in the log this often."""
+TROUBLE_LINES_PER_S = 10
+"""Refused orders, crashes and hints beyond this are counted instead of logged."""
+LONGEST_INTERVAL_S = 3_600.0
+EXIT_USAGE, EXIT_STRATEGY = 2, 3
+
+_log = logging.getLogger("bot")
+
+
+class Bot:
+    """A brain on its two links. `over` is set when it is to stop: the strategy has failed, or somebody said so."""
+
+    def __init__(self, brain: Brain, *, gateway_uri: str, feed_uri: str, decision_interval_s: float) -> None:
+        self.brain = brain
+        self.over = asyncio.Event()
+        self._said_goodbye = asyncio.Event()
+        self._gateway = Link(gateway_uri, on_open=self._greeting, on_frame=self._gateway_frame, on_state=self._gateway_state)
+        self._feed = Link(feed_uri, on_open=list, on_frame=self._feed_frame, on_state=self._feed_state)
+        self._decision_interval_s = decision_interval_s
+        self._trouble = Sparingly(_log, per_s=TROUBLE_LINES_PER_S)
+        self._link_reasons: dict[str, str] = {}
+
+    async def trade(self) -> None:
+        """Connect, listen and decide until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._gateway.run())
+            group.create_task(self._feed.run())
+            group.create_task(self._sum_up())
+            while True:
+                await asyncio.sleep(self._decision_interval_s)
+                self._carry_out(self.brain.timer(now_ms()))
+
+    async def say_goodbye(self) -> None:
+        """Cancel all own orders and log out, as far as the exchange answers within a second."""
+        self._carry_out(self.brain.stop(now_ms()))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(GOODBYE_S):
+                await self._said_goodbye.wait()
+
+    def summary(self) -> str:
+        counts, desk = self.brain.counts, self.brain.desk
+        account = {"position": desk.position, "equity": f"{desk.equity:.2f}"} if desk.account_known else {}
+        done = {"accepted": counts.accepted, "fills": counts.fills, "lots": counts.filled_qty}
+        rejected = {f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())}
+        return fields(**done, **account, rejected=counts.rejected.total(), **rejected)
+
+    # ------------------------------------------------------------------------------------------------------------- links
+
+    def _greeting(self) -> Iterable[str]:
+        return [request_text(self.brain.gateway_opened(now_ms()))]
+
+    def _gateway_frame(self, frame: bytes) -> None:
+        for message in self._messages(frame):
+            self._carry_out(self.brain.gateway_message(message, now_ms()))
+            if isinstance(message, OrderAccepted):
+                _log.debug("accepted %s", fields(order_id=message.order_id, client_order_id=message.client_order_id))
+
+    def _feed_frame(self, frame: bytes) -> None:
+        for message in self._messages(frame):
+            self._carry_out(self.brain.feed_message(message, now_ms()))
+
+    def _gateway_state(self, connected: bool, reason: str) -> None:
+        self._note_link("gateway", self._gateway.uri, connected, reason)
+        if not connected:
+            self.brain.gateway_lost()
+            self._carry_out([])
+
+    def _feed_state(self, connected: bool, reason: str) -> None:
+        self._note_link("feed", self._feed.uri, connected, reason)
+        if not connected:
+            self.brain.feed_lost()
+
+    def _messages(self, frame: bytes) -> list[Message]:
+        try:
+            return parse_messages(frame)
+        except ValueError as error:
+            self._trouble.say(logging.WARNING, "ignored a frame that is no message", {"reason": error})
+            return []
+
+    def _carry_out(self, outputs: list[Output]) -> None:
+        for output in outputs:
+            match output:
+                case Trouble():
+                    level = logging.INFO if output.routine else logging.WARNING
+                    self._trouble.say(level, output.what, output.details, output.error)
+                case SubscribeRequest():
+                    self._feed.send(request_text(output))
+                case _:
+                    self._gateway.send(request_text(output))
+        if self.brain.failed:
+            self.over.set()
+        if self.brain.finished:
+            self._said_goodbye.set()
+
+    # --------------------------------------------------------------------------------------------------------------- log
+
+    def _note_link(self, name: str, uri: str, connected: bool, reason: str) -> None:
+        """A failed attempt is told once, not at each of its repetitions."""
+        if self._link_reasons.get(name) != reason:
+            self._link_reasons[name] = reason
+            _log.info("%s %s", "connected" if connected else "not connected", fields(to=name, uri=uri, reason=reason))
+
+    async def _sum_up(self) -> None:
+        told = 0
+        while True:
+            await asyncio.sleep(SUMMARY_S)
+            if self.brain.counts.fills != told:
+                told = self.brain.counts.fills
+                _log.info("trading %s", self.summary())
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+# -------------------------------------------------------------------------------------------------------------------- main
+
+
+async def main(bot: Bot) -> int:
+    """Trade until told to stop or until the strategy has failed; returns the exit code."""
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(bot.trade()), group.create_task(stop_when_told(bot))]
+        await bot.over.wait()
+        if bot.brain.failed:
+            _log.error("stopping %s", fields(reason="the strategy crashed too often in a row"))
+        await bot.say_goodbye()
+        for task in tasks:
+            task.cancel()
+    _log.info("stopped %s", bot.summary())
+    return EXIT_STRATEGY if bot.brain.failed else 0
+
+
+async def stop_when_told(bot: Bot) -> None:
+    _log.info("stopping %s", fields(reason=await until_told_to_stop()))
+    bot.over.set()
+
+
+def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="bot_client.py",
+        description="Run one trading bot against a botpit exchange.",
+        epilog="example: python bot_client.py --trader-id alice --strategy maker --strategy-param levels=3 --seed 7; "
+        "exit codes: 0 stopped, 2 wrong flag, strategy or parameter, 3 the strategy crashed 10 times in a row",
+    )
+    parser.add_argument("--trader-id", required=True, type=trader_id, help="who trades; letters, digits and _ . : / @ -")
+    parser.add_argument("--strategy", default="random", help=f"{', '.join(BUILT_IN)}, module:Class or path/to/file.py:Class "
+                        "(default: %(default)s)")  # fmt: skip
+    parser.add_argument("--strategy-param", metavar="NAME=VALUE", action="append", default=[], type=name_and_value,
+                        help="a parameter of the strategy; may be repeated")  # fmt: skip
+    parser.add_argument("--strategy-dir", type=Path, default=Path(), help="folder that --strategy is relative to (default: .)")
+    parser.add_argument("--seed", type=int, default=1, help="of the strategy's chance (default: %(default)s)")
+    parser.add_argument("--decision-interval", metavar="SECONDS", type=interval, default=0.5, help="default: %(default)s")
+    parser.add_argument("--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s")
+    parser.add_argument("--order-gateway-uri", default="ws://127.0.0.1:9001", help="default: %(default)s")
+    parser.add_argument("--log-level", type=str.lower, choices=LOG_LEVELS, default="info", help="default: %(default)s")
+    parser.add_argument("--version", action="version", version=f"botpit {__version__}")
+    return parser.parse_args(argv)
+
+
+def trader_id(text: str) -> str:
+    try:
+        return TypeAdapter(ClientId).validate_python(text)
+    except ValidationError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not 1 … 64 letters, digits or _ . : / @ -, or begins with @") from error
+
+
+def interval(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= LONGEST_INTERVAL_S:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {LONGEST_INTERVAL_S:g} seconds")
+    return value
+
+
+def name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name.strip() or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is not NAME=VALUE")
+    return name.strip(), value.strip()
+
+
+def make_bot(options: argparse.Namespace) -> Bot:
+    """Raises StrategyError, or ValueError for an address that is none."""
+    strategy = load_strategy(
+        options.strategy,
+        trader_id=options.trader_id,
+        rng=random.Random(options.seed),
+        params=dict(options.strategy_param),
+        relative_to=options.strategy_dir,
+    )
+    return Bot(
+        Brain(strategy, trader_id=options.trader_id),
+        gateway_uri=options.order_gateway_uri,
+        feed_uri=options.market_data_uri,
+        decision_interval_s=options.decision_interval,
+    )
+
+
+def entry() -> int:
+    options = parse_options()
+    configure_logging(f"bot:{options.trader_id}", options.log_level)
+    try:
+        bot = make_bot(options)
+    except ValueError as error:
+        print(f"error: {error}", file=sys.stderr)
+        _log.debug("which came from", exc_info=error)
+        return EXIT_USAGE
+    _log.info("started %s", fields(strategy=options.strategy, seed=options.seed, decision_interval=options.decision_interval))
+    return run(lambda: main(bot))
+
+
+if __name__ == "__main__":
+    sys.exit(entry())

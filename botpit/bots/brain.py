@@ -1,0 +1,271 @@
+"""One bot without its sockets: what exchange and relay say goes in, what the strategy wants comes out.
+
+The brain logs in, learns account and open orders, follows both streams and asks the strategy. A strategy's crash is an output
+like any other, so that whoever runs the brain decides how to tell it. Nothing is sent before both connections are up and the
+account is known, and nothing waits for better days: a quote of a minute ago is not what the strategy wants now.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field, fields
+
+from bot_strategies import Strategy
+from botpit.bots.desk import Desk, Output, Trouble
+from message_schemas import (
+    Account,
+    AccountRequest,
+    AccountStatus,
+    AllCancelled,
+    BookUpdate,
+    CancelAllRequest,
+    CancelRejected,
+    Error,
+    Fill,
+    Liquidation,
+    LoggedIn,
+    LoggedOut,
+    LoginRequest,
+    LogoutRequest,
+    Message,
+    OpenOrders,
+    OpenOrdersRequest,
+    OrderAccepted,
+    OrderCancelled,
+    OrderRejected,
+    OrderReplaced,
+    ReplaceRejected,
+    Snapshot,
+    SubscribeRequest,
+    Trade,
+    TradingRequest,
+)
+
+MAX_CRASHES_IN_A_ROW = 10
+"""So many crashes of one hook without a success in between end the bot."""
+HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "on_stop", "next_order")
+START_ANEW = ("seq_ahead", "too_old", "other_market")
+"""Why an exchange cannot go on where we stopped; the answer is a login that asks for nothing of before."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What a bot has done so far."""
+
+    accepted: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    fills: int = 0
+    filled_qty: int = 0
+
+
+class Brain:
+    """A strategy in conversation with exchange (the gateway) and relay (the feed).
+
+    Every method that takes news returns the outputs they cause, in order. `failed`: the strategy crashed too often, stop the bot.
+    `finished`: after `stop`, nothing more is to be waited for.
+    """
+
+    def __init__(self, strategy: Strategy, *, trader_id: str) -> None:
+        self.desk = Desk(trader_id)
+        self.counts = Counts()
+        self.failed = False
+        self.finished = False
+        self._strategy = strategy
+        self._hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
+        self._crashes: Counter[str] = Counter()
+        self._market_id: str | None = None
+        self._started_market: str | None = None
+        self._account_seq: int | None = None
+        self._gateway_ready = False
+        self._feed_ready = False
+        self._stopping = False
+        self._retries: list[TradingRequest] = []
+
+    # ----------------------------------------------------------------------------------------------------- connections
+
+    def gateway_opened(self, now_ms: int) -> LoginRequest:
+        """The gateway is connected: what to send first. After a loss it asks for what was missed."""
+        self.desk.now_ms = now_ms
+        login = self._login(self._account_seq)
+        self.desk.expect_answer(login)
+        return login
+
+    def gateway_lost(self) -> None:
+        self._gateway_ready = self.desk.open = False
+        self._retries.clear()
+        self.desk.disconnected()
+        self.finished = self._stopping
+
+    def feed_lost(self) -> None:
+        self._feed_ready = self.desk.open = False
+
+    # ------------------------------------------------------------------------------------------------------------ news
+
+    def gateway_message(self, message: Message, now_ms: int) -> list[Output]:
+        """An answer or a private event."""
+        self.desk.now_ms = now_ms
+        request = self.desk.answered(getattr(message, "request_id", None))
+        match message:
+            case LoggedIn():
+                self._logged_in(message, request)
+            case Account():
+                self.desk.take_account(message)
+            case OpenOrders():
+                self.desk.own.told(message)
+                self._gateway_ready = self.desk.account_known
+            case Error():
+                self._error(message, request)
+            case AllCancelled() if self._stopping:
+                self.desk.ask(LogoutRequest())
+            case LoggedOut():
+                self.finished = True
+            case OrderRejected() | ReplaceRejected() | CancelRejected():
+                self._rejected(message, request)
+            case OrderAccepted() | OrderCancelled() | OrderReplaced() | Fill() | Liquidation() | AccountStatus():
+                self._event(message)
+        return self._outputs()
+
+    def feed_message(self, message: Message, now_ms: int) -> list[Output]:
+        """A public event or a view of the book."""
+        desk = self.desk
+        desk.now_ms = now_ms
+        if not desk.mirror.apply(message):
+            desk.outbox.append(SubscribeRequest())
+        match message:
+            case Snapshot():
+                self._feed_ready = True
+            case BookUpdate() if message.symbol == desk.own.symbol:
+                desk.own.level_told("buy", message.bids, message.timestamp)
+                desk.own.level_told("sell", message.asks, message.timestamp)
+                self._call("on_book", lambda: self._strategy.on_book(desk))
+            case Trade() if message.symbol == desk.own.symbol:
+                desk.own.traded(message)
+                self._call("on_trade", lambda: self._strategy.on_trade(desk, message))
+        return self._outputs()
+
+    def timer(self, now_ms: int) -> list[Output]:
+        """A decision interval has passed."""
+        desk = self.desk
+        desk.now_ms = now_ms
+        if self._retries and now_ms >= desk.quiet_until_ms:
+            retries, self._retries = self._retries, []
+            for request in retries:
+                desk.ask(request)
+        if desk.may_send:
+            self._call("on_timer", lambda: self._strategy.on_timer(desk))
+            self._call("next_order", self._poll)
+        return self._outputs()
+
+    def stop(self, now_ms: int) -> list[Output]:
+        """Let the strategy say goodbye, cancel everything, log out; `finished` is true when that is done or hopeless."""
+        self.desk.now_ms = now_ms
+        self._call("on_stop", lambda: self._strategy.on_stop(self.desk))
+        self._stopping = True
+        self.desk.open = False
+        self.finished = not self._gateway_ready
+        if self._gateway_ready:
+            self.desk.ask(CancelAllRequest())
+        return self.desk.take_outbox()
+
+    # ------------------------------------------------------------------------------------------------------- conversation
+
+    def _login(self, last_seq: int | None) -> LoginRequest:
+        market_id = None if last_seq is None else self._market_id
+        return LoginRequest(trader_id=self.desk.trader_id, last_seq=last_seq, market_id=market_id, cancel_on_disconnect=True)
+
+    def _logged_in(self, answer: LoggedIn, request: TradingRequest | None) -> None:
+        self.desk.session = answer.session
+        if answer.market_id != self._market_id:
+            self._market_id = answer.market_id
+            self.desk.new_market(answer)
+        if isinstance(request, LoginRequest) and request.last_seq is None:
+            self._account_seq = answer.account_seq
+        self.desk.ask(AccountRequest())
+        self.desk.ask(OpenOrdersRequest())
+
+    def _error(self, error: Error, request: TradingRequest | None) -> None:
+        """Only the requests of a login are answered so; without their answers nothing can begin."""
+        if isinstance(request, LoginRequest) and error.reason in START_ANEW:
+            self.desk.ask(self._login(None))
+        elif isinstance(request, LoginRequest | AccountRequest | OpenOrdersRequest):
+            self.desk.outbox.append(Trouble("login refused, trying again", error.details | {"reason": error.reason}))
+            self.desk.slow_down(error.details.get("retry_after_ms"))
+            self._retries.append(request)
+
+    def _event(self, event: OrderAccepted | OrderCancelled | OrderReplaced | Fill | Liquidation | AccountStatus) -> None:
+        self._account_seq = max(self._account_seq or 0, event.account_seq or 0)
+        desk = self.desk
+        match event:
+            case Fill():
+                self._filled(event)
+                return
+            case Liquidation():
+                desk.last_liquidation_ts = event.timestamp
+                return
+            case AccountStatus():
+                return
+            case OrderAccepted():
+                self.counts.accepted += not event.repeated
+                desk.own.accepted(event)
+            case OrderCancelled():
+                desk.own.cancelled(event)
+            case OrderReplaced():
+                desk.own.replaced(event)
+        self._call("on_order", lambda: self._strategy.on_order(desk, event))
+
+    def _filled(self, fill: Fill) -> None:
+        self.counts.fills += 1
+        self.counts.filled_qty += fill.qty
+        self.desk.filled(fill)
+        self._call("on_fill", lambda: self._strategy.on_fill(self.desk, fill))
+
+    def _rejected(self, answer: OrderRejected | ReplaceRejected | CancelRejected, request: TradingRequest | None) -> None:
+        self.desk.refused(request, answer)
+        if not isinstance(answer, CancelRejected):
+            self.counts.rejected[answer.reason] += 1
+            self.desk.outbox.append(Trouble(answer.type, answer.details | {"reason": answer.reason}, routine=True))
+        if self._stopping and isinstance(request, CancelAllRequest):
+            self.finished = True  # not logged out: losing the connection cancels the orders
+        self._call("on_order", lambda: self._strategy.on_order(self.desk, answer))
+
+    # ----------------------------------------------------------------------------------------------------- the strategy
+
+    def _outputs(self) -> list[Output]:
+        """Everything to be sent and told by now; the strategy begins as soon as both sides of one market are known."""
+        ready = self._gateway_ready and self._feed_ready and self.desk.mirror.market_id == self._market_id
+        self.desk.open = ready and not self._stopping
+        if self.desk.open and self._started_market != self._market_id:
+            self._started_market = self._market_id
+            self._call("on_start", lambda: self._strategy.on_start(self.desk))
+        return self.desk.take_outbox()
+
+    def _begun(self) -> bool:
+        """Whether the strategy was started in the market that both sides now speak of, and not yet stopped."""
+        same_market = self._started_market == self._market_id == self.desk.mirror.market_id
+        return same_market and self._started_market is not None and not self._stopping
+
+    def _poll(self) -> None:
+        order = self._strategy.next_order(self.desk.context)
+        if order is not None:
+            self.desk.place(order)
+
+    def _call(self, hook: str, ask: Callable[[], None]) -> None:
+        """Ask the strategy, if it has begun and cares; what it raises is told, never passed on."""
+        if hook not in self._hooks or not self._begun() or (self.failed and hook != "on_stop"):
+            return
+        try:
+            ask()
+        except Exception as error:
+            self.desk.outbox.append(Trouble("strategy crashed", {"hook": hook}, error=error))
+            self._crashes[hook] += 1
+            self.failed = self.failed or self._crashes[hook] >= MAX_CRASHES_IN_A_ROW
+        else:
+            self._crashes[hook] = 0
+
+
+def request_text(request: TradingRequest | SubscribeRequest) -> str:
+    """A request as it goes over the wire: JSON without the fields that are None."""
+    values = {each.name: getattr(request, each.name) for each in fields(request)}
+    return json.dumps({name: value for name, value in values.items() if value is not None}, separators=(",", ":"))
