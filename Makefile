@@ -1,0 +1,50 @@
+# Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`. `make help` lists the rest.
+
+PYTHON   ?= python3
+DURATION ?=
+ARGS     ?=
+VENV     := .venv
+IN_VENV  := $(VENV)/bin/python
+READY    := $(VENV)/.dependencies-installed
+LOCKER   := build/locker
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test lint lock clean
+
+help: ## show this
+	@echo "botpit: a local exchange for trading bots"
+	@echo
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@echo
+	@echo "  DURATION=20 ends the demo after 20 seconds; ARGS=\"--order-port 7001\" gives it flags; PYTHON=python3.12 makes .venv with that one"
+
+demo: $(READY) ## watch the bots of bots_config.json trade, until Ctrl-C or for DURATION=20 seconds
+	@$(IN_VENV) -m botpit demo $(if $(DURATION),--duration $(DURATION)) $(ARGS)
+
+test: $(READY) ## run the whole test suite
+	@$(IN_VENV) -m pytest
+
+lint: $(READY) ## run ruff and mypy --strict
+	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m mypy --strict
+
+lock: ## make requirements.txt again from pyproject.toml, with the newest versions (asks the package index)
+	@$(PYTHON) -m venv --clear $(LOCKER)
+	@$(LOCKER)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@$(LOCKER)/bin/python -m uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
+		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.txt
+
+clean: ## remove .venv, builds and caches; runs/ and CSV files stay
+	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -not -path "./runs/*" -prune -exec rm -rf {} +
+
+$(READY): requirements.txt
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		{ echo "error: $(PYTHON) is missing or too old: install Python 3.11 or newer, or name one: make PYTHON=python3.12" >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || \
+		{ echo "error: $(PYTHON) has no venv module: install it (Debian, Ubuntu: apt install python3-venv)" >&2; exit 1; }
+	@echo "installing the pinned dependencies into $(VENV) (once, up to a minute)"
+	@"$(PYTHON)" -m venv --clear $(VENV)
+	@PIP_USER=0 $(IN_VENV) -m pip install -qq --disable-pip-version-check --no-input -r requirements.txt
+	@touch $@

@@ -1,0 +1,332 @@
+"""The plan of the house, held by a test: who may import whom, which rooms are pure, where no float may be.
+
+The check reads the source (`ast`), so that it sees imports inside functions and files that no other test runs. What it finds are
+sentences; a test plants faults of every kind into a copy of the tree and expects the sentence that names each, with its line.
+"""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+HOUSE = Path(__file__).resolve().parent.parent
+
+STDLIB = "stdlib"
+PURE_ROOMS = frozenset({"exchange", "wire", "gateway", "feed", "mirror", "intake", "rates", "bots", "battle", "prices"})
+PROCESSES = ("exchange_server", "market_data_server", "bot_client", "bot_battle_runner", "monitor_client", "exporter")
+_CORE = {STDLIB, "botpit.exchange", "botpit.wire", "botpit.settings", "botpit.rates", "message_schemas"}
+_PURE = {f"botpit.{room}" for room in PURE_ROOMS}
+
+MAY_IMPORT: dict[str, set[str]] = {
+    "botpit": {STDLIB},
+    "message_schemas": {STDLIB, "pydantic"},
+    "bot_strategies": {STDLIB, "pydantic", "message_schemas"},
+    "botpit.exchange": {STDLIB},
+    "botpit.settings": {STDLIB, "pydantic", "botpit.exchange"},
+    "botpit.wire": {STDLIB, "message_schemas", "botpit.exchange", "pydantic", "msgspec"},
+    "botpit.rates": {STDLIB},
+    "botpit.feed": _CORE,
+    "botpit.gateway": _CORE | {"botpit.feed", "botpit.journal"},
+    "botpit.mirror": {STDLIB, "message_schemas"},
+    "botpit.intake": {STDLIB, "message_schemas"},
+    "botpit.bots": {STDLIB, "message_schemas", "bot_strategies", "botpit.mirror"},
+    "botpit.prices": {STDLIB},
+    "botpit.journal": {STDLIB, "botpit.exchange"},
+    "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
+    "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
+    "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
+    "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
+}
+"""Room -> what its files may import themselves. Its own room and the docstring of `botpit` are always allowed."""
+_ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values())
+MAY_IMPORT |= {name: _ROOMS_AND_LIBRARIES | {"aiofiles"} for name in PROCESSES}
+MAY_IMPORT["botpit.demo"] = _ROOMS_AND_LIBRARIES
+MAY_IMPORT["botpit.__main__"] = _ROOMS_AND_LIBRARIES | {"botpit.demo"}
+
+PURE_STDLIB = frozenset({
+    "__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
+    "fractions", "functools", "hashlib", "heapq", "html", "itertools", "json", "math", "operator", "random", "re", "statistics",
+    "string", "struct", "textwrap", "types", "typing", "zlib",
+})
+"""What a pure room may take from the standard library: nothing that knows a clock, a file, a socket or a process."""
+IMPURE = frozenset({
+    "asyncio", "concurrent", "ctypes", "http", "logging", "multiprocessing", "os", "posix", "queue", "sched", "secrets", "select",
+    "selectors", "signal", "socket", "socketserver", "ssl", "subprocess", "tempfile", "threading", "_thread", "time", "urllib",
+    "uuid",
+})
+"""What also the modules that pure rooms stand on (`bot_strategies`, `botpit.settings`, …) may not import."""
+CLOCKS = frozenset({"now", "utcnow", "today"})
+INEXACT = frozenset({"math", "cmath", "decimal", "fractions", "statistics", "numbers"})
+NEVER_IMPORTED = frozenset({"pickle", "cPickle", "cloudpickle", "dill", "marshal", "shelve", "yaml"})
+NEVER_CALLED = frozenset({"eval", "exec", "compile", "__import__"})
+NOT_IN_PURE_ROOMS = frozenset({"open", "input", "print", "breakpoint"})
+
+
+@dataclass(frozen=True)
+class Module:
+    """One source file of the house."""
+
+    name: str
+    path: str
+    tree: ast.Module
+    is_package: bool
+
+    @property
+    def room(self) -> str:
+        return ".".join(self.name.split(".")[:2])
+
+    @property
+    def pure(self) -> bool:
+        return self.room in _PURE
+
+    def at(self, node: ast.AST) -> str:
+        return f"{self.path}:{getattr(node, 'lineno', 1)}"
+
+
+@dataclass(frozen=True)
+class Import:
+    """`target` is a module of the house, or the first word of a library's name; `name` what was asked for, in full.
+
+    `runs` is False under `if TYPE_CHECKING`: such an import must be in the table like any other, but two halves of one structure
+    (an order and its level) may name each other's type.
+    """
+
+    node: ast.AST
+    name: str
+    target: str
+    runs: bool
+
+
+def faults(root: Path) -> list[str]:
+    """What is wrong with the house at `root`, one sentence each: `file:line what, and which rule`."""
+    house = {module.name: module for module in _modules(root)}
+    imports = {module.name: list(_imports(module, house)) for module in house.values()}
+    found = [fault for module in house.values() for fault in _faults_of(module, imports[module.name])]
+    found += [fault for name in _under_pure_rooms(house, imports) for fault in _impurities(house[name], imports[name])]
+    found += _circles({name: {i.target for i in those if i.runs and i.target in house} for name, those in imports.items()})
+    found += [fault for path in _python_files(root) for fault in _dangers(path, root)]
+    return sorted(set(found))
+
+
+# ------------------------------------------------------------------------------------------------------------ reading the house
+
+
+def _python_files(root: Path) -> Iterator[Path]:
+    yield from sorted(root.glob("*.py"))
+    for folder in ("botpit", "benchmarks", "docs", "examples", "tests"):
+        yield from sorted((root / folder).rglob("*.py"))
+
+
+def _modules(root: Path) -> Iterator[Module]:
+    for path in (path for path in _python_files(root) if path.parent == root or path.is_relative_to(root / "botpit")):
+        parts = path.relative_to(root).with_suffix("").parts
+        is_package = parts[-1] == "__init__"
+        name = ".".join(parts[:-1] if is_package else parts)
+        yield Module(name, str(path.relative_to(root)), ast.parse(path.read_text(encoding="utf-8")), is_package)
+
+
+def _imports(module: Module, house: dict[str, Module]) -> Iterator[Import]:
+    for_types = {id(node) for node in _for_types_only(module.tree)}
+    for node in ast.walk(module.tree):
+        for name in _imported_names(module, node):
+            yield Import(node, name, _target(name, house), runs=id(node) not in for_types)
+
+
+def _for_types_only(tree: ast.Module) -> Iterator[ast.AST]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
+            yield from (inner for line in node.body for inner in ast.walk(line))
+
+
+def _imported_names(module: Module, node: ast.AST) -> list[str]:
+    """Every imported thing by its full dotted name: `from a.b import c` is `a.b.c`."""
+    if isinstance(node, ast.Import):
+        return [alias.name for alias in node.names]
+    if not isinstance(node, ast.ImportFrom):
+        return []
+    parents = module.name.split(".") if module.is_package else module.name.split(".")[:-1]
+    start = parents[: len(parents) - node.level + 1] if node.level else []
+    return [".".join([*start, *([node.module] if node.module else []), alias.name]) for alias in node.names]
+
+
+def _target(name: str, house: dict[str, Module]) -> str:
+    """The longest beginning of `name` that is a file of the house or a room of the table; else the library's first word."""
+    words = name.split(".")
+    beginnings = [".".join(words[:length]) for length in range(len(words), 0, -1)]
+    return next((each for each in beginnings if each in house or each in MAY_IMPORT), words[0])
+
+
+def _words(tree: ast.AST, words: frozenset[str]) -> Iterator[tuple[ast.AST, str]]:
+    return ((node, node.id) for node in ast.walk(tree) if isinstance(node, ast.Name) and node.id in words)
+
+
+# ------------------------------------------------------------------------------------------------------------------- the rules
+
+
+def _faults_of(module: Module, imports: list[Import]) -> Iterator[str]:
+    if module.room not in MAY_IMPORT:
+        yield f"{module.path}:1 {module.room} is not in the import table"
+        return
+    for each in imports:
+        room = ".".join(each.target.split(".")[:2])
+        word = STDLIB if room.split(".")[0] in sys.stdlib_module_names else room
+        if room not in (module.room, "botpit") and word not in MAY_IMPORT[module.room]:
+            yield f"{module.at(each.node)} imports {each.name}, which {module.room} may not"
+    if module.pure:
+        yield from _stdlib_faults(module, imports)
+    if module.room == "botpit.exchange":
+        yield from _inexactness(module, imports)
+
+
+def _stdlib_faults(module: Module, imports: list[Import]) -> Iterator[str]:
+    for each in imports:
+        word = each.target.split(".")[0]
+        if word in sys.stdlib_module_names and word not in PURE_STDLIB:
+            yield f"{module.at(each.node)} imports {each.name}, which is not pure"
+    for node, word in _words(module.tree, NOT_IN_PURE_ROOMS):
+        yield f"{module.at(node)} uses {word}, which is not pure"
+
+
+def _inexactness(module: Module, imports: list[Import]) -> Iterator[str]:
+    for each in imports:
+        if each.target in INEXACT:
+            yield f"{module.at(each.node)} imports {each.name}: the engine knows integers only"
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, float | complex):
+            yield f"{module.at(node)} has the float {node.value}: the engine knows integers only"
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
+            yield f"{module.at(node)} divides with /: the engine knows integers only"
+        if isinstance(node, ast.Name | ast.Attribute) and ast.unparse(node) in ("float", "complex", "operator.truediv"):
+            yield f"{module.at(node)} uses {ast.unparse(node)}: the engine knows integers only"
+
+
+def _impurities(module: Module, imports: list[Import]) -> Iterator[str]:
+    """Clocks, sockets, logs and chance, in a pure room or in what one stands on."""
+    for each in imports:
+        if each.target.split(".")[0] in IMPURE:
+            yield f"{module.at(each.node)} imports {each.name}, and a pure room stands on it"
+        if each.name.startswith("random.") and each.name != "random.Random":
+            yield f"{module.at(each.node)} imports {each.name}: chance is handed in"
+    for node in ast.walk(module.tree):
+        text = ast.unparse(node) if isinstance(node, ast.Attribute | ast.Call) else ""
+        if isinstance(node, ast.Attribute) and text.startswith("random.") and text != "random.Random":
+            yield f"{module.at(node)} uses {text}: chance is handed in"
+        if text in ("random.Random()", "Random()"):
+            yield f"{module.at(node)} makes a Random without a seed: chance is handed in"
+        if isinstance(node, ast.Attribute) and node.attr in CLOCKS and "date" in text:
+            yield f"{module.at(node)} reads a clock with {text}: time is handed in"
+
+
+def _under_pure_rooms(house: dict[str, Module], imports: dict[str, list[Import]]) -> set[str]:
+    """The modules of the pure rooms and all that these import, however far away."""
+    reached: set[str] = set()
+    waiting = [module.name for module in house.values() if module.pure]
+    while waiting:
+        name = waiting.pop()
+        if name not in reached:
+            reached.add(name)
+            waiting += [each.target for each in imports[name] if each.target in house]
+    return reached
+
+
+def _circles(graph: dict[str, set[str]]) -> list[str]:
+    """One circle of names that lead to each other, if there is any. Whoever names himself (`from . import x`) is no circle."""
+    try:
+        graphlib.TopologicalSorter({name: targets - {name} for name, targets in graph.items()}).prepare()
+    except graphlib.CycleError as error:
+        return [f"these import each other in a circle: {' <- '.join(error.args[1])}"]
+    return []
+
+
+def _dangers(path: Path, root: Path) -> Iterator[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    where = path.relative_to(root)
+    for node in ast.walk(tree):
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        for name in names:
+            if name.split(".")[0] in NEVER_IMPORTED:
+                yield f"{where}:{getattr(node, 'lineno', 1)} imports {name}, which runs or believes what it reads"
+    for node, word in _words(tree, NEVER_CALLED):
+        yield f"{where}:{getattr(node, 'lineno', 1)} uses {word}, which runs what it reads"
+
+
+# ------------------------------------------------------------------------------------------------------------------- the tests
+
+PLANTED = [
+    ("botpit/exchange/book.py", "from botpit import wire", "imports botpit.wire, which botpit.exchange may not"),
+    ("botpit/exchange/book.py", "from ..net import server", "imports botpit.net.server, which botpit.exchange may not"),
+    ("botpit/exchange/book.py", "def late(): import botpit.settings", "imports botpit.settings, which botpit.exchange may not"),
+    ("botpit/exchange/book.py", "import msgspec", "imports msgspec, which botpit.exchange may not"),
+    ("botpit/exchange/book.py", "FEE = 0.5", "has the float 0.5: the engine knows integers only"),
+    ("botpit/exchange/book.py", "HALF = 1 / 2", "divides with /: the engine knows integers only"),
+    ("botpit/exchange/book.py", "FEE /= 2", "divides with /: the engine knows integers only"),
+    ("botpit/exchange/book.py", "ONE = float('1')", "uses float: the engine knows integers only"),
+    ("botpit/exchange/book.py", "import math", "imports math: the engine knows integers only"),
+    ("botpit/exchange/book.py", "from decimal import Decimal", "imports decimal.Decimal: the engine knows integers only"),
+    ("botpit/exchange/book.py", "import asyncio", "imports asyncio, which is not pure"),
+    ("botpit/exchange/book.py", "import time as t", "imports time, which is not pure"),
+    ("botpit/exchange/book.py", "import logging", "imports logging, which is not pure"),
+    ("botpit/exchange/book.py", "from os import path", "imports os.path, which is not pure"),
+    ("botpit/exchange/book.py", "datetime.now()", "reads a clock with datetime.now: time is handed in"),
+    ("botpit/exchange/book.py", "LUCK = random.random()", "uses random.random: chance is handed in"),
+    ("botpit/exchange/book.py", "from random import choice", "imports random.choice: chance is handed in"),
+    ("botpit/exchange/book.py", "RNG = random.Random()", "makes a Random without a seed: chance is handed in"),
+    ("botpit/exchange/book.py", "open('orders.txt')", "uses open, which is not pure"),
+    ("botpit/mirror.py", "import socket", "imports socket, which is not pure"),
+    ("botpit/mirror.py", "import rich", "imports rich, which botpit.mirror may not"),
+    ("message_schemas.py", "import time", "imports time, and a pure room stands on it"),
+    ("message_schemas.py", "import bot_strategies", "imports bot_strategies, which message_schemas may not"),
+    ("botpit/net/processes.py", "import botpit.gateway", "imports botpit.gateway, which botpit.net may not"),
+    ("botpit/helpers.py", "", "botpit.helpers is not in the import table"),
+    ("common.py", "", "common is not in the import table"),
+    ("exporter.py", "import monitor_client", "imports monitor_client, which exporter may not"),
+    ("exporter.py", "import pickle", "imports pickle, which runs or believes what it reads"),
+    ("exporter.py", "from yaml import load", "imports yaml, which runs or believes what it reads"),
+    ("exporter.py", "eval('1')", "uses eval, which runs what it reads"),
+    ("examples/planted.py", "exec('a = 1')", "uses exec, which runs what it reads"),
+]
+"""File, line added at its end, what must be said about that line."""
+
+
+def test_the_house_is_built_to_plan() -> None:
+    assert faults(HOUSE) == []
+
+
+def test_the_table_itself_has_no_circle() -> None:
+    assert _circles({room: allowed & MAY_IMPORT.keys() for room, allowed in MAY_IMPORT.items()}) == []
+
+
+def test_every_planted_fault_is_found_where_it_is(tmp_path: Path) -> None:
+    _copy_of_the_house(tmp_path)
+    expected = set()
+    for file, line, sentence in PLANTED:
+        number = _plant(tmp_path / file, line)
+        expected.add(f"{file}:{number if line else 1} {sentence}")
+    assert expected - set(faults(tmp_path)) == set()
+
+
+def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+    _plant(tmp_path / "botpit/exchange/one.py", "from botpit.exchange import two")
+    _plant(tmp_path / "botpit/exchange/two.py", "from botpit.exchange.one import thing")
+    assert [fault for fault in faults(tmp_path) if "circle" in fault and "one <-" in fault and "two <-" in fault]
+
+
+def _copy_of_the_house(to: Path) -> None:
+    for path in _python_files(HOUSE):
+        copy = to / path.relative_to(HOUSE)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
+
+
+def _plant(file: Path, line: str) -> int:
+    """Add the line at the end of the file (made when it is not there) and return its number."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    file.write_text(f"{text.rstrip()}\n{line}\n", encoding="utf-8")
+    return text.rstrip().count("\n") + 2
