@@ -1,0 +1,50 @@
+"""Files that our processes write: named safely, for their owner's eyes only, never over something that is there.
+
+Ids of the wire become names here and nowhere else: they may hold `/` and `:`, or be `..`.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from urllib.parse import quote
+
+MAX_NUMBERED_FILES = 10_000
+
+
+def file_name(text: str) -> str:
+    """`text` as the name of one file or folder that is neither hidden nor a way up."""
+    quoted = quote(text, safe="@")
+    return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
+
+
+def open_private(path: str, flags: int) -> int:
+    """An `opener`: the file is made with mode 0600, and a symbolic link is not followed."""
+    return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def write_new(path: Path, text: str) -> Path:
+    """Write `text` whole to `path`, or to `name-2`, `name-3` … beside it when that is there; return the file's path.
+
+    Raises OSError; nothing half written is left under any of these names.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with open(draft, "x", encoding="utf-8", opener=open_private) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        return _link_to_free_name(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _link_to_free_name(draft: Path, path: Path) -> Path:
+    for number in range(1, MAX_NUMBERED_FILES + 1):
+        free = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+        try:
+            os.link(draft, free)
+            return free
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{path} and {MAX_NUMBERED_FILES - 1} numbered ones beside it are there already; move some away")
