@@ -204,14 +204,14 @@ async def watch(seconds: float, config: Path, folder: Path, *, kill_relay: bool 
             await parts.monitor_says("CONNECTED")
             trades_then = len(recorder.rows)
         await recorder.half(seconds, trades)
-        trades_after = len(recorder.rows) - trades_then
+        trades_after, states = len(recorder.rows) - trades_then, monitor_states(parts.log("monitor"))
         for name in ("battle", "relay", "monitor", "exchange"):
             await parts.stop(name)
         await recording
     return Outcome(
         trades=len(recorder.rows), rows_equal=csv_rows(folder / "trades.csv") == recorder.rows, two_sided=recorder.two_sided(),
         accepted=accepted_orders(folder / "bots"), kinds=kinds, tracebacks=logs_with_tracebacks(folder),
-        exit_codes=parts.exit_codes, monitor_states=monitor_states(folder / "monitor.log") if kill_relay else [],
+        exit_codes=parts.exit_codes, monitor_states=states if kill_relay else [],
         trades_after_restart=trades_after if kill_relay else 0,
     )
 
