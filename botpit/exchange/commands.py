@@ -1,7 +1,7 @@
 """Everything that can change the exchange, each as a command: also what looks like time or accident.
 
 Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch. They are made by
-the border (`botpit/wire.py`) from what a client wrote, or by the process that owns the clock and the sockets. The journal keeps
+the border (`botpit/wire`) from what a client wrote, or by the process that owns the clock and the sockets. The journal keeps
 commands and nothing else: the same commands in the same order give the same events.
 """
 
