@@ -59,7 +59,7 @@ class Relay:
         }
 
     def tick(self) -> None:
-        self.feed.poll()
+        self.feed.poll(time_ns())
         self.feed.fanout.heartbeats(time_ns())
 
     def _opening(self) -> list[str]:

@@ -152,9 +152,10 @@ class Turns:
         """Let time pass: expiries, marks, heartbeats."""
         now_ns = time_ns()
         self._gateway.tick(now_ns)
+        self.finish()
         self._gateway.heartbeats(now_ns)
         self._feed.fanout.heartbeats(now_ns)
-        self.finish()
+        self._tell_sessions()
 
     def _arm(self) -> None:
         if not self._armed:
@@ -202,12 +203,15 @@ class Turns:
     def finish(self) -> None:
         """Journal, then answers and private events, then public events, then views."""
         self._journal.write()
-        told, self._gateway.told = self._gateway.told, set()
-        for session in told:
-            self._send(session)
+        self._tell_sessions()
         now_ns = time_ns()
         deliver(self._feed.end_turn(now_ns))
         self._wake_for_views(now_ns)
+
+    def _tell_sessions(self) -> None:
+        told, self._gateway.told = self._gateway.told, set()
+        for session in told:
+            self._send(session)
 
     def _send(self, session: Session) -> None:
         messages, session.outbox = session.outbox, []

@@ -11,7 +11,7 @@ import tomllib
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from botpit.exchange.instrument import LARGEST_EXACT, Instrument, Rules
 
@@ -24,12 +24,23 @@ Count = Annotated[int, Field(ge=1, le=10**9)]
 Milliseconds = Annotated[int, Field(ge=1, le=3_600_000)]
 
 
+_TEXTS = {"symbol", "self_trade_prevention"}
+
+
 class SettingsError(ValueError):
     """A setting that cannot be used; the text names it and says why."""
 
 
 class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
+        """Text is no number, and neither is true: TOML has kinds, and they are kept."""
+        if isinstance(value, bool) or (isinstance(value, str) and info.field_name not in _TEXTS):
+            raise ValueError("must be a number")
+        return value
 
 
 class ServerSettings(_Model):
@@ -127,7 +138,7 @@ def parse_settings(text: str) -> Settings:
         raise SettingsError(f"not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise SettingsError(f"{'.'.join(map(str, first['loc']))}: {_plain(first)}") from error
+        raise SettingsError(f"{'.'.join(map(_printable, first['loc']))}: {_plain(first)}") from error
     symbols = [each.symbol for each in settings.instruments]
     if len(set(symbols)) < len(symbols):
         raise SettingsError(f"instruments: symbol {max(symbols, key=symbols.count)!r} is there twice")
@@ -137,7 +148,12 @@ def parse_settings(text: str) -> Settings:
 
 
 def _plain(error: Any) -> str:
-    return "unknown key" if error["type"] == "extra_forbidden" else str(error["msg"])
+    return "unknown key" if error["type"] == "extra_forbidden" else str(error["msg"]).removeprefix("Value error, ")
+
+
+def _printable(key: object) -> str:
+    """A foreign key on one line, whatever is in it."""
+    return ascii(key)[1:-1] if isinstance(key, str) else str(key)
 
 
 def _units(name: str, value: Decimal, decimals: int) -> int:

@@ -23,18 +23,22 @@ class Refusal:
 
 @dataclass(slots=True)
 class Terms:
-    """What an order asks, apart from who asks. `limit`: its price, or the edge of the band for a market order."""
+    """What an order asks, apart from who asks. `limit`: its price, or the edge of the band for a market order.
+
+    `filled`: lots of it that have traded already; a replaced order keeps them.
+    """
 
     sign: int
     qty: int
     limit: int
     market_order: bool
     off_tick: bool
+    filled: int = 0
 
 
 def bad_terms(market: Market, terms: Terms) -> Refusal | None:
     """Price and quantity against the instrument and the band."""
-    return bad_price(market, terms) or bad_qty(market, terms.qty) or too_large(market, terms) or outside_band(market, terms)
+    return bad_price(market, terms) or bad_qty(market, terms.qty, terms.filled) or too_large(market, terms) or outside_band(market, terms)
 
 
 def bad_price(market: Market, terms: Terms) -> Refusal | None:
@@ -44,11 +48,14 @@ def bad_price(market: Market, terms: Terms) -> Refusal | None:
     return Refusal(Reason.INVALID_PRICE, {"tick": 1, "min_price": instrument.min_price, "max_price": instrument.max_price})
 
 
-def bad_qty(market: Market, qty: int) -> Refusal | None:
+def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
+    """A total quantity within the instrument's bounds, and above what is filled of it."""
     instrument = market.instrument
-    if instrument.min_qty <= qty <= instrument.max_qty:
+    if instrument.min_qty <= qty <= instrument.max_qty and qty > filled:
         return None
-    return Refusal(Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty})
+    return Refusal(
+        Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty, "filled_qty": filled}
+    )
 
 
 def too_large(market: Market, terms: Terms) -> Refusal | None:

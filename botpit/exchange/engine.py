@@ -201,8 +201,8 @@ class Exchange:
     def _rest(self, record: OrderRecord) -> None:
         position, order = record.position, record.order
         position.market.book.side(order.side).add(record)
-        position.orders[record.id] = record
         position.count_open(record, record.leaves)
+        position.orders[record.id] = record
         self._events.append(
             OrderAdded(record.id, order.symbol, order.trader, order.side, record.price, record.leaves, self.now_ns)
         )
@@ -275,12 +275,10 @@ class Exchange:
         market = record.position.market
         qty = record.qty if replace.qty is None else replace.qty
         price = record.price if replace.price is None else replace.price
-        terms = Terms(record.order.side, qty, price, False, bool(replace.off_tick))
+        terms = Terms(record.order.side, qty, price, False, bool(replace.off_tick), record.filled)
         leaves = qty - record.filled
         keeps_place = price == record.price and leaves <= record.leaves and not terms.off_tick
-        refusal = bad_qty(market, qty) if keeps_place else bad_terms(market, terms)
-        if refusal is None and leaves <= 0:
-            refusal = Refusal(Reason.INVALID_QTY, {"filled_qty": record.filled})
+        refusal = bad_qty(market, qty, record.filled) if keeps_place else bad_terms(market, terms)
         if refusal is not None:
             return self._refuse(Request.REPLACE, refusal, replace, record)
         if keeps_place:

@@ -65,7 +65,12 @@ class Tape:
         self.oldest_seq = oldest_seq
 
     def append(self, item: Item) -> None:
+        """Keep it in its place: last, unless it was lost on the way and comes late."""
+        later: list[Item] = []
+        while self._items and self._items[-1].seq > item.seq:
+            later.append(self._items.pop())
         self._items.append(item)
+        self._items.extend(reversed(later))
         if len(self._items) > self._length:
             self.oldest_seq = self._items.popleft().seq + 1
 

@@ -19,9 +19,30 @@ class Head(msgspec.Struct):
     reason: str = ""
 
 
+class _Named(msgspec.Struct):
+    symbol: str
+
+
+class _Levels(msgspec.Struct):
+    bids: list[Any]
+    asks: list[Any]
+    orders: list[dict[str, Any]] | None = None
+
+
+class _SnapshotShape(msgspec.Struct):
+    """What must be there in a snapshot for it to be cut; the rest passes as it is."""
+
+    seq: int
+    market_id: str
+    channel_seq: dict[str, dict[str, int]]
+    instruments: list[_Named]
+    books: dict[str, _Levels]
+    positions: list[_Named]
+
+
 _array = msgspec.json.Decoder(list[msgspec.Raw])
 _head = msgspec.json.Decoder(Head)
-_any = msgspec.json.Decoder()
+_fields = msgspec.json.Decoder(dict[str, Any])
 
 
 def split_frame(frame: bytes) -> list[bytes]:
@@ -34,9 +55,8 @@ def head(message: bytes) -> Head:
     return _head.decode(message)
 
 
-def whole(message: bytes) -> dict[str, Any]:
-    """The message as plain values. Raises ValueError when it is no JSON object."""
-    fields = _any.decode(message)
-    if not isinstance(fields, dict):
-        raise ValueError("a message is a JSON object")
+def snapshot_fields(message: bytes) -> dict[str, Any]:
+    """A snapshot as plain values. Raises ValueError when it lacks what every snapshot has."""
+    fields = _fields.decode(message)
+    msgspec.convert(fields, _SnapshotShape)
     return fields

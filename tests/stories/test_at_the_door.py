@@ -1,0 +1,115 @@
+"""Where the rules lie on both sides of the border: what burns an id, makes an account, is remembered, or becomes a command.
+
+The gateway's own rules (sessions, rates, which fields go together) have their tests in test_gateway.py and test_wire.py.
+"""
+
+from __future__ import annotations
+
+import pytest
+from trading_floor import NS_PER_MS, START_MS, Floor, order
+
+from botpit.exchange import accounts
+from botpit.exchange.commands import Order, Tick
+
+NAMED = {"price": 99.0, "client_order_id": "a"}
+
+
+@pytest.fixture
+def floor():
+    return Floor()
+
+
+@pytest.fixture
+def client(floor):
+    return floor.client()
+
+
+def test_the_door_comes_before_the_engine():
+    client = Floor("[market]\nmax_requests_per_s = 2").client()
+    client.logs_in("alice")
+    first = client.asks(order(**NAMED))
+    assert client.asks(order(**NAMED)) == first | {"repeated": True}
+    assert client.asks(order(**NAMED))["reason"] == "rate_limited"
+
+
+@pytest.mark.parametrize("refused", [{"expires_at": START_MS}, {"qty": "5"}, {"side": "hold"}, {"trader_id": "@fees"}])
+def test_a_refusal_at_the_door_makes_no_account_and_burns_no_id(floor, client, refused):
+    assert client.asks(order("alice", **NAMED) | refused)["reason"] == "invalid_message"
+    assert (floor.exchange.accounts, floor.journal.commands) == ({}, [])
+    assert client.asks(order("alice", **NAMED))["type"] == "order_accepted"
+
+
+def test_a_refusal_by_the_engine_makes_an_account(floor, client):
+    assert client.asks(order("alice", price=200.0))["reason"] == "price_band"
+    assert list(floor.exchange.accounts) == ["alice"]
+
+
+@pytest.mark.parametrize("question", [
+    {"type": "account"}, {"type": "open_orders"}, {"type": "order_status", "order_id": 1}, {"type": "cancel_all"},
+])
+def test_asking_makes_none(floor, client, question):
+    client.asks(question | {"trader_id": "alice"})
+    assert floor.exchange.accounts == {}
+
+
+def test_the_houses_accounts_do_not_count():
+    floor = Floor("[market]\nmax_accounts = 2\ntaker_fee_bps = 10")
+    client = floor.client()
+    for trader, side in (("alice", "sell"), ("bob", "buy")):
+        assert client.asks(order(trader, side))["type"] == "order_accepted"
+    assert floor.exchange.fees > 0
+    assert client.asks(order("carol"))["reason"] == "too_many_accounts"
+
+
+# ------------------------------------------------------------------------------------------------------------------ idempotency
+
+
+@pytest.mark.parametrize("price", [99.005, 98.999999, 1e-9, 1e30])
+def test_an_off_tick_price_burns_the_id_for_every_other_price(client, price):
+    refused = client.asks(order("alice", price=price, client_order_id="a"))
+    assert refused["reason"] == "invalid_price"
+    assert client.asks(order("alice", price=price, client_order_id="a")) == refused
+    for other in (price * 2, 0, 99.0):
+        assert client.asks(order("alice", price=other, client_order_id="a"))["reason"] == "duplicate_client_order_id"
+
+
+def test_the_price_counts_though_the_symbol_is_unknown(client):
+    refused = client.asks(order("alice", symbol="GOLD", **NAMED))
+    assert refused["reason"] == "unknown_symbol"
+    assert client.asks(order("alice", symbol="GOLD", **NAMED)) == refused
+    assert client.asks(order("alice", symbol="GOLD", **NAMED | {"price": 98.0}))["reason"] == "duplicate_client_order_id"
+
+
+def test_a_market_order_is_the_same_order_with_ioc_or_gtc_or_nothing(client):
+    client.asks(order("bob", "sell"))
+    first = client.asks(order("alice", price=None, client_order_id="a"))
+    for in_force in ("ioc", "gtc"):
+        again = client.asks(order("alice", price=None, client_order_id="a", time_in_force=in_force))
+        assert again == first | {"repeated": True}
+    other = client.asks(order("alice", price=None, client_order_id="a", time_in_force="fok"))
+    assert other["reason"] == "duplicate_client_order_id"
+
+
+def test_the_status_of_a_forgotten_order_is_unknown_and_says_that_something_was_forgotten(client, monkeypatch):
+    monkeypatch.setattr(accounts, "MAX_REMEMBERED_ORDERS", 1)
+
+    def status(client_order_id):
+        answer = client.asks({"type": "order_status", "trader_id": "alice", "client_order_id": client_order_id})
+        return answer["status"], answer["cancelled_qty"], answer["complete"]
+
+    assert status("a") == ("unknown", None, True)
+    client.asks(order("alice", time_in_force="ioc", client_order_id="a"))
+    assert status("a") == ("cancelled", 1, True)
+    client.asks(order("alice", price=200.0, client_order_id="b"))
+    assert status("a") == ("unknown", None, False)
+    assert status("b") == ("rejected", 0, False)
+
+
+# ------------------------------------------------------------------------------------------------------------------------ ticks
+
+
+def test_a_tick_that_would_change_nothing_is_neither_applied_nor_journaled(floor, client):
+    client.asks(order("alice", time_in_force="gtd", expires_at=START_MS + 500))
+    for passed_ms in (0, 100, 499, 500, 501):
+        floor.gateway.tick((START_MS + passed_ms) * NS_PER_MS)
+        assert [type(each) for each in floor.journal.commands] == ([Order] if passed_ms < 500 else [Order, Tick])
