@@ -26,7 +26,7 @@ from botpit.gateway.gateway import Gateway
 from botpit.journal import DiscardingJournal
 from botpit.net.processes import LOG_LEVELS, Child, configure_logging, fields, run, until_told_to_stop
 from botpit.net.server import Server
-from botpit.ports import FeedPort, Turns, UsageError, every, listen
+from botpit.ports import FeedPort, Turns, UsageError, every, listen, port_number
 from botpit.settings import Settings, SettingsError, parse_settings
 from botpit.wire.encode import Encoder
 
@@ -41,11 +41,11 @@ log = logging.getLogger("exchange")
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description="The botpit exchange: order entry, matching, positions, event stream.",
-        epilog="example: python exchange_server.py --config exchange.toml --csv-dir runs/today",
+        epilog="port 0 means any free one; example: python exchange_server.py --config exchange.toml --csv-dir runs/today",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--order-port", type=int, default=9001, help="port of order entry, 0: any (default: %(default)s)")
-    parser.add_argument("--events-port", type=int, default=9002, help="port of the event stream, 0: any (default: %(default)s)")
+    parser.add_argument("--order-port", type=port_number, default=9001, help="port of order entry (default: %(default)s)")
+    parser.add_argument("--events-port", type=port_number, default=9002, help="port of the event stream (default: %(default)s)")
     parser.add_argument("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if there is one)")
     parser.add_argument("--no-export", action="store_true", help="do not start the CSV exporter")
     parser.add_argument("--csv-dir", type=Path, default=Path(), help="where the exporter writes (default: the current folder)")

@@ -16,7 +16,7 @@ from botpit import __version__
 from botpit.feed.relay import RelayFeed
 from botpit.net.client import Link
 from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
-from botpit.ports import FeedPort, UsageError, deliver, every, listen
+from botpit.ports import FeedPort, UsageError, deliver, every, listen, port_number
 from botpit.settings import ServerSettings
 
 EXIT_OK, EXIT_USAGE, EXIT_FAULT = 0, 2, 1
@@ -31,7 +31,7 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
         epilog="example: python market_data_server.py --upstream-uri ws://127.0.0.1:9002 --port 9010",
     )
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=9010, help="port to listen on; 0: any free one (default: %(default)s)")
+    parser.add_argument("--port", type=port_number, default=9010, help="port to listen on, 0: any (default: %(default)s)")
     parser.add_argument("--upstream-uri", default="ws://127.0.0.1:9002", help="the event stream (default: %(default)s)")
     parser.add_argument("--log-level", default="info", choices=LOG_LEVELS, help="(default: %(default)s)")
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")

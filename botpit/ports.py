@@ -34,6 +34,14 @@ CATCH_UP_WAITING_BYTES = 65_536
 """A reader gets the next slice of the past when less than this waits to be sent to it."""
 
 
+def port_number(text: str) -> int:
+    """A port flag's value. Raises ValueError when it is none."""
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise ValueError(text)
+    return port
+
+
 class UsageError(Exception):
     """A server cannot start as asked; the text is the one line that says what is wrong and what to do."""
 

@@ -38,7 +38,8 @@ class Terms:
 
 def bad_terms(market: Market, terms: Terms) -> Refusal | None:
     """Price and quantity against the instrument and the band."""
-    return bad_price(market, terms) or bad_qty(market, terms.qty, terms.filled) or too_large(market, terms) or outside_band(market, terms)
+    refusal = bad_price(market, terms) or bad_qty(market, terms.qty, terms.filled)
+    return refusal or too_large(market, terms) or outside_band(market, terms)
 
 
 def bad_price(market: Market, terms: Terms) -> Refusal | None:
@@ -51,11 +52,9 @@ def bad_price(market: Market, terms: Terms) -> Refusal | None:
 def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
     """A total quantity within the instrument's bounds, and above what is filled of it."""
     instrument = market.instrument
-    if instrument.min_qty <= qty <= instrument.max_qty and qty > filled:
-        return None
-    return Refusal(
-        Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty, "filled_qty": filled}
-    )
+    if not instrument.min_qty <= qty <= instrument.max_qty:
+        return Refusal(Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty})
+    return Refusal(Reason.INVALID_QTY, {"filled_qty": filled}) if qty <= filled else None
 
 
 def too_large(market: Market, terms: Terms) -> Refusal | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 LARGEST_EXACT = 2**50
 """Prices and money of at most so many units cross the wire without loss: up to here IEEE doubles lie closer than the units."""
 

@@ -32,7 +32,8 @@ from botpit.wire.numbers import NS_PER_MS, PriceScale
 MAX_DEPTH = 64
 MAX_DIGITS = 40
 _DIGITS = b"0123456789"
-_STRING = re.compile(rb'"(?:[^"\\]|\\.)*"', re.DOTALL)
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+"""A string, ended or not. Nothing is tried twice (possessive), so 64 KiB of quotes cost no more than 64 KiB of anything."""
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}")
 
 Requests = TypeAdapter[Any]

@@ -1,4 +1,5 @@
-"""The flow of README's four terminals, as real processes on free ports, the relay killed under load; see benchmarks/four_terminals.py."""
+"""The flow of README's four terminals, as real processes on free ports, the relay killed under load; see
+benchmarks/four_terminals.py."""
 
 import asyncio
 
