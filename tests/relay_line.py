@@ -82,6 +82,7 @@ class Line:
         """Time passes on both sides; the relay looks at what it owes."""
         self.exchange.passes(seconds)
         self.exchange.ends_turn()
+        self.exchange.feed.fanout.heartbeats(self.now_ns)
         self.carries()
         self.feed.poll(self.now_ns)
         self.carries()

@@ -410,9 +410,10 @@ def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_s
         floor.passes(elapsed)
         floor.feed.fanout.heartbeats(floor.now_ns)
         assert reader.takes() == [{"type": "heartbeat", "seq": 1, "timestamp": floor.now_ns // 1_000_000}] * beats
+    floor.passes(0.5)
     rests(floor, order("bob", "sell", 1, 99.0))
     floor.ends_turn()
-    reader.takes()
+    assert types(reader.takes()) == ["trade"]
     floor.passes(0.9)
     floor.feed.fanout.heartbeats(floor.now_ns)
     assert reader.takes() == []

@@ -42,6 +42,8 @@ def test_a_reader_is_told_by_the_relay_what_the_exchange_would_tell_it(asked):
     other.asks(type="subscribe", channels=EVERYTHING)
     for _ in range(100):
         crowd.acts()
+    for n in range(15):
+        line.exchange.client().asks(order("deep", "buy", 1, 95 - n / 10))
     line.settles()
     far, near = line.listener(), line.exchange.listener()
     for reader in (far, near):
@@ -56,7 +58,7 @@ def test_a_reader_is_told_by_the_relay_what_the_exchange_would_tell_it(asked):
     for _ in range(100):
         crowd.acts()
         line.passes(0.06)
-    assert far.takes() == near.takes()
+    assert far.takes() == [each for each in near.takes() if each["type"] != "heartbeat"]
 
 
 def without_times(messages: list[Message]) -> list[Message]:
@@ -89,9 +91,25 @@ def test_one_snapshot_is_asked_for_all_who_wait():
     line = connected()
     before = len(line.asked)
     readers = [line.listener() for _ in range(50)]
+    for _ in range(5):
+        line.feed.poll(line.now_ns)
     line.passes()
     assert [each["type"] for each in line.asked[before:]] == ["subscribe"]
     assert all([each["type"] for each in reader.takes()] == ["snapshot"] for reader in readers)
+
+
+def test_a_snapshot_on_its_way_is_not_for_those_who_want_more_than_it_has():
+    line = connected()
+    line.exchange.client().asks(order("alice", "buy", 1, 99.0))
+    line.listener()
+    line.feed.poll(line.now_ns)
+    late = line.listener()
+    late.sends(text(type="subscribe", channels=["orders"]))
+    line.carries()
+    assert "snapshot" not in [each["type"] for each in late.takes()]
+    line.passes()
+    [snapshot] = late.takes()
+    assert [each["order_id"] for each in snapshot["books"]["SIM"]["orders"]] == [1]
 
 
 def test_what_is_asked_upstream_is_what_any_reader_reads():
@@ -205,6 +223,10 @@ def test_a_channel_that_nobody_read_until_now_has_no_past():
     line.passes()
     reader.takes()
     assert reader.asks(type="resume", from_seq=3)[0]["reason"] == "too_old"
+    hasty = line.listener()
+    line.passes()
+    hasty.sends(text(type="subscribe", channels=["trades", "book_delta", "orders_full"]))
+    assert hasty.asks(type="resume", from_seq=line.feed.seq + 1)[0]["reason"] == "too_old", "nor one that is only asked for"
 
 
 @pytest.mark.parametrize(
@@ -246,6 +268,23 @@ def test_after_an_outage_readers_stay_and_get_what_they_missed_once():
         assert bot.listener.closed is None
     assert seen(bots[1]) == truth(line.exchange)
     assert line.feed.holes == 0
+
+
+def test_whoever_comes_during_an_outage_gets_nothing_older_than_its_snapshot():
+    line = connected()
+    old = Bot(line)
+    line.settles()
+    line.breaks()
+    new = line.listener()
+    trades(line, 5)
+    line.connects()
+    line.settles()
+    trades(line, 2)
+    old.reads()
+    snapshot, *live = new.takes()
+    assert (snapshot["type"], snapshot["channel_seq"]["trades"]) == ("snapshot", {"SIM": 5})
+    assert [each["channel_seq"] for each in live if each["type"] == "trade"] == [6, 7]
+    assert old.trade_ids == list(range(1, 8))
 
 
 def test_a_break_in_the_middle_of_a_turn_loses_nothing():
@@ -344,7 +383,7 @@ def test_a_relay_started_anew_serves_readers_that_come_back():
 def test_a_long_past_comes_in_slices_from_the_relay_too():
     line = connected()
     record = line.listener()
-    record.sends(text(type="subscribe", channels=["trades", "positions", "orders"]))
+    record.sends(text(type="subscribe", channels=EVERYTHING))
     line.settles()
     record.takes()
     crowd = line.exchange.crowd(8)
@@ -353,24 +392,25 @@ def test_a_long_past_comes_in_slices_from_the_relay_too():
         line.exchange.ends_turn()
         line.carries()
     told = events(record.takes())
-    reader = line.listener()
-    reader.sends(text(type="subscribe", channels=["trades", "positions", "orders"]))
-    line.settles()
-    reader.takes()
-    reader.sends(text(type="resume", from_seq=1))
-    got: list[Message] = reader.takes()
-    assert line.feed.fanout.catching_up() == [reader.reader]
-    while line.feed.fanout.catching_up():
-        assert line.feed.fanout.catch_up(reader.reader, line.now_ns)
+    for from_seq in range(1, 16):
+        reader = line.listener()
+        reader.sends(text(type="subscribe", channels=EVERYTHING))
+        line.settles()
+        reader.takes()
+        got: list[Message] = reader.sends(text(type="resume", from_seq=from_seq))
+        assert line.feed.fanout.catching_up() == [reader.reader]
+        while line.feed.fanout.catching_up():
+            assert line.feed.fanout.catch_up(reader.reader, line.now_ns)
+            got += reader.takes()
+            crowd.acts()
+            line.exchange.ends_turn()
+            line.carries()
+        line.settles()
         got += reader.takes()
-        crowd.acts()
-        line.exchange.ends_turn()
-        line.carries()
-    line.settles()
-    got += reader.takes()
-    told += events(record.takes())
-    assert events(got) == told
-    assert [each["type"] for each in got].count("snapshot") == 1
+        told += events(record.takes())
+        assert events(got) == [each for each in told if each["seq"] >= from_seq]
+        assert [each["type"] for each in got if each["type"] in ("snapshot", "resumed")] == ["resumed", "snapshot"]
+        reader.leaves()
 
 
 def test_what_passes_is_byte_for_byte_what_the_exchange_said():

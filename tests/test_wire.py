@@ -255,7 +255,7 @@ def test_a_price_on_the_tick_crosses_the_border_both_ways_without_loss(tick, dat
 
 
 @THOROUGH
-@given(st.integers(2**45, 2**50))
+@given(st.integers(2**45, 2**50) | st.integers(2**50, 2**53) | st.integers(2**52, 2**53))
 def test_so_does_the_highest_price_that_settings_allow(ticks):
     tick = "0.00000001"
     try:

@@ -217,10 +217,10 @@ class RelayFeed:
         self._admit(snapshot, now_ns)
 
     def _lost(self, counts: dict[Key, int]) -> list[int]:
-        """For each channel and symbol of which the snapshot has seen more than we: the `seq` of our last event."""
+        """For each channel and symbol of which the snapshot has seen more, or less, than we: the `seq` of our last event."""
         return [
-            self._last.get(key, (0, self._snapshot_seq))[1] for key, number in counts.items()
-            if key[0] in self._relayed and number != self._last.get(key, (0, 0))[0]
+            self._last.get(key, (0, self._snapshot_seq))[1] for key in {**counts, **self._last}
+            if key[0] in self._relayed and counts.get(key, 0) != self._last.get(key, (0, 0))[0]
         ]
 
     def _admit(self, snapshot: dict[str, Any], now_ns: int) -> None:

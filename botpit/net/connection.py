@@ -95,8 +95,15 @@ class Connection(WSListener):
         self.write(frames(messages))
 
     def write(self, frames: bytes) -> None:
-        """Send frames made by `frames()`, in one write. More than `slow_reader_bytes` unsent: closed with 1008."""
-        if not self._sealed:
+        """Send frames made by `frames()`, in one write; of any size, so that a snapshot may be as large as its market is.
+
+        A client that has not taken all but `slow_reader_bytes` of what it was sent before is closed with 1008 instead.
+        """
+        if self._sealed:
+            return
+        if self.waiting_bytes > self._settings.slow_reader_bytes:
+            self._too_slow()
+        else:
             self._transport.write(frames)
 
     def close(self, code: int, reason: str = "") -> None:
@@ -214,12 +221,6 @@ class Connection(WSListener):
         self._end_after_this_turn(self._last_frame)
         return True
 
-    def too_slow(self) -> None:
-        """More than `slow_reader_bytes` wait to be taken by the client. Called within a write, so that writing has to wait."""
-        if not self._sealed:
-            self._seal()
-            self._loop.call_soon(self._finish, self._fault(1008, "slow_consumer"))
-
     def time_passed(self, seconds: float) -> None:
         """Called by the server's clock: ping a client that is silent, drop one that does not answer."""
         if self._sealed or self._paused:
@@ -233,6 +234,10 @@ class Connection(WSListener):
             self._transport.abort()
 
     # ------------------------------------------------------------------------------------------------------------- the end
+
+    def _too_slow(self) -> None:
+        self._seal()
+        self._finish(self._fault(1008, "slow_consumer"))
 
     def _refuse(self, error: ProtocolError) -> None:
         self.closing = True

@@ -154,7 +154,6 @@ class _Door(asyncio.BufferedProtocol):
             transport.close()
             return
         settings = self._server.settings
-        transport.set_write_buffer_limits(high=settings.slow_reader_bytes)
         self.connection = Connection(transport, self.address, settings, self._server.connect, self._server.fail)
         self._parser = _parser(self._receive_request, settings.handshake_s)
         self._parser.connection_made(self)
@@ -168,9 +167,6 @@ class _Door(asyncio.BufferedProtocol):
         if self.connection.arriving(bytes(self._window[:nbytes])):
             self._parser.buffer_updated(nbytes)
 
-    def pause_writing(self) -> None:
-        self.connection.too_slow()
-
     def eof_received(self) -> bool:
         return self.connection.upgraded and self.connection.stream_ended()
 
@@ -178,6 +174,7 @@ class _Door(asyncio.BufferedProtocol):
         if self._parser is not None:
             self._server.forget(self)
             self._parser.connection_lost(exc)
+            self._parser = None  # its transport is this door: a cycle that would keep 16 KiB until a full collection
 
     # ------------------------------------------------------------------------------------- for picows: its transport
 

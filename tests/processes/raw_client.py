@@ -161,7 +161,7 @@ async def house(
             for client in here.clients:
                 client.writer.close()
             await here.server.close()
-    assert not here.server.connections
+    assert not here.server.connections and not here.server._per_address
     assert [each.times_lost for each in here.peers] == [1] * len(here.peers)
     if here.server.failed.done() and not here.failure_expected:
         await here.server.failed
@@ -195,7 +195,9 @@ class RawClient:
         first, size = await self.reader.readexactly(2)
         assert first & 0x70 == 0 and first & 0x80 and size < 128, "a server's frame is whole, unmasked and plain"
         if size > 125:
-            size = int.from_bytes(await self.reader.readexactly(2 if size == 126 else 8), "big")
+            least, width = (126, 2) if size == 126 else (65_536, 8)
+            size = int.from_bytes(await self.reader.readexactly(width), "big")
+            assert size >= least, "a length takes no more bytes than need be"
         return first & 15, await self.reader.readexactly(size)
 
     async def gets_all(self) -> list[tuple[int, bytes]]:

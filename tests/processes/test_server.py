@@ -26,7 +26,7 @@ from raw_client import (
 )
 from websockets.asyncio.client import connect
 
-from botpit.net.frames import Fragments
+from botpit.net.frames import Fragments, ProtocolError
 
 # --------------------------------------------------------------------------------------------------------------- messages
 
@@ -202,6 +202,29 @@ def test_fragments_take_no_more_memory_than_their_message() -> None:
     finally:
         tracemalloc.stop()
     assert message.message() == b"x" * LIMIT
+
+
+def test_the_sizes_of_fragments_are_found_wherever_the_packets_are_cut() -> None:
+    """Whatever the payloads look like: these hold the header of a frame of 9 GB."""
+    looks_huge = b"\x80\xff\0\0\0\2" + bytes(64_000)
+    raw = [b"\0" + size_field(len(looks_huge)) + b"\0\0\0\0" + looks_huge, frame(PING, b"?"), fragments(0, 1_530)[1]]
+    stream = b"".join(raw)
+    for cut in [*range(30), *range(64_000, len(stream))]:
+        message = Fragments(b"", behind_it=stream[:cut])
+        message.look_ahead(stream[cut:])
+        message.look_ahead(looks_huge)
+    stream = b"".join([*raw[:-1], frame(CONTINUATION, final=False), b"\x80", size_field(1_531)])
+    for cut in [*range(30), *range(64_000, len(stream))]:
+        with pytest.raises(ProtocolError, match="1009"):
+            Fragments(b"", behind_it=stream[:cut]).look_ahead(stream[cut:])
+
+
+@pytest.mark.parametrize(
+    "last", [close(), frame(3), frame(11), text(""), frame(CONTINUATION), frame(CONTINUATION, final=False, reserved=4),
+             frame(CONTINUATION, final=False, masked=False) + bytes(4)],
+)
+def test_no_sizes_are_looked_for_behind_what_ends_a_message(last: bytes) -> None:
+    Fragments(b"", behind_it=last + b"\x80" + size_field(1 << 40))
 
 
 # ------------------------------------------------------------------------------------------------------- other implementations

@@ -93,6 +93,16 @@ async def test_whoever_does_not_answer_a_close_is_cut_off() -> None:
 
 
 @on_both_loops
+async def test_a_paused_connection_hears_the_answer_to_its_close() -> None:
+    async with house(grace_s=60.0) as here:
+        client = await here.open()
+        here.peer.connection.pause_reading()
+        here.peer.connection.close(1000)
+        await client.gets_all()
+        await here.peer.gone.wait()
+
+
+@on_both_loops
 async def test_a_server_that_closes_says_1001_to_all_and_waits_for_no_one_for_ever() -> None:
     async with house(grace_s=0.1) as here:
         polite, silent, unready = await here.open(), await here.open(), await here.dial()
@@ -125,12 +135,14 @@ async def test_a_reader_over_its_bound_gets_no_more_than_that_and_is_cut_off() -
         await client.reaches_the_end()
 
 
+@pytest.mark.parametrize("bound", [LIMIT, 16 * LIMIT])
 @on_both_loops
-async def test_a_reader_over_its_bound_that_catches_up_in_time_reads_1008() -> None:
-    async with house(slow_reader_bytes=LIMIT) as here:
+async def test_a_reader_over_its_bound_that_catches_up_in_time_reads_1008(bound: int) -> None:
+    async with house(slow_reader_bytes=bound) as here:
         client = await here.open()
         client.writer.transport.pause_reading()
         written = write_until_closing(here.peer.connection)
+        assert bound < here.peer.connection.waiting_bytes <= bound + 50_004
         client.writer.transport.resume_reading()
         *messages, last = await client.gets_all()
         assert last == (CLOSE, b"\x03\xf0slow_consumer")
@@ -138,12 +150,22 @@ async def test_a_reader_over_its_bound_that_catches_up_in_time_reads_1008() -> N
 
 
 def write_until_closing(connection: Connection) -> int:
-    """Write to a client that does not read; the bytes that were written when the server had had enough."""
-    written = 0
+    """Write to a client that does not read; the bytes that it will have been sent when the server has had enough."""
+    written = -50_000
     while not connection.closing:
         connection.send([b"x" * 50_000])
         written += 50_000
     return written
+
+
+@on_both_loops
+async def test_one_message_may_be_larger_than_the_bound_on_what_waits() -> None:
+    async with house(slow_reader_bytes=LIMIT) as here:
+        client = await here.open()
+        here.peer.connection.send([b"x" * 100 * LIMIT])
+        assert not here.peer.connection.closing
+        kind, payload = await client.gets()
+        assert (kind, len(payload)) == (TEXT, 100 * LIMIT)
 
 
 @on_both_loops
@@ -176,11 +198,10 @@ async def test_many_messages_are_one_write() -> None:
         client = await here.open()
         connection = here.peer.connection
         connection._transport = wire = Wire(connection._transport)
-        connection.send([b"a", b"b" * 126, b"c" * 65_535, b"d" * 65_536])
+        messages = [b"a", b"b" * 125, b"c" * 126, b"d" * 65_535, b"e" * 65_536]
+        connection.send(messages)
         assert wire.writes == 1
-        assert [await client.gets() for _ in range(4)] == [
-            (TEXT, b"a"), (TEXT, b"b" * 126), (TEXT, b"c" * 65_535), (TEXT, b"d" * 65_536),
-        ]
+        assert [await client.gets() for _ in messages] == [(TEXT, message) for message in messages]
         connection.write(frames([b"e", b"f"]))
         assert wire.writes == 2
         assert [await client.gets(), await client.gets()] == [(TEXT, b"e"), (TEXT, b"f")]

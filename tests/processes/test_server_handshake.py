@@ -44,7 +44,8 @@ FOREIGN_HOSTS = [
 ORIGINS = [None, "http://127.0.0.1", "https://localhost:3000", "http://[::1]:80", "HTTP://LOCALHOST"]
 FOREIGN_ORIGINS = [
     "", "null", "http://evil.test", "http://127.0.0.1.evil.test", "http://evil.test:9001", "file://", "http://", "localhost",
-    "ws://localhost", "http://localhost/", "http://user@localhost", "http://localhost http://evil.test", "x-extension://localhost",
+    "ws://localhost", "http://localhost/", "http://user@localhost", "http://localhost http://evil.test", "evil http://localhost",
+    "x-extension://localhost",
 ]
 
 
