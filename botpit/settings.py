@@ -120,6 +120,8 @@ class Settings(_Model):
             self_trade_prevention=market.self_trade_prevention,
             insurance_fund=_units("market.insurance_fund", market.insurance_fund, market.money_decimals),
             max_accounts=market.max_accounts,
+            mark_to_market_ms=market.mark_to_market_ms,
+            settle_window_s=market.settle_window_s,
         )
 
     def engine_instruments(self) -> tuple[Instrument, ...]:

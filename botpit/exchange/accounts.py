@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from botpit.exchange.book import Level
 from botpit.exchange.commands import BUY, SELL, Order
-from botpit.exchange.events import OrderAccepted, Rejected
+from botpit.exchange.events import OrderAccepted, Rejected, Standing
 from botpit.exchange.market import Market
 
 MAX_REMEMBERED_ORDERS = 100_000
@@ -59,9 +59,11 @@ class OpenTotals:
 
 
 class Position:
-    """One account in one market. `lots` signed, `cost` and `realized` in account units."""
+    """One account in one market. `lots` signed, `cost` and `realized` in account units; `told_mark` of its last update."""
 
-    __slots__ = ("_mark_of_losses", "account", "cost", "lots", "market", "orders", "realized", "totals")
+    __slots__ = (
+        "_mark_of_losses", "account", "cost", "lots", "market", "orders", "realized", "told_mark", "totals", "trigger_version",
+    )
 
     def __init__(self, account: Account, market: Market) -> None:
         self.account = account
@@ -69,7 +71,8 @@ class Position:
         self.lots = self.cost = self.realized = 0
         self.orders: dict[int, OrderRecord] = {}
         self.totals = {BUY: OpenTotals(), SELL: OpenTotals()}
-        self._mark_of_losses = market.mark
+        self._mark_of_losses = self.told_mark = market.mark
+        self.trigger_version = 0
 
     def unrealized(self) -> int:
         return self.lots * self.market.mark * self.market.instrument.tick_value - self.cost
@@ -113,23 +116,32 @@ class Position:
 
 
 class Account:
-    """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its
-    cancel-on-disconnect."""
+    """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its cancel-on-disconnect.
+
+    `frozen`: by the margin rules, `held`: by the house; either way it may only cancel and reduce. `bankrupt`: it may only cancel.
+    """
 
     __slots__ = (
-        "by_client_id", "cash", "forgot", "open_sessions", "orders", "positions", "remembered", "seq", "sessions", "trader",
+        "bankrupt", "by_client_id", "cash", "forgot", "frozen", "held", "open_sessions", "orders", "positions", "remembered",
+        "seq", "sessions", "trader",
     )
 
     def __init__(self, trader: str, cash: int) -> None:
         self.trader = trader
         self.cash = cash
         self.seq = self.sessions = 0
+        self.frozen = self.held = self.bankrupt = False
         self.open_sessions: dict[int, bool] = {}
         self.positions: dict[str, Position] = {}
         self.orders: dict[int, OrderRecord] = {}
         self.by_client_id: dict[str, OrderRecord | RefusedOrder] = {}
         self.remembered: deque[OrderRecord | RefusedOrder] = deque()
         self.forgot = False
+
+    def standing(self) -> Standing:
+        if self.bankrupt:
+            return Standing.BANKRUPT
+        return Standing.FROZEN if self.frozen or self.held else Standing.ACTIVE
 
     def next_seq(self) -> int:
         self.seq += 1
@@ -145,6 +157,11 @@ class Account:
     def equity(self) -> int:
         """Cash plus unrealised PnL over all instruments, at the present marks."""
         return self.cash + sum(position.unrealized() for position in self.positions.values())
+
+    def held_positions(self) -> list[Position]:
+        """Positions that are not flat, in the order of the market's instruments."""
+        held = [position for position in self.positions.values() if position.lots]
+        return sorted(held, key=lambda position: position.market.index)
 
     def open_orders(self) -> list[OrderRecord]:
         """All open orders, by order id."""

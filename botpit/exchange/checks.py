@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from botpit.exchange.accounts import Position
-from botpit.exchange.events import Reason
+from botpit.exchange.events import Reason, TradingStatus
 from botpit.exchange.margin import Prospect, shortfall
 from botpit.exchange.market import Market
 
@@ -40,6 +40,10 @@ def bad_terms(market: Market, terms: Terms) -> Refusal | None:
     """Price and quantity against the instrument and the band."""
     refusal = bad_price(market, terms) or bad_qty(market, terms.qty, terms.filled)
     return refusal or too_large(market, terms) or outside_band(market, terms)
+
+
+def halted(market: Market) -> Refusal | None:
+    return None if market.status is TradingStatus.OPEN else Refusal(Reason.MARKET_HALTED)
 
 
 def bad_price(market: Market, terms: Terms) -> Refusal | None:
@@ -91,7 +95,7 @@ def would_cross(market: Market, terms: Terms) -> Refusal | None:
 
 def too_much(prospect: Prospect) -> Refusal | None:
     """Open orders, position and margin, if the plan is carried out."""
-    return too_many_open(prospect) or past_position_limit(prospect) or too_little_margin(prospect)
+    return too_many_open(prospect) or past_position_limit(prospect) or frozen(prospect) or too_little_margin(prospect)
 
 
 def too_many_open(prospect: Prospect) -> Refusal | None:
@@ -109,6 +113,12 @@ def past_position_limit(prospect: Prospect) -> Refusal | None:
     if reached <= most:
         return None
     return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * reached})
+
+
+def frozen(prospect: Prospect) -> Refusal | None:
+    """A frozen account may only reduce."""
+    account = prospect.position.account
+    return Refusal(Reason.ACCOUNT_FROZEN) if (account.frozen or account.held) and prospect.reached() > 0 else None
 
 
 def too_little_margin(prospect: Prospect) -> Refusal | None:

@@ -116,7 +116,67 @@ class SessionLost:
 
 @dataclass(slots=True)
 class Tick:
-    """Time has passed: expiries, then marks."""
+    """Time has passed: expiries, marks, thaws, liquidation, mark-to-market."""
 
 
-Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick
+# ------------------------------------------------------------------------------------------------------------- the house's
+
+
+@dataclass(slots=True)
+class Halt:
+    """Stop trading in an instrument: orders and replaces are refused, its mark stands still."""
+
+    symbol: str
+
+
+@dataclass(slots=True)
+class Resume:
+    """Open a halted instrument again."""
+
+    symbol: str
+
+
+@dataclass(slots=True)
+class Close:
+    """End an instrument for good and settle every position in it at the mean mark of the settlement window."""
+
+    symbol: str
+
+
+@dataclass(slots=True)
+class SetMark:
+    """Put an instrument's mark at a price, in ticks; accounts are judged by it at the next Tick."""
+
+    symbol: str
+    price: int
+
+
+@dataclass(slots=True)
+class Freeze:
+    """Let a trader only cancel and reduce, until Unfreeze."""
+
+    trader: str
+
+
+@dataclass(slots=True)
+class Unfreeze:
+    trader: str
+
+
+@dataclass(slots=True)
+class CancelTrader:
+    """Cancel every open order of a trader."""
+
+    trader: str
+
+
+@dataclass(slots=True)
+class Deposit:
+    """Pay money into an account, in account units; a bankrupt account becomes active again."""
+
+    trader: str
+    amount: int
+
+
+HouseCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit
+Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick | HouseCommand

@@ -15,11 +15,14 @@ from botpit.exchange.commands import Order
 class Reason(StrEnum):
     """Why the engine refused a request, in the order in which it checks."""
 
+    INVALID_MESSAGE = "invalid_message"
     TOO_MANY_ACCOUNTS = "too_many_accounts"
     DUPLICATE_CLIENT_ORDER_ID = "duplicate_client_order_id"
     UNKNOWN_SYMBOL = "unknown_symbol"
+    ACCOUNT_BANKRUPT = "account_bankrupt"
     UNKNOWN_ORDER = "unknown_order"
     ALREADY_CLOSED = "already_closed"
+    MARKET_HALTED = "market_halted"
     INVALID_PRICE = "invalid_price"
     INVALID_QTY = "invalid_qty"
     ORDER_TOO_LARGE = "order_too_large"
@@ -31,6 +34,7 @@ class Reason(StrEnum):
     FOK_UNFILLABLE = "fok_unfillable"
     TOO_MANY_OPEN_ORDERS = "too_many_open_orders"
     POSITION_LIMIT = "position_limit"
+    ACCOUNT_FROZEN = "account_frozen"
     INITIAL_MARGIN_INSUFFICIENT = "initial_margin_insufficient"
 
 
@@ -43,12 +47,15 @@ class CancelReason(StrEnum):
     SELF_TRADE = "self_trade"
     DISCONNECT = "disconnect"
     REDUCE_ONLY = "reduce_only"
+    LIQUIDATION = "liquidation"
     EXPIRED = "expired"
+    CLOSED = "closed"
 
 
 class Liquidity(StrEnum):
     MAKER = "maker"
     TAKER = "taker"
+    ADL = "adl"
 
 
 class Request(StrEnum):
@@ -58,6 +65,29 @@ class Request(StrEnum):
     REPLACE = "replace"
     CANCEL = "cancel"
     LOGIN = "login"
+    HOUSE = "house"
+
+
+class LiquidationReason(StrEnum):
+    """Why lots of an account were closed against its will."""
+
+    MAINTENANCE_MARGIN_BREACH = "maintenance_margin_breach"
+    BANKRUPTCY = "bankruptcy"
+    AUTO_DELEVERAGE = "auto_deleverage"
+
+
+class Standing(StrEnum):
+    """What an account may do: everything; cancel and reduce; cancel."""
+
+    ACTIVE = "active"
+    FROZEN = "frozen"
+    BANKRUPT = "bankrupt"
+
+
+class TradingStatus(StrEnum):
+    OPEN = "open"
+    HALTED = "halted"
+    CLOSED = "closed"
 
 
 # ------------------------------------------------------------------------------------------------- answers, private events
@@ -91,11 +121,11 @@ class Rejected:
 
 @dataclass(slots=True)
 class Fill:
-    """One trader's side of a trade. `fee` in account units, positive when paid."""
+    """One trader's side of a trade. `fee` in account units, positive when paid. Deleveraging has no order and no trade id."""
 
-    order_id: int
+    order_id: int | None
     client_order_id: str | None
-    trade_id: int
+    trade_id: int | None
     trader: str
     symbol: str
     side: int
@@ -164,7 +194,51 @@ class LoggedOut:
     now_ns: int
 
 
+# ----------------------------------------------------------------------------- for the trader and, without its count, for all
+
+
+@dataclass(slots=True)
+class Liquidation:
+    """`qty` lots closed on `side`, the last at `price`: once per account and instrument, or for each deleveraging fill."""
+
+    trader: str
+    symbol: str
+    reason: LiquidationReason
+    side: int
+    qty: int
+    price: int
+    account_seq: int
+    now_ns: int
+
+
+@dataclass(slots=True)
+class AccountStatus:
+    trader: str
+    status: Standing
+    account_seq: int
+    now_ns: int
+
+
 # ----------------------------------------------------------------------------------------------------------- public events
+
+
+@dataclass(slots=True)
+class InsuranceUpdate:
+    """`cash` of the insurance fund; negative when it owes."""
+
+    cash: int
+    now_ns: int
+
+
+@dataclass(slots=True)
+class MarketStatus:
+    """`reason`: halt, resume, close, or mark (the status is as it was)."""
+
+    symbol: str
+    status: TradingStatus
+    reason: str
+    now_ns: int
+
 
 
 @dataclass(slots=True)
@@ -237,7 +311,7 @@ class OrderRemoved:
 
 
 Answer = OrderAccepted | Rejected | OrderCancelled | OrderReplaced | AllCancelled | LoggedIn | LoggedOut
-PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill
+PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
 BookEvent = OrderAdded | OrderReduced | OrderRemoved
-PublicEvent = Trade | PositionUpdate | BookEvent
+PublicEvent = Trade | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus | BookEvent
 Event = Answer | PrivateEvent | PublicEvent

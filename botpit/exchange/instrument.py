@@ -56,3 +56,5 @@ class Rules:
     self_trade_prevention: str
     insurance_fund: int
     max_accounts: int
+    mark_to_market_ms: int
+    settle_window_s: int

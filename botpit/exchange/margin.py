@@ -33,7 +33,7 @@ class Prospect:
         return sign * position.lots + position.totals[sign].qty - removed + self.plan.filled + self.resting
 
 
-class Standing(NamedTuple):
+class Picture(NamedTuple):
     """An account at the present marks: equity, what it loses at once if its open orders fill, initial margin times 10,000."""
 
     equity: int
@@ -55,14 +55,14 @@ def fee(notional: int, rate_bps: int) -> int:
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
     """None when the account can bear the order, else its equity and the margin it would need."""
-    equity, loss, required = standing(prospect.position.account, prospect)
+    equity, loss, required = picture(prospect.position.account, prospect)
     free = equity - loss - _fees(prospect)
     if prospect.reached() <= 0:  # it only reduces: it cannot take the position past zero
         return None if free >= 0 else Shortfall(equity, 0)
     return None if free * BPS >= required else Shortfall(equity, -(-required // BPS))
 
 
-def standing(account: Account, prospect: Prospect | None = None) -> Standing:
+def picture(account: Account, prospect: Prospect | None = None) -> Picture:
     """The account as it is, or as it would be with the prospect's fills made and the rest of it open.
 
     Long exposure is position x mark + buys, short exposure the reverse + sells; buys count at their limit, sells at the mark at
@@ -80,18 +80,32 @@ def standing(account: Account, prospect: Prospect | None = None) -> Standing:
             more_long, more_short, more_loss = _change(prospect)
             long, short, loss = long + more_long, short + more_short, loss + more_loss
         required += market.instrument.initial_margin_bps * max(long, short, 0)
-    return Standing(equity, loss, required)
+    return Picture(equity, loss, required)
+
+
+def initial_times_bps(account: Account) -> int:
+    """Initial margin of the account's positions and open orders at the present marks, times 10,000."""
+    return picture(account).required_times_bps
 
 
 def maintenance_times_bps(account: Account) -> int:
     """Maintenance margin of the account's positions at the present marks, times 10,000."""
-    return sum(
-        position.market.instrument.maintenance_margin_bps
-        * abs(position.lots)
-        * position.market.mark
-        * position.market.instrument.tick_value
-        for position in account.positions.values()
-    )
+    return sum(position_maintenance_times_bps(position) for position in account.positions.values() if position.lots)
+
+
+def position_maintenance_times_bps(position: Position) -> int:
+    """One position's part of it."""
+    market = position.market
+    return market.instrument.maintenance_margin_bps * abs(position.lots) * market.mark * market.instrument.tick_value
+
+
+def excess_times_bps(account: Account) -> int:
+    """Equity above the maintenance margin, times 10,000; negative: the account is in breach."""
+    return account.equity() * BPS - maintenance_times_bps(account)
+
+
+def in_breach(account: Account) -> bool:
+    return excess_times_bps(account) < 0
 
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:

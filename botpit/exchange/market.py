@@ -2,32 +2,75 @@
 
 from __future__ import annotations
 
+from collections import deque
+
 from botpit.exchange.book import Book
+from botpit.exchange.events import TradingStatus
 from botpit.exchange.instrument import Instrument
 
 
 class Market:
-    """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price)."""
+    """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price).
 
-    __slots__ = ("band_high", "band_low", "book", "instrument", "last_qty", "last_time_ns", "last_trade", "mark")
+    `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place among the instruments;
+    `untold` is false once every position is known to have been told at this mark.
+    """
 
-    def __init__(self, instrument: Instrument) -> None:
+    __slots__ = (
+        "band_high", "band_low", "book", "index", "instrument", "last_qty", "last_time_ns", "last_trade", "mark", "marks",
+        "status", "untold",
+    )
+
+    def __init__(self, instrument: Instrument, index: int) -> None:
         self.instrument = instrument
+        self.index = index
         self.book = Book()
+        self.status = TradingStatus.OPEN
+        self.marks: deque[tuple[int, int]] = deque()
         self.last_trade: int | None = None
         self.last_qty = 0
         self.last_time_ns = 0
-        self.set_mark(instrument.reference_price)
+        self._put_mark(instrument.reference_price)
+        self.untold = False
 
-    def set_mark(self, mark: int) -> None:
+    def is_open(self) -> bool:
+        return self.status is TradingStatus.OPEN
+
+    def _put_mark(self, mark: int) -> None:
         self.mark = mark
+        self.untold = True
         self.band_low, self.band_high = self.instrument.band(mark)
+
+    def set_mark(self, mark: int, now_ns: int, keep_ns: int) -> None:
+        """Move the mark, and forget where it stood until `keep_ns` ago."""
+        self._put_mark(mark)
+        self.marks.append((now_ns, mark))
+        while len(self.marks) > 1 and self.marks[1][0] <= now_ns - keep_ns:
+            self.marks.popleft()
+
+    def restore_marks(self, mark: int, marks: list[tuple[int, int]]) -> None:
+        """Put the mark and its past where they were."""
+        self._put_mark(mark)
+        self.marks = deque(marks)
+
+    def mean_mark(self, now_ns: int, window_ns: int) -> int:
+        """The mark's mean over the window, or over what there is of it, weighted by time and rounded down to a tick."""
+        until_ns, area, length_ns = now_ns, 0, 0
+        for since_ns, mark in reversed(self.marks):
+            since_ns = max(since_ns, now_ns - window_ns)
+            area += mark * (until_ns - since_ns)
+            length_ns += until_ns - since_ns
+            until_ns = since_ns
+        return area // length_ns if length_ns else self.mark
 
     def traded(self, price: int, qty: int, now_ns: int) -> None:
         self.last_trade, self.last_qty, self.last_time_ns = price, qty, now_ns
 
     def next_mark(self) -> int:
-        """Where the next Tick puts the mark: towards the target, by at most the largest move."""
+        """Where the next Tick puts the mark: towards the target, by at most the largest move; nowhere while trading is
+        stopped."""
+        if self.status is not TradingStatus.OPEN:
+            return self.mark
         most = self.instrument.largest_mark_move(self.mark)
         return min(max(self._target(), self.mark - most), self.mark + most)
 

@@ -69,6 +69,11 @@ def plan(
     return made
 
 
+def reducible(maker: OrderRecord) -> int:
+    """The lots by which a reduce-only order could still reduce its trader's position; not positive: none."""
+    return -maker.order.side * maker.position.lots
+
+
 def _meet_oneself(made: Plan, own: OrderRecord, prevention: SelfTradePrevention) -> None:
     if prevention is not SelfTradePrevention.CANCEL_INCOMING:
         made.cancel(own, CancelReason.SELF_TRADE)
@@ -78,9 +83,8 @@ def _meet_oneself(made: Plan, own: OrderRecord, prevention: SelfTradePrevention)
 
 def _meet_reduce_only(made: Plan, maker: OrderRecord, wanted: int) -> None:
     """A resting reduce-only order gives at most what its trader's position still holds, after the plan's earlier fills."""
-    sign = maker.order.side
     already = sum(qty for other, qty in made.steps if other.position is maker.position)
-    holds = -sign * maker.position.lots - already
+    holds = reducible(maker) - already
     if holds > 0:
         qty = min(maker.leaves, wanted, holds)
         made.fill(maker, qty)
