@@ -10,7 +10,7 @@ LOCKER   := build/locker
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint lock clean
+.PHONY: help demo test lint mutants lock clean
 
 help: ## show this
 	@echo "botpit: a local exchange for trading bots"
@@ -28,6 +28,9 @@ test: $(READY) ## run the whole test suite
 lint: $(READY) ## run ruff and mypy --strict
 	@$(IN_VENV) -m ruff check .
 	@$(IN_VENV) -m mypy --strict
+
+mutants: $(READY) ## plant every seeded fault into the engine, by name, and see it caught
+	@$(IN_VENV) -m tests.laws.mutants
 
 lock: ## make requirements.txt again from pyproject.toml, with the newest versions (asks the package index)
 	@$(PYTHON) -m venv --clear $(LOCKER)

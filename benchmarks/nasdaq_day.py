@@ -134,7 +134,8 @@ def opening() -> Open:
         max_order_qty=UNLIMITED, max_order_notional=UNLIMITED, max_position=0,
     )
     rules = Rules(
-        money_decimals=4, starting_cash=UNLIMITED, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=2
+        money_decimals=4, starting_cash=UNLIMITED, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=2,
+        mark_to_market_ms=1_000, settle_window_s=30,
     )
     return Open("nasdaq", rules, (goog,))
 

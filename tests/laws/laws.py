@@ -9,9 +9,14 @@ from collections import defaultdict
 from botpit.exchange.commands import BUY, SELL
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import (
+    AccountStatus,
     Event,
     Fill,
+    Liquidation,
+    LiquidationReason,
+    Liquidity,
     LoggedIn,
+    MarketStatus,
     OrderAccepted,
     OrderAdded,
     OrderCancelled,
@@ -20,7 +25,10 @@ from botpit.exchange.events import (
     OrderReplaced,
     PositionUpdate,
     Trade,
+    TradingStatus,
 )
+from botpit.exchange.liquidation import breached
+from botpit.exchange.margin import in_breach
 
 Queue = list[list[int]]
 """[order id, lots] at one price, first come first."""
@@ -36,7 +44,7 @@ class Laws:
         }
         self.positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.account_seq: defaultdict[str, int] = defaultdict(int)
-        self.traders: set[str] = set()
+        self.closed: set[str] = set()
         self.trades = 0
         self.counts: defaultdict[str, int] = defaultdict(int)
 
@@ -45,27 +53,37 @@ class Laws:
             self._fold(event)
         self._money_is_conserved()
         self._books_are_not_crossed()
+        self._nobody_is_ruined_by_another(events)
 
     # ------------------------------------------------------------------------------------------------- the picture of events
 
     def _fold(self, event: Event) -> None:
         self.counts[type(event).__name__ + (f" {event.reason}" if hasattr(event, "reason") else "")] += 1
         match event:
+            case AccountStatus():
+                self.counts[f"AccountStatus {event.status}"] += 1
+                self._counts_without_holes(event.trader, event.account_seq)
             case Trade():
                 self._trade_is_fair(event)
             case OrderAdded():
                 self.queues[event.symbol][event.side][event.price].append([event.order_id, event.qty])
             case OrderReduced() | OrderRemoved():
                 self._take(event, gone=isinstance(event, OrderRemoved))
+            case MarketStatus(status=TradingStatus.CLOSED):
+                self.closed.add(event.symbol)
+            case PositionUpdate() if event.symbol in self.closed:
+                assert event.position == 0, event
+                self.positions[event.trader, event.symbol] = 0
             case PositionUpdate():
                 assert self.positions[event.trader, event.symbol] == event.position, event
             case OrderAccepted() if not event.repeated:
                 self._counts_without_holes(event.order.trader, event.account_seq)
                 self._queue_ahead_is_true(event)
             case Fill():
+                self.counts[f"Fill {event.liquidity}"] += 1
                 self.positions[event.trader, event.symbol] += event.side * event.qty
                 self._counts_without_holes(event.trader, event.account_seq)
-            case OrderCancelled() | OrderReplaced():
+            case OrderCancelled() | OrderReplaced() | Liquidation():
                 self._counts_without_holes(event.trader, event.account_seq)
             case LoggedIn():
                 assert event.account_seq == self.account_seq[event.trader], event
@@ -111,13 +129,19 @@ class Laws:
         accounts = exchange.accounts.values()
         cash = sum(account.cash for account in accounts) + exchange.fees + exchange.insurance
         cost = sum(position.cost for account in accounts for position in account.positions.values())
-        paid_in = len(exchange.accounts) * exchange.rules.starting_cash + exchange.rules.insurance_fund
-        assert cash - cost == paid_in, (cash, cost, paid_in)
+        assert cash - cost == exchange.paid_in, (cash, cost, exchange.paid_in)
 
     def _books_are_not_crossed(self) -> None:
         for market in self.exchange.markets.values():
             bid, ask = market.book.bids.best(), market.book.asks.best()
             assert bid is None or ask is None or bid < ask, (bid, ask)
+
+    def _nobody_is_ruined_by_another(self, events: list[Event]) -> None:
+        """Whoever was deleveraged for another's sake, and whose own orders did not trade as well, owes nothing."""
+        traded = {event.trader for event in events if isinstance(event, Fill) and event.liquidity is not Liquidity.ADL}
+        for event in events:
+            if isinstance(event, Liquidation) and event.reason is LiquidationReason.AUTO_DELEVERAGE:
+                assert event.trader in traded or self.exchange.accounts[event.trader].equity() >= 0, event
 
     # ------------------------------------------------------------------------------------------------- slower, now and then
 
@@ -125,6 +149,7 @@ class Laws:
         """What the engine holds is what the events said, and every total it keeps is what it would be worked out anew."""
         self._books_are_the_picture()
         self._positions_sum_to_zero()
+        self._breaches_are_suspected()
         for account in self.exchange.accounts.values():
             for record in account.orders.values():
                 assert record.qty == record.filled + record.leaves + record.cancelled, record.id
@@ -140,6 +165,12 @@ class Laws:
                 assert held == dict(self.queues[symbol][side]), symbol
                 for level in market.book.side(side):
                     assert level.qty == sum(record.leaves for record in level) > 0
+
+    def _breaches_are_suspected(self) -> None:
+        """No account in breach has an uncrossed trigger: the next Tick will look at it."""
+        found = breached(self.exchange)
+        for account in self.exchange.accounts.values():
+            assert not in_breach(account) or account in found, account.trader
 
     def _positions_sum_to_zero(self) -> None:
         for symbol in self.exchange.markets:

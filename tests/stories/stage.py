@@ -6,6 +6,7 @@ Stories drive the bare engine (commands in, events out), so that they are exact 
 
 from __future__ import annotations
 
+from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -15,16 +16,24 @@ from botpit.exchange.commands import (
     SELL,
     Cancel,
     CancelAll,
+    CancelTrader,
+    Close,
     Command,
+    Deposit,
+    Freeze,
+    Halt,
     Login,
     Logout,
     Open,
     Order,
     Replace,
+    Resume,
     SelfTradePrevention,
     SessionLost,
+    SetMark,
     Tick,
     TimeInForce,
+    Unfreeze,
 )
 from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
@@ -52,9 +61,11 @@ def _numbers(table: dict[str, Any]) -> dict[str, Any]:
 
 
 class Stage:
-    """A market with five people in it. `rules`: keys of [market] in exchange.toml; `instruments`: tables of [[instruments]].
+    """A market with five people and the house in it. `rules`: keys of [market] in exchange.toml; `instruments`: tables of
+    [[instruments]].
 
-    `trades`, `fills`, `cancels` and `refusals` are all there were, `last` and `last_in_book` what the last command said.
+    `trades`, `fills`, `cancels`, `liquidations`, `statuses` and `refusals` are all there were; `last` and `last_in_book` what the
+    last command said, `events` its events.
     """
 
     def __init__(self, *instruments: dict[str, Any], **rules: Any) -> None:
@@ -65,22 +76,29 @@ class Stage:
         self.trades: list[str] = []
         self.fills: list[str] = []
         self.cancels: list[str] = []
+        self.liquidations: list[str] = []
+        self.statuses: list[str] = []
         self.refusals: list[str] = []
+        self.events: list[Any] = []
         self.last: list[str] = []
         self.last_in_book: list[str] = []
         self.alice, self.bob, self.carol, self.dave, self.erin = (
             Person(self, name) for name in ("alice", "bob", "carol", "dave", "erin")
         )
+        self.house = House(self)
 
     # ------------------------------------------------------------------------------------------------------- what happens
 
     def apply(self, command: Command) -> list[ev.Event]:
-        events = self.exchange.apply(command, self.now_ms * NS_PER_MS)
+        events = self.events = self.exchange.apply(command, self.now_ms * NS_PER_MS)
         told = [(event, self._sentence(event)) for event in events]
         in_book = (ev.OrderAdded, ev.OrderReduced, ev.OrderRemoved)
         self.last = [sentence for event, sentence in told if not isinstance(event, in_book)]
         self.last_in_book = [sentence for event, sentence in told if isinstance(event, in_book)]
-        kept = ((ev.Trade, self.trades), (ev.Fill, self.fills), (ev.OrderCancelled, self.cancels), (ev.Rejected, self.refusals))
+        kept = (
+            (ev.Trade, self.trades), (ev.Fill, self.fills), (ev.OrderCancelled, self.cancels), (ev.Rejected, self.refusals),
+            (ev.Liquidation, self.liquidations), (ev.AccountStatus, self.statuses),
+        )
         for kind, sentences in kept:
             sentences += [sentence for event, sentence in told if isinstance(event, kind)]
         return events
@@ -95,9 +113,17 @@ class Stage:
         self.now_ms = now_ms
         self.apply(Tick())
 
+    def judged_at(self, price: str, of: str | None = None) -> list[str]:
+        """The house puts the mark there, and a Tick comes, which must find nothing to move it by. What the Tick told, but for the
+        positions."""
+        self.house.marks(price, of=of)
+        self.ticks()
+        assert self.mark_of(of or self.symbol) == price
+        return self.told
+
     def mark_walks_to(self, price: str, of: str | None = None) -> None:
         """Two strangers quote around the price, and go when the Ticks have brought the mark there. Nobody trades."""
-        market = self.exchange.markets[of or self.exchange.first_symbol]
+        market = self.exchange.markets[of or self.symbol]
         buyer, seller = Person(self, "left-hand"), Person(self, "right-hand")
         goal, trades = self._ticks(price, market.instrument), len(self.trades)
         for _ in range(STEPS_OF_A_WALK):
@@ -118,8 +144,19 @@ class Stage:
     # ---------------------------------------------------------------------------------------------------- what one can see
 
     @property
+    def symbol(self) -> str:
+        """The first instrument's."""
+        return self.exchange.first_market.instrument.symbol
+
+    @property
+    def told(self) -> list[str]:
+        """What the last command said, but for the fills and positions, which repeat it from each side."""
+        each_side = (ev.Fill, ev.PositionUpdate, ev.OrderAdded, ev.OrderReduced, ev.OrderRemoved)
+        return [self._sentence(event) for event in self.events if not isinstance(event, each_side)]
+
+    @property
     def mark(self) -> str:
-        return self.mark_of(self.exchange.first_symbol)
+        return self.mark_of(self.symbol)
 
     def mark_of(self, symbol: str) -> str:
         return self.price(self.exchange.markets[symbol].mark, symbol)
@@ -134,7 +171,7 @@ class Stage:
 
     def queue(self, price: str) -> list[str]:
         """Who waits at this price, the first first."""
-        market = self.exchange.markets[self.exchange.first_symbol]
+        market = self.exchange.markets[self.symbol]
         ticks = self._ticks(price, market.instrument)
         levels = [side.levels[ticks] for side in (market.book.bids, market.book.asks) if ticks in side.levels]
         return [f"{each.order.trader} {each.leaves}" for level in levels for each in level]
@@ -144,11 +181,34 @@ class Stage:
         """What `@fees` has."""
         return self.money(self.exchange.fees)
 
+    @property
+    def insurance(self) -> str:
+        """What `@insurance` has, or owes."""
+        return self.money(self.exchange.insurance)
+
+    @property
+    def paid_in(self) -> str:
+        """Everybody's and the house's cash, less the cost of what is held: what was ever paid in."""
+        held = [each for account in self.exchange.accounts.values() for each in account.positions.values()]
+        cash = sum(account.cash for account in self.exchange.accounts.values())
+        return self.money(cash + self.exchange.fees + self.exchange.insurance - sum(each.cost for each in held))
+
+    @property
+    def suspects(self) -> list[str]:
+        """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to ask is to take."""
+        return sorted(account.trader for account in deepcopy(self.exchange).triggers.suspects())
+
+    @property
+    def due_ms(self) -> int | None:
+        """In how many milliseconds a Tick would change something; None: never, by itself."""
+        due_ns = self.exchange.next_due_ns(self.now_ms * NS_PER_MS)
+        return None if due_ns is None else max(0, due_ns // NS_PER_MS - self.now_ms)
+
     def money(self, units: int) -> str:
         return str(Decimal(units).scaleb(-self.exchange.rules.money_decimals))
 
     def _levels(self, sign: int) -> list[str]:
-        symbol = self.exchange.first_symbol
+        symbol = self.symbol
         levels = self.exchange.markets[symbol].book.side(sign).top(1_000)
         return [f"{qty} at {self.price(price, symbol)}" for price, qty in levels]
 
@@ -158,7 +218,7 @@ class Stage:
         """Ticks, and the text of a price that is on no tick: what the border makes of a price."""
         if at is None:
             return None, ""
-        market = self.exchange.markets.get(of or self.exchange.first_symbol)
+        market = self.exchange.markets.get(of or self.symbol)
         if market is None or Decimal(at) % self._tick(market.instrument):
             return 0, at
         return self._ticks(at, market.instrument), ""
@@ -174,12 +234,12 @@ class Stage:
         return str(Decimal(ticks * instrument.tick_units).scaleb(-instrument.tick_decimals))
 
     def _lots(self, qty: int, symbol: str) -> str:
-        return f"{qty}" if symbol == self.exchange.first_symbol else f"{qty} {symbol}"
+        return f"{qty}" if symbol == self.symbol else f"{qty} {symbol}"
 
     def _sentence(self, event: Any) -> str:
         match event:
             case ev.Rejected():
-                return f"{event.trader} refused: {event.reason}"
+                return f"{event.trader or event.symbol} refused: {event.reason}"
             case ev.OrderAccepted():
                 return f"{event.order.trader}'s order accepted" + (" (again)" if event.repeated else "")
             case ev.Trade():
@@ -201,6 +261,15 @@ class Stage:
                 return f"{event.trader} cancels {event.count}"
             case ev.PositionUpdate():
                 return f"{event.trader} holds {self._lots(event.position, event.symbol)}"
+            case ev.Liquidation():
+                deed = f"{event.trader} {'buys' if event.side == BUY else 'sells'} {self._lots(event.qty, event.symbol)}"
+                return f"{deed} at {self.price(event.price, event.symbol)}: {event.reason}"
+            case ev.AccountStatus():
+                return f"{event.trader} is {event.status}"
+            case ev.InsuranceUpdate():
+                return f"insurance {self.money(event.cash)}"
+            case ev.MarketStatus():
+                return f"{event.symbol} is {event.status}: {event.reason}"
             case ev.LoggedIn():
                 return f"{event.trader} logged in"
             case ev.LoggedOut():
@@ -216,6 +285,20 @@ class Person:
         self._stage = stage
         self.name = name
 
+    def brings(self, money: str) -> Answer:
+        """Open an account and pay in."""
+        self.logs_in()
+        return self._stage.house.pays_in(self, money)
+
+    def buys_from(self, seller: Person, qty: int, at: str, of: str | None = None) -> None:
+        """The two meet at a price, and trade with nobody else."""
+        before = len(self._stage.trades)
+        seller.sells(qty, at, of=of)
+        self.buys(qty, at, of=of)
+        symbol = of or self._stage.symbol
+        lots = f"{qty}" if symbol == self._stage.symbol else f"{qty} {symbol}"
+        assert self._stage.trades[before:] == [f"{self.name} buys {lots} from {seller.name} at {at}"], self._stage.last
+
     def buys(self, qty: int, at: str | None = None, **terms: Any) -> Answer:
         return self.trades(qty, BUY, at, **terms)
 
@@ -230,7 +313,7 @@ class Person:
         price, off_tick = self._stage.priced(at, of)
         usual = "ioc" if price is None else "gtc" if until_ms is None else "gtd"
         order = Order(
-            self.name, of or self._stage.exchange.first_symbol, sign, qty, price, TimeInForce(tif or usual), id, post_only,
+            self.name, of or self._stage.symbol, sign, qty, price, TimeInForce(tif or usual), id, post_only,
             reduce_only, SelfTradePrevention(stp) if stp else None, until_ms and until_ms * NS_PER_MS, off_tick,
             session.event.session if session else 0,
         )
@@ -274,7 +357,11 @@ class Person:
 
     @property
     def position(self) -> int:
-        return self.position_in(self._stage.exchange.first_symbol)
+        return self.position_in(self._stage.symbol)
+
+    @property
+    def standing(self) -> str:
+        return str(self.account.standing())
 
     def position_in(self, symbol: str) -> int:
         held = self.account.positions.get(symbol)
@@ -283,7 +370,7 @@ class Person:
     @property
     def cost(self) -> str:
         """The signed cost of the position in the first instrument."""
-        return self._stage.money(self.account.positions[self._stage.exchange.first_symbol].cost)
+        return self._stage.money(self.account.positions[self._stage.symbol].cost)
 
     @property
     def open_orders(self) -> list[str]:
@@ -293,3 +380,39 @@ class Person:
             f"{verb[each.order.side]} {each.leaves} at {self._stage.price(each.price, each.order.symbol)}"
             for each in self.account.open_orders()
         ]
+
+
+class House:
+    """What the house may do. `of`: another than the first instrument."""
+
+    def __init__(self, stage: Stage) -> None:
+        self._stage = stage
+
+    def halts(self, of: str | None = None) -> Answer:
+        return self._does(Halt(of or self._stage.symbol))
+
+    def resumes(self, of: str | None = None) -> Answer:
+        return self._does(Resume(of or self._stage.symbol))
+
+    def closes(self, of: str | None = None) -> Answer:
+        return self._does(Close(of or self._stage.symbol))
+
+    def marks(self, at: str, of: str | None = None) -> Answer:
+        ticks, _ = self._stage.priced(at, of)
+        assert ticks is not None
+        return self._does(SetMark(of or self._stage.symbol, ticks))
+
+    def freezes(self, person: Person) -> Answer:
+        return self._does(Freeze(person.name))
+
+    def unfreezes(self, person: Person) -> Answer:
+        return self._does(Unfreeze(person.name))
+
+    def cancels_all_of(self, person: Person) -> Answer:
+        return self._does(CancelTrader(person.name))
+
+    def pays_in(self, person: Person, money: str) -> Answer:
+        return self._does(Deposit(person.name, int(Decimal(money).scaleb(self._stage.exchange.rules.money_decimals))))
+
+    def _does(self, command: Command) -> Answer:
+        return Answer(self._stage.apply(command))

@@ -1,0 +1,252 @@
+"""The stress battle, watched by an independent recorder: who is liquidated, what the fund pays, and that no cent is lost.
+
+Two thin makers lean hard against their inventory, so a leveraged herd that follows the trend drives the price away from whoever
+stands against it. Those are closed through the book while it is good enough, which pays liquidation fees into the fund; when
+their equity is gone the fund pays, and the herd is deleveraged. At the end the books are balanced from public data alone, and
+liquidations.csv and insurance.csv must be what was recorded, row by row.
+
+    python benchmarks/stress.py --seconds 60
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME))
+
+from benchmarks.four_terminals import Row, csv_rows, logs_with_tracebacks, terminals, write_config
+from botpit.battle.config import parse_battle
+
+STRESS_BATTLE = HOME / "bots_config_stress.json"
+STARTING_CASH = Decimal(10_000)
+CENT = Decimal("0.01")
+QUIET_WITHIN_S = 30.0
+THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED = "maintenance_margin_breach", "bankruptcy", "auto_deleverage"
+PAID = "insurance payment"
+EXPECTED = (THROUGH_THE_BOOK, PAID, DELEVERAGED)
+
+
+class Witness:
+    """What the event stream says of liquidations, from before the first order on. Money in account currency."""
+
+    def __init__(self) -> None:
+        self.trades = 0
+        self.liquidations: list[Row] = []
+        self.insurance: list[Row] = []
+        self.bankrupt: list[str] = []
+        self.payments: list[Decimal] = []
+        self.fund = Decimal(0)
+        self.first_ms: dict[str, int] = {}
+        self.all_seen = asyncio.Event()
+        self._began_ms = 0
+        self._quiet = asyncio.Event()
+
+    async def record(self, uri: str) -> None:
+        """Until the exchange closes the stream. Who subscribes is told when there was nothing to tell for a second."""
+        async with connect(uri, max_size=None) as stream:
+            await stream.send('{"type":"subscribe"}')
+            try:
+                async for text in stream:
+                    self.take(json.loads(text))
+            except ConnectionClosed:
+                return
+
+    async def quiet(self) -> None:
+        """Wait until nothing happens any more."""
+        self._quiet.clear()
+        async with asyncio.timeout(QUIET_WITHIN_S):
+            await self._quiet.wait()
+
+    def take(self, message: dict[str, Any]) -> None:
+        match message["type"]:
+            case "snapshot":
+                self._began_ms = message["timestamp"]
+            case "heartbeat":
+                self._quiet.set()
+            case "trade":
+                self.trades += 1
+            case "liquidation":
+                self.liquidations.append(_row(message, "timestamp", "trader_id", "reason", "side", "qty", "price"))
+                self._saw(message["reason"], message)
+            case "insurance_update":
+                self.insurance.append(_row(message, "timestamp", "cash"))
+                self._fund_told(money(message["cash"]), message)
+            case "account_status" if message["status"] == "bankrupt":
+                self.bankrupt.append(message["trader_id"])
+
+    def _fund_told(self, cash: Decimal, message: dict[str, Any]) -> None:
+        """It pays out of what it has, never more: a fall below zero is no payment."""
+        paid = max(self.fund, Decimal(0)) - max(cash, Decimal(0))
+        self.fund = cash
+        if paid > 0:
+            self.payments.append(paid)
+            self._saw(PAID, message)
+
+    def _saw(self, what: str, message: dict[str, Any]) -> None:
+        self.first_ms.setdefault(what, message["timestamp"] - self._began_ms)
+        if all(each in self.first_ms for each in EXPECTED):
+            self.all_seen.set()
+
+
+def _row(message: dict[str, Any], *keys: str) -> Row:
+    return tuple(str(message[key]) for key in keys)
+
+
+def money(number: float) -> Decimal:
+    """A number of the wire, which is the nearest double to whole cents, as those cents."""
+    return Decimal(number).quantize(CENT)
+
+
+@dataclass(slots=True, kw_only=True)
+class Balance:
+    """The books at the end. `cash`: of all traders; `cost`: what their open positions cost, shorts negative."""
+
+    accounts: int
+    cash: Decimal
+    cost: Decimal
+    fund: Decimal
+    lots: int
+
+    @property
+    def missing(self) -> Decimal:
+        """What was paid in and is neither cash nor in positions nor in the fund. There are no trading fees in this market."""
+        return self.accounts * STARTING_CASH - (self.cash - self.cost + self.fund)
+
+    def is_exact(self) -> bool:
+        return self.missing == 0 and self.lots == 0
+
+    def __str__(self) -> str:
+        return (
+            f"cash {self.cash:,} - cost {self.cost:,} + fund {self.fund:,} = {self.cash - self.cost + self.fund:,}; "
+            f"{self.accounts} x {STARTING_CASH:,} paid in: " + ("exact" if self.is_exact() else f"{self.missing:,} MISSING")
+        )
+
+
+def balance(accounts: Iterable[dict[str, Any]], fund: Decimal) -> Balance:
+    """Balance the books from the answers to `account`."""
+    answers = list(accounts)
+    positions = [position for account in answers for position in account["positions"]]
+    return Balance(
+        accounts=len(answers),
+        cash=sum((money(account["cash"]) for account in answers), Decimal(0)),
+        cost=sum((money(each["position"] * each["avg_entry_price"]) for each in positions), Decimal(0)),
+        fund=fund,
+        lots=sum(each["position"] for each in positions),
+    )
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What one stress battle showed."""
+
+    witness: Witness
+    balance: Balance
+    csv_equal: bool
+    tracebacks: list[str]
+    exit_codes: dict[str, int]
+
+    def is_good(self) -> bool:
+        """Whether all happened that was to happen, all books agree, and nobody failed."""
+        well = not self.tracebacks and not any(self.exit_codes.values())
+        return well and self.witness.all_seen.is_set() and self.balance.is_exact() and self.csv_equal
+
+    def __str__(self) -> str:
+        seen, first_ms = self.witness, self.witness.first_ms
+        first = ", ".join(f"{what} {first_ms[what] / 1_000:.1f} s" if what in first_ms else f"{what} NEVER" for what in EXPECTED)
+        return "\n".join([
+            f"trades                     {seen.trades:,}",
+            *(f"{reason:27}{self._liquidations(reason)}" for reason in (THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED)),
+            f"insurance payments         {len(seen.payments)}, {sum(seen.payments):,} in all, {seen.fund:,} left",
+            f"bankrupt                   {', '.join(seen.bankrupt) or 'nobody'}",
+            f"first seen after           {first}",
+            f"conservation               {self.balance}",
+            f"CSV files                  {'equal, row for row' if self.csv_equal else 'DIFFERENT'}",
+            f"tracebacks in logs         {', '.join(self.tracebacks) or 'none'}",
+            f"exit codes                 {self.exit_codes}",
+        ])  # fmt: skip
+
+    def _liquidations(self, reason: str) -> str:
+        rows = [row for row in self.witness.liquidations if row[2] == reason]
+        return f"{len(rows)} ({sum(int(row[4]) for row in rows):,} lots of {len({row[1] for row in rows})} traders)"
+
+
+async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: bool = False) -> Outcome:
+    """One stress battle on free ports, all its files in `folder`: so many seconds, or less if it has shown everything."""
+    witness = Witness()
+    async with terminals(folder) as parts:
+        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--csv-dir", str(folder))
+        order_port = await parts.logged("exchange", r"order_port=(\d+)")
+        events_port = await parts.logged("exchange", r"events_port=(\d+)")
+        upstream = f"ws://127.0.0.1:{events_port}"
+        recording = asyncio.create_task(witness.record(upstream))
+        await parts.start("relay", "market_data_server.py", "--port", "0", "--upstream-uri", upstream)
+        write_config(config, folder / "battle.json", order_port, await parts.logged("relay", r"open port=(\d+)"))
+        await parts.start("battle", "bot_battle_runner.py", "--config", str(folder / "battle.json"), "--results",
+                          str(folder / "results.json"), "--log-dir", str(folder / "bots"))  # fmt: skip
+        await _time(seconds, witness, until_all_seen)
+        await parts.stop("battle")
+        await witness.quiet()
+        books = balance(await accounts(f"ws://127.0.0.1:{order_port}", traders(config)), witness.fund)
+        for name in ("relay", "exchange"):
+            await parts.stop(name)
+        await recording
+    written = csv_rows(folder / "liquidations.csv"), csv_rows(folder / "insurance.csv")
+    return Outcome(
+        witness=witness, balance=books, csv_equal=written == (witness.liquidations, witness.insurance),
+        tracebacks=logs_with_tracebacks(folder), exit_codes=parts.exit_codes,
+    )
+
+
+async def _time(seconds: float, witness: Witness, until_all_seen: bool) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await (witness.all_seen if until_all_seen else asyncio.Event()).wait()
+    except TimeoutError:
+        return
+
+
+def traders(config: Path) -> list[str]:
+    battle = parse_battle(config.read_text(encoding="utf-8"), lambda bot: None)
+    return [bot.trader_id for bot in battle.all_bots()]
+
+
+async def accounts(uri: str, names: Iterable[str]) -> list[dict[str, Any]]:
+    """What the exchange answers to `account` for each trader; anybody may ask."""
+    answers: list[dict[str, Any]] = []
+    async with connect(uri) as gateway:
+        for name in names:
+            await gateway.send(json.dumps({"type": "account", "trader_id": name}))
+            answers.append(json.loads(await gateway.recv()))
+    return answers
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Run the stress battle on free ports; exit 0 when somebody was liquidated through the book, the fund paid, "
+        "somebody was deleveraged, and the books balance to the cent; else 4.",
+        epilog="example: python benchmarks/stress.py --seconds 60",
+    )
+    parser.add_argument("--seconds", type=float, default=60.0, help="how long the bots trade (default: %(default)s)")
+    parser.add_argument("--config", type=Path, default=STRESS_BATTLE, help="the battle (default: the shipped one)")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = asyncio.run(watch(options.seconds, options.config, Path(folder)))
+    print(outcome)
+    return 0 if outcome.is_good() else 4
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,172 @@
+"""Seeded faults in the engine, at least one for each heading of RULES.md, and whether the laws and the second engine catch them.
+
+    python -m tests.laws.mutants             all of them, by name
+    python -m tests.laws.mutants lifo fee    those whose names contain one of the words
+
+Each fault is planted into a copy of the tree, and random commands run through it until a difference or a broken law shows. A
+fault that survives is printed as MISSED and the exit code is 1: then a rule is not tested.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+HOME = Path(__file__).resolve().parents[2]
+EPISODES = 40
+"""Each of 10,000 commands; most faults show in the first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """`old` stands once in the file of `botpit/exchange`, and is replaced by `new`."""
+
+    name: str
+    heading: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = [
+    Mutant("tick value forgotten in fees", "Units", "engine.py",
+           "fee(qty * maker.price * instrument.tick_value, instrument.taker_fee_bps)",
+           "fee(qty * maker.price, instrument.taker_fee_bps)"),
+    Mutant("lifo queue", "Priority", "book.py",
+           "        order.previous = level.last\n        if level.last is None:\n            level.first = order\n"
+           "        else:\n            level.last.next = order\n        level.last = order\n",
+           "        order.next = level.first\n        if level.first is None:\n            level.last = order\n"
+           "        else:\n            level.first.previous = order\n        level.first = order\n"),
+    Mutant("second best price first", "Priority", "book.py",
+           "        for rank in reversed(self.ranks):\n",
+           "        for rank in sorted(self.ranks, key=lambda r: (r == self.ranks[-1], -r)):\n"),
+    Mutant("plan ignores its own earlier fills of a reduce-only maker", "Plan, then act", "plan.py",
+           "holds = reducible(maker) - already", "holds = reducible(maker)"),
+    Mutant("band before size", "Checks", "checks.py",
+           "return refusal or too_large(market, terms) or outside_band(market, terms)",
+           "return refusal or outside_band(market, terms) or too_large(market, terms)"),
+    Mutant("fok that half fills", "Order types", "engine.py", "    if fok and made.left:\n", "    if fok and not made.filled:\n"),
+    Mutant("post-only may lock the book", "Order types", "checks.py",
+           "terms.sign * (terms.limit - best) < 0", "terms.sign * (terms.limit - best) <= 0"),
+    Mutant("gtd expires a Tick late", "Order types", "ticks.py",
+           "self._expiries[0][0] <= now_ns", "self._expiries[0][0] < now_ns"),
+    Mutant("reduce-only may go through zero", "Order types", "plan.py",
+           "room = min(qty, -sign * taker.lots) if reduce_only else qty", "room = qty"),
+    Mutant("market order off the edge of the band", "Order types", "engine.py",
+           "market.band_high if order.side == BUY else market.band_low",
+           "market.band_high - 1 if order.side == BUY else market.band_low"),
+    Mutant("cancel-both leaves the resting order", "Self-trade prevention", "plan.py",
+           "if prevention is not SelfTradePrevention.CANCEL_INCOMING:", "if prevention is SelfTradePrevention.CANCEL_RESTING:"),
+    Mutant("replace keeps its place at a larger quantity", "replace", "engine.py",
+           "price == record.price and leaves <= record.leaves", "price == record.price and leaves <= record.leaves + 1"),
+    Mutant("replace counts its old lots", "replace", "engine.py",
+           "[*old, *made.own_cancels(position)]", "made.own_cancels(position)"),
+    Mutant("off-by-one fee", "Accounts", "margin.py",
+           "return -(-notional * rate_bps // BPS)", "return notional * rate_bps // BPS"),
+    Mutant("released cost rounded up", "Accounts", "accounts.py",
+           "-sign * (abs(self.cost) * closing // abs(self.lots))", "-sign * -(-abs(self.cost) * closing // abs(self.lots))"),
+    Mutant("mark without cap", "Mark price", "market.py",
+           "return min(max(self._target(), self.mark - most), self.mark + most)", "return self._target()"),
+    Mutant("mark painted in an empty book", "Mark price", "market.py",
+           "highest = ask if ask is not None else self.mark if bid is None else max(self.mark, bid)",
+           "highest = ask if ask is not None else 10**12"),
+    Mutant("margin without open orders", "Initial margin", "margin.py",
+           "long, short = held + buys.value, sells.value + sells.loss - held", "long, short = held, -held"),
+    Mutant("sells at their limit, not at the mark", "Initial margin", "margin.py",
+           "long, short = held + buys.value, sells.value + sells.loss - held",
+           "long, short = held + buys.value, sells.value - held"),
+    Mutant("losses on the way forgotten", "Initial margin", "margin.py",
+           "free = equity - loss - _fees(prospect)", "free = equity - _fees(prospect)"),
+    Mutant("trigger two ticks late", "Maintenance margin", "triggers.py",
+           "sign * (excess // (parts * per_tick))", "sign * (excess // (parts * per_tick) + 2)"),
+    Mutant("trigger as if there were one position", "Maintenance margin", "triggers.py",
+           "self._push(position, excess, len(held))", "self._push(position, excess, 1)"),
+    Mutant("richest liquidated first", "Liquidation", "liquidation.py",
+           "    return -1 if left < right else 1\n\n\n_WORST", "    return 1 if left < right else -1\n\n\n_WORST"),
+    Mutant("orders of the listed stay", "Liquidation", "liquidation.py",
+           "    listed = sorted(breached(floor), key=_WORST_FIRST)\n    cancel_orders(floor, listed)\n",
+           "    listed = sorted(breached(floor), key=_WORST_FIRST)\n"),
+    Mutant("liquidated past the bankruptcy price", "Liquidation", "liquidation.py",
+           "return _sign(position) * (maker.price - bankruptcy_price(position)) >= 0", "return True"),
+    Mutant("one lot too many", "Liquidation", "liquidation.py",
+           "        if _cures(position, price, qty):\n            return qty\n",
+           "        if _cures(position, price, qty):\n            return qty + 1\n"),
+    Mutant("liquidation fee below zero", "Liquidation", "liquidation.py",
+           "min(max(0, equity - trading), fee(notional, instrument.liquidation_fee_bps))",
+           "fee(notional, instrument.liquidation_fee_bps)"),
+    Mutant("never frozen", "Liquidation", "liquidation.py", "        floor.freeze(account)\n", "        pass\n"),
+    Mutant("fund pays nothing", "Liquidation", "liquidation.py",
+           "from_fund = min(max(floor.insurance, 0), -account.equity())", "from_fund = 0"),
+    Mutant("skipped deleverage", "Liquidation", "liquidation.py",
+           "min(abs(position.lots), _bearable(other, price)), price)", "0, price)"),
+    Mutant("deleveraged beyond what he can bear", "Liquidation", "liquidation.py",
+           "return abs(position.lots) if burden <= 0 else min(abs(position.lots), excess // (instrument.tick_value * burden))",
+           "return abs(position.lots)"),
+    Mutant("queue by trader id alone", "Liquidation", "liquidation.py",
+           "sorted(filter(_wins, positions), key=_MOST_GAIN_AND_RISK_FIRST)",
+           "sorted(filter(_wins, positions), key=_trader)"),
+    Mutant("frozen may add", "Guards", "checks.py",
+           "and prospect.reached() > 0 else None", "and prospect.reached() > 10**9 else None"),
+    Mutant("halted mark moves", "Guards", "market.py",
+           "        if self.status is not TradingStatus.OPEN:\n            return self.mark\n", ""),
+    Mutant("close at the last mark", "Guards", "market.py",
+           "return area // length_ns if length_ns else self.mark", "return self.mark"),
+    Mutant("unfreeze thaws margin's freeze", "Guards", "house.py",
+           "            account.held = isinstance(command, Freeze)\n",
+           "            account.held = isinstance(command, Freeze)\n            account.frozen &= account.held\n"),
+    Mutant("disconnect cancels every session's orders", "Sessions", "engine.py",
+           "                if record.order.session == lost.session:\n", "                if True:\n"),
+    Mutant("refusal does not burn the id", "Idempotency", "engine.py",
+           "            account.burn(RefusedOrder(order, answer))\n", "            pass\n"),
+    Mutant("the incoming side is not filled", "Order of events", "floor.py",
+           "        self._fill(taker, qty, price, taker_fee + house_fee, Liquidity.TAKER)\n        self._shrink(maker, qty)\n",
+           "        self._shrink(maker, qty)\n"),
+    Mutant("a Tick marks five accounts at most", "Order of events", "ticks.py",
+           "        told += bool(moved)\n", "        told += bool(moved)\n        if told > 4:\n            break\n"),
+]  # fmt: skip
+
+
+def caught(mutant: Mutant) -> bool:
+    """Plant it in a copy and run until something shows."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = Path(folder)
+        for part in ("botpit", "tests/laws", "benchmarks/laws.py", "message_schemas.py"):
+            source = HOME / part
+            (tree / part).parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, tree / part)
+        plant(mutant, tree / "botpit" / "exchange")
+        run = [sys.executable, "benchmarks/laws.py", "--commands", str(EPISODES * 10_000), "--seeds", "2", "--processes", "1"]
+        environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+        outcome = subprocess.run(run, cwd=tree, capture_output=True, text=True, env=environment, check=False)
+    return outcome.returncode not in (0, 2) and "0 differences" not in outcome.stdout
+
+
+def plant(mutant: Mutant, exchange: Path) -> None:
+    path = exchange / mutant.file
+    source = path.read_text(encoding="utf-8")
+    assert source.count(mutant.old) == 1, f"{mutant.name}: its text stands {source.count(mutant.old)} times in {mutant.file}"
+    path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
+
+
+def main(words: list[str]) -> int:
+    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
+    missed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for mutant, found in zip(chosen, pool.map(caught, chosen), strict=True):
+            print(f"{'caught' if found else 'MISSED'}  {mutant.heading:22} {mutant.name}", flush=True)
+            missed += not found
+    print(f"{len(chosen) - missed} of {len(chosen)} caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
