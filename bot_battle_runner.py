@@ -31,7 +31,7 @@ from botpit.net.client import Link
 from botpit.net.files import write_new
 from botpit.net.fleet import Fleet
 from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
-from botpit.screen.standings import Standing, ranked, standings, standings_table, standings_text
+from botpit.screen.standings import Standing, house_words, ranked, standings, standings_table, standings_text
 from botpit.screen.words import foreign, money_text
 
 PROGRESS_S = 5.0
@@ -59,7 +59,8 @@ class Audience:
         rows = standings(self.spectator.mirror)
         leader = f", {foreign(rows[0].trader_id)} leads with {money_text(rows[0].total_equity)}" if rows else ""
         lost = "" if self.link.connected else f" (feed lost: {printable(self._reason)})"
-        return f"{self.spectator.trades:,} trades, {len(rows)} traders{leader}{lost}"
+        words = [f"{self.spectator.trades:,} trades", f"{len(rows)} traders", *house_words(self.spectator.mirror)]
+        return f"{', '.join(words)}{leader}{lost}"
 
     async def last_word(self) -> None:
         """Wait for the market as it is now, when the last bot has ended."""
@@ -111,7 +112,7 @@ async def battle(bots: list[Bot], audience: Audience, options: argparse.Namespac
         standings=[TraderResult(rank=rank, **asdict(row)) for rank, row in ranked(rows)],
         bots=[result_of(bot, fleet) for bot in bots],
     )
-    return report(rows, results, options.results)
+    return report(rows, house_words(audience.spectator.mirror), results, options.results)
 
 
 def command(bot: Bot, options: argparse.Namespace) -> list[str]:
@@ -142,11 +143,13 @@ def result_of(bot: Bot, fleet: Fleet) -> BotResult:
     return BotResult(bot=bot, exit_code=fleet.exit_code(name), stopped=name in fleet.stopped, log=str(fleet.log_path(name)))
 
 
-def report(rows: list[Standing], results: Results, path: Path) -> int:
-    """Show the final table and write the results; returns the exit code."""
+def report(rows: list[Standing], house: list[str], results: Results, path: Path) -> int:
+    """Show the final table, what befell the house, and write the results; returns the exit code."""
     terminal = sys.stdout.isatty()
     console = Console(force_terminal=terminal, markup=False, emoji=False, highlight=False, soft_wrap=not terminal)
     console.print(standings_table(rows) if terminal else standings_text(rows))
+    if house:
+        print(", ".join(house), flush=True)
     try:
         print(f"results: {write_new(path, results.to_json())}", flush=True)
     except OSError as error:

@@ -65,7 +65,7 @@ def read_settings(path: Path | None) -> Settings:
         raise UsageError(f"error: {chosen}: {error}") from error
 
 
-class Floor:
+class Venue:
     """The parts of one exchange, wired together."""
 
     def __init__(self, settings: Settings) -> None:
@@ -111,30 +111,30 @@ async def main_async(options: argparse.Namespace) -> int:
 
 async def trade(options: argparse.Namespace) -> int:
     """The exchange from start to stop; returns the exit code. Raises UsageError when it cannot start as asked."""
-    floor = Floor(read_settings(options.config))
-    bounds = floor.settings.server
-    orders = await listen((options.host, options.order_port), "--order-port", floor.turns.connect, bounds, floor.health)
-    events = await listen((options.host, options.events_port), "--events-port", floor.readers.connect, bounds, floor.health)
-    log.info("open %s", fields(market_id=floor.exchange.market_id, order_port=orders.port, events_port=events.port))
+    venue = Venue(read_settings(options.config))
+    bounds = venue.settings.server
+    orders = await listen((options.host, options.order_port), "--order-port", venue.turns.connect, bounds, venue.health)
+    events = await listen((options.host, options.events_port), "--events-port", venue.readers.connect, bounds, venue.health)
+    log.info("open %s", fields(market_id=venue.exchange.market_id, order_port=orders.port, events_port=events.port))
     async with _exporter(options, events.port):
-        return await _trade_until_told_to_stop(floor, orders, events)
+        return await _trade_until_told_to_stop(venue, orders, events)
 
 
-async def _trade_until_told_to_stop(floor: Floor, orders: Server, events: Server) -> int:
+async def _trade_until_told_to_stop(venue: Venue, orders: Server, events: Server) -> int:
     stop = asyncio.create_task(until_told_to_stop())
-    clock: asyncio.Future[Any] = asyncio.create_task(every(floor.settings.market.tick_ms / 1_000, floor.tick))
-    faults: list[asyncio.Future[Any]] = [orders.failed, events.failed, floor.turns.failed]
+    clock: asyncio.Future[Any] = asyncio.create_task(every(venue.settings.market.tick_ms / 1_000, venue.tick))
+    faults: list[asyncio.Future[Any]] = [orders.failed, events.failed, venue.turns.failed]
     gc.freeze()
     gc.set_threshold(10_000, 50, 1_000_000)
     done, _ = await asyncio.wait([stop, clock, *faults], return_when=asyncio.FIRST_COMPLETED)
-    floor.state = "stopping"
+    venue.state = "stopping"
     clock.cancel()
     await orders.close()
     if stop in done:
-        floor.turns.drain()
+        venue.turns.drain()
     await events.close()
     if stop in done:
-        log.info("stopped %s", fields(why=stop.result(), seq=floor.feed.seq))
+        log.info("stopped %s", fields(why=stop.result(), seq=venue.feed.seq))
         return EXIT_OK
     stop.cancel()
     log.critical("halted by a fault of the exchange itself", exc_info=next(iter(done)).exception())

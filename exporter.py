@@ -1,4 +1,4 @@
-"""Write every trade and every position change of a market to CSV files, each once, also across lost connections.
+"""Write what happens in a market to CSV files, each event once, also across lost connections.
 
 `Intake` decides which events are new, `Sheets` holds their rows until the next flush, `Export` wires both to a socket. As a child
 of the exchange it is the last to leave: told to stop, it takes what the exchange sent before it closed the socket, and writes it.
@@ -24,12 +24,16 @@ from botpit.intake import Intake, RowEvent
 from botpit.net.client import Link
 from botpit.net.files import file_name, open_private
 from botpit.net.processes import LOG_LEVELS, configure_logging, fields, is_child, run, until_told_to_stop
-from message_schemas import Snapshot, Trade, parse_messages
+from message_schemas import InsuranceUpdate, Liquidation, PositionUpdate, Snapshot, Trade, parse_messages
 
 HEADERS = {
     "trades.csv": "timestamp,price,qty,buy_trader,sell_trader\n",
     "performance.csv": "timestamp,trader_id,position,cash,realized_pnl,total_equity\n",
+    "liquidations.csv": "timestamp,trader_id,reason,side,qty,price\n",
+    "insurance.csv": "timestamp,cash\n",
 }
+OF_THE_MARKET = ("insurance.csv",)
+"""What is of no instrument, and lies in our folder whatever the others do."""
 MAX_WAITING_ROWS = 100_000
 """When so many rows wait for a slow disk, later events are left and asked for again after the flush."""
 DRAIN_S = 2.0
@@ -41,7 +45,7 @@ EXIT_USAGE, EXIT_WRITE_FAILED = 2, 5
 log = logging.getLogger("exporter")
 
 
-def line(cells: Iterable[str | int | float]) -> str:
+def line(cells: Iterable[str | int | float | None]) -> str:
     """A line of CSV. Numbers stay as they are; a text that a spreadsheet would run gets an apostrophe in front."""
     text = io.StringIO()
     csv.writer(text).writerow([f"'{cell}" if isinstance(cell, str) and cell.startswith(ACTIVE) else cell for cell in cells])
@@ -50,10 +54,17 @@ def line(cells: Iterable[str | int | float]) -> str:
 
 def row(event: RowEvent) -> tuple[str, str]:
     """The name of an event's file, and its line there."""
-    if isinstance(event, Trade):
-        return "trades.csv", line((event.timestamp, event.price, event.qty, event.buy_trader_id, event.sell_trader_id))
-    money = event.cash, event.realized_pnl, event.total_equity
-    return "performance.csv", line((event.timestamp, event.trader_id, event.position, *money))
+    match event:
+        case Trade():
+            return "trades.csv", line((event.timestamp, event.price, event.qty, event.buy_trader_id, event.sell_trader_id))
+        case PositionUpdate():
+            money = event.cash, event.realized_pnl, event.total_equity
+            return "performance.csv", line((event.timestamp, event.trader_id, event.position, *money))
+        case Liquidation():
+            closed = event.side, event.qty, event.price
+            return "liquidations.csv", line((event.timestamp, event.trader_id, event.reason, *closed))
+        case InsuranceUpdate():
+            return "insurance.csv", line((event.timestamp, event.cash))
 
 
 class Sheets:
@@ -79,7 +90,7 @@ class Sheets:
 
     def add(self, event: RowEvent) -> None:
         name, text = row(event)
-        self._waiting.setdefault(self._path(event.symbol, name), []).append(text)
+        self._waiting.setdefault(self._path(getattr(event, "symbol", ""), name), []).append(text)
         self._rows_waiting += 1
 
     async def flush(self) -> None:
@@ -94,7 +105,7 @@ class Sheets:
             self.rows_written += len(lines)
 
     def _path(self, symbol: str, name: str) -> Path:
-        return self._folder / file_name(symbol) / name if self._by_symbol else self._folder / name
+        return self._folder / file_name(symbol) / name if self._by_symbol and name not in OF_THE_MARKET else self._folder / name
 
 
 async def _append(path: Path, lines: str) -> None:
@@ -134,7 +145,7 @@ class Export:
             await asyncio.shield(writing)
         except OSError:
             return EXIT_WRITE_FAILED
-        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_rows=self._intake.missing_rows))
+        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_events=self._intake.missing_events))
         with suppress(asyncio.CancelledError):
             await reading
         return 0
@@ -177,7 +188,7 @@ class Export:
 def _options(argv: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="exporter.py",
-        description="Write trades.csv and performance.csv from an exchange's (or a relay's) event stream.",
+        description="Write an exchange's (or a relay's) trades, accounts, liquidations and insurance fund to CSV files.",
         epilog="example: python exporter.py --uri ws://127.0.0.1:9002 --dir runs/today",
     )
     parser.add_argument("--uri", default="ws://127.0.0.1:9002", help="the event stream (default: %(default)s)")

@@ -1,4 +1,4 @@
-"""Each trade and position change of a market once, in order: what a reader that must not lose a row asks and believes.
+"""Each event of a market that makes a row, once and in order: what a reader that must not lose a row asks and believes.
 
 `mirror.py` wants the present and is content with a fresh snapshot; this reader wants the past too. On each new connection it
 leaves whatever comes until the feed repeats what it lacks, and what cannot be had any more is counted, never passed over.
@@ -9,10 +9,25 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from message_schemas import Error, Heartbeat, Message, PositionUpdate, Resumed, Snapshot, Trade
+from message_schemas import (
+    AccountStatus,
+    Error,
+    Heartbeat,
+    InsuranceUpdate,
+    Liquidation,
+    Message,
+    PositionUpdate,
+    Resumed,
+    Snapshot,
+    Trade,
+)
 
-RowEvent = Trade | PositionUpdate
-CHANNELS: dict[type[RowEvent], str] = {Trade: "trades", PositionUpdate: "positions"}
+RowEvent = Trade | PositionUpdate | Liquidation | InsuranceUpdate
+CHANNELS: dict[type[RowEvent | AccountStatus], str] = {
+    Trade: "trades", PositionUpdate: "positions", Liquidation: "liquidations", InsuranceUpdate: "liquidations",
+    AccountStatus: "liquidations",
+}  # fmt: skip
+"""The channel of what is taken. An account's status makes no row, but is counted with what does."""
 _RESUME = "resume"
 """The request_id by which a refused resume is told from a refused subscribe."""
 
@@ -20,14 +35,14 @@ _RESUME = "resume"
 class Intake:
     """The reader's side of the talk, from event `from_seq` on (None: from the first snapshot on).
 
-    `send` sends a text on the present connection, `complain` is told in a sentence what is missing and why; `missing_rows` is the
-    sum. `next_seq` is the first event not taken yet. `paused`: between `pause` and `catch_up`.
+    `send` sends a text on the present connection, `complain` is told in a sentence what is missing and why; `missing_events` is
+    the sum. `next_seq` is the first event not taken yet. `paused`: between `pause` and `catch_up`.
     """
 
     def __init__(self, from_seq: int | None, send: Callable[[str], bool], complain: Callable[[str], None]) -> None:
         self.next_seq = from_seq
         self.market_id: str | None = None
-        self.missing_rows = 0
+        self.missing_events = 0
         self._send = send
         self._complain = complain
         self._live = False
@@ -41,10 +56,10 @@ class Intake:
         """What to say first on a new connection. The first snapshot on it says which market this is, then we ask for its past."""
         self._live = self.paused = self._asked_for_oldest = False
         self._snapshot = None
-        return [json.dumps({"type": "subscribe", "channels": list(CHANNELS.values()), "batch": True})]
+        return [json.dumps({"type": "subscribe", "channels": sorted(set(CHANNELS.values())), "batch": True})]
 
     def take(self, message: Message) -> RowEvent | None:
-        """The message, if it is a trade or a position change that was not taken before."""
+        """The message, if it makes a row and was not taken before."""
         match message:
             case Snapshot():
                 self._compare(message)
@@ -56,11 +71,17 @@ class Intake:
                 self._complain(f"the feed refused a request: {message.reason} {message.details}")
             case Heartbeat() if self._live:
                 self._seen(message.seq or 0)
-            case Trade() | PositionUpdate() if self._live and message.seq >= (self.next_seq or 0):
-                self._seen(message.seq)
-                self._count(CHANNELS[type(message)], message.symbol, message.channel_seq, now=1)
-                return message
+            case Trade() | PositionUpdate() | Liquidation() | InsuranceUpdate() | AccountStatus():
+                return self._event(message)
         return None
+
+    def _event(self, event: RowEvent | AccountStatus) -> RowEvent | None:
+        seq = event.seq or 0
+        if not self._live or seq < (self.next_seq or 0):
+            return None
+        self._seen(seq)
+        self._count(CHANNELS[type(event)], getattr(event, "symbol", ""), event.channel_seq or 0, now=1)
+        return None if isinstance(event, AccountStatus) else event
 
     def pause(self) -> None:
         """Leave what comes from now on, until `catch_up` asks for it again."""
@@ -115,7 +136,7 @@ class Intake:
             return
         lost = number - now - self._counts.get((channel, symbol), 0)
         if lost > 0:
-            self.missing_rows += lost
+            self.missing_events += lost
             self._complain(f"{lost} events of channel {channel}, symbol {symbol!r} are missing before event {self.next_seq}")
         self._counts[channel, symbol] = number
 

@@ -88,9 +88,10 @@ class BookView:
 class Mirror:
     """The market as the messages so far tell it; of the last `tape_length` trades and liquidations it keeps each.
 
-    `trade_count` counts the whole market (the snapshot says how many came before us); `volume` in lots and `trades_by_trader`
-    count the trades told to this mirror. `positions` are in order of their last update: a trader's last one has the account's
-    latest cash and equity. `waiting` is true from a noticed hole, and from the start, until the next snapshot.
+    `trade_count` and `liquidation_count` (deleveragings among them) count the whole market, since the snapshot says how many came
+    before us; `volume` in lots and what is counted by trader were told to this mirror. `account_status` and `insurance_cash` are
+    known from their first change on. `positions` are in order of their last update: a trader's last one has the account's latest
+    cash and equity. `waiting` is true from a noticed hole, and from the start, until the next snapshot.
     """
 
     def __init__(self, tape_length: int = 100) -> None:
@@ -100,6 +101,11 @@ class Mirror:
         self.last_event_ms: int | None = None
         self._by_deltas = False
         self._forget()
+
+    @property
+    def unseen_liquidations(self) -> int:
+        """Liquidations and deleveragings of this market that this mirror was not told."""
+        return self.liquidation_count - self.liquidations_by_trader.total() - self.deleveragings_by_trader.total()
 
     def apply(self, message: Message) -> bool:
         """Fold one message. False when a hole or a bad checksum was noticed: ask for a fresh snapshot (once per hole)."""
@@ -134,6 +140,9 @@ class Mirror:
         self.trade_count = 0
         self.volume = 0
         self.trades_by_trader: Counter[str] = Counter()
+        self.liquidation_count = 0
+        self.liquidations_by_trader: Counter[str] = Counter()
+        self.deleveragings_by_trader: Counter[str] = Counter()
         self._channel_seq: dict[tuple[str, str], int] = {}
         self._included_seq = 0
 
@@ -150,6 +159,8 @@ class Mirror:
         counts = snapshot.channel_seq
         self._channel_seq = {(channel, symbol): n for channel, by_symbol in counts.items() for symbol, n in by_symbol.items()}
         self.trade_count = sum(counts.get("trades", {}).values())
+        # What else the channel brings has no symbol.
+        self.liquidation_count = sum(n for symbol, n in counts.get("liquidations", {}).items() if symbol)
         self.waiting = False
 
     def _note_time(self, seq: int, timestamp: int) -> None:
@@ -184,7 +195,7 @@ class Mirror:
             case PositionUpdate():
                 self._position(event)
             case Liquidation():
-                self.liquidations.append(event)
+                self._liquidation(event)
             case AccountStatus():
                 self.account_status[event.trader_id] = event.status
             case InsuranceUpdate():
@@ -201,6 +212,12 @@ class Mirror:
         if trade.symbol in self.books:
             last = LastTrade(price=trade.price, qty=trade.qty, timestamp=trade.timestamp)
             self.books[trade.symbol].last_trade = last
+
+    def _liquidation(self, event: Liquidation) -> None:
+        self.liquidations.append(event)
+        self.liquidation_count += 1
+        by_trader = self.deleveragings_by_trader if event.reason == "auto_deleverage" else self.liquidations_by_trader
+        by_trader[event.trader_id] += 1
 
     def _position(self, update: PositionUpdate) -> None:
         key = update.trader_id, update.symbol

@@ -22,6 +22,7 @@ import pytest
 from botpit.exchange.events import CancelReason, Reason
 from botpit.mirror import Mirror
 from botpit.settings import InstrumentSettings, MarketSettings, ServerSettings
+from exporter import HEADERS
 from message_schemas import parse_messages
 from tests.docs.page import HOUSE, SPEC, Page, code, differences, key
 from tests.docs.shapes import message_faults, variants
@@ -163,8 +164,6 @@ PLANTED_IN_THE_PAGE = [
     ("only `buy` or only `sell`", "only one", "Request cancel_all.side: `buy` is not named"),
     ("array of RestingOrder", "array of orders", "Object BookState.orders: RestingOrder is not named"),
     ("Two orders met.", "Not sent by this version.", "Message trade: is sent, and marked as not sent"),
-    ("Not sent by this version; the type is kept for clients that know it: the house", "The house",
-     "Message insurance_update: is not sent, and not marked so"),
     ("| `no_liquidity` | |", "| `no_market` | |", "reasons of refusals: no_liquidity is not documented"),
     ("| `no_liquidity` | |", "| `frozen` | |", "reasons of refusals: frozen is documented and does not exist"),
     ("| `no_liquidity` | |", "| `no_liquidity` | `qty` |", "details of no_liquidity: qty is documented and does not exist"),
@@ -206,7 +205,6 @@ PLANTED_IN_THE_CODE = [
     ("botpit/exchange/checks.py", "X = Refusal(Reason.NO_LIQUIDITY, {'spread': 1})", "details of no_liquidity: spread is not"),
     ("botpit/ports.py", "def f(c): c.close(1013, 'try_again_later')", "close codes: 1013 try_again_later is not documented"),
     ("botpit/net/handshake.py", "def f(): return _response(404, '')", "HTTP answers: 404 is not documented"),
-    ("botpit/wire/encode.py", "X = {'type': 'liquidation'}", "Message liquidation: is sent, and marked as not sent"),
     ("exporter.py", "EXIT_OTHER = 9", "exit codes: 9 is not documented"),
 ]
 
@@ -216,6 +214,31 @@ def test_something_new_in_the_code_is_found(path: str, lines: str, sentence: str
     house = sources()
     changed = house | {path: f"{house[path]}\n{lines}\n"}
     assert any(fault.startswith(sentence) for fault in faults(SPEC.read_text(encoding="utf-8"), changed))
+
+
+def test_what_the_exchange_no_longer_says_is_found() -> None:
+    silent = {path: text.replace("insurance_update", "fund_update") for path, text in sources().items()}
+    assert "Message insurance_update: is not sent, and not marked so" in faults(SPEC.read_text(encoding="utf-8"), silent)
+
+
+# ------------------------------------------------------------------------------------------------------------ files of rows
+
+
+def file_faults(page: Page) -> Iterator[str]:
+    told = {key(row): code(row["columns"])[0] for row in page.rows("The exporter's files")}
+    real = {name: header.rstrip("\n") for name, header in HEADERS.items()}
+    yield from differences("files", told, real)
+    yield from (f"{name}: the columns are {real[name]}" for name in told.keys() & real.keys() if told[name] != real[name])
+
+
+def test_the_exporter_s_files_are_documented_with_their_columns() -> None:
+    spec = SPEC.read_text(encoding="utf-8")
+    assert list(file_faults(Page(spec))) == []
+    faulty = spec.replace("`timestamp,cash`", "`cash`").replace("| `trades.csv` |", "| `trade.csv` |")
+    assert set(file_faults(Page(faulty))) == {
+        "insurance.csv: the columns are timestamp,cash", "files: trades.csv is not documented",
+        "files: trade.csv is documented and does not exist",
+    }  # fmt: skip
 
 
 # --------------------------------------------------------------------------------------------------------------------- flags

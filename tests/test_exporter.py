@@ -29,6 +29,8 @@ DEADLINE_S = 20.0
 TRADES_HEADER = "timestamp,price,qty,buy_trader,sell_trader"
 Message = dict[str, Any]
 PERFORMANCE_HEADER = "timestamp,trader_id,position,cash,realized_pnl,total_equity"
+LIQUIDATIONS_HEADER = "timestamp,trader_id,reason,side,qty,price"
+INSURANCE_HEADER = "timestamp,cash"
 
 
 # --------------------------------------------------------------------------------------------------- a market to write down
@@ -58,10 +60,23 @@ class Exchange:
         event = {"type": "position_update", "trader_id": trader, "position": position, **money, **prices}
         return self._event("positions", event, symbol)
 
-    def _event(self, channel: str, event: Message, symbol: str) -> Message:
-        symbol = symbol or self.symbols[0]
-        self.counts[channel, symbol] = number = self.counts.get((channel, symbol), 0) + 1
-        event |= {"symbol": symbol, "timestamp": 1_000 + self.seq, "channel_seq": number, "seq": self.seq + 1}
+    def liquidation(self, trader: str = "carol", *, reason: str = "bankruptcy", symbol: str = "") -> Message:
+        closed = {"reason": reason, "qty": 3, "side": "sell", "price": 99.5}
+        return self._event("liquidations", {"type": "liquidation", "trader_id": trader, **closed}, symbol)
+
+    def insurance(self, cash: float) -> Message:
+        return self._event("liquidations", {"type": "insurance_update", "cash": cash}, None)
+
+    def status(self, trader: str = "carol", status: str = "frozen") -> Message:
+        return self._event("liquidations", {"type": "account_status", "trader_id": trader, "status": status}, None)
+
+    def _event(self, channel: str, event: Message, symbol: str | None) -> Message:
+        """`symbol` empty: the first; None: an event that has none."""
+        if symbol is not None:
+            event["symbol"] = symbol = symbol or self.symbols[0]
+        key = channel, symbol or ""
+        self.counts[key] = number = self.counts.get(key, 0) + 1
+        event |= {"timestamp": 1_000 + self.seq, "channel_seq": number, "seq": self.seq + 1}
         self.events.append(event)
         return event
 
@@ -159,7 +174,31 @@ def test_after_a_lost_connection_the_lost_events_come_first_and_once() -> None:
     reader.connect(meanwhile=exchange.trade)
     reader.hear(exchange.trade())
     assert reader.taken == [1, 2, 3, 4, 5]
-    assert reader.intake.missing_rows == 0
+    assert reader.intake.missing_events == 0
+
+
+def test_liquidations_and_the_fund_come_once_too_and_what_makes_no_row_is_only_counted() -> None:
+    exchange = Exchange()
+    reader = Reader(exchange)
+    reader.connect()
+    reader.hear(exchange.liquidation(), exchange.status(), exchange.insurance(-5.0))
+    exchange.status(status="bankrupt")
+    exchange.liquidation(reason="auto_deleverage")
+    reader.connect(meanwhile=lambda: exchange.insurance(0.0))
+    reader.hear(exchange.status(status="active"), exchange.insurance(7.5))
+    assert reader.taken == [1, 3, 5, 6, 8]
+    assert (reader.intake.missing_events, reader.complaints) == (0, [])
+
+
+@pytest.mark.parametrize("lost", [Exchange.liquidation, Exchange.status, lambda exchange: exchange.insurance(1.0)])
+def test_a_hole_among_the_liquidations_is_counted(lost: Callable[[Exchange], Message]) -> None:
+    exchange = Exchange()
+    reader = Reader(exchange)
+    reader.connect()
+    lost(exchange)
+    reader.hear(exchange.liquidation(), exchange.insurance(2.0))
+    assert reader.intake.missing_events == 1
+    assert "1 events of channel liquidations" in reader.complaints[0]
 
 
 def test_a_child_that_starts_late_has_the_market_from_its_first_event() -> None:
@@ -181,7 +220,7 @@ def test_what_the_exchange_no_longer_keeps_is_counted_and_the_rest_is_taken() ->
     reader.connect(meanwhile=exchange.trade)
     reader.hear(exchange.trade())
     assert reader.taken == [1, 6, 7, 8]
-    assert reader.intake.missing_rows == 4
+    assert reader.intake.missing_events == 4
     assert any("too_old" in each for each in reader.complaints) and any("4 events" in each for each in reader.complaints)
 
 
@@ -227,10 +266,10 @@ def test_a_hole_in_a_live_stream_is_counted() -> None:
     reader.hear(exchange.trade())
     exchange.trade()
     reader.hear(exchange.trade())
-    assert reader.intake.missing_rows == 1
+    assert reader.intake.missing_events == 1
     exchange.position("alice", 1, 10_000.0)
     reader.hear(exchange.snapshot())
-    assert reader.intake.missing_rows == 2
+    assert reader.intake.missing_events == 2
 
 
 def test_a_feed_that_repeats_nothing_is_read_live_after_a_bounded_number_of_attempts() -> None:
@@ -242,7 +281,7 @@ def test_a_feed_that_repeats_nothing_is_read_live_after_a_bounded_number_of_atte
     reader.connect()
     reader.hear(exchange.trade())
     assert reader.taken == [1, 3]
-    assert reader.intake.missing_rows == 1
+    assert reader.intake.missing_events == 1
 
 
 def test_an_event_that_is_told_twice_is_taken_once() -> None:
@@ -251,7 +290,7 @@ def test_an_event_that_is_told_twice_is_taken_once() -> None:
     reader.connect()
     reader.hear(exchange.trade(), *exchange.events, exchange.position("alice", 1, 10_000.0), *exchange.events)
     assert reader.taken == [1, 2]
-    assert reader.intake.missing_rows == 0
+    assert reader.intake.missing_events == 0
 
 
 def test_a_quiet_feed_s_heartbeats_keep_the_past_that_we_would_ask_for_short() -> None:
@@ -296,11 +335,15 @@ def test_numbers_are_written_as_on_the_wire() -> None:
     exchange.trade(price=100, qty=3)
     exchange.trade(price=0.1, qty=1)
     exchange.position("alice", -4, 9999.99, realized_pnl=-0.01)
+    exchange.liquidation(reason="maintenance_margin_breach")
+    exchange.insurance(-0.5)
     rows = [exporter.row(event) for event in parse_messages(json.dumps(exchange.events))]
     assert rows == [
         ("trades.csv", "1000,100.0,3,alice,bob\n"),
         ("trades.csv", "1001,0.1,1,alice,bob\n"),
         ("performance.csv", "1002,alice,-4,9999.99,-0.01,10000.49\n"),
+        ("liquidations.csv", "1003,carol,maintenance_margin_breach,sell,3,99.5\n"),
+        ("insurance.csv", "1004,-0.5\n"),
     ]
 
 
@@ -318,6 +361,8 @@ def test_a_market_without_a_trade_leaves_files_with_their_headers(tmp_path: Path
     flushed(tmp_path, Exchange())
     assert (tmp_path / "trades.csv").read_text() == TRADES_HEADER + "\n"
     assert (tmp_path / "performance.csv").read_text() == PERFORMANCE_HEADER + "\n"
+    assert (tmp_path / "liquidations.csv").read_text() == LIQUIDATIONS_HEADER + "\n"
+    assert (tmp_path / "insurance.csv").read_text() == INSURANCE_HEADER + "\n"
     assert (tmp_path / "trades.csv").stat().st_mode & 0o777 == 0o600
 
 
@@ -343,14 +388,18 @@ def test_each_of_several_instruments_has_a_folder_of_its_own_below_ours(tmp_path
     for symbol in exchange.symbols:
         exchange.trade(buyer=f"buyer-of-{symbol}", symbol=symbol)
         exchange.position("alice", 1, 10_000.0, symbol=symbol)
+        exchange.liquidation(f"late-in-{symbol}", symbol=symbol)
+    exchange.insurance(12.5)
     ours = tmp_path / "ours"
     ours.mkdir()
     flushed(ours, exchange)
     files = sorted(str(path.relative_to(ours)) for path in tmp_path.rglob("*.csv"))
     folders = ["%2E.", "BTC%2FUSD", "SIM"]
-    assert files == [f"{folder}/{name}" for folder in folders for name in ("performance.csv", "trades.csv")]
-    rows = (ours / "BTC%2FUSD/trades.csv").read_text().splitlines()
-    assert rows == [TRADES_HEADER, "1002,100.0,1,buyer-of-BTC/USD,bob"]
+    names = ("liquidations.csv", "performance.csv", "trades.csv")
+    assert files == sorted(["insurance.csv", *(f"{folder}/{name}" for folder in folders for name in names)])
+    assert rows_of(ours / "BTC%2FUSD/trades.csv") == [TRADES_HEADER, "1003,100.0,1,buyer-of-BTC/USD,bob"]
+    assert rows_of(ours / "SIM/liquidations.csv") == [LIQUIDATIONS_HEADER, "1002,late-in-SIM,bankruptcy,sell,3,99.5"]
+    assert rows_of(ours / "insurance.csv") == [INSURANCE_HEADER, "1009,12.5"]
 
 
 def test_a_symbolic_link_is_not_followed(tmp_path: Path) -> None:
@@ -446,15 +495,17 @@ def test_a_child_writes_everything_the_exchange_said_before_it_closed(tmp_path: 
             os.kill(child.pid, signal.SIGTERM)
             await until(lambda: "told to stop" in (tmp_path / "exporter.log").read_text())
             for _ in range(50):
-                await feed.tell(*(feed.exchange.trade() for _ in range(20)), feed.exchange.position("alice", 1, 10_000.0))
+                trades = [feed.exchange.trade() for _ in range(20)]
+                rest = feed.exchange.position("alice", 1, 10_000.0), feed.exchange.liquidation(), feed.exchange.insurance(1.0)
+                await feed.tell(*trades, *rest)
             assert feed.connection is not None
             await feed.connection.close(1001)
             assert await child.stop(DEADLINE_S) == 0
 
     asyncio.run(story())
     assert len(rows_of(tmp_path / "trades.csv")) == 1 + 50 * 20
-    assert len(rows_of(tmp_path / "performance.csv")) == 1 + 50
-    assert "missing_rows=0" in (tmp_path / "exporter.log").read_text()
+    assert all(len(rows_of(tmp_path / name)) == 1 + 50 for name in ("performance.csv", "liquidations.csv", "insurance.csv"))
+    assert "missing_events=0" in (tmp_path / "exporter.log").read_text()
 
 
 def test_a_lost_connection_neither_loses_nor_doubles_a_row(tmp_path: Path) -> None:
@@ -466,6 +517,7 @@ def test_a_lost_connection_neither_loses_nor_doubles_a_row(tmp_path: Path) -> No
                 assert feed.connection is not None
                 feed.connection.transport.abort()
                 feed.exchange.trade()
+                feed.exchange.liquidation()
                 async with asyncio.timeout(DEADLINE_S):
                     await feed.resumed.wait()
                 feed.resumed.clear()
@@ -474,7 +526,8 @@ def test_a_lost_connection_neither_loses_nor_doubles_a_row(tmp_path: Path) -> No
 
     asyncio.run(story())
     stamps = [int(row.split(",")[0]) for row in rows_of(tmp_path / "trades.csv")[1:]]
-    assert stamps == list(range(1_000, 1_006))
+    assert stamps == [1_000, 1_001, 1_003, 1_004, 1_006, 1_007]
+    assert [row.split(",")[0] for row in rows_of(tmp_path / "liquidations.csv")[1:]] == ["1002", "1005", "1008"]
 
 
 def test_rows_that_wait_for_a_slow_disk_are_bounded_and_none_is_lost(tmp_path: Path) -> None:

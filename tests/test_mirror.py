@@ -150,14 +150,36 @@ def test_liquidations_account_states_insurance_and_halts_are_folded():
     assert mirror.holes == 0, "what has no symbol counts under its own, empty one"
 
 
+def forced(number, reason, trader="bob", symbol="SIM"):
+    return Liquidation(
+        trader_id=trader, reason=reason, qty=3, side="sell", symbol=symbol, price=90.0, seq=100 + number, channel_seq=number,
+        timestamp=5,
+    )  # fmt: skip
+
+
+def test_liquidations_and_deleveragings_are_counted_by_trader_and_those_of_the_whole_market_together():
+    mirror = market(books={"SIM": book(), "ALT": book()}, channel_seq={"liquidations": {"SIM": 4, "ALT": 1, "": 30}})
+    assert (mirror.liquidation_count, mirror.unseen_liquidations) == (5, 5), "30 other events have no symbol"
+    mirror.apply(forced(5, "maintenance_margin_breach"))
+    mirror.apply(forced(6, "bankruptcy"))
+    mirror.apply(forced(2, "auto_deleverage", "carol", "ALT"))
+    mirror.apply(forced(2, "auto_deleverage", "carol", "ALT"))
+    assert (mirror.liquidations_by_trader, mirror.deleveragings_by_trader) == ({"bob": 2}, {"carol": 1})
+    assert (mirror.liquidation_count, mirror.unseen_liquidations) == (8, 5)
+    mirror.apply(snapshot(seq=900, channel_seq={"liquidations": {"SIM": 9, "ALT": 2}}))
+    assert (mirror.liquidation_count, mirror.unseen_liquidations) == (11, 8)
+
+
 def test_another_market_drops_everything():
     mirror = market()
     mirror.apply(trade(1))
+    mirror.apply(forced(1, "bankruptcy"))
     mirror.apply(position(1))
     mirror.apply(AccountStatus(trader_id="bob", status="frozen", seq=12, channel_seq=1, timestamp=5))
     mirror.apply(snapshot(seq=2, market_id="m2", books={"NEW": book()}))
     assert (mirror.market_id, mirror.seq, list(mirror.books)) == ("m2", 2, ["NEW"])
-    assert not mirror.tape and not mirror.positions and not mirror.account_status
+    assert not mirror.tape and not mirror.positions and not mirror.account_status and not mirror.liquidations
+    assert (mirror.liquidation_count, mirror.unseen_liquidations) == (0, 0)
     assert (mirror.trade_count, mirror.volume, dict(mirror.trades_by_trader)) == (0, 0, {})
 
 

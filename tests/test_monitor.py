@@ -51,6 +51,21 @@ def trade(number, buyer="alice", seller="bob", *, symbol="SIM", price=100.01, qt
     }  # fmt: skip
 
 
+def liquidation(number, trader="bob", reason="bankruptcy", *, symbol="SIM", qty=3, price=99.5, side="sell"):
+    return {
+        "type": "liquidation", "trader_id": trader, "reason": reason, "qty": qty, "side": side, "symbol": symbol, "price": price,
+        "seq": number, "channel_seq": number, "timestamp": 1_700_000_000_000,
+    }  # fmt: skip
+
+
+def status(number, trader, word):
+    return {"type": "account_status", "trader_id": trader, "status": word, "seq": number, "channel_seq": number, "timestamp": 1}
+
+
+def insurance(number, cash):
+    return {"type": "insurance_update", "cash": cash, "seq": number, "channel_seq": number, "timestamp": 1}
+
+
 def snapshot(*symbols, market_id="m1", seq=0, levels=10, tick=0.01, traders=(), trades=0):
     bids = [[round(100 - tick * n, 5), 10 * n] for n in range(1, levels + 1)]
     asks = [[round(100 + tick * n, 5), 5 * n] for n in range(1, levels + 1)]
@@ -97,6 +112,18 @@ def test_every_frame_fills_the_terminal_and_never_passes_it(width, height, trade
         assert {cell_len(line) for line in lines} == {width}
 
 
+@pytest.mark.parametrize(("width", "height"), SIZES)
+def test_no_liquidation_passes_the_terminal_s_edge(width, height):
+    names = [word * 9 for word in HOSTILE]
+    fell = [liquidation(n, name, qty=10**12, price=123_456_789.01) for n, name in enumerate(names, start=1)]
+    statuses = [status(n, name, "frozen" if n % 2 else "bankrupt") for n, name in enumerate(names, start=1)]
+    positions = [position(name, n, lots=-(10**9)) for n, name in enumerate(names, start=1)]
+    watch = watched(snapshot(), *positions, *fell, *statuses, insurance(7, -(10**14)))
+    lines = screen(watch, width, height).splitlines()
+    assert len(lines) == height
+    assert {cell_len(line) for line in lines} == {width}
+
+
 @pytest.mark.parametrize(("width", "height"), SIZES[:3])
 def test_the_screen_shows_book_tape_and_traders(width, height):
     text = screen(watched(snapshot(trades=41), trade(42), position("alice", 1), position("bob", 2, equity=-3.0)), width, height)
@@ -125,7 +152,8 @@ def test_a_lost_relay_is_said_with_its_reason_and_the_age_of_what_is_shown():
 
 
 def test_before_the_first_snapshot_it_says_so():
-    assert "waiting for the first snapshot" in screen(watched())
+    text = screen(watched())
+    assert "waiting for the first snapshot" in text and "nobody liquidated" not in text
 
 
 def test_a_hole_is_shown_until_the_fresh_snapshot():
@@ -152,29 +180,71 @@ def test_without_colours_nothing_is_coloured(monkeypatch):
 @pytest.mark.parametrize("word", HOSTILE)
 def test_foreign_words_are_shown_and_cannot_style_the_screen(word):
     hostile = [trade(1, buyer=word), position(word, 1)]
-    status = {"type": "account_status", "trader_id": word, "status": "frozen", "seq": 9, "channel_seq": 1, "timestamp": 1}
-    refusal = {"type": "error", "reason": word, "timestamp": 1}
-    watch = watched(snapshot(word), *(message | {"symbol": word} for message in hostile), status, refusal)
+    told = [status(1, word, "frozen"), liquidation(1, word), {"type": "error", "reason": word, "timestamp": 1}]
+    watch = watched(snapshot(word), *(message | {"symbol": word} for message in hostile), *told)
     watch.link_changed(False, word)
     text = screen(watch, 200, 60, force_terminal=True, color_system=None)
     shown = re.sub(r"\x1b\[[0-9;]*m", "", text)
-    assert shown.count(foreign(word)) >= 5
+    assert shown.count(foreign(word)) >= 6
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert len(shown.splitlines()) == 60
     assert foreign(word) in watch.plain_line(100.0) and watch.plain_line(100.0).isprintable()
     assert foreign(word) in standings_text([Standing(trader_id=word, cash=1, realized_pnl=1, unrealized_pnl=1, total_equity=1)])
 
 
-def test_a_frozen_trader_and_a_liquidation_stand_out():
-    liquidation = {
-        "type": "liquidation", "trader_id": "bob", "reason": "bankruptcy", "qty": 3, "side": "sell", "symbol": "SIM",
-        "price": 99.5, "seq": 3, "channel_seq": 1, "timestamp": 1,
-    }  # fmt: skip
-    frozen = {"type": "account_status", "trader_id": "bob", "status": "bankrupt", "seq": 4, "channel_seq": 1, "timestamp": 1}
-    text = screen(watched(snapshot(), position("bob", 1), trade(1), liquidation, frozen))
+@pytest.mark.parametrize(("width", "height"), SIZES[:3])
+def test_frozen_and_bankrupt_traders_stand_out_whatever_their_names(width, height):
+    names = [f"{word}-trader-with-a-rather-long-name" for word in ("frozen", "bankrupt")]
+    told = [position(names[0], 1, lots=-5), position(names[1], 2, lots=0), position("alice", 3)]
+    statuses = [status(1, names[0], "frozen"), status(2, names[1], "bankrupt")]
+    text = screen(watched(snapshot(), *told, *statuses), width, height)
+    assert re.search(r"│ +\d +frozen-t\S+ +frozen -5 +10,000.00 ", text)
+    assert re.search(r"│ +\d +bankrupt\S+ +bankrupt +10,000.00 ", text)
+    assert re.search(r"│ +\d +alice +\+5 +10,000.00 ", text)
+
+
+def test_a_trader_who_is_active_again_is_no_longer_marked():
+    watch = watched(snapshot(), position("bob", 1), status(1, "bob", "frozen"), status(2, "bob", "active"))
+    assert not re.search("frozen|active", screen(watch))
+
+
+def test_a_liquidation_is_on_the_tape_with_the_trades():
+    text = screen(watched(snapshot(), trade(1), liquidation(3, "bob")), 80, 24)
     assert re.search(r"!99.50 +3 bankruptcy +bob", text)
-    assert "bob bankrupt" in text
     assert text.index("!99.50") < text.index("▲100.01"), "newest first"
+
+
+REASONS = {"maintenance_margin_breach": "liquidation", "bankruptcy": "bankruptcy", "auto_deleverage": "deleveraging"}
+
+
+@pytest.mark.parametrize(("width", "shown"), [(80, 1), (120, 2), (200, 3)])
+def test_the_newest_liquidations_are_told_below_the_market(width, shown):
+    fell = [liquidation(n, f"trader-{n}", reason, qty=n, side="buy") for n, reason in enumerate(REASONS, start=1)]
+    line = screen(watched(snapshot(), *fell), width, 24).splitlines()[2]
+    lines = [f"22:13:20 trader-{n} {word} buy {n} at 99.50" for n, word in enumerate(REASONS.values(), start=1)]
+    assert line.rstrip() == "  ".join(lines[::-1][:shown])
+
+
+def test_what_happened_before_the_monitor_came_is_not_said_to_be_nothing():
+    watch = watched(snapshot() | {"channel_seq": {"liquidations": {"SIM": 4}}})
+    assert screen(watch).splitlines()[2].rstrip() == "4 liquidations unseen"
+    watch.received(json.dumps(liquidation(5)).encode(), 100.0)
+    assert screen(watch, 120).splitlines()[2].rstrip() == "22:13:20 bob bankruptcy sell 3 at 99.50  4 liquidations unseen"
+
+
+def test_of_several_instruments_a_liquidation_names_its_own():
+    market = snapshot("SIM", "ALT", tick=0.001)
+    line = screen(watched(market, liquidation(1, symbol="ALT"), symbol="SIM")).splitlines()[2]
+    assert line.rstrip() == "22:13:20 bob bankruptcy sell 3 ALT at 99.500"
+
+
+@pytest.mark.parametrize(("width", "height"), SIZES[:3])
+def test_the_house_s_part_is_told_with_the_traders(width, height):
+    first = liquidation(1), liquidation(2, reason="maintenance_margin_breach"), liquidation(3, reason="auto_deleverage")
+    text = screen(watched(snapshot(traders=["alice"]), *first, insurance(1, -12.5)), width, height)
+    assert " 2 liquidations  1 deleveraging  insurance -12.50 ─" in text
+    calm = screen(watched(snapshot(traders=["alice"])), width, height)
+    assert "nobody liquidated" in calm and "insurance" not in calm
 
 
 def test_more_traders_than_lines_are_counted_instead_of_shown():
@@ -262,7 +332,8 @@ ROWS = [
     Standing(trader_id="bob", positions={"SIM": 0}, cash=9_990, realized_pnl=-10, unrealized_pnl=0, total_equity=9_990, trades=3),
     Standing(trader_id="alice", positions={"SIM": 5}, cash=10_005, realized_pnl=5, unrealized_pnl=2.5, total_equity=10_007.5),
     Standing(trader_id="al", positions={}, cash=9_990, realized_pnl=-10, unrealized_pnl=0, total_equity=9_990, status="frozen"),
-    Standing(trader_id="zoe", positions={"SIM": -1, "ALT": 2}, cash=1, realized_pnl=0, unrealized_pnl=0, total_equity=1),
+    Standing(trader_id="zoe", positions={"SIM": -1, "ALT": 2}, cash=1, realized_pnl=0, unrealized_pnl=0, total_equity=1,
+             status="bankrupt", liquidations=1, deleveragings=2),
 ]
 
 
@@ -272,17 +343,19 @@ def test_equal_equity_is_equal_rank():
 
 def test_standings_for_no_terminal():
     assert standings_text(ROWS).splitlines() == [
-        "rank  trader          equity  realised  unrealised        position  trades",
-        "   1  alice        10,007.50     +5.00       +2.50              +5       0",
-        "   2  al (frozen)   9,990.00    -10.00        0.00               0       0",
-        "   2  bob           9,990.00    -10.00        0.00               0       3",
-        "   4  zoe               1.00      0.00        0.00  +2 ALT, -1 SIM       0",
+        "rank  trader                                             equity  realised  unrealised        position  trades",
+        "   1  alice                                           10,007.50     +5.00       +2.50              +5       0",
+        "   2  al (frozen)                                      9,990.00    -10.00        0.00               0       0",
+        "   2  bob                                              9,990.00    -10.00        0.00               0       3",
+        "   4  zoe (bankrupt, 1 liquidation, 2 deleveragings)       1.00      0.00        0.00  +2 ALT, -1 SIM       0",
     ]
 
 
 def test_standings_for_a_terminal():
     text = drawn(standings_table(ROWS, "[b]final[/b]"))
     assert "[b]final[/b]" in text
+    below = [line.strip() for line in text.splitlines()[-2:]]
+    assert below == ["al: frozen", "zoe: bankrupt, 1 liquidation, 2 deleveragings"]
     assert re.search(r"│ +1 │ alice +│ 10,007.50 │ +\+5.00 │ +\+2.50 │ +\+5 │ +0 │", text)
 
 
@@ -334,8 +407,21 @@ def test_once_json_prints_one_line_for_scripts(capsys):
     }  # fmt: skip
     assert told["traders"][0] == {
         "trader_id": "alice", "positions": {"SIM": 5}, "cash": 10_000.0, "realized_pnl": 0.0, "unrealized_pnl": 0.0,
-        "total_equity": 10_000.0, "trades": 0, "status": "active",
+        "total_equity": 10_000.0, "trades": 0, "status": "active", "liquidations": 0, "deleveragings": 0,
     }  # fmt: skip
+
+
+def test_scripts_and_lines_are_told_of_liquidations_and_the_fund():
+    before = snapshot(traders=["alice"]) | {"channel_seq": {"liquidations": {"SIM": 4, "": 9}}}
+    watch = watched(before, position("bob", 1), liquidation(5), liquidation(6), liquidation(7, "alice", "auto_deleverage"))
+    assert " trades 0 (0.0/s) 2 liquidations 1 deleveraging traders 2 " in watch.plain_line(100.0)
+    watch.received(json.dumps([status(10, "bob", "bankrupt"), insurance(11, 250.0)]).encode(), 100.0)
+    told = json.loads(watch.json_line(100.0))
+    names = ("liquidations", "deleveragings", "unseen_liquidations", "insurance_cash")
+    assert [told[name] for name in names] == [2, 1, 4, 250.0]
+    rows = {row["trader_id"]: (row["status"], row["liquidations"], row["deleveragings"]) for row in told["traders"]}
+    assert rows == {"bob": ("bankrupt", 2, 0), "alice": ("active", 0, 1)}
+    assert " 1 deleveraging insurance 250.00 traders 2 " in watch.plain_line(100.0)
 
 
 def test_once_with_an_unknown_symbol_is_one_line_and_exit_2(capsys):

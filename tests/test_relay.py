@@ -262,7 +262,7 @@ def test_after_an_outage_readers_stay_and_get_what_they_missed_once():
     line.settles()
     for bot in bots:
         bot.reads()
-        assert bot.trade_ids == list(range(1, line.exchange.exchange._last_trade_id + 1))
+        assert bot.trade_ids == list(range(1, line.exchange.exchange.last_trade_id + 1))
         assert (bot.mirror.holes, bot.mirror.checksum_failures) == (0, 0)
         assert held(bot) == positions(line.exchange)
         assert bot.listener.closed is None

@@ -89,7 +89,7 @@ def test_whatever_the_line_does_to_messages_the_readers_end_with_the_truth(fault
     runs(line, bots, seed)
     assert fault == "swapped" or (line.feed.holes > 0) == (fault == "dropped")
     for bot in bots:
-        assert bot.mirror.trade_count == line.exchange.exchange._last_trade_id
+        assert bot.mirror.trade_count == line.exchange.exchange.last_trade_id
         assert bot.trade_ids == sorted(set(bot.trade_ids)), "no trade twice, none out of order"
         assert held(bot) == positions(line.exchange)
     assert {symbol: (bids[:10], asks[:10]) for symbol, (bids, asks) in truth(line.exchange).items()} == seen(bots[0])
@@ -282,7 +282,7 @@ def test_an_altered_line_is_noticed_by_number_or_by_checksum_and_mended(seed):
     line.noise = on_events(altered, 0.05, seed, NUMBERED + VIEWS)
     runs(line, [bot], seed)
     assert seen(bot) == truth(line.exchange)
-    assert bot.mirror.trade_count == line.exchange.exchange._last_trade_id
+    assert bot.mirror.trade_count == line.exchange.exchange.last_trade_id
 
 
 def altered(rng: random.Random, messages: list[bytes]) -> list[bytes]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import re
 import signal
 import sys
 import textwrap
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -148,6 +150,15 @@ def trade(number: int) -> dict[str, Any]:
             "symbol": "SIM", "seq": number, "channel_seq": number, "timestamp": 1}  # fmt: skip
 
 
+def forced(number: int, trader: str, reason: str = "bankruptcy") -> dict[str, Any]:
+    closed = {"reason": reason, "qty": 2, "side": "sell", "symbol": "SIM", "price": 90.0}
+    return of_the_house("liquidation", number, trader_id=trader, **closed)
+
+
+def of_the_house(kind: str, number: int, **fields: Any) -> dict[str, Any]:
+    return {"type": kind, **fields, "seq": number, "channel_seq": number, "timestamp": 1}
+
+
 def told(*messages: dict[str, Any]) -> bytes:
     return json.dumps(messages).encode()
 
@@ -167,6 +178,20 @@ def test_a_market_that_takes_the_place_of_another_is_counted_from_its_beginning(
     spectator.received(told(snapshot(trades=4, market_id="m2"), trade(5)))
     result = spectator.result()
     assert (result.trades, result.unseen_trades, result.market_id) == (5, 4, "m2")
+
+
+def test_liquidations_deleveragings_and_the_fund_are_in_the_result_and_so_are_those_that_nobody_told_us() -> None:
+    spectator = Spectator()
+    channels = json.loads(spectator.last_request)["channels"]
+    assert channels == ["trades", "positions", "liquidations"]
+    before, after = ({"channel_seq": {"liquidations": {"SIM": number, "": 50}}} for number in (10, 16))
+    spectator.received(told(snapshot() | before, forced(11, "alice"), forced(12, "bob", "auto_deleverage"), forced(13, "alice")))
+    spectator.received(told(of_the_house("insurance_update", 51, cash=-7.5), snapshot() | after))
+    result = spectator.result()
+    assert (result.liquidations, result.deleveragings, result.unseen_liquidations, result.insurance_cash) == (2, 1, 3, -7.5)
+    spectator.received(told(snapshot(market_id="m2") | before))
+    result = spectator.result()
+    assert (result.liquidations, result.deleveragings, result.unseen_liquidations, result.insurance_cash) == (0, 0, 10, None)
 
 
 def test_only_the_snapshot_after_the_last_request_is_the_last_one() -> None:
@@ -213,6 +238,8 @@ class Stage:
         self.uri = "ws://127.0.0.1:1"
         self.standings = [position("alice", 10_000.0)]
         self.last_standings = self.standings
+        self.events: list[dict[str, Any]] = []
+        self.counts: dict[str, int] = {}
         self.subscribed = asyncio.Event()
         self._trader_ids = trader_ids
         (folder / "bot").write_text(BOT)
@@ -237,7 +264,9 @@ class Stage:
         async for text in connection:
             request = json.loads(text)
             positions = self.last_standings if request["request_id"] == "last" else self.standings
-            await connection.send(told(subscribed(request["request_id"]), snapshot(*positions)).decode())
+            before = snapshot(*positions) | {"channel_seq": {"liquidations": self.counts}}
+            await connection.send(told(subscribed(request["request_id"]), before, *self.events).decode())
+            self.events, self.counts = [], dict(Counter(each.get("symbol", "") for each in self.events) + Counter(self.counts))
             self.subscribed.set()
 
     def log(self, trader_id: str) -> list[str]:
@@ -320,6 +349,35 @@ def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, numb
         ("bob", 0, True),
         ("crash/1", 3, False),
     ]
+
+
+def test_the_report_tells_who_was_liquidated_who_is_bankrupt_and_what_the_fund_has(tmp_path: Path) -> None:
+    async def story() -> tuple[int, str, str]:
+        stage = Stage(tmp_path, "alice")
+        stage.last_standings = [position("alice", 0.0), position("bob", 10_100.0)]
+        stage.events = [forced(1, "alice"), forced(2, "bob", "auto_deleverage")]
+        stage.events += [of_the_house("account_status", 1, trader_id="alice", status="bankrupt")]
+        stage.events += [of_the_house("insurance_update", 2, cash=-40.0)]
+        async with stage.feed(), asyncio.timeout(DEADLINE_S):
+            runner = await stage.run()
+            assert runner.stdout is not None
+            while b"1 liquidation, 1 deleveraging, insurance -40.00, alice leads" not in await runner.stdout.readline():
+                pass
+            runner.terminate()
+            return await ended(runner)
+
+    code, out, _ = asyncio.run(story())
+    assert code == 0
+    *table, house, _ = (line for line in out.splitlines() if " s: " not in line)
+    traders = [re.split(r" {2,}", line.strip())[1] for line in table[1:]]
+    assert traders == ["bob (1 deleveraging)", "alice (bankrupt, 1 liquidation)"]
+    assert house == "1 liquidation, 1 deleveraging, insurance -40.00"
+    results = json.loads((tmp_path / "results.json").read_text())
+    names = ("trader_id", "status", "liquidations", "deleveragings")
+    rows = [[each[name] for name in names] for each in results["standings"]]
+    assert rows == [["bob", "active", 0, 1], ["alice", "bankrupt", 1, 0]]
+    market = {"liquidations": 1, "deleveragings": 1, "unseen_liquidations": 0, "insurance_cash": -40.0}
+    assert market.items() <= results["market"].items()
 
 
 def test_a_bot_is_started_with_what_its_configuration_says(tmp_path: Path) -> None:

@@ -64,7 +64,8 @@ def test_no_key_is_there_that_this_test_does_not_know():
 
 def test_the_default_market_in_the_engines_integers():
     assert parse_settings("").rules() == Rules(
-        money_decimals=2, starting_cash=1_000_000, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=10_000
+        money_decimals=2, starting_cash=1_000_000, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=10_000,
+        mark_to_market_ms=1_000, settle_window_s=30,
     )
     assert only_instrument() == Instrument(
         symbol="SIM", tick_units=1, tick_decimals=2, lot="1", tick_value=1, reference_price=10_000, min_price=1,
@@ -112,7 +113,8 @@ def test_all_of_it_can_be_set():
     """
     settings = parse_settings(text)
     assert settings.rules() == Rules(
-        money_decimals=3, starting_cash=123_456, self_trade_prevention="cancel_both", insurance_fund=500, max_accounts=7
+        money_decimals=3, starting_cash=123_456, self_trade_prevention="cancel_both", insurance_fund=500, max_accounts=7,
+        mark_to_market_ms=1_000, settle_window_s=30,
     )
     assert (settings.server.slow_reader_bytes, settings.server.ping_s, settings.server.pong_s) == (100_000, 0.5, 5)
     one, two = settings.engine_instruments()

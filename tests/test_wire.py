@@ -159,6 +159,28 @@ SAMPLES: dict[type, list[tuple[Any, dict[str, Any]]]] = {
             },
         ),
     ],
+    ev.Liquidation: [
+        (
+            ev.Liquidation("alice", "SIM", ev.LiquidationReason.BANKRUPTCY, SELL, 3, 9_950, 4, NOW),
+            {
+                "type": "liquidation", **TRADER, "reason": "bankruptcy", "qty": 3, "side": "sell", "symbol": "SIM", "price": 99.5,
+                **PUBLIC,
+            },
+        )
+    ],
+    ev.AccountStatus: [
+        (
+            ev.AccountStatus("alice", ev.Standing.FROZEN, 4, NOW),
+            {"type": "account_status", **TRADER, "status": "frozen", **PUBLIC},
+        )
+    ],
+    ev.InsuranceUpdate: [(ev.InsuranceUpdate(-5, NOW), {"type": "insurance_update", "cash": -0.05, **PUBLIC})],
+    ev.MarketStatus: [
+        (
+            ev.MarketStatus("SIM", ev.TradingStatus.HALTED, "halt", NOW),
+            {"type": "market_status", "symbol": "SIM", "status": "halted", "reason": "halt", **PUBLIC},
+        )
+    ],
     ev.OrderAdded: [
         (
             ev.OrderAdded(7, "SIM", "alice", BUY, 9_999, 5, NOW),
@@ -207,6 +229,20 @@ def test_every_event_is_written_as_the_message_of_its_class(event, expected):
 def test_only_orders_full_names_the_trader(kind):
     event, anonymous = SAMPLES[kind][0]
     assert checked(encoded(event, full=True)) == anonymous | TRADER
+
+
+@pytest.mark.parametrize("kind", [ev.Liquidation, ev.AccountStatus])
+def test_what_everybody_hears_its_trader_hears_with_his_own_number(kind):
+    event, public = SAMPLES[kind][0]
+    assert checked(Floor(TWO_MARKETS).encoder.private(event)) == {
+        key: value for key, value in public.items() if key not in PUBLIC
+    } | PRIVATE
+
+
+def test_a_deleveraging_fill_has_no_order_and_no_trade():
+    event = ev.Fill(None, None, None, "alice", "SIM", SELL, 9_950, 3, 0, 0, ev.Liquidity.ADL, 4, NOW)
+    fields = checked(encoded(event))
+    assert (fields["order_id"], fields["trade_id"], fields["liquidity"]) == (None, None, "adl")
 
 
 def test_a_trade_is_the_same_to_everybody():

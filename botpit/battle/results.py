@@ -13,7 +13,7 @@ from botpit.battle.config import Bot
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraderResult:
-    """A trader's last standing in money and lots; equal equity is equal rank. `trades`: those the runner was told of."""
+    """A trader's last standing in money and lots; equal equity is equal rank. What is counted was told to the runner."""
 
     rank: int
     trader_id: str
@@ -24,6 +24,8 @@ class TraderResult:
     positions: dict[str, int]
     trades: int
     status: str
+    liquidations: int
+    deleveragings: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,15 +43,20 @@ class BotResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketResult:
-    """The market while we watched: `volume` in lots; `unseen_trades` were told while the feed was down and count for no trader.
+    """The market while we watched: `volume` in lots; what is unseen was told while the feed was down and counts for no trader.
 
-    `market_id` None: the feed was never reached.
+    `unseen_liquidations`: of both kinds. `insurance_cash` None: the fund never changed. `market_id` None: the feed was never
+    reached.
     """
 
     market_id: str | None
     trades: int
     volume: int
     unseen_trades: int
+    liquidations: int
+    deleveragings: int
+    unseen_liquidations: int
+    insurance_cash: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A battle's market as everybody can see it: the mirror of the feed, and how many trades it told while we did not listen.
+"""A battle's market as everybody can see it: the mirror of the feed, and how much it told while we did not listen.
 
 Standings are taken from here and from nowhere else, so that a result can be checked by anyone who watched.
 """
@@ -6,6 +6,7 @@ Standings are taken from here and from nowhere else, so that a result can be che
 from __future__ import annotations
 
 import json
+from collections import Counter
 
 from botpit.battle.results import MarketResult
 from botpit.mirror import Mirror
@@ -13,8 +14,9 @@ from message_schemas import Snapshot, Subscribed, parse_messages
 
 
 def subscribe_request(request_id: str = "first") -> str:
-    """Asks for trades and positions, in batches; the answer ends with a fresh snapshot."""
-    return json.dumps({"type": "subscribe", "channels": ["trades", "positions"], "batch": True, "request_id": request_id})
+    """Asks for trades, positions and liquidations, in batches; the answer ends with a fresh snapshot."""
+    channels = ["trades", "positions", "liquidations"]
+    return json.dumps({"type": "subscribe", "channels": channels, "batch": True, "request_id": request_id})
 
 
 class Spectator:
@@ -29,16 +31,24 @@ class Spectator:
         self.mirror = Mirror(tape_length=1)
         self.has_last_snapshot = False
         self._last_is_next = False
-        self._trades_before: int | None = None
+        self._before: Counter[str] | None = None
 
     @property
     def trades(self) -> int:
-        return self.mirror.trade_count - (self._trades_before or 0)
+        return self.mirror.trade_count - (self._before or Counter())["trades"]
 
     def result(self) -> MarketResult:
-        seen = self.mirror.trades_by_trader.total() // 2
-        volume, unseen = self.mirror.volume, self.trades - seen
-        return MarketResult(market_id=self.mirror.market_id, trades=self.trades, volume=volume, unseen_trades=unseen)
+        mirror = self.mirror
+        return MarketResult(
+            market_id=mirror.market_id,
+            trades=self.trades,
+            volume=mirror.volume,
+            unseen_trades=self.trades - mirror.trades_by_trader.total() // 2,
+            liquidations=mirror.liquidations_by_trader.total(),
+            deleveragings=mirror.deleveragings_by_trader.total(),
+            unseen_liquidations=mirror.unseen_liquidations - (self._before or Counter())["liquidations"],
+            insurance_cash=mirror.insurance_cash,
+        )
 
     def received(self, frame: bytes) -> bool:
         """Fold one frame. False: something is missing, a fresh snapshot is needed. Raises ValueError when it is no message."""
@@ -56,7 +66,7 @@ class Spectator:
 
     def _note_market(self, market_id_before: str | None) -> None:
         """A battle's first market had a past; one that takes its place has not."""
-        if self._trades_before is None:
-            self._trades_before = self.mirror.trade_count
+        if self._before is None:
+            self._before = Counter(trades=self.mirror.trade_count, liquidations=self.mirror.liquidation_count)
         elif market_id_before != self.mirror.market_id:
-            self._trades_before = 0
+            self._before = Counter()

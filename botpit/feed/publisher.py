@@ -12,7 +12,18 @@ from zlib import crc32
 from botpit.exchange.book import Book
 from botpit.exchange.commands import BUY
 from botpit.exchange.engine import Exchange
-from botpit.exchange.events import Event, OrderAdded, OrderReduced, OrderRemoved, PositionUpdate, PublicEvent, Trade
+from botpit.exchange.events import (
+    AccountStatus,
+    Event,
+    InsuranceUpdate,
+    Liquidation,
+    MarketStatus,
+    OrderAdded,
+    OrderReduced,
+    OrderRemoved,
+    PositionUpdate,
+    Trade,
+)
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
 from botpit.feed.tape import EventItem, Item, Tape
 from botpit.wire.encode import Encoder, json_text
@@ -24,7 +35,10 @@ BOOK_UPDATE_INTERVAL_NS = 50_000_000
 """`book_update` comes at most 20 times a second per symbol."""
 MAX_SNAPSHOT_BYTES = 524_288
 """Flat positions are told only while a snapshot stays below this."""
-_CHANNEL: dict[type[Any], str] = {Trade: "trades", PositionUpdate: "positions"}
+_CHANNEL: dict[type[Any], str] = {
+    Trade: "trades", PositionUpdate: "positions", OrderAdded: "orders", OrderReduced: "orders", OrderRemoved: "orders",
+    Liquidation: "liquidations", AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status",
+}
 _BOOK_EVENTS = (OrderAdded, OrderReduced, OrderRemoved)
 
 
@@ -38,7 +52,7 @@ class Feed:
         self.seq = 0
         self.tape = Tape()
         self.fanout = Fanout(self)
-        self._channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in ("trades", "positions", "orders")}
+        self._channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in _CHANNEL.values()}
         self._book_seq = dict.fromkeys(exchange.markets, 0)
         self._turn: list[Item] = []
         self._changed_books: set[str] = set()
@@ -57,22 +71,22 @@ class Feed:
         """Number the public events of one command, and take the book deltas it caused."""
         touched: dict[str, dict[tuple[int, int], None]] = {}
         for event in events:
+            channel = _CHANNEL.get(type(event))
+            if channel is not None:
+                self._number(event, channel)
             if isinstance(event, _BOOK_EVENTS):
-                self._number(event, "orders")
                 touched.setdefault(event.symbol, {})[event.side, event.price] = None
-            elif isinstance(event, Trade | PositionUpdate):
-                self._number(event, _CHANNEL[type(event)])
         for symbol, levels in touched.items():
             self._book_seq[symbol] += 1
             self._changed_books.add(symbol)
             if self.fanout.wanted("book_delta"):
                 self._turn.append(Item("book_delta", symbol, self.seq, self._book_delta(symbol, levels, now_ns)))
 
-    def _number(self, event: PublicEvent, channel: str) -> None:
+    def _number(self, event: Any, channel: str) -> None:
         self.seq += 1
-        counts = self._channel_seq[channel]
-        counts[event.symbol] = number = counts.get(event.symbol, 0) + 1
-        item = EventItem(channel, event, self.seq, number, self._encoder)
+        counts, symbol = self._channel_seq[channel], getattr(event, "symbol", "")
+        counts[symbol] = number = counts.get(symbol, 0) + 1
+        item = EventItem(channel, symbol, event, self.seq, number, self._encoder)
         self._turn.append(item)
         self.tape.append(item)
 

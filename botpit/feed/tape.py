@@ -36,9 +36,9 @@ class EventItem(Item):
 
     __slots__ = ("_encoder", "_event", "_full", "_number")
 
-    def __init__(self, channel: str, event: PublicEvent, seq: int, number: int, encoder: Encoder) -> None:
+    def __init__(self, channel: str, symbol: str, event: PublicEvent, seq: int, number: int, encoder: Encoder) -> None:
         self.channel = channel
-        self.symbol = event.symbol
+        self.symbol = symbol
         self.seq = seq
         self._event = event
         self._number = number

@@ -32,7 +32,7 @@ from botpit.wire.decode import (
 )
 from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, pong, with_request_id
 
-_PRIVATE = (ev.OrderAccepted, ev.OrderReplaced, ev.OrderCancelled, ev.Fill)
+_PRIVATE = (ev.OrderAccepted, ev.OrderReplaced, ev.OrderCancelled, ev.Fill, ev.Liquidation, ev.AccountStatus)
 _CANCELS = (wire.CancelRequest, wire.CancelAllRequest)
 OPEN_SCOPE = "trade"
 """What a login may do in an exchange without tokens."""

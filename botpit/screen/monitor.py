@@ -1,4 +1,4 @@
-"""The monitor's screen: link and market on two lines, then book, tape and traders, each filling the room it is given.
+"""The monitor's screen: link, market and liquidations a line each, then book, tape and traders, filling the room they are given.
 
 Every part asks rich for its own width and height when it is drawn, so that one layout serves 80x24 and a wall; nothing wraps.
 """
@@ -16,22 +16,24 @@ from rich.table import Table
 from rich.text import Text
 
 from botpit.mirror import BookView, Level
-from botpit.screen.standings import Standing, standings
+from botpit.screen.standings import Standing, house_words, standings
 from botpit.screen.watch import Watch
-from botpit.screen.words import cell, clock_text, foreign, gain_style, money_text, price_text
+from botpit.screen.words import cell, clock_text, counted, decimals_of, gain_style, money_text, price_text
 from message_schemas import Liquidation, Trade
 
-HEADER_LINES = 2
+HEADER_LINES = 3
 MAX_LEVELS = 10
 FULL_BOOK_LINES = 2 * MAX_LEVELS + 3
 """Ten levels a side, the line between them, and the frame."""
 LEAST_BOOK_LINES = 9
-"""Three levels a side; the traders may take what is beyond it, up to a little more than half."""
+"""Three levels a side; the traders may take what is beyond it, up to a little more than half of the room."""
 WIDE_COLUMNS = 160
 """From here on the traders stand beside the book instead of below it."""
 AGGRESSOR_STYLES = {"buy": "green", "sell": "red", None: ""}
 ARROWS = {"buy": "▲", "sell": "▼", None: " "}
 LIQUIDATION_WORDS = {"maintenance_margin_breach": "liquidation", "bankruptcy": "bankruptcy", "auto_deleverage": "deleveraging"}
+LIQUIDATION_STYLE = "bold magenta"
+STATUS_STYLES = {"frozen": "bold yellow", "bankrupt": "bold red"}
 ASCII_ARROWS = {"buy": "+", "sell": "-", None: " "}
 
 
@@ -56,7 +58,8 @@ class MonitorScreen:
         rows = standings(self.watch.mirror)
         ladder = Layout(self._panel(Ladder(book, self.watch.decimals), f"{book.symbol} book"), ratio=2)
         tape = Layout(self._panel(Tape(self.watch), "tape"), ratio=3)
-        traders = Layout(self._panel(Traders(rows, book.symbol), f"traders: {len(rows):,}"), ratio=3)
+        house = "  ".join(house_words(self.watch.mirror))
+        traders = Layout(self._panel(Traders(rows, book.symbol), f"traders: {len(rows):,}", house), ratio=3)
         if columns >= WIDE_COLUMNS:
             ladder.size = min(FULL_BOOK_LINES, lines // 2)
             body.split_row(left := Layout(ratio=2), traders)
@@ -65,12 +68,15 @@ class MonitorScreen:
             wanted = max(len(rows), 1) + 3
             body.split_column(top := Layout(), traders)
             top.split_row(ladder, tape)
-            most = max(lines - FULL_BOOK_LINES, min(lines - LEAST_BOOK_LINES, lines // 2 + 1), 1)
+            most = max(lines - FULL_BOOK_LINES, min(lines - LEAST_BOOK_LINES, lines // 2 + 2), 1)
             traders.size = min(wanted, most)
             top.size = max(lines - traders.size, 1)
 
-    def _panel(self, part: Ladder | Tape | Traders, title: str) -> Panel:
-        return Panel(part, title=cell(title), title_align="left", border_style=self._frame_style, padding=(0, 1))
+    def _panel(self, part: Ladder | Tape | Traders, title: str, subtitle: str = "") -> Panel:
+        return Panel(
+            part, title=cell(title), title_align="left", subtitle=cell(subtitle) if subtitle else None, subtitle_align="right",
+            border_style=self._frame_style, padding=(0, 1),
+        )  # fmt: skip
 
     @property
     def _frame_style(self) -> str:
@@ -79,7 +85,7 @@ class MonitorScreen:
 
 @dataclass(slots=True)
 class Header:
-    """Link and market; what does not fit into the width is left out, the last first."""
+    """Link, market and the newest liquidations; what does not fit into the width is left out, the last first."""
 
     watch: Watch
     now_s: float
@@ -87,6 +93,7 @@ class Header:
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield _joined(self._link(), options.max_width)
         yield _joined(self._market(), options.max_width)
+        yield _joined(self._liquidations(), options.max_width)
 
     def _link(self) -> Iterator[Text]:
         watch = self.watch
@@ -114,10 +121,22 @@ class Header:
         if watch.last_refusal is not None:
             yield cell(f"refused: {watch.last_refusal}", "yellow")
         yield cell(f"seq {mirror.seq:,}")
-        if mirror.insurance_cash is not None:
-            yield cell(f"insurance {money_text(mirror.insurance_cash)}")
         if len(mirror.books) > 1:
             yield cell("instruments " + " ".join(islice(mirror.books, MAX_LEVELS)), "dim")
+
+    def _liquidations(self) -> Iterator[Text]:
+        """Of all instruments, the newest first; then how many we were not told of."""
+        mirror = self.watch.mirror
+        for event in reversed(mirror.liquidations):
+            instrument = mirror.instruments.get(event.symbol)
+            price = price_text(event.price, decimals_of(instrument.tick) if instrument else self.watch.decimals)
+            symbol = f" {event.symbol}" if len(mirror.books) > 1 else ""
+            who = f"{clock_text(event.timestamp)} {event.trader_id} {LIQUIDATION_WORDS[event.reason]}"
+            yield cell(f"{who} {event.side} {event.qty:,}{symbol} at {price}", LIQUIDATION_STYLE)
+        if mirror.unseen_liquidations:
+            yield cell(f"{counted(mirror.unseen_liquidations, 'liquidation')} unseen", "dim")
+        elif self.watch.ready and not mirror.liquidations:
+            yield cell("nobody liquidated", "dim")
 
 
 @dataclass(slots=True)
@@ -185,16 +204,19 @@ class Tape:
 
     def _liquidation(self, event: Liquidation) -> Iterator[Text]:
         yield cell(clock_text(event.timestamp), "dim")
-        yield cell(f"!{price_text(event.price, self.watch.decimals)}", "bold magenta", right=True)
+        yield cell(f"!{price_text(event.price, self.watch.decimals)}", LIQUIDATION_STYLE, right=True)
         yield cell(f"{event.qty:,}", right=True)
         why = LIQUIDATION_WORDS[event.reason]
         names = [event.trader_id, why] if event.side == "buy" else [why, event.trader_id]
-        yield from (cell(name, "bold magenta") for name in names)
+        yield from (cell(name, LIQUIDATION_STYLE) for name in names)
 
 
 @dataclass(slots=True)
 class Traders:
-    """Accounts by equity, as many as fit. The position is in the shown instrument, the money of the whole account."""
+    """Accounts by equity, as many as fit. The position is in the shown instrument, the money of the whole account.
+
+    Beside the position stands what an account may no longer do: a bankrupt one has none, and a long name hides neither.
+    """
 
     rows: list[Standing]
     symbol: str
@@ -215,14 +237,20 @@ class Traders:
 
     def _cells(self, rank: int, row: Standing) -> Iterator[Text]:
         yield cell(str(rank), "dim", right=True)
-        name = cell(row.trader_id, "bold")
-        yield name if row.status == "active" else name.append(f" {foreign(row.status)}", "yellow")
-        lots = row.positions.get(self.symbol, 0)
-        yield cell(f"{lots:+,}" if lots else "0", gain_style(lots), right=True)
+        yield cell(row.trader_id, "bold")
+        yield self._position(row)
         yield cell(money_text(row.cash), right=True)
         for gain in (row.realized_pnl, row.unrealized_pnl):
             yield cell(money_text(gain, signed=True), gain_style(gain), right=True)
         yield cell(money_text(row.total_equity), "bold", right=True)
+
+    def _position(self, row: Standing) -> Text:
+        lots = row.positions.get(self.symbol, 0)
+        position = cell(f"{lots:+,}" if lots else "0", gain_style(lots), right=True)
+        if row.status == "active":
+            return position
+        status = cell(row.status, STATUS_STYLES.get(row.status, ""), right=True)
+        return status.append(" ").append_text(position) if lots else status
 
 
 def _joined(parts: Iterator[Text], columns: int) -> Text:

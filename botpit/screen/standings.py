@@ -12,13 +12,16 @@ from rich.table import Table
 from rich.text import Text
 
 from botpit.mirror import Mirror
-from botpit.screen.words import cell, foreign, gain_style, money_text
+from botpit.screen.words import cell, counted, foreign, gain_style, money_text
 from message_schemas import PositionState
 
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """One trader's account in money and lots. `positions` by symbol; `trades` are those told while somebody looked."""
+    """One trader's account in money and lots. `positions` by symbol; what is counted was told while somebody looked.
+
+    `liquidations` closed lots against his will because of himself, `deleveragings` because of somebody else's bankruptcy.
+    """
 
     trader_id: str
     positions: dict[str, int] = field(default_factory=dict)
@@ -28,6 +31,8 @@ class Standing:
     total_equity: float
     trades: int = 0
     status: str = "active"
+    liquidations: int = 0
+    deleveragings: int = 0
 
 
 TITLES = ("rank", "trader", "equity", "realised", "unrealised", "position", "trades")
@@ -53,6 +58,8 @@ def _standing(mirror: Mirror, states: list[PositionState]) -> Standing:
         total_equity=latest.total_equity,
         trades=mirror.trades_by_trader[latest.trader_id],
         status=mirror.account_status.get(latest.trader_id, "active"),
+        liquidations=mirror.liquidations_by_trader[latest.trader_id],
+        deleveragings=mirror.deleveragings_by_trader[latest.trader_id],
     )
 
 
@@ -71,18 +78,21 @@ def ranked(rows: Iterable[Standing]) -> Iterator[tuple[int, Standing]]:
 
 
 def standings_table(rows: Iterable[Standing], title: str = "standings") -> Table:
-    """For a terminal."""
+    """For a terminal; what sets a trader apart stands below, where no narrow column cuts it."""
     table = Table(title=cell(title), title_justify="left", title_style="bold", header_style="bold")
     for name in TITLES:
         table.add_column(name, justify="left" if name == "trader" else "right", no_wrap=name != "trader")
-    for rank, row in ranked(rows):
-        table.add_row(*_styled(_words(rank, row), row))
+    places = list(ranked(rows))
+    for rank, row in places:
+        table.add_row(*_styled(_words(rank, foreign(row.trader_id), row), row))
+    remarks = [f"{foreign(row.trader_id)}: {remark}" for _, row in places if (remark := _remark(row))]
+    table.caption, table.caption_justify = Text("\n".join(remarks)) if remarks else None, "left"
     return table
 
 
 def standings_text(rows: Iterable[Standing]) -> str:
     """For no terminal: aligned columns, one line each, without escape codes."""
-    lines = [list(TITLES), *(_words(rank, row) for rank, row in ranked(rows))]
+    lines = [list(TITLES), *(_words(rank, _name_and_remark(row), row) for rank, row in ranked(rows))]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join(_aligned(line, widths) for line in lines)
 
@@ -95,10 +105,31 @@ def position_text(positions: dict[str, int]) -> str:
     return ", ".join(f"{lots:+,} {foreign(symbol)}" for symbol, lots in sorted(open_lots.items())) or "0"
 
 
-def _words(rank: int, row: Standing) -> list[str]:
-    name = foreign(row.trader_id) + ("" if row.status == "active" else f" ({foreign(row.status)})")
+def house_words(mirror: Mirror) -> list[str]:
+    """`3 liquidations`, `1 deleveraging`, `insurance 12.50`: as far as there is something to tell."""
+    fund = [] if mirror.insurance_cash is None else [f"insurance {money_text(mirror.insurance_cash)}"]
+    return _forced(mirror.liquidations_by_trader.total(), mirror.deleveragings_by_trader.total()) + fund
+
+
+def _forced(liquidations: int, deleveragings: int) -> list[str]:
+    counts = {"liquidation": liquidations, "deleveraging": deleveragings}
+    return [counted(number, word) for word, number in counts.items() if number]
+
+
+def _words(rank: int, name: str, row: Standing) -> list[str]:
     money = money_text(row.total_equity), money_text(row.realized_pnl, signed=True), money_text(row.unrealized_pnl, signed=True)
     return [str(rank), name, *money, position_text(row.positions), f"{row.trades:,}"]
+
+
+def _remark(row: Standing) -> str:
+    """What sets a trader apart: `frozen, 2 liquidations, 1 deleveraging`; empty for most."""
+    status = [] if row.status == "active" else [foreign(row.status)]
+    return ", ".join(status + _forced(row.liquidations, row.deleveragings))
+
+
+def _name_and_remark(row: Standing) -> str:
+    name, remark = foreign(row.trader_id), _remark(row)
+    return f"{name} ({remark})" if remark else name
 
 
 def _styled(words: list[str], row: Standing) -> list[Text]:

@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import asdict, dataclass
 
 from botpit.mirror import BookView, Mirror
-from botpit.screen.standings import Standing, standings
+from botpit.screen.standings import Standing, house_words, standings
 from botpit.screen.words import decimals_of, foreign, money_text, price_text
 from message_schemas import Error, Heartbeat, LastTrade, Message, Resumed, Snapshot, Subscribed, Trade, parse_messages
 
@@ -68,6 +68,8 @@ class BookSummary:
 class Summary:
     """The market in one line for scripts. `trade_count` is since the market began, rates are over the last five seconds.
 
+    `liquidations` and `deleveragings` are those told while watching, `unseen_liquidations` of both kinds came before or were
+    missed; `insurance_cash` is null until it first changes.
     `last_refusal`: why the relay last answered `error`. While not connected, all of the market is as last told.
     """
 
@@ -81,6 +83,10 @@ class Summary:
     trade_count: int
     trades_per_s: float
     events_per_s: float
+    liquidations: int
+    deleveragings: int
+    unseen_liquidations: int
+    insurance_cash: float | None
     holes: int
     checksum_failures: int
     unreadable_frames: int
@@ -158,6 +164,10 @@ class Watch:
             trade_count=mirror.trade_count,
             trades_per_s=round(self.trades.per_second(now_s), 1),
             events_per_s=round(self.events.per_second(now_s), 1),
+            liquidations=mirror.liquidations_by_trader.total(),
+            deleveragings=mirror.deleveragings_by_trader.total(),
+            unseen_liquidations=mirror.unseen_liquidations,
+            insurance_cash=mirror.insurance_cash,
             holes=mirror.holes,
             checksum_failures=mirror.checksum_failures,
             unreadable_frames=self.unreadable_frames,
@@ -179,7 +189,8 @@ class Watch:
         prices = [("bid", book.best_bid), ("ask", book.best_ask), ("mark", book.mark_price)]
         quotes = " ".join(f"{name} {price_text(price, self.decimals)}" for name, price in prices)
         rates = f"trades {self.mirror.trade_count:,} ({self.trades.per_second(now_s):.1f}/s)"
-        return f"{state} {foreign(book.symbol)} {book.status} {quotes} {rates}{self._leader()}"
+        house = "".join(f" {word}" for word in house_words(self.mirror))
+        return f"{state} {foreign(book.symbol)} {book.status} {quotes} {rates}{house}{self._leader()}"
 
     def _leader(self) -> str:
         rows = standings(self.mirror)

@@ -46,6 +46,11 @@ def money_text(amount: float, *, signed: bool = False) -> str:
     return f"{cents:+,.2f}" if signed and cents else f"{cents:,.2f}"
 
 
+def counted(number: int, word: str) -> str:
+    """`1 trade`, `1,024 trades`."""
+    return f"{number:,} {word}" if number == 1 else f"{number:,} {word}s"
+
+
 def gain_style(amount: float) -> str:
     return "green" if amount > 0 else "red" if amount < 0 else ""
 

@@ -16,7 +16,7 @@ from botpit.exchange.accounts import Account, OrderRecord, Position, RefusedOrde
 from botpit.exchange.commands import BUY, Order
 from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
-from botpit.exchange.margin import BPS, maintenance_times_bps, standing
+from botpit.exchange.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.exchange.market import Market
 from botpit.wire.decode import Fault
 from botpit.wire.numbers import PriceScale, milliseconds
@@ -28,7 +28,7 @@ _MONEY_DETAILS = {"equity", "required_margin", "notional", "max_order_notional"}
 _PRICE_DETAILS = {"tick", "min_price", "max_price", "band_low", "band_high", "best_price"}
 _REJECTED = {
     ev.Request.ORDER: "order_rejected", ev.Request.REPLACE: "replace_rejected", ev.Request.CANCEL: "cancel_rejected",
-    ev.Request.LOGIN: "error",
+    ev.Request.LOGIN: "error", ev.Request.HOUSE: "error",
 }
 
 
@@ -80,10 +80,13 @@ class Encoder:
             ev.OrderAccepted: self._order_accepted, ev.Rejected: self._rejected, ev.Fill: self._fill,
             ev.OrderCancelled: self._order_cancelled, ev.OrderReplaced: self._order_replaced,
             ev.AllCancelled: self._all_cancelled, ev.LoggedOut: self._logged_out,
+            ev.Liquidation: self._own_liquidation, ev.AccountStatus: self._own_account_status,
         }
         self._public: dict[type[Any], Callable[[Any, str], str]] = {
             ev.Trade: self._trade, ev.PositionUpdate: self._position_update, ev.OrderAdded: self._order_add,
             ev.OrderReduced: self._order_reduce, ev.OrderRemoved: self._order_remove,
+            ev.Liquidation: self._liquidation, ev.AccountStatus: self._account_status,
+            ev.InsuranceUpdate: self._insurance_update, ev.MarketStatus: self._market_status,
         }
 
     def private(self, event: ev.Answer | ev.PrivateEvent) -> bytes:
@@ -93,7 +96,7 @@ class Encoder:
     def public(self, event: ev.PublicEvent, seq: int, channel_seq: int, *, full: bool = False) -> bytes:
         """An event for everybody, with its numbers; `full` names the trader in order-by-order events."""
         tail = f'"seq":{seq},"channel_seq":{channel_seq},"timestamp":{milliseconds(event.now_ns)}}}'
-        if full and not isinstance(event, ev.Trade):
+        if full and isinstance(event, ev.OrderAdded | ev.OrderReduced | ev.OrderRemoved):
             tail = f'"trader_id":"{event.trader}",{tail}'
         return self._public[type(event)](event, tail).encode()
 
@@ -122,7 +125,7 @@ class Encoder:
         details = json_text({key: self._detail(key, value, e.symbol) for key, value in e.details.items()}).decode()
         start = f'{{"type":"{_REJECTED[e.request]}","reason":"{e.reason}","details":{details},'
         end = f'"timestamp":{milliseconds(e.now_ns)}}}'
-        if e.request is ev.Request.LOGIN:
+        if _REJECTED[e.request] == "error":
             return start + end
         ids = f'"order_id":{_number(e.order_id)},"client_order_id":{_quoted(e.client_order_id)},'
         return f'{start}"trader_id":"{e.trader}",{ids}{end}'
@@ -134,7 +137,8 @@ class Encoder:
 
     def _fill(self, e: ev.Fill) -> str:
         return (
-            f'{{"type":"fill","order_id":{e.order_id},"client_order_id":{_quoted(e.client_order_id)},"trade_id":{e.trade_id},'
+            f'{{"type":"fill","order_id":{_number(e.order_id)},"client_order_id":{_quoted(e.client_order_id)},'
+            f'"trade_id":{_number(e.trade_id)},'
             f'"trader_id":"{e.trader}","symbol":"{e.symbol}","side":"{_SIDE[e.side]}","price":{self._price(e.symbol, e.price)!r},'
             f'"qty":{e.qty},"leaves_qty":{e.leaves_qty},"fee":{e.fee / self._money!r},"liquidity":"{e.liquidity}",'
             f'"account_seq":{e.account_seq},"timestamp":{milliseconds(e.now_ns)}}}'
@@ -166,6 +170,12 @@ class Encoder:
             f'{{"type":"logged_out","trader_id":"{e.trader}","account_seq":{e.account_seq},"timestamp":{milliseconds(e.now_ns)}}}'
         )
 
+    def _own_liquidation(self, e: ev.Liquidation) -> str:
+        return self._liquidation(e, _own_tail(e))
+
+    def _own_account_status(self, e: ev.AccountStatus) -> str:
+        return self._account_status(e, _own_tail(e))
+
     def logged_in(self, e: ev.LoggedIn, scope: str) -> bytes:
         fields = {
             "type": "logged_in", "trader_id": e.trader, "scope": scope, "account_seq": e.account_seq,
@@ -196,10 +206,10 @@ class Encoder:
         fields = {
             "type": "account", "trader_id": trader, "cash": shown.cash / self._money,
             "total_equity": shown.equity() / self._money,
-            "initial_margin": self._margin(standing(shown).required_times_bps),
+            "initial_margin": self._margin(initial_times_bps(shown)),
             "maintenance_margin": self._margin(maintenance_times_bps(shown)),
             "positions": [self._account_position(each) for each in shown.positions.values()],
-            "status": "active", **_stamp(account, now_ns),
+            "status": shown.standing(), **_stamp(account, now_ns),
         }
         return json_text(fields)
 
@@ -260,6 +270,21 @@ class Encoder:
             f'"total_equity":{e.equity / money!r},"mark_price":{self._price(e.symbol, e.mark)!r},{tail}'
         )
 
+    def _liquidation(self, e: ev.Liquidation, tail: str) -> str:
+        return (
+            f'{{"type":"liquidation","trader_id":"{e.trader}","reason":"{e.reason}","qty":{e.qty},"side":"{_SIDE[e.side]}",'
+            f'"symbol":"{e.symbol}","price":{self._price(e.symbol, e.price)!r},{tail}'
+        )
+
+    def _account_status(self, e: ev.AccountStatus, tail: str) -> str:
+        return f'{{"type":"account_status","trader_id":"{e.trader}","status":"{e.status}",{tail}'
+
+    def _insurance_update(self, e: ev.InsuranceUpdate, tail: str) -> str:
+        return f'{{"type":"insurance_update","cash":{e.cash / self._money!r},{tail}'
+
+    def _market_status(self, e: ev.MarketStatus, tail: str) -> str:
+        return f'{{"type":"market_status","symbol":"{e.symbol}","status":"{e.status}","reason":"{e.reason}",{tail}'
+
     def _order_add(self, e: ev.OrderAdded, tail: str) -> str:
         return (
             f'{{"type":"order_add","order_id":{e.order_id},"symbol":"{e.symbol}","side":"{_SIDE[e.side]}",'
@@ -296,7 +321,7 @@ class Encoder:
         return {
             "bids": bids, "asks": asks, "best_bid": bids[0][0] if bids else None, "best_ask": asks[0][0] if asks else None,
             "book_seq": book_seq, "last_trade": self._last_trade(market), "mark_price": self._price(symbol, market.mark),
-            "status": "open",
+            "status": market.status,
         }
 
     def _last_trade(self, market: Market) -> dict[str, Any] | None:
@@ -344,6 +369,11 @@ _SAME_OUTSIDE = (
 
 def _stamp(account: Account | None, now_ns: int) -> dict[str, int]:
     return {"account_seq": account.seq if account else 0, "timestamp": milliseconds(now_ns)}
+
+
+def _own_tail(e: ev.Liquidation | ev.AccountStatus) -> str:
+    """The end of an event as its own trader gets it: counted among his events."""
+    return f'"account_seq":{e.account_seq},"timestamp":{milliseconds(e.now_ns)}}}'
 
 
 def _order_type(order: Order) -> str:

@@ -20,7 +20,9 @@ class Page:
 
     def __init__(self, text: str) -> None:
         self.prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
-        self.blocks = re.findall(r"```text\n(.*?)```", text, flags=re.DOTALL)
+        fences = [("", ""), *re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL)]
+        self._texts = [(before, block) for (kind, block), before in zip(fences[1:], fences, strict=False) if kind == "text"]
+        self.blocks = [block for _, block in self._texts]
         parts = re.split(r"^#+ (.*)$", self.prose, flags=re.MULTILINE)
         self.under = dict(zip(parts[1::2], parts[2::2], strict=True))
 
@@ -35,11 +37,17 @@ class Page:
         return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
     def conversations(self) -> list[list[Line]]:
-        return [lines for block in self.blocks if (lines := lines_of(block))]
+        """Those that are held one after the other in a market with default settings."""
+        return [lines for before, block in self._texts if before[0] != "toml" and (lines := lines_of(block))]
+
+    def own_markets(self) -> list[tuple[str, list[Line]]]:
+        """The settings of a market of its own, and the conversation that follows them."""
+        return [(before[1], lines) for before, block in self._texts if before[0] == "toml" and (lines := lines_of(block))]
 
     def messages(self, who: str = "") -> list[Any]:
         """Every message that is pasted, or those that one socket received."""
-        lines = (line for block in self.conversations() for line in block if who in ("", line.who))
+        conversations = [*self.conversations(), *(lines for _, lines in self.own_markets())]
+        lines = (line for block in conversations for line in block if who in ("", line.who))
         return [message for line in lines for message in line.messages]
 
 

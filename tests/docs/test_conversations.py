@@ -20,7 +20,7 @@ from tests.docs.page import HOUSE, SPEC, Line, Page, differences, key, lines_of
 DEADLINE_S = 20.0
 """Nothing here takes a second; only a broken program waits so long."""
 Ports = dict[str, str]
-"""Who speaks -> its port: `feed` reads 9002, `relay` reads 9010, anybody else is on 9001 (`order`)."""
+"""Who speaks -> its port: `feed` and `public` read 9002, `relay` reads 9010, anybody else is on 9001 (`order`)."""
 
 
 @contextmanager
@@ -89,6 +89,15 @@ def test_the_conversations_are_what_the_programs_say(ports: Ports) -> None:
     conversations = Page(SPEC.read_text(encoding="utf-8")).conversations()
     assert len(conversations) == 4
     assert list(conversation_faults(conversations, ports)) == []
+
+
+def test_the_conversation_in_a_market_of_its_own_is_what_the_exchange_says(tmp_path: Path) -> None:
+    ((settings, conversation),) = Page(SPEC.read_text(encoding="utf-8")).own_markets()
+    (tmp_path / "exchange.toml").write_text(settings, encoding="utf-8")
+    flags = "--order-port", "0", "--events-port", "0", "--no-export"
+    with program(tmp_path, "exchange_server.py", *flags) as exchange:
+        ports = {"order": exchange["order_port"], "public": exchange["events_port"]}
+        assert list(conversation_faults([conversation], ports)) == []
 
 
 @pytest.mark.parametrize("pasted", ['{"type":"pong","timestamp":1,"more":2}', '{"type":"pong"}', "(snapshot)"])
