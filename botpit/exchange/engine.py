@@ -86,7 +86,7 @@ class Exchange(Floor):
         return events
 
     def next_due_ns(self, now_ns: int) -> int | None:
-        """When a Tick would next change something, given no other command: at once, later, or (None) never."""
+        """When a Tick may next change something, given no other command: at once, later, or (None) never."""
         return ticks.next_due_ns(self, self.clock, now_ns)
 
     # -------------------------------------------------------------------------------------------------------------- orders

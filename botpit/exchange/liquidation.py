@@ -93,8 +93,7 @@ _WORST_FIRST = cmp_to_key(_compare)
 def _close_through_book(floor: Floor, account: Account) -> None:
     positions = account.held_positions()
     for position in sorted(positions, key=_largest_maintenance_first):
-        if position.market.is_open():
-            _close_position(floor, position)
+        _close_position(floor, position)
 
 
 def _largest_maintenance_first(position: Position) -> tuple[int, str]:

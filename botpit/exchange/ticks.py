@@ -97,7 +97,7 @@ def _next_round_ns(floor: Floor, clock: Clock) -> int:
 
 
 def next_due_ns(floor: Floor, clock: Clock, now_ns: int) -> int | None:
-    """When a Tick would next change something, given no other command: at once, later, or (None) never."""
+    """When a Tick may next change something, given no other command: at once, later, or (None) never."""
     if (
         any(market.next_mark() != market.mark for market in floor.markets.values())
         or clock.marked_until is not None
