@@ -218,7 +218,7 @@ def make_bot(options: argparse.Namespace) -> Bot:
         relative_to=options.strategy_dir,
     )
     return Bot(
-        Brain(strategy, trader_id=options.trader_id),
+        Brain(strategy, trader_id=options.trader_id, clock_s=time.monotonic),
         gateway_uri=options.order_gateway_uri,
         feed_uri=options.market_data_uri,
         decision_interval_s=options.decision_interval,

@@ -1,29 +1,35 @@
-"""The vocabulary of bots: Strategy, what it sees and may do, the built-in strategies, and how one is loaded by its name.
+"""The vocabulary of bots: Strategy, what it sees and may do, the names of the built-in ones, and how one is loaded by its name.
 
 A strategy is one class with no socket, clock or thread in it, so that the same class fights a live battle and a simulated one. It
 is asked in one of two styles, or both: polled (`next_order`, the older and shorter one) or by events (`on_book`, `on_trade` …).
 
 Prices are numbers as people write them, quantities whole lots, money the account currency, times Unix epoch milliseconds.
+
+Run as a program it shows the built-in strategies with their parameters, and those of any plugin it is named.
 """
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import importlib.util
 import inspect
 import random
+import shutil
 import sys
-from collections import deque
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from hashlib import sha256
-from math import sqrt
+from itertools import zip_longest
 from pathlib import Path
 from types import ModuleType
-from typing import Annotated, Any, Protocol, TypedDict, Unpack, get_type_hints
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, Unpack, get_type_hints
 
-from pydantic import BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUserError
 
+from botpit import __version__
 from message_schemas import (
     CancelRejected,
     Fill,
@@ -43,9 +49,8 @@ from message_schemas import (
 )
 
 __all__ = [
-    "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Maker", "Market", "MeanReversion", "Momentum", "OpenOrder", "OrderEvent",
-    "OrderRequest", "OrderType", "RandomTrader", "Side", "Strategy", "StrategyContext", "StrategyError", "Taker", "Terms",
-    "TimeInForce", "Trade", "load_strategy",
+    "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Market", "OpenOrder", "OrderEvent", "OrderRequest", "OrderType", "Side",
+    "Strategy", "StrategyContext", "StrategyError", "Terms", "TimeInForce", "Trade", "describe_strategy", "load_strategy",
 ]  # fmt: skip
 
 OrderEvent = OrderAccepted | OrderRejected | OrderCancelled | OrderReplaced | ReplaceRejected | CancelRejected
@@ -213,222 +218,22 @@ class Polled(Strategy):
         return order
 
 
-# ------------------------------------------------------------------------------------------------------- built-in strategies
-
-SIDES: tuple[SideWord, ...] = ("buy", "sell")
-Lots = Annotated[int, Field(ge=1, le=1_000_000)]
-Ticks = Annotated[int, Field(ge=0, le=1_000_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, le=1e6)]
-
-
-@dataclass(kw_only=True)
-class Maker(Strategy):
-    """Quotes a ladder on both sides around a price that leans against its own inventory.
-
-    Idea: Avellaneda and Stoikov, High-frequency trading in a limit order book (2008): a dealer quotes around the mid moved by his
-    inventory times his aversion to it; here linear, `skew` ticks per lot. A quote farther than `refresh` ticks from where it
-    should be is stale and cancelled; the others keep their place in the queue.
-    """
-
-    levels: Annotated[int, Field(ge=1, le=50)] = 5
-    size: Lots = 5
-    half_spread_ticks: Ticks = 2
-    step_ticks: Annotated[int, Field(ge=1, le=1_000)] = 1
-    skew: NotNegative = 0.1
-    max_position: Lots = 100
-    refresh: Ticks = 1
-
-    def on_timer(self, market: Market) -> None:
-        for side in SIDES:
-            wanted = self._ladder(market, side)
-            served = self._cancel_stale(market, side, wanted)
-            self._fill_up(market, side, [price for price in wanted if price not in served])
-
-    def _ladder(self, market: Market, side: SideWord) -> list[float]:
-        """Where this side's quotes should stand, best first; never through the other side's best price."""
-        sign, tick = _sign(side), market.instrument.tick
-        centre = market.mid_price - self.skew * market.position * tick
-        best = centre - sign * self.half_spread_ticks * tick
-        opposite = market.book.best_ask if side == "buy" else market.book.best_bid
-        if opposite is not None:
-            best = sign * min(sign * best, sign * opposite - tick)
-        return [market.to_tick(best - sign * level * self.step_ticks * tick, side) for level in range(self.levels)]
-
-    def _cancel_stale(self, market: Market, side: SideWord, wanted: list[float]) -> set[float]:
-        """Cancel each quote that stands nowhere near a wanted price of its own; the wanted prices that are served."""
-        near = (self.refresh + 0.5) * market.instrument.tick
-        served: set[float] = set()
-        for order in market.orders:
-            if order.side != side or order.cancelling or order.price is None:
-                continue
-            free = [(abs(price - order.price), price) for price in wanted if price not in served]
-            if free and min(free)[0] < near:
-                served.add(min(free)[1])
-            else:
-                market.cancel(order)
-        return served
-
-    def _fill_up(self, market: Market, side: SideWord, prices: list[float]) -> None:
-        room = _room(market, side, self.max_position)
-        for price in prices:
-            qty = min(self.size, room)
-            if qty < market.instrument.min_qty:
-                return
-            _order(market, side, qty, price, post_only=True)
-            room -= qty
-
-
-@dataclass(kw_only=True)
-class Taker(Strategy):
-    """Works large orders off in small market-crossing slices, one large order after the other.
-
-    Idea: Lillo, Mike and Farmer, Theory for long memory in supply and demand (2005): the signs of real orders are persistent
-    because large orders are split. The side of each is drawn at random, leaning back to flat the larger the position is.
-    """
-
-    rng: random.Random
-    size: Lots = 2
-    slices: Lots = 10
-    activity: Share = 0.5
-    max_position: Lots = 60
-    _side: SideWord = field(init=False, default="buy")
-    _slices_left: int = field(init=False, default=0)
-
-    def on_timer(self, market: Market) -> None:
-        if market.orders or self.rng.random() >= self.activity:
-            return
-        if self._slices_left == 0:
-            self._side = self._draw_side(market.position)
-            self._slices_left = self.rng.randint(1, 2 * self.slices)
-        self._slices_left -= 1
-        target = _sign(self._side) * self.max_position
-        _approach(market, target, self.rng.randint(1, 2 * self.size))
-
-    def _draw_side(self, position: int) -> SideWord:
-        lean = min(max(position / self.max_position, -1.0), 1.0)
-        return "sell" if self.rng.random() < (1 + lean) / 2 else "buy"
-
-
-@dataclass(kw_only=True)
-class RandomTrader(Strategy):
-    """Orders at random prices, but never at a worse one than the lot is worth to it, and never more than it may hold.
-
-    Idea: the budget-constrained zero-intelligence trader of Gode and Sunder, Allocative efficiency of markets with
-    zero-intelligence traders (1993). A lot's worth is the mid price moved by a normal draw of `width_ticks`; the price is uniform
-    between that and `width_ticks` worse for the other side. Beyond `max_orders` the oldest order is cancelled.
-    """
-
-    rng: random.Random
-    size: Lots = 3
-    width_ticks: Annotated[int, Field(ge=1, le=1_000_000)] = 10
-    max_orders: Annotated[int, Field(ge=1, le=100)] = 8
-    max_position: Lots = 50
-
-    def on_timer(self, market: Market) -> None:
-        if len(market.orders) >= self.max_orders:
-            market.cancel(market.orders[0])
-            return
-        side = self.rng.choice(SIDES)
-        width = self.width_ticks * market.instrument.tick
-        worth = self.rng.gauss(market.mid_price, width)
-        price = market.to_tick(worth - _sign(side) * self.rng.uniform(0, width), side)
-        qty = min(self.rng.randint(1, 2 * self.size), _room(market, side, self.max_position))
-        if qty >= market.instrument.min_qty and price >= market.instrument.min_price:
-            _order(market, side, qty, price)
-
-
-@dataclass(kw_only=True)
-class Momentum(Strategy):
-    """Follows the trend: long while a fast average of the price stands above a slow one, short while below.
-
-    Idea: the moving-average rules of Brock, Lakonishok and LeBaron, Simple technical trading rules and the stochastic properties
-    of stock returns (1992), with their band: within `band_ticks` of each other the averages say nothing and the position is kept.
-    `fast` and `slow` are the averages' lengths in decisions.
-    """
-
-    fast: Annotated[int, Field(ge=1, le=100_000)] = 5
-    slow: Annotated[int, Field(ge=2, le=100_000)] = 20
-    band_ticks: NotNegative = 0.5
-    size: Lots = 3
-    max_position: Lots = 40
-    _averages: list[float] = field(init=False, default_factory=list)
-    _target: int = field(init=False, default=0)
-
-    def on_timer(self, market: Market) -> None:
-        price = market.mid_price
-        before = self._averages or [price, price]
-        self._averages = [
-            average + 2 / (length + 1) * (price - average) for average, length in zip(before, (self.fast, self.slow), strict=True)
-        ]
-        trend = self._averages[0] - self._averages[1]
-        if abs(trend) > self.band_ticks * market.instrument.tick:
-            self._target = self.max_position if trend > 0 else -self.max_position
-        if not market.orders:
-            _approach(market, self._target, self.size)
-
-
-@dataclass(kw_only=True)
-class MeanReversion(Strategy):
-    """Bets on the way back: sells what stands far above its recent mean, buys what stands far below, goes flat in between.
-
-    Idea: Poterba and Summers, Mean reversion in stock prices (1988). Far is `entry` standard deviations of the last `window`
-    decisions' prices (and at least a tick), back is `exit` of them.
-    """
-
-    window: Annotated[int, Field(ge=2, le=100_000)] = 40
-    entry: NotNegative = 1.5
-    exit: NotNegative = 0.3
-    size: Lots = 3
-    max_position: Lots = 40
-    _prices: deque[float] = field(init=False)
-    _target: int = field(init=False, default=0)
-
-    def __post_init__(self) -> None:
-        self._prices = deque(maxlen=self.window)
-
-    def on_timer(self, market: Market) -> None:
-        self._prices.append(market.mid_price)
-        if len(self._prices) < self.window:
-            return
-        mean = sum(self._prices) / self.window
-        deviation = sqrt(sum((price - mean) ** 2 for price in self._prices) / self.window)
-        distance = (market.mid_price - mean) / max(deviation, market.instrument.tick)
-        if abs(distance) > self.entry:
-            self._target = -self.max_position if distance > 0 else self.max_position
-        elif abs(distance) < self.exit:
-            self._target = 0
-        if not market.orders:
-            _approach(market, self._target, self.size)
-
-
-BUILT_IN: dict[str, type[Strategy]] = {
-    "maker": Maker, "taker": Taker, "random": RandomTrader, "momentum": Momentum, "mean_reversion": MeanReversion,
-}  # fmt: skip
-
-
-def _sign(side: SideWord) -> int:
-    return 1 if side == "buy" else -1
-
-
-def _order(market: Market, side: SideWord, qty: int, price: float, **terms: Unpack[Terms]) -> None:
-    (market.buy if side == "buy" else market.sell)(qty, price, **terms)
-
-
-def _room(market: Market, side: SideWord, max_position: int) -> int:
-    """Lots that may still be ordered on this side if all of it should trade."""
-    ordered = sum(order.leaves_qty for order in market.orders if order.side == side)
-    return max_position - _sign(side) * market.position - ordered
-
-
-def _approach(market: Market, target: int, most: int) -> None:
-    """Take what the best opposite price offers towards the target position, at most `most` lots."""
-    gap = target - market.position
-    side: SideWord = "buy" if gap > 0 else "sell"
-    best = market.book.best_ask if gap > 0 else market.book.best_bid
-    qty = min(abs(gap), most)
-    if best is not None and qty >= market.instrument.min_qty:
-        _order(market, side, qty, best, time_in_force=TimeInForce.IOC)
+BUILT_IN: dict[str, str] = {
+    "maker": "botpit.strategies.maker:Maker",
+    "avellaneda_stoikov": "botpit.strategies.avellaneda_stoikov:AvellanedaStoikov",
+    "grid": "botpit.strategies.grid:Grid",
+    "taker": "botpit.strategies.taker:Taker",
+    "sniper": "botpit.strategies.sniper:Sniper",
+    "twap": "botpit.strategies.execution:Twap",
+    "pov": "botpit.strategies.execution:Pov",
+    "random": "botpit.strategies.zero_intelligence:RandomTrader",
+    "zic": "botpit.strategies.zero_intelligence:Zic",
+    "zip": "botpit.strategies.zip_trader:Zip",
+    "momentum": "botpit.strategies.trend:Momentum",
+    "mean_reversion": "botpit.strategies.trend:MeanReversion",
+    "value": "botpit.strategies.value:Value",
+}
+"""The strategies that come with the house, in the order of the table: each a plugin that has a short name."""
 
 
 # ------------------------------------------------------------------------------------------------------- loading by its name
@@ -442,7 +247,7 @@ def load_strategy(
     Files and modules are looked for from the folder `relative_to` (modules on Python's own path first). `params` may be typed or
     text: each is read as its annotation says. Raises StrategyError naming the strategy and, where one is at fault, the parameter.
     """
-    strategy_class = BUILT_IN.get(name.lower()) or _plugin_class(name, relative_to.resolve())
+    strategy_class = _strategy_class(name, relative_to)
     arguments = _arguments(name, strategy_class, {"trader_id": trader_id, "rng": rng}, params)
     try:
         made = strategy_class(**arguments)
@@ -455,10 +260,29 @@ def load_strategy(
     raise StrategyError(f"strategy {name}: the class is no bot_strategies.Strategy and has no next_order(context)")
 
 
+if not TYPE_CHECKING:  # a type checker is to see through no name that is not there
+
+    def __getattr__(name: str) -> type[Strategy]:
+        """`from bot_strategies import Maker`: the built-in classes live in files of their own, which import this one."""
+        found = next((short for short, where in BUILT_IN.items() if where.endswith(f":{name}")), None)
+        if found is None:
+            raise AttributeError(f"module {__name__} has no attribute {name}")
+        return _strategy_class(found, Path())
+
+
+def _strategy_class(name: str, folder: Path) -> type[Any]:
+    where = BUILT_IN.get(name.lower())
+    if where is None:
+        return _plugin_class(name, folder.resolve())
+    module, _, class_name = where.partition(":")
+    built_in: type[Any] = getattr(importlib.import_module(module), class_name)
+    return built_in
+
+
 def _plugin_class(name: str, folder: Path) -> type[Any]:
     where, _, class_name = name.rpartition(":")
     if not where or not class_name:
-        raise StrategyError(f"strategy {name}: no built-in of that name ({', '.join(sorted(BUILT_IN))}); "
+        raise StrategyError(f"strategy {name}: no built-in of that name ({', '.join(BUILT_IN)}); "
                             "a plugin is named module:Class or path/to/file.py:Class")  # fmt: skip
     try:
         module = _import_file(folder / where) if where.endswith(".py") else _import_module(where, folder)
@@ -520,8 +344,11 @@ def _arguments(
 
 
 def _hints(name: str, strategy_class: type[Any]) -> dict[str, Any]:
+    """A dataclass is asked for its fields, not its constructor: each is then read in the module of the class that has it."""
+    its_own = fields(strategy_class) if is_dataclass(strategy_class) else ()
+    all_fields = inspect.signature(strategy_class).parameters.keys() <= {each.name for each in its_own}
     try:
-        return get_type_hints(strategy_class.__init__, include_extras=True)
+        return get_type_hints(strategy_class if all_fields else strategy_class.__init__, include_extras=True)
     except NameError as error:
         raise StrategyError(f"strategy {name}: the types of its parameters cannot be read: {error}") from error
 
@@ -537,11 +364,8 @@ def _typed(name: str, key: str, value: str, hints: dict[str, Any]) -> object:
 
 def _params_object(name: str, strategy_class: type[Any], text: dict[str, str]) -> object:
     """What a constructor with `params` gets: its pydantic model, or in the older style the texts themselves."""
-    try:
-        model = get_type_hints(strategy_class.__init__).get("params")
-    except NameError:  # an older plugin's annotation that only a type checker can read
-        return text
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+    model = _params_model(strategy_class)
+    if model is None:
         return text
     _refuse_unknown(name, text, model.model_fields)
     try:
@@ -549,6 +373,14 @@ def _params_object(name: str, strategy_class: type[Any], text: dict[str, str]) -
     except ValidationError as error:
         key = ".".join(map(str, error.errors()[0]["loc"]))
         raise StrategyError(f"strategy {name}: parameter {key}: {_reason(error)}") from error
+
+
+def _params_model(strategy_class: type[Any]) -> type[BaseModel] | None:
+    try:
+        model = get_type_hints(strategy_class.__init__).get("params")
+    except NameError:  # an older plugin's annotation that only a type checker can read
+        return None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
 def _refuse_unknown(name: str, text: dict[str, str], known: Mapping[str, object]) -> None:
@@ -559,3 +391,132 @@ def _refuse_unknown(name: str, text: dict[str, str], known: Mapping[str, object]
 
 def _reason(error: ValidationError) -> str:
     return error.errors(include_url=False)[0]["msg"]
+
+
+# ---------------------------------------------------------------------------------------------------- showing what there is
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """`default` None: it must be given. `bounds`: what it may be, in words; empty when its type says it all."""
+
+    name: str
+    kind: str
+    default: str | None
+    bounds: str
+
+    def __str__(self) -> str:
+        default = "" if self.default is None else f" = {self.default}"
+        bounds = f" ({self.bounds})" if self.bounds else ""
+        return f"{self.name}: {self.kind}{default}{bounds}"
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """What a strategy says of itself: idea and source are the first and the last (`Source: …`) paragraph of its docstring."""
+
+    name: str
+    idea: str
+    source: str
+    parameters: list[Parameter]
+
+
+def describe_strategy(name: str, *, relative_to: Path = Path()) -> Description:
+    """The strategy called `name`, as for `load_strategy`, without making one. Raises StrategyError."""
+    strategy_class = _strategy_class(name, relative_to)
+    text = inspect.cleandoc(strategy_class.__doc__ or "")
+    generated = text.startswith(f"{strategy_class.__name__}(")  # by @dataclass, which repeats the signature
+    paragraphs = [" ".join(each.split()) for each in text.split("\n\n")]
+    source = paragraphs[-1].removeprefix("Source: ") if paragraphs[-1].startswith("Source: ") else ""
+    return Description(name, "" if generated else paragraphs[0], source, list(_parameters(name, strategy_class)))
+
+
+def _parameters(name: str, strategy_class: type[Any]) -> Iterator[Parameter]:
+    keywords = dict(inspect.signature(strategy_class).parameters)
+    if "params" in keywords or any(each.kind is each.VAR_KEYWORD for each in keywords.values()):
+        model = _params_model(strategy_class)
+        schema = model.model_json_schema() if model else {}
+        for key, each in schema.get("properties", {}).items():
+            yield Parameter(key, _kind(each), _default(each.get("default", inspect.Parameter.empty)), _bounds(each))
+        return
+    hints = _hints(name, strategy_class)
+    for key, keyword in keywords.items():
+        if key not in ("trader_id", "rng"):
+            each = _schema(hints.get(key, Any))
+            yield Parameter(key, _kind(each), _default(keyword.default), _bounds(each))
+
+
+def _schema(hint: Any) -> dict[str, Any]:
+    try:
+        return TypeAdapter(hint).json_schema()
+    except PydanticUserError:  # a type of the plugin's own that has no schema
+        return {}
+
+
+_KINDS = {"integer": "int", "number": "float", "boolean": "bool", "string": "text"}
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    return _KINDS.get(schema.get("type", ""), "value")
+
+
+def _default(value: object) -> str | None:
+    return None if value is inspect.Parameter.empty else str(value)
+
+
+def _bounds(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    if "minimum" in schema and "maximum" in schema:
+        return f"{_figure(schema['minimum'])} … {_figure(schema['maximum'])}"
+    signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
+    return ", ".join(f"{sign} {_figure(schema[key])}" for key, sign in signs.items() if key in schema)
+
+
+def _figure(number: float) -> str:
+    return f"{number:.0f}" if number == int(number) else f"{number:g}"
+
+
+def table(descriptions: Sequence[Description], width: int) -> Iterator[str]:
+    """Lines of at most `width` characters: name and parameters on the left, idea and source on the right."""
+    heads = [("strategy and its parameters: type = default (bounds)", "idea and source")]
+    rows = [([each.name, *(f"  {parameter}" for parameter in each.parameters)], _words(each)) for each in descriptions]
+    left = min(max((len(line) for lines, _ in rows for line in lines), default=0), width // 2)
+    left = max(left, min(len(heads[0][0]), width // 2))
+    for lines, words in [([heads[0][0]], [heads[0][1]]), *rows]:
+        column = [piece for line in lines for piece in textwrap.wrap(line, left, subsequent_indent="    ")]
+        beside = [piece for text in words for piece in textwrap.wrap(text, width - left - 2)]
+        yield from (f"{a:{left}}  {b}".rstrip() for a, b in zip_longest(column, beside, fillvalue=""))
+        yield ""
+
+
+def _words(description: Description) -> list[str]:
+    return [description.idea, *([f"Source: {description.source}"] if description.source else [])]
+
+
+WIDTH_WITHOUT_TERMINAL = 130
+NARROWEST = 60
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="bot_strategies.py",
+        description="Show strategies: their idea, where it comes from, and their parameters with type, default and bounds.",
+        epilog="example: python bot_strategies.py maker examples/my_first_bot.py:MyFirstBot",
+    )
+    parser.add_argument("names", metavar="STRATEGY", nargs="*", help="a built-in one, module:Class or path/to/file.py:Class "
+                        "(default: all built-in ones)")  # fmt: skip
+    parser.add_argument("--version", action="version", version=f"botpit {__version__}")
+    options = parser.parse_args(argv)
+    width = shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 0)).columns
+    try:
+        descriptions = [describe_strategy(name) for name in options.names or BUILT_IN]
+    except StrategyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(table(descriptions, max(width, NARROWEST))))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -17,7 +17,9 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parent.parent
 
 STDLIB = "stdlib"
-PURE_ROOMS = frozenset({"exchange", "wire", "gateway", "feed", "mirror", "intake", "rates", "bots", "battle", "prices"})
+PURE_ROOMS = frozenset({
+    "exchange", "wire", "gateway", "feed", "mirror", "intake", "rates", "bots", "strategies", "battle", "prices",
+})
 PROCESSES = ("exchange_server", "market_data_server", "bot_client", "bot_battle_runner", "monitor_client", "exporter")
 _CORE = {STDLIB, "botpit.exchange", "botpit.wire", "botpit.settings", "botpit.rates", "message_schemas"}
 _PURE = {f"botpit.{room}" for room in PURE_ROOMS}
@@ -35,6 +37,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.mirror": {STDLIB, "message_schemas"},
     "botpit.intake": {STDLIB, "message_schemas"},
     "botpit.bots": {STDLIB, "message_schemas", "bot_strategies", "botpit.mirror"},
+    "botpit.strategies": {STDLIB, "pydantic", "message_schemas", "bot_strategies"},
     "botpit.prices": {STDLIB},
     "botpit.journal": {STDLIB, "botpit.exchange"},
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},

@@ -1,24 +1,29 @@
-"""Loading a strategy by its name, its typed parameters, and what the built-in strategies do."""
+"""Loading a strategy by its name, its typed parameters, the table that shows them, and the warning about a slow one."""
 
 from __future__ import annotations
 
+import itertools
+import os
 import random
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from bot_strategies import BUILT_IN, Polled, Strategy, StrategyContext, StrategyError, TimeInForce, load_strategy
-from botpit.battle.config import parse_battle
-from message_schemas import OrderRequest, OrderType, Side
-from tests.bot_stage import Stage, book, snapshot
+import bot_client
+import bot_strategies
+from bot_strategies import BUILT_IN, Polled, Strategy, StrategyContext, StrategyError, describe_strategy, load_strategy
+from botpit.bots import Brain
+from message_schemas import OrderType, Side
+from tests.bot_stage import Stage, book
 
 HOUSE = Path(__file__).resolve().parent.parent
 OLDER_PLUGIN = """
 from __future__ import annotations
 import random
 from bot_strategies import StrategyContext
-from botpit.battle.config import parse_battle
 from message_schemas import OrderRequest, OrderType, Side
 
 class MyStrategy:
@@ -119,7 +124,7 @@ def test_a_file_may_import_its_neighbours_and_hides_nobody_elses(tmp_path, monke
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("mkaer", "strategy mkaer: no built-in of that name (maker, mean_reversion, momentum, random, taker)"),
+        ("mkaer", "strategy mkaer: no built-in of that name (maker, avellaneda_stoikov, grid, "),
         (":Mine", "strategy :Mine: no built-in"),
         ("no/such.py:Mine", "strategy no/such.py:Mine: cannot import no/such.py: FileNotFoundError"),
         ("no_such_module:Mine", "cannot import no_such_module: ModuleNotFoundError: No module named 'no_such_module'"),
@@ -135,6 +140,36 @@ def test_what_cannot_be_had_is_said(tmp_path, name, text):
     with pytest.raises(StrategyError) as refused:
         load(name, tmp_path)
     assert text in str(refused.value) and "\n" not in str(refused.value)
+
+
+def test_a_plugin_is_registered_under_a_name_of_its_own_before_it_runs(tmp_path):
+    write(tmp_path, "plugin.py", "from __future__ import annotations\nimport sys\nfrom dataclasses import dataclass\n"
+          "from bot_strategies import Strategy\nregistered = sys.modules[__name__].__file__\n"
+          "@dataclass(kw_only=True)\nclass Mine(Strategy):\n    size: Lots = 2\nLots = int\n")
+    strategy = load("plugin.py:Mine", tmp_path, size="3")
+    module = sys.modules[type(strategy).__module__]
+    assert strategy.size == 3 and module.registered == str(tmp_path / "plugin.py")
+    assert module.__name__ != "plugin" and "plugin" not in sys.modules
+
+
+def test_a_module_on_pythons_path_is_found_from_any_folder(tmp_path, monkeypatch):
+    write(tmp_path / "on_the_path", "a_plugin_on_the_path.py", OLDER_PLUGIN)
+    monkeypatch.syspath_prepend(tmp_path / "on_the_path")
+    assert load("a_plugin_on_the_path:MyStrategy", tmp_path)
+
+
+def test_a_plugin_may_build_on_a_dataclass_of_another_file(tmp_path):
+    write(tmp_path, "mine.py", "from __future__ import annotations\nfrom dataclasses import dataclass\n"
+          "from bot_strategies import Maker\n"
+          "Lots = str\n@dataclass(kw_only=True)\nclass Mine(Maker):\n    colour: Lots = 'red'\n")  # fmt: skip
+    strategy = load("mine.py:Mine", tmp_path, size="3", colour="4")
+    assert (strategy.size, strategy.colour) == (3, "4")
+
+
+def test_a_plugin_is_read_once_whatever_way_it_is_named(tmp_path):
+    write(tmp_path, "once.py", OLDER_PLUGIN)
+    first, second = load("once.py:MyStrategy", tmp_path), load(f"{tmp_path}/../{tmp_path.name}/once.py:MyStrategy")
+    assert type(first.plugin) is type(second.plugin)
 
 
 def test_a_file_that_fails_is_read_again_when_it_is_mended(tmp_path):
@@ -202,200 +237,148 @@ def test_parameters_may_be_a_pydantic_model(tmp_path):
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_a_built_in_refuses_what_it_does_not_know(name):
-    assert load(name)
-    assert load(name.upper(), max_position=10).max_position == 10
+    first = describe_strategy(name).parameters[0]
+    assert load(name.upper(), **{first.name: first.default})
     with pytest.raises(StrategyError, match="unknown parameter colour"):
         load(name, colour="red")
-    with pytest.raises(StrategyError, match="parameter max_position=0"):
-        load(name, max_position=0)
+
+
+@pytest.mark.parametrize("name", sorted(BUILT_IN))
+def test_each_parameter_of_a_built_in_has_a_default_within_its_bounds_and_holds_them(name):
+    for parameter in describe_strategy(name).parameters:
+        assert parameter.default is not None and parameter.bounds, parameter
+        assert load(name, **{parameter.name: parameter.default})
+        for beyond in ("-1", "1e300", "some"):
+            with pytest.raises(StrategyError, match=f"parameter {parameter.name}={beyond}"):
+                load(name, **{parameter.name: beyond})
+
+
+def test_the_built_in_classes_can_be_had_from_the_vocabulary():
+    assert isinstance(load("bot_strategies:Maker", levels=3), bot_strategies.Maker)
+    with pytest.raises(AttributeError, match="module bot_strategies has no attribute Shaker"):
+        _ = bot_strategies.Shaker
+
+
+# ------------------------------------------------------------------------------------------------------------- the table
+
+
+def shown(*flags: str, folder: Path = HOUSE) -> subprocess.CompletedProcess[str]:
+    """What the program says without a terminal."""
+    return subprocess.run(
+        [sys.executable, str(HOUSE / "bot_strategies.py"), *flags], cwd=folder, capture_output=True, text=True, timeout=60,
+        stdin=subprocess.DEVNULL, env={key: value for key, value in os.environ.items() if key != "COLUMNS"},
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))
 def test_a_built_in_says_its_idea_and_where_it_comes_from(name):
-    assert "Idea: " in BUILT_IN[name].__doc__ and any(character.isdigit() for character in BUILT_IN[name].__doc__)
+    told = describe_strategy(name)
+    assert told.idea.endswith(".") and not told.idea.startswith("Source")
+    assert any(character.isdigit() for character in told.source)
 
 
-# --------------------------------------------------------------------------------------------------- built-in strategies
+def test_the_table_shows_every_built_in_with_its_parameters_in_plain_lines():
+    table = shown()
+    assert (table.returncode, table.stderr) == (0, "")
+    lines = table.stdout.splitlines()
+    assert "\x1b" not in table.stdout and max(map(len, lines)) <= 130
+    assert [line.split()[0] for line in lines[1:] if line[:1].strip()] == list(BUILT_IN)
+    assert "  levels: int = 5 (1 … 50)  " in table.stdout
+    assert "  side: text = buy (buy, sell)  " in table.stdout
+    assert "  Source: Gode and Sunder, " in table.stdout
 
 
-class Market(Stage):
-    """A stage whose exchange takes every order; `tick` is 0.05, the mark 100.00."""
-
-    def __init__(self, name: str, position: int = 0, **params: object) -> None:
-        super().__init__(load(name, **params))
-        self.logs_in(position=position)
-        self.sees(snapshot())
-        self.seq = 0
-
-    def shows(self, bids, asks) -> None:
-        self.seq += 1
-        self.sees(book(bids, asks, seq=self.seq, timestamp=2_000 + self.seq))
-
-    def accepts_all(self) -> list[str]:
-        """Let it decide once and take its orders; what it did in words."""
-        words = []
-        for request in self.decides():
-            if isinstance(request, OrderRequest):
-                words.append(f"{request.side} {request.qty} at {request.price}")
-                if request.time_in_force is None:
-                    self.accepts(request, order_id=self.account_seq + 1)
-                else:
-                    self.ended(request)
-            else:
-                words.append(f"cancel {request.client_order_id}")
-        return words
-
-    def ended(self, request: OrderRequest) -> None:
-        self.accepts(request, order_id=self.account_seq + 1)
-        self.cancelled(self.desk.orders[-1], "ioc")
+def test_the_table_fits_a_narrow_terminal(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert bot_strategies.main([]) == 0
+    assert max(map(len, capsys.readouterr().out.splitlines())) <= 80
 
 
-def test_a_maker_quotes_both_sides_of_the_mark_in_an_empty_book():
-    market = Market("maker", levels=2, size=5, half_spread_ticks=2, step_ticks=3)
-    assert market.accepts_all() == [
-        "buy 5 at 99.9", "buy 5 at 99.75", "sell 5 at 100.1", "sell 5 at 100.25",
-    ]
-    assert market.accepts_all() == [], "it leaves good quotes where they are"
-    assert all(request.post_only for request in market.sent if isinstance(request, OrderRequest))
+PLAIN = '''
+class Plain(Strategy):
+    """Waits
+    and sees.
+
+    Source: nobody.
+    """
+    def __init__(self, *, rng, edge: float, size: Annotated[int, Field(gt=0)] = 3, odd: slice = None, bare=1): ...
+'''
 
 
-def test_a_maker_leans_against_its_inventory():
-    quotes = Market("maker", position=10, levels=1, half_spread_ticks=2, skew=0.5).accepts_all()
-    assert quotes == ["buy 5 at 99.65", "sell 5 at 99.85"]
-    quotes = Market("maker", position=-10, levels=1, half_spread_ticks=2, skew=0.5).accepts_all()
-    assert quotes == ["buy 5 at 100.15", "sell 5 at 100.35"]
-
-
-def test_a_maker_never_quotes_through_the_other_side():
-    market = Market("maker", position=-40, levels=1, half_spread_ticks=1, skew=0.5)
-    market.shows([(99.95, 3)], [(100.05, 3)])
-    assert market.accepts_all()[0] == "buy 5 at 100.0"
-
-
-def test_a_maker_cancels_stale_quotes_and_keeps_the_others():
-    market = Market("maker", levels=2, half_spread_ticks=1, step_ticks=2, refresh=1)
-    assert market.accepts_all() == ["buy 5 at 99.95", "buy 5 at 99.85", "sell 5 at 100.05", "sell 5 at 100.15"]
-    ids = {f"{order.side} {order.price}": order.client_order_id for order in market.desk.orders}
-    market.shows([(100.0, 9)], [(100.2, 9)])
-    assert market.accepts_all() == [
-        f"cancel {ids['buy 99.85']}", "buy 5 at 100.05", f"cancel {ids['sell 100.05']}", "sell 5 at 100.25",
+def test_the_table_shows_a_plugin_from_another_folder(tmp_path):
+    name = plugin(tmp_path, MODELLED + PLAIN)
+    lines = shown(name, folder=tmp_path).stdout.splitlines()
+    assert lines[2:5] == ["plugin.py:Mine", "  size: int (> 0)", "  edge: float = 0.5"]
+    told = describe_strategy("plugin.py:Plain", relative_to=tmp_path)
+    assert (told.idea, told.source) == ("Waits and sees.", "nobody.")
+    assert [str(each) for each in told.parameters] == [
+        "edge: float", "size: int = 3 (> 0)", "odd: value = None", "bare: value = 1",
     ]
 
 
-def test_a_maker_stays_within_its_position():
-    assert Market("maker", position=18, levels=3, size=5, max_position=20, skew=0).accepts_all() == [
-        "buy 2 at 99.9", "sell 5 at 100.1", "sell 5 at 100.15", "sell 5 at 100.2",
+def test_a_plugin_that_says_nothing_is_shown_by_its_name(tmp_path):
+    bare = "from dataclasses import dataclass\n@dataclass\nclass Bare:\n    size: int = 1\n"
+    write(tmp_path, "older.py", OLDER_PLUGIN + bare)
+    assert describe_strategy("older.py:MyStrategy", relative_to=tmp_path) == bot_strategies.Description(
+        "older.py:MyStrategy", "", "", []
+    )
+    assert describe_strategy("older.py:Bare", relative_to=tmp_path).idea == "", "the signature is no idea"
+
+
+def test_the_table_names_what_it_cannot_show():
+    refused = shown("mkaer")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert refused.stderr.startswith("error: strategy mkaer: no built-in of that name")
+
+
+def test_the_table_explains_itself():
+    assert "example: python bot_strategies.py" in shown("--help").stdout
+    assert shown("--version").stdout.startswith("botpit ")
+
+
+# --------------------------------------------------------------------------------------------------------- slow callbacks
+
+
+class Ponderous(Strategy):
+    """Thinks as long as the test says, on a clock that nobody else moves."""
+
+    now_s = 0.0
+    thinks_s = 0.0
+
+    def on_book(self, market):
+        self.now_s += self.thinks_s
+        if self.thinks_s > 5:
+            raise RuntimeError("too much")
+
+
+def on_stage(strategy: Strategy, clock_s) -> Stage:
+    stage = Stage(strategy)
+    stage.brain = Brain(strategy, trader_id="alice", clock_s=clock_s)
+    stage.desk = stage.brain.desk
+    return stage.opens()
+
+
+def test_a_callback_longer_than_a_second_is_told_by_the_strategys_and_the_hooks_name():
+    strategy = Ponderous()
+    stage = on_stage(strategy, lambda: strategy.now_s)
+    for seq, strategy.thinks_s in enumerate((0.0, 1.0, 1.25, 6.0), start=1):
+        stage.sees(book([(99.0, seq)], [], seq=seq))
+    assert [(trouble.what, trouble.details) for trouble in stage.troubles] == [
+        ("slow callback", {"strategy": "Ponderous", "hook": "on_book", "took_s": 1.25}),
+        ("strategy crashed", {"hook": "on_book"}),
+        ("slow callback", {"strategy": "Ponderous", "hook": "on_book", "took_s": 6.0}),
     ]
+    assert not any(trouble.routine for trouble in stage.troubles), "it is a warning"
 
 
-def test_a_taker_works_its_orders_off_in_one_direction_and_within_its_position():
-    market = Market("taker", activity=1, size=2, slices=50, max_position=4)
-    market.shows([(99.0, 50)], [(101.0, 50)])
-    words = [word for _ in range(8) for word in market.accepts_all()]
-    assert len(words) == 8 and len({word.split()[0] for word in words}) == 1
-    assert {int(word.split()[1]) for word in words} <= {1, 2, 3, 4}
+def test_a_slow_plugin_of_the_older_framework_is_told_by_its_own_name(tmp_path):
+    write(tmp_path, "older.py", OLDER_PLUGIN)
+    ticks = itertools.count(step=2.0)
+    stage = on_stage(load("older.py:MyStrategy", tmp_path), lambda: next(ticks))
+    stage.decides()
+    assert stage.troubles[-1].details == {"strategy": "MyStrategy", "hook": "next_order", "took_s": 2.0}
 
 
-def test_a_taker_with_a_full_position_turns_back():
-    market = Market("taker", position=60, activity=1, slices=1, size=1, max_position=60)
-    market.shows([(99.0, 50)], [(101.0, 50)])
-    assert {market.strategy._draw_side(60) for _ in range(50)} == {"sell"}
-    assert market.accepts_all()[0].startswith("sell")
-
-
-def test_a_taker_waits_while_nobody_stands_there():
-    assert Market("taker", activity=1).accepts_all() == []
-
-
-def test_a_random_trader_offers_less_than_a_lot_is_worth_and_asks_for_more():
-    market = Market("random", width_ticks=4, max_orders=100, max_position=10_000)
-    for _ in range(100):
-        market.accepts_all()
-    bids = [order.price for order in market.desk.orders if order.side == "buy"]
-    asks = [order.price for order in market.desk.orders if order.side == "sell"]
-    assert len(bids) > 20 and sum(bids) / len(bids) < 99.95
-    assert len(asks) > 20 and sum(asks) / len(asks) > 100.05
-
-
-def test_a_random_trader_never_orders_more_than_it_may_hold():
-    market = Market("random", max_orders=100, max_position=5, position=5)
-    for _ in range(100):
-        market.accepts_all()
-    assert {order.side for order in market.desk.orders} == {"sell"}
-    assert sum(order.qty for order in market.desk.orders) == 10
-
-
-def test_a_random_trader_cancels_its_oldest_order_when_it_has_enough():
-    market = Market("random", max_orders=2)
-    market.accepts_all(), market.accepts_all()
-    oldest = market.desk.orders[0]
-    assert market.accepts_all() == [f"cancel {oldest.client_order_id}"]
-
-
-def test_momentum_follows_the_trend_and_keeps_its_position_while_there_is_none():
-    market = Market("momentum", fast=1, slow=3, size=3, max_position=10)
-    for middle in (100.0, 100.0, 100.5):
-        market.shows([(middle - 0.05, 9)], [(middle + 0.05, 9)])
-        words = market.accepts_all()
-    assert words == ["buy 3 at 100.55"]
-    for _ in range(20):
-        market.shows([(100.45, 9)], [(100.55, 9)])
-        words = market.accepts_all()
-    assert words == ["buy 3 at 100.55"]
-    market.shows([(99.45, 9)], [(99.55, 9)])
-    assert market.accepts_all() == ["sell 3 at 99.45"]
-
-
-def test_mean_reversion_sells_what_stands_far_above_its_mean_and_goes_flat_on_the_way_back():
-    market = Market("mean_reversion", window=4, entry=1.2, exit=0.5, size=3, position=-2)
-    for middle in (200.0, 100.0, 100.0, 100.0, 102.0):
-        market.shows([(middle - 0.05, 9)], [(middle + 0.05, 9)])
-        words = market.accepts_all()
-    assert words == ["sell 3 at 101.95"]
-    for middle in (100.0, 102.0, 100.0, 101.0):
-        market.shows([(middle - 0.05, 9)], [(middle + 0.05, 9)])
-        words = market.accepts_all()
-    assert words == ["buy 2 at 101.05"]
-
-
-def test_the_first_bot_of_the_examples_has_eight_lines_and_trades():
-    path = HOUSE / "examples" / "my_first_bot.py"
-    text = path.read_text().split('"""')[2]
-    assert len([line for line in text.splitlines() if line.strip()]) == 8
-    market = Market(f"{path}:MyFirstBot")
-    market.shows([(99.0, 9), (98.0, 9)], [(101.0, 10)])
-    assert market.accepts_all() == ["buy 2 at None"]
-    market.shows([(99.0, 9)], [(101.0, 10)])
-    assert market.accepts_all() == ["sell 2 at None"]
-
-
-def test_the_shipped_battle_has_bots_of_every_kind_that_can_be_made():
-    made = parse_battle((HOUSE / "bots_config.json").read_text(), lambda bot: load(bot.strategy, **bot.strategy_params))
-    bots = made.all_bots()
-    assert len(bots) >= 8 and {bot.strategy for bot in bots} == set(BUILT_IN)
-    assert len({bot.seed for bot in bots}) == len(bots)
-
-
-@pytest.mark.parametrize("name", ["taker", "momentum", "mean_reversion"])
-def test_takers_leave_nothing_in_the_book_and_wait_for_their_answer(name):
-    quick = {"taker": {"activity": 1}, "momentum": {"fast": 1, "slow": 2}, "mean_reversion": {"window": 2, "entry": 0.5}}[name]
-    market = Market(name, **quick)
-    market.shows([(99.0, 9)], [(99.1, 9)])
-    market.accepts_all()
-    market.shows([(101.0, 9)], [(101.1, 9)])
-    requests = market.decides()
-    assert [request.time_in_force for request in requests] == [TimeInForce.IOC]
-    assert market.decides() == []
-
-
-@pytest.mark.parametrize("name", sorted(BUILT_IN))
-def test_the_same_seed_does_the_same(name):
-    def told() -> list[str]:
-        market = Market(name)
-        words = []
-        for step in range(60):
-            market.shows([(99.9 + step % 7 * 0.05, 9)], [(100.3 + step % 7 * 0.05, 9)])
-            words += market.accepts_all()
-        return words
-
-    assert told() == told() != []
+def test_the_bots_process_hands_its_clock_in():
+    bot = bot_client.make_bot(bot_client.parse_options(["--trader-id", "alice"]))
+    assert bot.brain._clock_s is time.monotonic

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 
-from bot_strategies import Strategy
+from bot_strategies import Polled, Strategy
 from botpit.bots.desk import Desk, Output, Trouble
 from message_schemas import (
     Account,
@@ -45,6 +45,8 @@ from message_schemas import (
 
 MAX_CRASHES_IN_A_ROW = 10
 """So many crashes of one hook without a success in between end the bot."""
+SLOW_CALLBACK_S = 1.0
+"""A hook that takes longer is told by name: meanwhile the bot hears nothing, neither fills nor prices."""
 HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "on_stop", "next_order")
 START_ANEW = ("seq_ahead", "too_old", "other_market")
 """Why an exchange cannot go on where we stopped; the answer is a login that asks for nothing of before."""
@@ -64,15 +66,17 @@ class Brain:
     """A strategy in conversation with exchange (the gateway) and relay (the feed).
 
     Every method that takes news returns the outputs they cause, in order. `failed`: the strategy crashed too often, stop the bot.
-    `finished`: after `stop`, nothing more is to be waited for.
+    `finished`: after `stop`, nothing more is to be waited for. `clock_s` measures how long the strategy thinks, in seconds from
+    anywhere; without one, as in a simulation, where time stands still meanwhile, no thought takes long.
     """
 
-    def __init__(self, strategy: Strategy, *, trader_id: str) -> None:
+    def __init__(self, strategy: Strategy, *, trader_id: str, clock_s: Callable[[], float] = lambda: 0.0) -> None:
         self.desk = Desk(trader_id)
         self.counts = Counts()
         self.failed = False
         self.finished = False
         self._strategy = strategy
+        self._clock_s = clock_s
         self._hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
         self._crashes: Counter[str] = Counter()
         self._market_id: str | None = None
@@ -255,6 +259,7 @@ class Brain:
         """Ask the strategy, if it has begun and cares; what it raises is told, never passed on."""
         if hook not in self._hooks or not self._begun() or (self.failed and hook != "on_stop"):
             return
+        began_s = self._clock_s()
         try:
             ask()
         except Exception as error:
@@ -263,6 +268,13 @@ class Brain:
             self.failed = self.failed or self._crashes[hook] >= MAX_CRASHES_IN_A_ROW
         else:
             self._crashes[hook] = 0
+        self._note_slow(hook, self._clock_s() - began_s)
+
+    def _note_slow(self, hook: str, took_s: float) -> None:
+        if took_s > SLOW_CALLBACK_S:
+            mind = self._strategy.plugin if isinstance(self._strategy, Polled) else self._strategy
+            told = {"strategy": type(mind).__name__, "hook": hook, "took_s": round(took_s, 3)}
+            self.desk.outbox.append(Trouble("slow callback", told))
 
 
 def request_text(request: TradingRequest | SubscribeRequest) -> str:

@@ -1,0 +1,183 @@
+"""Every bot of examples/ trades: as real processes against a real exchange, each until the feed has told a trade of its own.
+
+The bots are run as their docstrings say, from another folder than the repository. What trades is read off the exchange's own
+events, so that the wire itself is the witness and no bot's word is taken for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from websockets.sync.client import connect
+
+from bot_strategies import StrategyError, describe_strategy
+from tests.processes.running import HOUSE, PATIENCE_S, Running, exchange, relay, running
+from tests.test_builtin_strategies import Market, load
+
+EXAMPLES = HOUSE / "examples"
+MAX_BYTES = 16 * 2**20
+
+
+class Floor:
+    """An exchange and a relay with two makers and a taker, so that whoever comes finds somebody to trade with."""
+
+    def __init__(self, gateway_uri: str, feed_uri: str, events_uri: str) -> None:
+        self.uris = (f"--order-gateway-uri={gateway_uri}", f"--market-data-uri={feed_uri}")
+        self.gateway_uri, self.feed_uri, self.events_uri = gateway_uri, feed_uri, events_uri
+
+    def wait_for_trades_of(self, *traders: str) -> None:
+        missing = set(traders)
+        with connect(self.events_uri, max_size=MAX_BYTES) as events:
+            while missing:
+                message = json.loads(events.recv(timeout=PATIENCE_S))
+                if message["type"] == "trade":
+                    missing -= {message["buy_trader_id"], message["sell_trader_id"]}
+
+    def bot(self, trader_id: str, strategy: str, *params: str, folder: Path):
+        flags = (f"--trader-id={trader_id}", f"--strategy={strategy}", "--decision-interval=0.05", *self.uris)
+        return running("bot_client.py", *flags, *(f"--strategy-param={each}" for each in params), folder=folder)
+
+
+@pytest.fixture(scope="module")
+def floor(tmp_path_factory) -> Iterator[Floor]:
+    folder = tmp_path_factory.mktemp("floor")
+    with exchange(folder) as house, relay(folder, house.events) as (_, port), contextlib.ExitStack() as bots:
+        floor = Floor(house.orders, f"ws://127.0.0.1:{port}", house.events)
+        bots.enter_context(floor.bot("maker", "maker", folder=folder))
+        bots.enter_context(floor.bot("taker", "taker", "activity=1", folder=folder))
+        bots.enter_context(floor.bot("noise", "random", folder=folder))
+        floor.wait_for_trades_of("maker", "taker")
+        yield floor
+
+
+@pytest.mark.parametrize(
+    "name", ["my_first_bot.py:MyFirstBot", "event_driven_maker.py:EventDrivenMaker", "parameter_model.py:ChannelTrader"]
+)
+def test_an_example_bot_trades_and_stops_cleanly(floor, tmp_path, name):
+    with floor.bot(name, str(EXAMPLES / name), folder=tmp_path) as bot:
+        floor.wait_for_trades_of(name)
+        assert bot.stops(signal.SIGINT) == 0
+    faults = ("strategy crashed", "price off the tick", "slow callback", "Traceback")
+    assert not [line for line in bot.lines if any(fault in line for fault in faults)], bot.lines
+
+
+def test_the_bot_without_our_library_trades(floor, tmp_path):
+    flags = ("--trader-id=plain", *floor.uris)
+    with running("examples/plain_websockets.py", *flags, folder=tmp_path) as bot:
+        floor.wait_for_trades_of("plain")
+        assert (bot.stops(signal.SIGINT), bot.lines) == (0, [])
+
+
+def test_the_bot_without_our_library_imports_nothing_of_ours():
+    imported = re.findall(r"^(?:from|import) (\w+)", (EXAMPLES / "plain_websockets.py").read_text(), re.MULTILINE)
+    ours = {path.stem for path in HOUSE.glob("*.py")} | {"botpit"}
+    assert "websockets" in imported and not ours & set(imported)
+
+
+def node() -> list[str]:
+    """The command that runs Node with a WebSocket; skips where there is none."""
+    program = shutil.which("node")
+    if program is None:
+        pytest.skip("Node is not installed")
+    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=PATIENCE_S).stdout.strip()
+    major = int(version.lstrip("v").split(".")[0])
+    if major < 20:
+        pytest.skip(f"Node {version} has no WebSocket: 20 or newer is needed")
+    return [program] if major >= 22 else [program, "--experimental-websocket"]
+
+
+@contextmanager
+def running_javascript(*argv: str, folder: Path) -> Iterator[Running]:
+    popen = subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                             text=True, start_new_session=True, env=os.environ | {"NODE_NO_WARNINGS": "1"})  # fmt: skip
+    process = Running(popen)
+    try:
+        yield process
+    finally:
+        popen.kill()
+        process.ends()
+
+
+def test_the_bot_in_javascript_trades(floor, tmp_path):
+    script = str(EXAMPLES / "javascript_bot.mjs")
+    with running_javascript(*node(), script, "javascript", floor.gateway_uri, floor.feed_uri, folder=tmp_path) as bot:
+        floor.wait_for_trades_of("javascript")
+        assert bot.stops(signal.SIGINT) == 0
+    assert not [line for line in bot.lines if not line.startswith("refused: ")], bot.lines
+
+
+def test_a_javascript_bot_that_reaches_nobody_says_so(tmp_path):
+    with running_javascript(*node(), str(EXAMPLES / "javascript_bot.mjs"), "x", "ws://127.0.0.1:1", "ws://127.0.0.1:1",
+                            folder=tmp_path) as bot:  # fmt: skip
+        assert "error: no connection to ws://127.0.0.1:1" in bot.logs("no connection")
+        assert bot.ends() == 1
+
+
+def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(floor, tmp_path):
+    """By file, by module, by module of a package: `tmp_path/battle` has the config, the runner works in `tmp_path`."""
+    folder = tmp_path / "battle"
+    (folder / "rooms").mkdir(parents=True)
+    for name in ("my_first_bot.py", "event_driven_maker.py", "parameter_model.py"):
+        shutil.copy(EXAMPLES / name, folder / "rooms" / name)
+    shutil.copy(EXAMPLES / "parameter_model.py", folder / "beside_the_config.py")
+    names = {
+        "by-file": "rooms/my_first_bot.py:MyFirstBot",
+        "by-package": "rooms.event_driven_maker:EventDrivenMaker",
+        "by-module": "beside_the_config:ChannelTrader",
+        "built-in": "value",
+    }
+    bots = [{"trader_id": trader, "strategy": strategy, "decision_interval": 0.05} for trader, strategy in names.items()]
+    uris = {"market_data_uri": floor.feed_uri, "order_gateway_uri": floor.gateway_uri}
+    (folder / "bots.json").write_text(json.dumps({**uris, "bots": bots}))
+    with running("bot_battle_runner.py", "--config", "battle/bots.json", folder=tmp_path) as battle:
+        floor.wait_for_trades_of(*names)
+        assert battle.stops(signal.SIGINT) == 0
+    assert {each["exit_code"] for each in json.loads((tmp_path / "results.json").read_text())["bots"]} == {0}
+
+
+# --------------------------------------------------------------------------------------------------- what each example shows
+
+
+def test_the_first_bot_has_eight_lines_and_sides_with_the_heavier_half():
+    path = EXAMPLES / "my_first_bot.py"
+    text = path.read_text().split('"""')[2]
+    assert len([line for line in text.splitlines() if line.strip()]) == 8
+    market = Market(f"{path}:MyFirstBot")
+    market.shows([(99.0, 9), (98.0, 9)], [(101.0, 10)])
+    assert market.accepts_all() == ["buy 2 at None"]
+    market.shows([(99.0, 9)], [(101.0, 10)])
+    assert market.accepts_all() == ["sell 2 at None"]
+
+
+def test_the_event_driven_maker_acts_on_the_book_and_on_its_fills():
+    market = Market(f"{EXAMPLES / 'event_driven_maker.py'}:EventDrivenMaker", lots_per_tick=1)
+    assert market.accepts_all() == [], "no timer"
+    market.answers(market.sent[-2:])  # what it did at the start
+    assert [(order.side, order.price) for order in market.desk.orders] == [("buy", 99.85), ("sell", 100.15)]
+    assert market.shows([(99.5, 9)], [(100.5, 9)]) == ["replace by 99.55", "replace by 100.45"]
+    bid = market.desk.orders[0]
+    words = market.answers(market.fills(bid, 2))
+    assert words == ["buy 2 at 99.45"], "two lots held: two ticks lower"
+
+
+def test_the_channel_trader_buys_low_and_sells_high_and_knows_its_parameters():
+    name = f"{EXAMPLES / 'parameter_model.py'}:ChannelTrader"
+    market = Market(name, window=2, size=3)
+    for middle in (100.0, 101.0, 100.5):
+        market.shows([(middle - 0.5, 9)], [(middle + 0.5, 9)])
+        assert market.accepts_all() == []
+    market.shows([(99.0, 9)], [(100.0, 9)])
+    assert market.accepts_all() == ["buy 3 at None"]
+    assert str(describe_strategy(name).parameters[0]) == "window: int = 10 (2 … 1000)"
+    with pytest.raises(StrategyError, match="size 30 is more than max_position 20"):
+        load(name, size=30)
