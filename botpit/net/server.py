@@ -66,7 +66,7 @@ class Server:
         self.settings = settings
         self.reception = reception
         self._stopping = False
-        self._doors: set[_Door] = set()
+        self._doors: dict[_Door, None] = {}
         self._per_address: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
@@ -101,21 +101,33 @@ class Server:
 
     def admit(self, door: _Door) -> bool:
         """Count a new socket; False when its address has its share already, or when the server is stopping."""
-        if self._stopping or self._per_address[door.address] >= self.settings.max_connections_per_address:
+        is_full = self._per_address[door.address] >= self.settings.max_connections_per_address
+        if self._stopping or (is_full and not self._make_room(door.address)):
             return False
         self._per_address[door.address] += 1
-        self._doors.add(door)
+        self._doors[door] = None
         self._empty.clear()
         return True
 
     def forget(self, door: _Door) -> None:
         """An admitted socket is gone."""
-        self._doors.discard(door)
+        if door not in self._doors:
+            return
+        del self._doors[door]
         self._per_address[door.address] -= 1
         if not self._per_address[door.address]:
             del self._per_address[door.address]
         if not self._doors:
             self._empty.set()
+
+    def _make_room(self, address: str) -> bool:
+        """Drop the address's oldest socket that has not finished its handshake: who only dials cannot lock the others out."""
+        idle = next((door for door in self._doors if door.address == address and not door.connection.upgraded), None)
+        if idle is None:
+            return False
+        self.forget(idle)
+        idle.transport.abort()
+        return True
 
     def _close_all(self, code: int, reason: str) -> None:
         for door in tuple(self._doors):

@@ -138,9 +138,9 @@ async def test_frames_may_come_with_the_handshake() -> None:
 
 
 @on_both_loops
-async def test_an_address_has_no_more_sockets_than_its_share_even_before_their_handshake() -> None:
+async def test_an_address_has_no_more_sockets_than_its_share() -> None:
     async with house(max_connections_per_address=2) as here:
-        first, second = await here.dial(), await here.open()
+        first, second = await here.open(), await here.open()
         third = await here.dial()
         status, _, body = await third.answer()
         assert (status, body) == (503, b"too many connections\n")
@@ -151,5 +151,23 @@ async def test_an_address_has_no_more_sockets_than_its_share_even_before_their_h
         fourth.sends(text("order"))
         assert await fourth.gets() == (TEXT, b"heard 5")
         first.writer.close()
+
+
+@on_both_loops
+async def test_who_only_dials_takes_nobodys_place() -> None:
+    """Sockets count from when they are made; past the share, the oldest that has not finished its handshake has to go."""
+    async with house(max_connections_per_address=3) as here:
+        dialled = [await here.dial() for _ in range(3)]
+        member = await here.open()
+        await dialled[0].reaches_the_end()
+        for _ in range(20):
+            dialled.append(await here.dial())
+        member.sends(text("order"))
+        assert await member.gets() == (TEXT, b"heard 5")
+        for gone in dialled[1:-2]:
+            await gone.reaches_the_end()
+        assert here.server.connections == 1
+        for waiting in dialled[-2:]:
+            waiting.writer.close()
 
 
