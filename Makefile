@@ -15,7 +15,7 @@ LOCKER   := build/locker
 help: ## show this
 	@echo "botpit: a local exchange for trading bots"
 	@echo
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-14s%s\n", $$1, $$2 }'
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1|\2/p' Makefile | awk -F'|' '{ printf "%-16s%s\n", $$1, $$2 }'
 	@echo
 	@echo "  DURATION=20 ends the demo after 20 seconds; ARGS=\"--order-port 7001\" gives it flags; PYTHON=python3.12 makes .venv with that one"
 
