@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from botpit.exchange.accounts import Position
-from botpit.exchange.events import Reason, TradingStatus
+from botpit.exchange.events import Reason
 from botpit.exchange.margin import Prospect, shortfall
 from botpit.exchange.market import Market
 
@@ -43,7 +43,7 @@ def bad_terms(market: Market, terms: Terms) -> Refusal | None:
 
 
 def halted(market: Market) -> Refusal | None:
-    return None if market.status is TradingStatus.OPEN else Refusal(Reason.MARKET_HALTED)
+    return None if market.is_open() else Refusal(Reason.MARKET_HALTED)
 
 
 def bad_price(market: Market, terms: Terms) -> Refusal | None:

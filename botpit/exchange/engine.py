@@ -26,7 +26,6 @@ from botpit.exchange.commands import (
     TimeInForce,
 )
 from botpit.exchange.events import (
-    AllCancelled,
     CancelReason,
     Event,
     LoggedIn,
@@ -164,10 +163,7 @@ class Exchange(Floor):
             record for record in account.open_orders()
             if command.symbol in (None, record.order.symbol) and command.side in (0, record.order.side)
         ]
-        account_seq = len(records) + (account.seq if account else 0)
-        self.events.append(AllCancelled(command.trader, len(records), account_seq, self.now_ns))
-        for record in records:
-            self.take_off(record, CancelReason.REQUESTED)
+        self.cancel_all(command.trader, account.seq if account else 0, records)
 
     # ------------------------------------------------------------------------------------------------------------- replace
 

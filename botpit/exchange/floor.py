@@ -13,6 +13,7 @@ from botpit.exchange.accounts import Account, OrderRecord, Position
 from botpit.exchange.commands import BUY, Open
 from botpit.exchange.events import (
     AccountStatus,
+    AllCancelled,
     CancelReason,
     Event,
     Fill,
@@ -179,6 +180,12 @@ class Floor:
         self._shrink(record, lots)
         self._tell_cancelled(record, lots, reason)
         self._tell_shrunk(record, lots)
+
+    def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> None:
+        """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer that counts them."""
+        self.events.append(AllCancelled(trader, len(records), account_seq + len(records), self.now_ns))
+        for record in records:
+            self.take_off(record, CancelReason.REQUESTED)
 
     def cancel_rest(self, record: OrderRecord, reason: CancelReason) -> None:
         """Cancel what is left of an order that does not rest."""

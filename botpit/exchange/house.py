@@ -5,7 +5,6 @@ The first event of a house command is its answer; a command that cannot be obeye
 
 from __future__ import annotations
 
-from botpit.exchange.accounts import Account
 from botpit.exchange.checks import Refusal, Terms, bad_price
 from botpit.exchange.commands import (
     CancelTrader,
@@ -18,7 +17,7 @@ from botpit.exchange.commands import (
     SetMark,
     Unfreeze,
 )
-from botpit.exchange.events import AllCancelled, CancelReason, MarketStatus, Reason, Rejected, Request, TradingStatus
+from botpit.exchange.events import CancelReason, MarketStatus, Reason, Rejected, Request, TradingStatus
 from botpit.exchange.floor import NS_PER_S, Floor
 from botpit.exchange.liquidation import settle_deficits
 from botpit.exchange.market import Market
@@ -83,16 +82,9 @@ def _about_trader(floor: Floor, command: Freeze | Unfreeze | CancelTrader | Depo
             account.held = isinstance(command, Freeze)
             floor.tell_status(account)
         case CancelTrader():
-            _cancel_all(floor, account)
+            floor.cancel_all(account.trader, account.seq, account.open_orders())
         case Deposit(amount=amount):
             floor.deposit(account, amount)
-
-
-def _cancel_all(floor: Floor, account: Account) -> None:
-    records = account.open_orders()
-    floor.events.append(AllCancelled(account.trader, len(records), account.seq + len(records), floor.now_ns))
-    for record in records:
-        floor.take_off(record, CancelReason.REQUESTED)
 
 
 def _refuse(floor: Floor, refusal: Refusal, trader: str = "", symbol: str = "") -> None:

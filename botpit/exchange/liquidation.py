@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import cmp_to_key
 
 from botpit.exchange.accounts import Account, OrderRecord, Position
-from botpit.exchange.commands import BUY, SELL, Order, TimeInForce
+from botpit.exchange.commands import Order, TimeInForce
 from botpit.exchange.events import CancelReason, Fill, Liquidation, LiquidationReason, Liquidity
 from botpit.exchange.floor import Floor
 from botpit.exchange.margin import (
@@ -125,8 +125,7 @@ def _close_position(floor: Floor, position: Position) -> None:
 def _liquidation_order(floor: Floor, position: Position) -> OrderRecord:
     """An order nobody sent and nobody can name: it has an id, and so has its trader's fill."""
     trader, symbol = position.account.trader, position.market.instrument.symbol
-    side = SELL if position.lots > 0 else BUY
-    return OrderRecord(floor.next_order_id(), Order(trader, symbol, side, 0, None, TimeInForce.IOC), 0, position)
+    return OrderRecord(floor.next_order_id(), Order(trader, symbol, -_sign(position), 0, None, TimeInForce.IOC), 0, position)
 
 
 def _best_opposite(position: Position) -> OrderRecord | None:

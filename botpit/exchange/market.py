@@ -69,7 +69,7 @@ class Market:
     def next_mark(self) -> int:
         """Where the next Tick puts the mark: towards the target, by at most the largest move; nowhere while trading is
         stopped."""
-        if self.status is not TradingStatus.OPEN:
+        if not self.is_open():
             return self.mark
         most = self.instrument.largest_mark_move(self.mark)
         return min(max(self._target(), self.mark - most), self.mark + most)

@@ -114,7 +114,7 @@ MUTANTS = [
     Mutant("frozen may add", "Guards", "checks.py",
            "and prospect.reached() > 0 else None", "and prospect.reached() > 10**9 else None"),
     Mutant("halted mark moves", "Guards", "market.py",
-           "        if self.status is not TradingStatus.OPEN:\n            return self.mark\n", ""),
+           "        if not self.is_open():\n            return self.mark\n", ""),
     Mutant("close at the last mark", "Guards", "market.py",
            "return area // length_ns if length_ns else self.mark", "return self.mark"),
     Mutant("unfreeze thaws margin's freeze", "Guards", "house.py",
