@@ -19,18 +19,24 @@ from pydantic import TypeAdapter, ValidationError
 
 from bot_strategies import BUILT_IN, load_strategy
 from botpit import __version__
-from botpit.bots import Brain, Output, Trouble, request_text
+from botpit.bots import Brain, Counts, Output, ReportError, Trouble, counts_of, report_text, request_text
 from botpit.net.client import Link
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
+from botpit.net.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, CpuLimitReached, Limits, on_cpu_limit
+from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
 from botpit.net.sparingly import Sparingly
-from message_schemas import ClientId, Message, OrderAccepted, SubscribeRequest, parse_messages
+from botpit.net.state_file import StateFile, StateFileError
+from message_schemas import ClientId, LoggedIn, Message, OrderAccepted, OrderRequest, SubscribeRequest, parse_messages
 
 GOODBYE_S = 1.0
 """How long a stopping bot waits for the answer to its cancel_all; losing the connection cancels its orders as well."""
 SUMMARY_S = 10.0
 """Fills are summed up in the log this often."""
+REPORT_S = 0.25
+"""The report is written at most this often, and at each login: no order is sent before its place is on disk."""
 TROUBLE_LINES_PER_S = 10
 """Refused orders, crashes and hints beyond this are counted instead of logged."""
+MEMORY_RESERVE_BYTES = 4 * 2**20
+"""Of a bot whose memory is limited: what its strategy cannot use up."""
 LONGEST_INTERVAL_S = 3_600.0
 EXIT_USAGE, EXIT_STRATEGY = 2, 3
 
@@ -38,11 +44,18 @@ _log = logging.getLogger("bot")
 
 
 class Bot:
-    """A brain on its two links. `over` is set when it is to stop: the strategy has failed, or somebody said so."""
+    """A brain on its two links. `over` is set when it is to stop: the strategy has failed, or somebody said so.
 
-    def __init__(self, brain: Brain, *, gateway_uri: str, feed_uri: str, decision_interval_s: float) -> None:
+    `failure` says what the strategy has done when it has failed. `report` holds the brain's counts.
+    """
+
+    def __init__(
+        self, brain: Brain, *, gateway_uri: str, feed_uri: str, decision_interval_s: float, report: StateFile | None = None
+    ) -> None:
         self.brain = brain
         self.over = asyncio.Event()
+        self.failure = "the strategy crashed too often in a row"
+        self._report = report
         self._said_goodbye = asyncio.Event()
         self._gateway = Link(gateway_uri, on_open=self._greeting, on_frame=self._gateway_frame, on_state=self._gateway_state)
         self._feed = Link(feed_uri, on_open=list, on_frame=self._feed_frame, on_state=self._feed_state)
@@ -56,6 +69,7 @@ class Bot:
             group.create_task(self._gateway.run())
             group.create_task(self._feed.run())
             group.create_task(self._sum_up())
+            group.create_task(self._keep_report())
             while True:
                 await asyncio.sleep(self._decision_interval_s)
                 self._carry_out(self.brain.timer(now_ms()))
@@ -67,12 +81,21 @@ class Bot:
             async with asyncio.timeout(GOODBYE_S):
                 await self._said_goodbye.wait()
 
+    def cpu_limit_reached(self) -> None:
+        """Give the strategy up, whatever it does at this moment. The rest of the way is that of a strategy that failed."""
+        self.failure = "CPU limit reached"
+        self.brain.mind.give_up(CpuLimitReached(self.failure))
+
+    def write_report(self) -> None:
+        if self._report is not None:
+            self._report.keep(report_text(self.brain.desk.trader_id, self.brain.counts))
+
     def summary(self) -> str:
         counts, desk = self.brain.counts, self.brain.desk
         account = {"position": desk.position, "equity": f"{desk.equity:.2f}"} if desk.account_known else {}
         done = {"accepted": counts.accepted, "fills": counts.fills, "lots": counts.filled_qty}
         rejected = {f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())}
-        return fields(**done, **account, rejected=counts.rejected.total(), **rejected)
+        return fields(**done, **account, rejected=counts.rejected.total(), **rejected, **counts.summary())
 
     # ------------------------------------------------------------------------------------------------------------- links
 
@@ -82,6 +105,8 @@ class Bot:
     def _gateway_frame(self, frame: bytes) -> None:
         for message in self._messages(frame):
             self._carry_out(self.brain.gateway_message(message, now_ms()))
+            if isinstance(message, LoggedIn):
+                self.write_report()
             if isinstance(message, OrderAccepted):
                 _log.debug("accepted %s", fields(order_id=message.order_id, client_order_id=message.client_order_id))
 
@@ -116,7 +141,8 @@ class Bot:
                 case SubscribeRequest():
                     self._feed.send(request_text(output))
                 case _:
-                    self._gateway.send(request_text(output))
+                    if self._gateway.send(request_text(output)) and isinstance(output, OrderRequest):
+                        self.brain.handed_over(output)
         if self.brain.failed:
             self.over.set()
         if self.brain.finished:
@@ -138,6 +164,11 @@ class Bot:
                 told = self.brain.counts.fills
                 _log.info("trading %s", self.summary())
 
+    async def _keep_report(self) -> None:
+        while True:
+            await asyncio.sleep(REPORT_S)
+            self.write_report()
+
 
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
@@ -148,14 +179,17 @@ def now_ms() -> int:
 
 async def main(bot: Bot) -> int:
     """Trade until told to stop or until the strategy has failed; returns the exit code."""
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(bot.trade()), group.create_task(stop_when_told(bot))]
-        await bot.over.wait()
-        if bot.brain.failed:
-            _log.error("stopping %s", fields(reason="the strategy crashed too often in a row"))
-        await bot.say_goodbye()
-        for task in tasks:
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(bot.trade()), group.create_task(stop_when_told(bot))]
+            await bot.over.wait()
+            if bot.brain.failed:
+                _log.error("stopping %s", fields(reason=bot.failure))
+            await bot.say_goodbye()
+            for task in tasks:
+                task.cancel()
+    finally:
+        bot.write_report()
     _log.info("stopped %s", bot.summary())
     return EXIT_STRATEGY if bot.brain.failed else 0
 
@@ -170,7 +204,8 @@ def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
         prog="bot_client.py",
         description="Run one trading bot against a botpit exchange.",
         epilog="example: python bot_client.py --trader-id alice --strategy maker --strategy-param levels=3 --seed 7; "
-        "exit codes: 0 stopped, 2 wrong flag, strategy or parameter, 3 the strategy crashed 10 times in a row",
+        "exit codes: 0 stopped, 2 wrong flag, strategy, parameter or report, 3 the strategy crashed 10 times in a row or used up "
+        "its CPU time",
     )
     parser.add_argument("--trader-id", required=True, type=trader_id, help="who trades; letters, digits and _ . : / @ -")
     parser.add_argument("--strategy", default="random", help=f"{', '.join(BUILT_IN)}, module:Class or path/to/file.py:Class "
@@ -182,6 +217,11 @@ def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--decision-interval", metavar="SECONDS", type=interval, default=0.5, help="default: %(default)s")
     parser.add_argument("--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s")
     parser.add_argument("--order-gateway-uri", default="ws://127.0.0.1:9001", help="default: %(default)s")
+    parser.add_argument("--report", metavar="FILE", type=Path,
+                        help="keep counts, fees and latencies in this file; one that is there is gone on from")  # fmt: skip
+    parser.add_argument("--max-cpu-s", metavar="N", type=int, help="stop when so many seconds of CPU time are used up")
+    parser.add_argument("--max-memory-mb", metavar="N", type=int, help=f"MiB of address space, at least {LEAST_MEMORY_MB}")
+    parser.add_argument("--max-open-files", metavar="N", type=int, help=f"files and sockets, at least {LEAST_OPEN_FILES}")
     parser.add_argument("--log-level", type=str.lower, choices=LOG_LEVELS, default="info", help="default: %(default)s")
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")
     return parser.parse_args(argv)
@@ -209,7 +249,8 @@ def name_and_value(text: str) -> tuple[str, str]:
 
 
 def make_bot(options: argparse.Namespace) -> Bot:
-    """Raises StrategyError, or ValueError for an address that is none."""
+    """Raises StrategyError, ReportError, or ValueError for an address that is none."""
+    report = StateFile(options.report) if options.report else None
     strategy = load_strategy(
         options.strategy,
         trader_id=options.trader_id,
@@ -217,24 +258,41 @@ def make_bot(options: argparse.Namespace) -> Bot:
         params=dict(options.strategy_param),
         relative_to=options.strategy_dir,
     )
+    brain = Brain(strategy, trader_id=options.trader_id, clock_s=time.monotonic, counts=counts_so_far(report, options.trader_id))
+    if options.max_memory_mb is not None:
+        brain.mind.reserve_bytes = MEMORY_RESERVE_BYTES
     return Bot(
-        Brain(strategy, trader_id=options.trader_id, clock_s=time.monotonic),
+        brain,
         gateway_uri=options.order_gateway_uri,
         feed_uri=options.market_data_uri,
         decision_interval_s=options.decision_interval,
+        report=report,
     )
+
+
+def counts_so_far(report: StateFile | None, trader_id: str) -> Counts:
+    """What the report holds; nothing yet without one. Raises ReportError."""
+    if report is None:
+        return Counts()
+    try:
+        text = report.read()
+        return Counts() if text is None else counts_of(text, trader_id)
+    except (StateFileError, ReportError) as error:
+        raise ReportError(f"--report {report.path}: {error}") from error
 
 
 def entry() -> int:
     options = parse_options()
     configure_logging(f"bot:{options.trader_id}", options.log_level)
     try:
+        Limits(cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files).impose()
         bot = make_bot(options)
     except ValueError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         _log.debug("which came from", exc_info=error)
         return EXIT_USAGE
     _log.info("started %s", fields(strategy=options.strategy, seed=options.seed, decision_interval=options.decision_interval))
+    on_cpu_limit(bot.cpu_limit_reached)
     return run(lambda: main(bot))
 
 

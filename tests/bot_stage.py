@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot_strategies import OpenOrder, OrderRequest, Strategy
-from botpit.bots import Brain, Trouble
+from botpit.bots import Brain, Counts, Trouble
 from message_schemas import (
     Account,
     AccountPosition,
@@ -63,11 +63,15 @@ class Recorder(Strategy):
 
 
 class Stage:
-    """Alice's bot between an exchange and a relay that say what the test lets them say. The clock stands at `now`."""
+    """Alice's bot between an exchange and a relay that say what the test lets them say.
 
-    def __init__(self, strategy: Strategy | None = None) -> None:
+    The clock stands at `now`, the one that measures how long things take at `clock_s`. A link takes whatever it is given.
+    """
+
+    def __init__(self, strategy: Strategy | None = None, counts: Counts | None = None) -> None:
         self.strategy = strategy or Recorder()
-        self.brain = Brain(self.strategy, trader_id="alice")
+        self.clock_s = 0.0
+        self.brain = Brain(self.strategy, trader_id="alice", clock_s=lambda: self.clock_s, counts=counts)
         self.desk = self.brain.desk
         self.now = 1_000
         self.account_seq = 0
@@ -92,6 +96,9 @@ class Stage:
     def _keep(self, outputs: list[Any]) -> list[Any]:
         self.troubles += [each for each in outputs if isinstance(each, Trouble)]
         requests = [each for each in outputs if not isinstance(each, Trouble)]
+        for each in requests:
+            if isinstance(each, OrderRequest):
+                self.brain.handed_over(each)
         self.sent += requests
         return requests
 
@@ -129,10 +136,10 @@ class Stage:
         return self.hears(OrderRejected(reason=reason, details=details, trader_id="alice", timestamp=self.now,
                                         client_order_id=request.client_order_id, request_id=request.request_id))
 
-    def fills(self, order: OpenOrder, qty: int, liquidity: str = "maker") -> list[Any]:
+    def fills(self, order: OpenOrder, qty: int, liquidity: str = "maker", fee: float = 0.0) -> list[Any]:
         return self.hears(
             Fill(order_id=order.order_id, client_order_id=order.client_order_id, trade_id=1, trader_id="alice", symbol="SIM",
-                 side=order.side, price=order.price, qty=qty, leaves_qty=order.leaves_qty - qty, fee=0.0, liquidity=liquidity,
+                 side=order.side, price=order.price, qty=qty, leaves_qty=order.leaves_qty - qty, fee=fee, liquidity=liquidity,
                  account_seq=self._next_seq(), timestamp=self.now)
         )
 

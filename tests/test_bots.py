@@ -7,9 +7,9 @@ import json
 import pytest
 
 from bot_strategies import OpenOrder, OrderRequest, OrderType, Side, Strategy
-from botpit.bots import request_text
-from botpit.bots.brain import MAX_CRASHES_IN_A_ROW
+from botpit.bots import Counts, request_text
 from botpit.bots.desk import MAX_IN_FLIGHT
+from botpit.bots.mind import MAX_CRASHES_IN_A_ROW
 from message_schemas import (
     AccountRequest,
     AllCancelled,
@@ -23,12 +23,14 @@ from message_schemas import (
     LoggedOut,
     LoginRequest,
     LogoutRequest,
+    OpenOrders,
     OpenOrdersRequest,
     OrderReplaced,
     PositionState,
+    ReplaceRejected,
     SubscribeRequest,
 )
-from tests.bot_stage import SIM, Stage, book, bought, snapshot, state, trade
+from tests.bot_stage import SIM, Recorder, Stage, book, bought, snapshot, state, trade
 
 # -------------------------------------------------------------------------------------------------------------- beginning
 
@@ -391,6 +393,128 @@ def test_it_slows_down_when_told():
     assert len(stage.decides()) == 1
 
 
+# --------------------------------------------------------------------------------------------------------------- counts
+
+
+def test_fills_are_counted_by_liquidity_with_lots_and_fees():
+    stage = Stage().opens()
+    stage.accepts(bought(stage, 9))
+    (order,) = stage.desk.orders
+    stage.fills(order, 2, "maker", fee=-0.1)
+    stage.fills(order, 3, "taker", fee=0.3)
+    stage.fills(order, 1, "adl")
+    stage.fills(order, 3, "maker", fee=-0.1)
+    counts = stage.brain.counts
+    assert (counts.fills, counts.maker_fills, counts.filled_qty, counts.maker_qty, counts.fees) == (4, 2, 9, 5, 0.1)
+    assert (counts.market_id, counts.account_seq) == ("m1", 5)
+    assert counts.maker_share == 5 / 9
+
+
+def test_orders_are_counted_when_they_are_handed_over_and_by_their_answer():
+    stage = Stage().opens()
+    first, second, third = (bought(stage) for _ in range(3))
+    stage.accepts(first)
+    stage.rejects(second, "price_band")
+    assert (stage.brain.counts.sent, stage.brain.counts.accepted, stage.brain.counts.rejected) == (3, 1, {"price_band": 1})
+    stage.brain.gateway_lost()
+    stage.logs_in()
+    stage.accepts(third, repeated=True)
+    assert (stage.brain.counts.sent, stage.brain.counts.accepted) == (3, 1)
+
+
+def test_refused_cancels_are_counted_apart_from_refused_orders_and_replaces():
+    stage = Stage().opens()
+    stage.accepts(bought(stage))
+    (order,) = stage.desk.orders
+    stage.strategy.next = lambda market: (market.cancel(order), market.replace(order, qty=9))
+    cancel, replace = stage.decides()
+    stage.hears(CancelRejected(reason="already_closed", timestamp=1_000, request_id=cancel.request_id))
+    stage.hears(ReplaceRejected(reason="market_halted", timestamp=1_000, request_id=replace.request_id))
+    counts = stage.brain.counts
+    assert (counts.cancel_rejected, counts.rejected) == ({"already_closed": 1}, {"market_halted": 1})
+
+
+def test_the_latency_of_an_order_is_from_handing_it_over_until_its_answer_is_taken():
+    stage = Stage().opens()
+    stage.clock_s = 5.0
+    slow, quick, refused = (bought(stage) for _ in range(3))
+    stage.clock_s = 5.000127
+    stage.accepts(quick)
+    stage.clock_s = 5.000255
+    stage.rejects(refused, "price_band")
+    stage.clock_s = 5.004095
+    stage.accepts(slow)
+    latency = stage.brain.counts.latency
+    assert (latency.count, latency.buckets()) == (3, [(128.0, 1), (256.0, 1), (4096.0, 1)])
+
+
+def test_what_is_no_order_or_has_no_answer_has_no_latency():
+    stage = Stage().opens()
+    order = bought(stage)
+    stage.brain.gateway_lost()
+    stage.logs_in()
+    stage.accepts(order)  # an event of the past by now, whatever number it bears
+    stage.strategy.next = lambda market: market.cancel_all()
+    (cancel,) = stage.decides()
+    stage.hears(AllCancelled(trader_id="alice", count=0, account_seq=2, timestamp=1_000, request_id=cancel.request_id))
+    assert stage.brain.counts.latency.count == 0
+
+
+def test_crashes_and_slow_callbacks_are_counted():
+    class Ponderous(Strategy):
+        def on_book(self, market):
+            stage.clock_s += 1.5
+
+        def on_trade(self, market, trade):
+            raise ValueError
+
+    stage = Stage(Ponderous()).opens()
+    stage.sees(book([(99.0, 1)], []))
+    stage.sees(trade(1, 99.0, "sell", 1))
+    stage.sees(trade(1, 99.0, "sell", 2))
+    assert (stage.brain.counts.slow_callbacks, stage.brain.counts.callback_errors) == (1, 2)
+
+
+def comes_back(counts: Counts) -> tuple[Stage, LoginRequest]:
+    """A second process of alice's bot, with the counts of the first, says its first words."""
+    stage = Stage(counts=counts)
+    return stage, stage.brain.gateway_opened(1_000)
+
+
+def logged_in(login: LoginRequest, account_seq: int, market_id: str = "m1") -> LoggedIn:
+    return LoggedIn(trader_id="alice", scope="trade", account_seq=account_seq, market_id=market_id, session=2, instruments=[SIM],
+                    timestamp=1_000, request_id=login.request_id)
+
+
+def test_a_bot_that_goes_on_counts_what_it_missed_and_tells_its_strategy_nothing_of_it():
+    stage, login = comes_back(Counts(market_id="m1", account_seq=7, accepted=3, fills=2, filled_qty=9))
+    assert (login.last_seq, login.market_id) == (7, "m1")
+    account, open_orders = stage.hears(logged_in(login, 9))
+    stage.account_seq = 7
+    stage.fills(OpenOrder(client_order_id="s1-4", order_id=3, side="buy", qty=5, leaves_qty=5, price=99.0), 2, fee=0.25)
+    stage.accepts(OrderRequest(side=Side.BUY, qty=1, price=98.0, client_order_id="s1-5"), order_id=4)
+    stage.answers_account(account, position=40)
+    stage.hears(OpenOrders(trader_id="alice", orders=[], account_seq=9, timestamp=1_000, request_id=open_orders.request_id))
+    stage.sees(snapshot())
+    assert stage.strategy.told == ["start"]
+    assert (stage.desk.position, stage.desk.orders) == (40, [])
+    counts = stage.brain.counts
+    assert (counts.account_seq, counts.accepted, counts.fills, counts.filled_qty, counts.fees) == (9, 4, 3, 11, 0.25)
+
+
+@pytest.mark.parametrize(("reason", "market_id"), [("other_market", "m2"), ("too_old", "m1"), ("seq_ahead", "m1")])
+def test_where_the_exchange_cannot_go_on_the_counts_go_on_from_the_present(reason, market_id):
+    stage, login = comes_back(Counts(market_id="m1", account_seq=7, fills=2))
+    (again,) = stage.hears(Error(reason=reason, timestamp=1_000, request_id=login.request_id))
+    assert (again.last_seq, again.market_id) == (None, None)
+    assert (stage.brain.counts.market_id, stage.brain.counts.account_seq) == ("m1", 7), "until it is logged in"
+    assert [(each.what, each.details["reason"]) for each in stage.troubles] == [
+        ("beginning anew, what happened meanwhile is not counted", reason)
+    ]
+    stage.hears(logged_in(again, 4, market_id))
+    assert (stage.brain.counts.market_id, stage.brain.counts.account_seq, stage.brain.counts.fills) == (market_id, 4, 2)
+
+
 # -------------------------------------------------------------------------------------------------------------- crashes
 
 
@@ -428,6 +552,49 @@ def test_ten_crashes_in_a_row_are_the_end_whatever_else_goes_well():
     before = stage.strategy.decisions
     stage.decides()
     assert stage.strategy.decisions == before
+
+
+def test_a_strategy_that_is_given_up_is_ended_in_the_midst_of_its_hook_and_asked_only_to_stop():
+    class Endless(Recorder):
+        def on_timer(self, market):
+            self.told.append("timer")
+            stage.brain.mind.give_up(TimeoutError("enough"))
+            self.told.append("further")
+
+    stage = Stage(Endless()).opens()
+    stage.decides()
+    assert (stage.strategy.told, stage.brain.failed, str(stage.troubles[0].error)) == (["start", "timer"], True, "enough")
+    stage.decides()
+    stage.stops()
+    assert stage.strategy.told == ["start", "timer", "stop"]
+
+
+def test_a_hook_that_has_used_up_all_memory_leaves_the_reserve_to_those_who_tell_it():
+    class Hoarder(Strategy):
+        def __init__(self):
+            self.seen = []
+
+        def on_timer(self, market):
+            self.seen.append(len(stage.brain.mind._reserve))
+            raise MemoryError
+
+    stage = Stage(Hoarder()).opens()
+    stage.brain.mind.reserve_bytes = 1_000
+    for _ in range(2):
+        stage.decides()
+        assert len(stage.brain.mind._reserve) == 0
+    assert stage.strategy.seen == [1_000, 1_000]
+    stage.brain.mind.reserve_bytes = 2**62
+    stage.decides()
+    assert stage.strategy.seen == [1_000, 1_000], "without a reserve it is not asked"
+    assert [type(each.error) for each in stage.troubles] == [MemoryError] * 3
+
+
+def test_between_two_hooks_giving_up_interrupts_nobody():
+    stage = Stage().opens()
+    stage.brain.mind.give_up(TimeoutError("enough"))
+    stage.decides()
+    assert (stage.brain.failed, stage.strategy.told, stage.troubles) == (True, ["start"], [])
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.gateway": _CORE | {"botpit.feed", "botpit.journal"},
     "botpit.mirror": {STDLIB, "message_schemas"},
     "botpit.intake": {STDLIB, "message_schemas"},
-    "botpit.bots": {STDLIB, "message_schemas", "bot_strategies", "botpit.mirror"},
+    "botpit.bots": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "botpit.mirror"},
     "botpit.strategies": {STDLIB, "pydantic", "message_schemas", "bot_strategies"},
     "botpit.prices": {STDLIB},
     "botpit.journal": {STDLIB, "botpit.exchange"},

@@ -8,12 +8,13 @@ account is known, and nothing waits for better days: a quote of a minute ago is 
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 
-from bot_strategies import Polled, Strategy
+from bot_strategies import Strategy
+from botpit.bots.counts import Counts
 from botpit.bots.desk import Desk, Output, Trouble
+from botpit.bots.mind import Mind
 from message_schemas import (
     Account,
     AccountRequest,
@@ -36,6 +37,7 @@ from message_schemas import (
     OrderCancelled,
     OrderRejected,
     OrderReplaced,
+    OrderRequest,
     ReplaceRejected,
     Snapshot,
     SubscribeRequest,
@@ -43,62 +45,64 @@ from message_schemas import (
     TradingRequest,
 )
 
-MAX_CRASHES_IN_A_ROW = 10
-"""So many crashes of one hook without a success in between end the bot."""
-SLOW_CALLBACK_S = 1.0
-"""A hook that takes longer is told by name: meanwhile the bot hears nothing, neither fills nor prices."""
-HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "on_stop", "next_order")
 START_ANEW = ("seq_ahead", "too_old", "other_market")
 """Why an exchange cannot go on where we stopped; the answer is a login that asks for nothing of before."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What a bot has done so far."""
-
-    accepted: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    fills: int = 0
-    filled_qty: int = 0
 
 
 class Brain:
     """A strategy in conversation with exchange (the gateway) and relay (the feed).
 
-    Every method that takes news returns the outputs they cause, in order. `failed`: the strategy crashed too often, stop the bot.
-    `finished`: after `stop`, nothing more is to be waited for. `clock_s` measures how long the strategy thinks, in seconds from
-    anywhere; without one, as in a simulation, where time stands still meanwhile, no thought takes long.
+    Every method that takes news returns the outputs they cause, in order. `finished`: after `stop`, nothing more is to be waited
+    for. `clock_s` measures how long the strategy thinks and answers take, in seconds from anywhere; without one, as in a
+    simulation, where time stands still meanwhile, nothing takes long. `counts` of an earlier process are gone on from: what its
+    market told this trader since is asked for, and counted, but it is no news to a strategy that begins now.
     """
 
-    def __init__(self, strategy: Strategy, *, trader_id: str, clock_s: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(
+        self,
+        strategy: Strategy,
+        *,
+        trader_id: str,
+        clock_s: Callable[[], float] = lambda: 0.0,
+        counts: Counts | None = None,
+    ) -> None:
         self.desk = Desk(trader_id)
-        self.counts = Counts()
-        self.failed = False
+        self.counts = counts or Counts()
+        self.mind = Mind(strategy, self.desk, self.counts, clock_s)
         self.finished = False
         self._strategy = strategy
         self._clock_s = clock_s
-        self._hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
-        self._crashes: Counter[str] = Counter()
         self._market_id: str | None = None
         self._started_market: str | None = None
-        self._account_seq: int | None = None
+        self._handed_s: dict[str | int | None, float] = {}
         self._gateway_ready = False
         self._feed_ready = False
         self._stopping = False
         self._retries: list[TradingRequest] = []
+
+    @property
+    def failed(self) -> bool:
+        """The strategy crashed too often, or was given up: stop the bot."""
+        return self.mind.failed
 
     # ----------------------------------------------------------------------------------------------------- connections
 
     def gateway_opened(self, now_ms: int) -> LoginRequest:
         """The gateway is connected: what to send first. After a loss it asks for what was missed."""
         self.desk.now_ms = now_ms
-        login = self._login(self._account_seq)
+        login = self._login(self.counts.account_seq)
         self.desk.expect_answer(login)
         return login
+
+    def handed_over(self, order: OrderRequest) -> None:
+        """An order was given to the gateway's link."""
+        self.counts.sent += 1
+        self._handed_s[order.request_id] = self._clock_s()
 
     def gateway_lost(self) -> None:
         self._gateway_ready = self.desk.open = False
         self._retries.clear()
+        self._handed_s.clear()
         self.desk.disconnected()
         self.finished = self._stopping
 
@@ -110,7 +114,7 @@ class Brain:
     def gateway_message(self, message: Message, now_ms: int) -> list[Output]:
         """An answer or a private event."""
         self.desk.now_ms = now_ms
-        request = self.desk.answered(getattr(message, "request_id", None))
+        request = self._answered(message)
         match message:
             case LoggedIn():
                 self._logged_in(message, request)
@@ -176,8 +180,16 @@ class Brain:
     # ------------------------------------------------------------------------------------------------------- conversation
 
     def _login(self, last_seq: int | None) -> LoginRequest:
-        market_id = None if last_seq is None else self._market_id
+        market_id = None if last_seq is None else self.counts.market_id
         return LoginRequest(trader_id=self.desk.trader_id, last_seq=last_seq, market_id=market_id, cancel_on_disconnect=True)
+
+    def _answered(self, message: Message) -> TradingRequest | None:
+        """The request that a message answers, None if it is an event; how long an order waited for its answer is counted."""
+        request_id = getattr(message, "request_id", None)
+        handed_s = self._handed_s.pop(request_id, None)
+        if handed_s is not None:
+            self.counts.latency.add((self._clock_s() - handed_s) * 1e6)
+        return self.desk.answered(request_id)
 
     def _logged_in(self, answer: LoggedIn, request: TradingRequest | None) -> None:
         self.desk.session = answer.session
@@ -185,13 +197,15 @@ class Brain:
             self._market_id = answer.market_id
             self.desk.new_market(answer)
         if isinstance(request, LoginRequest) and request.last_seq is None:
-            self._account_seq = answer.account_seq
+            self.counts.market_id, self.counts.account_seq = answer.market_id, answer.account_seq
         self.desk.ask(AccountRequest())
         self.desk.ask(OpenOrdersRequest())
 
     def _error(self, error: Error, request: TradingRequest | None) -> None:
         """Only the requests of a login are answered so; without their answers nothing can begin."""
         if isinstance(request, LoginRequest) and error.reason in START_ANEW:
+            told: dict[str, object] = {"reason": error.reason, "last_seq": request.last_seq, "market_id": request.market_id}
+            self.desk.outbox.append(Trouble("beginning anew, what happened meanwhile is not counted", told))
             self.desk.ask(self._login(None))
         elif isinstance(request, LoginRequest | AccountRequest | OpenOrdersRequest):
             self.desk.outbox.append(Trouble("login refused, trying again", error.details | {"reason": error.reason}))
@@ -199,7 +213,7 @@ class Brain:
             self._retries.append(request)
 
     def _event(self, event: OrderAccepted | OrderCancelled | OrderReplaced | Fill | Liquidation | AccountStatus) -> None:
-        self._account_seq = max(self._account_seq or 0, event.account_seq or 0)
+        self.counts.account_seq = max(self.counts.account_seq or 0, event.account_seq or 0)
         desk = self.desk
         match event:
             case Fill():
@@ -220,14 +234,15 @@ class Brain:
         self._call("on_order", lambda: self._strategy.on_order(desk, event))
 
     def _filled(self, fill: Fill) -> None:
-        self.counts.fills += 1
-        self.counts.filled_qty += fill.qty
+        self.counts.filled(fill)
         self.desk.filled(fill)
         self._call("on_fill", lambda: self._strategy.on_fill(self.desk, fill))
 
     def _rejected(self, answer: OrderRejected | ReplaceRejected | CancelRejected, request: TradingRequest | None) -> None:
         self.desk.refused(request, answer)
-        if not isinstance(answer, CancelRejected):
+        if isinstance(answer, CancelRejected):
+            self.counts.cancel_rejected[answer.reason] += 1
+        else:
             self.counts.rejected[answer.reason] += 1
             self.desk.outbox.append(Trouble(answer.type, answer.details | {"reason": answer.reason}, routine=True))
         if self._stopping and isinstance(request, CancelAllRequest):
@@ -255,26 +270,9 @@ class Brain:
         if order is not None:
             self.desk.place(order)
 
-    def _call(self, hook: str, ask: Callable[[], None]) -> None:
-        """Ask the strategy, if it has begun and cares; what it raises is told, never passed on."""
-        if hook not in self._hooks or not self._begun() or (self.failed and hook != "on_stop"):
-            return
-        began_s = self._clock_s()
-        try:
-            ask()
-        except Exception as error:
-            self.desk.outbox.append(Trouble("strategy crashed", {"hook": hook}, error=error))
-            self._crashes[hook] += 1
-            self.failed = self.failed or self._crashes[hook] >= MAX_CRASHES_IN_A_ROW
-        else:
-            self._crashes[hook] = 0
-        self._note_slow(hook, self._clock_s() - began_s)
-
-    def _note_slow(self, hook: str, took_s: float) -> None:
-        if took_s > SLOW_CALLBACK_S:
-            mind = self._strategy.plugin if isinstance(self._strategy, Polled) else self._strategy
-            told = {"strategy": type(mind).__name__, "hook": hook, "took_s": round(took_s, 3)}
-            self.desk.outbox.append(Trouble("slow callback", told))
+    def _call(self, hook: str, call: Callable[[], None]) -> None:
+        if self._begun():
+            self.mind.ask(hook, call)
 
 
 def request_text(request: TradingRequest | SubscribeRequest) -> str:

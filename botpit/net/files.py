@@ -1,4 +1,4 @@
-"""Files that our processes write: named safely, for their owner's eyes only, never over something that is there.
+"""Files that our processes write: named safely, for their owner's eyes only, never over something that is not theirs.
 
 Ids of the wire become names here and nowhere else: they may hold `/` and `:`, or be `..`.
 """
@@ -35,6 +35,22 @@ def write_new(path: Path, text: str) -> Path:
             file.flush()
             os.fsync(file.fileno())
         return _link_to_free_name(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Put `text` in the place of what `path` holds, all at once: a reader finds the old text or the new, whoever is killed when.
+
+    A symbolic link is replaced, not followed. Raises OSError; `path` is then as it was. What it does not promise is to outlive a
+    power cut.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    draft.unlink(missing_ok=True)  # of a killed process that had our number
+    try:
+        with open(draft, "x", encoding="utf-8", opener=open_private) as file:
+            file.write(text)
+        os.replace(draft, path)
     finally:
         draft.unlink(missing_ok=True)
 

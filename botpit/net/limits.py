@@ -1,0 +1,75 @@
+"""What a process allows itself of the machine, so that a strategy that runs wild takes its own bot down and nobody else.
+
+The kernel keeps these limits (setrlimit): without root's rights no code of the process can lift them, and its children have them
+too.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+
+resource: ModuleType | None
+try:
+    import resource
+except ImportError:  # only POSIX systems have it
+    resource = None
+
+CPU_GRACE_S = 5
+"""CPU seconds from the limit, where a bot is told to stop, to the end by force."""
+LEAST_MEMORY_MB = 64
+"""A bot on its own was seen to need 56 (benchmarks/bot_limits.py); a plugin that imports much needs more."""
+LEAST_OPEN_FILES = 32
+"""A bot on its own was seen to need 16."""
+
+
+class LimitError(ValueError):
+    """A limit that cannot be kept here; the text names its flag and says why."""
+
+
+class CpuLimitReached(Exception):
+    """Raised within what runs at the moment when the CPU time is used up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """`cpu_s`: seconds of CPU time in all the process's life; `memory_mb`: MiB of address space. None: no limit of ours."""
+
+    cpu_s: int | None = None
+    memory_mb: int | None = None
+    open_files: int | None = None
+
+    def impose(self) -> None:
+        """Limit this process from now on. Raises LimitError."""
+        _impose("--max-cpu-s", "RLIMIT_CPU", self.cpu_s, least=1, grace=CPU_GRACE_S)
+        _impose("--max-memory-mb", "RLIMIT_AS", self.memory_mb, least=LEAST_MEMORY_MB, unit=2**20)
+        _impose("--max-open-files", "RLIMIT_NOFILE", self.open_files, least=LEAST_OPEN_FILES)
+
+
+def on_cpu_limit(reached: Callable[[], None]) -> None:
+    """Call `reached` when the CPU time is used up, and after each second more of it, until the kernel ends the process.
+
+    It is called in the main thread between two steps of whatever runs there: what it raises is raised there.
+    """
+    if hasattr(signal, "SIGXCPU"):
+        signal.signal(signal.SIGXCPU, lambda *_: reached())
+
+
+def _impose(flag: str, name: str, value: int | None, *, least: int, unit: int = 1, grace: int = 0) -> None:
+    if value is None:
+        return
+    if resource is None or not hasattr(resource, name):
+        raise LimitError(f"{flag}: limits need a POSIX system that keeps them")
+    if value < least:
+        raise LimitError(f"{flag} {value}: a bot needs at least {least}")
+    _, hard = resource.getrlimit(getattr(resource, name))
+    unlimited = hard == resource.RLIM_INFINITY
+    if not unlimited and value * unit > hard:
+        raise LimitError(f"{flag} {value}: this process may have at most {hard // unit}; raise its hard limit (ulimit -H) first")
+    try:
+        end = value * unit + grace
+        resource.setrlimit(getattr(resource, name), (value * unit, end if unlimited else min(end, hard)))
+    except (ValueError, OverflowError, OSError) as error:
+        raise LimitError(f"{flag} {value}: cannot be set here: {error}") from error
