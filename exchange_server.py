@@ -24,8 +24,9 @@ from botpit.exchange.engine import Exchange
 from botpit.feed.publisher import Feed
 from botpit.gateway.gateway import Gateway
 from botpit.journal import DiscardingJournal
-from botpit.net.processes import LOG_LEVELS, Child, configure_logging, fields, run, until_told_to_stop
+from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
 from botpit.net.server import Server
+from botpit.net.supervised import supervised
 from botpit.ports import FeedPort, Turns, UsageError, every, listen, port_number
 from botpit.settings import Settings, SettingsError, parse_settings
 from botpit.wire.encode import Encoder
@@ -143,7 +144,7 @@ async def _trade_until_told_to_stop(venue: Venue, orders: Server, events: Server
 
 @contextlib.asynccontextmanager
 async def _exporter(options: argparse.Namespace, events_port: int) -> AsyncIterator[None]:
-    """The exporter as our child while we trade; it ends last, when it has written out what it has."""
+    """The exporter as our child while we trade, started again when it is killed; it ends last, with everything written."""
     if options.no_export:
         yield
         return
@@ -152,21 +153,14 @@ async def _exporter(options: argparse.Namespace, events_port: int) -> AsyncItera
     uri = f"ws://{_loopback(options.host)}:{events_port}"
     argv = [sys.executable, program.origin, "--uri", uri, "--dir", str(options.csv_dir), "--from-seq", "1",
             "--log-level", options.log_level]
-    try:
-        child = await Child.start("exporter", argv, options.csv_dir / "exporter.log")
-    except OSError as error:
-        raise UsageError(f"error: cannot export to {options.csv_dir}: {error}; choose another folder with --csv-dir") from error
-    watch = asyncio.create_task(_watch(child))
-    try:
+    async with contextlib.AsyncExitStack() as until_the_end:
+        try:
+            child = supervised("exporter", argv, options.csv_dir / "exporter.log", grace_s=EXPORTER_DRAIN_S)
+            await until_the_end.enter_async_context(child)
+        except OSError as error:
+            reason = f"error: cannot export to {options.csv_dir}: {error}; choose another folder with --csv-dir"
+            raise UsageError(reason) from error
         yield
-    finally:
-        watch.cancel()
-        await child.stop(EXPORTER_DRAIN_S)
-
-
-async def _watch(child: Child) -> None:
-    code = await child.wait()
-    log.error("the exporter has ended; trading goes on without CSV files %s", fields(exit_code=code, log="exporter.log"))
 
 
 def _loopback(host: str) -> str:

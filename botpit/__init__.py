@@ -8,6 +8,7 @@ The rooms, in the order in which to read them:
 - `feed`      the public side without sockets: numbering, subscriptions, views, snapshots, catch-up; the relay's side too
 - `ports`     where gateway and feed meet the event loop: turns, peers
 - `mirror`, `intake`  the reader's side of the feed: the present as a picture, the past without a gap
+- `export`    that past as CSV files, each event once, whenever their writer is killed
 - `strategies`  the built-in strategies, each a class like any plugin's
 - `bots`      a bot's brain: messages in, strategy, requests out
 - `battle`, `screen`  battles and standings; what a terminal shows

@@ -7,7 +7,8 @@ leaves whatever comes until the feed repeats what it lacks, and what cannot be h
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from message_schemas import (
     AccountStatus,
@@ -32,14 +33,26 @@ _RESUME = "resume"
 """The request_id by which a refused resume is told from a refused subscribe."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bookmark:
+    """How far a market was taken: up to event `seq`. `counts`: the events so far per (channel, symbol); None: nobody has told."""
+
+    market_id: str
+    seq: int
+    counts: Mapping[tuple[str, str], int] | None
+
+
 class Intake:
     """The reader's side of the talk, from event `from_seq` on (None: from the first snapshot on).
 
-    `send` sends a text on the present connection, `complain` is told in a sentence what is missing and why; `missing_events` is
-    the sum. `next_seq` is the first event not taken yet. `paused`: between `pause` and `catch_up`.
+    With the `bookmark` of an earlier reader it goes on there, or takes another market from its first event; `from_seq` then says
+    nothing. `send` sends a text on the present connection, `complain` is told in a sentence what is missing and why;
+    `missing_events` is the sum. `next_seq` is the first event not taken yet. `paused`: between `pause` and `catch_up`.
     """
 
-    def __init__(self, from_seq: int | None, send: Callable[[str], bool], complain: Callable[[str], None]) -> None:
+    def __init__(
+        self, from_seq: int | None, send: Callable[[str], bool], complain: Callable[[str], None], bookmark: Bookmark | None = None
+    ) -> None:
         self.next_seq = from_seq
         self.market_id: str | None = None
         self.missing_events = 0
@@ -51,6 +64,19 @@ class Intake:
         self._snapshot: Snapshot | None = None
         # Events taken or skipped per (channel, symbol); None while nobody has told us where the counting stands.
         self._counts: dict[tuple[str, str], int] | None = {} if from_seq == 1 else None
+        if bookmark is not None:
+            self._go_on(bookmark)
+
+    def _go_on(self, bookmark: Bookmark) -> None:
+        self.market_id, self.next_seq = bookmark.market_id, bookmark.seq + 1
+        self._counts = None if bookmark.counts is None else dict(bookmark.counts)
+
+    @property
+    def bookmark(self) -> Bookmark | None:
+        """Where another reader can go on; None while we do not know of any market."""
+        if self.market_id is None or self.next_seq is None:
+            return None
+        return Bookmark(self.market_id, self.next_seq - 1, None if self._counts is None else dict(self._counts))
 
     def requests(self) -> list[str]:
         """What to say first on a new connection. The first snapshot on it says which market this is, then we ask for its past."""
@@ -111,17 +137,13 @@ class Intake:
             self._live = True
         elif snapshot.market_id != self.market_id:
             self._live = False
-            self._begin_new_market(snapshot)
+            self._go_on(Bookmark(snapshot.market_id, 0, {}))
+            self._asked_for_oldest = False
+            self._send(self._resume())
         elif self._live:
             self._start_after(snapshot)
         elif is_first:
             self._send(self._resume())
-
-    def _begin_new_market(self, snapshot: Snapshot) -> None:
-        self._complain(f"another market, {snapshot.market_id}: from event {self.next_seq} on the old one's are missing")
-        self.market_id, self.next_seq, self._counts = snapshot.market_id, 1, {}
-        self._asked_for_oldest = False
-        self._send(self._resume())
 
     def _start_after(self, snapshot: Snapshot) -> None:
         told = {(channel, symbol): n for channel, each in snapshot.channel_seq.items() for symbol, n in each.items()}

@@ -20,9 +20,9 @@ from zlib import crc32
 import pytest
 
 from botpit.exchange.events import CancelReason, Reason
+from botpit.export.rows import HEADERS
 from botpit.mirror import Mirror
 from botpit.settings import InstrumentSettings, MarketSettings, ServerSettings
-from exporter import HEADERS
 from message_schemas import parse_messages
 from tests.docs.page import HOUSE, SPEC, Page, code, differences, key
 from tests.docs.shapes import message_faults, variants

@@ -43,11 +43,12 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
     "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
     "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
+    "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.net"},
     "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
 }
 """Room -> what its files may import themselves. Its own room and the docstring of `botpit` are always allowed."""
 _ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values())
-MAY_IMPORT |= {name: _ROOMS_AND_LIBRARIES | {"aiofiles"} for name in PROCESSES}
+MAY_IMPORT |= dict.fromkeys(PROCESSES, _ROOMS_AND_LIBRARIES)
 MAY_IMPORT["botpit.demo"] = _ROOMS_AND_LIBRARIES
 MAY_IMPORT["botpit.__main__"] = _ROOMS_AND_LIBRARIES | {"botpit.demo"}
 

@@ -1,0 +1,129 @@
+"""A market that is only told: numbered events, snapshots and repeats as an exchange sends them, for tests of its readers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from websockets.asyncio.server import ServerConnection, serve
+from websockets.exceptions import ConnectionClosed
+
+Message = dict[str, Any]
+
+
+@dataclass
+class Exchange:
+    """What an exchange would say: numbered events, snapshots, repeats of the last `kept` events."""
+
+    market_id: str = "m1"
+    symbols: tuple[str, ...] = ("SIM",)
+    kept: int = 1_000
+    events: list[Message] = field(default_factory=list)
+    counts: dict[tuple[str, str], int] = field(default_factory=dict)
+
+    @property
+    def seq(self) -> int:
+        return len(self.events)
+
+    def trade(self, buyer: str = "alice", *, price: float = 100.0, qty: int = 1, symbol: str = "") -> Message:
+        sides = {"buy_trader_id": buyer, "sell_trader_id": "bob"}
+        return self._event("trades", {"type": "trade", "trade_id": self.seq + 1, "price": price, "qty": qty, **sides}, symbol)
+
+    def position(self, trader: str, position: int, cash: float, realized_pnl: float = 0.0, symbol: str = "") -> Message:
+        money = {"cash": cash, "realized_pnl": realized_pnl, "unrealized_pnl": 0.5, "total_equity": cash + 0.5}
+        prices = {"avg_entry_price": 100.0, "mark_price": 100.5}
+        event = {"type": "position_update", "trader_id": trader, "position": position, **money, **prices}
+        return self._event("positions", event, symbol)
+
+    def liquidation(self, trader: str = "carol", *, reason: str = "bankruptcy", symbol: str = "") -> Message:
+        closed = {"reason": reason, "qty": 3, "side": "sell", "price": 99.5}
+        return self._event("liquidations", {"type": "liquidation", "trader_id": trader, **closed}, symbol)
+
+    def insurance(self, cash: float) -> Message:
+        return self._event("liquidations", {"type": "insurance_update", "cash": cash}, None)
+
+    def status(self, trader: str = "carol", status: str = "frozen") -> Message:
+        return self._event("liquidations", {"type": "account_status", "trader_id": trader, "status": status}, None)
+
+    def _event(self, channel: str, event: Message, symbol: str | None) -> Message:
+        """`symbol` empty: the first; None: an event that has none."""
+        if symbol is not None:
+            event["symbol"] = symbol = symbol or self.symbols[0]
+        key = channel, symbol or ""
+        self.counts[key] = number = self.counts.get(key, 0) + 1
+        event |= {"timestamp": 1_000 + self.seq, "channel_seq": number, "seq": self.seq + 1}
+        self.events.append(event)
+        return event
+
+    def snapshot(self) -> Message:
+        counts: dict[str, dict[str, int]] = {}
+        for (channel, symbol), number in self.counts.items():
+            counts.setdefault(channel, {})[symbol] = number
+        instruments = [INSTRUMENT | {"symbol": symbol} for symbol in self.symbols]
+        told = {"seq": self.seq, "market_id": self.market_id, "channel_seq": counts, "instruments": instruments}
+        return {"type": "snapshot", **told, "books": {}, "positions": [], "timestamp": 1}
+
+    def answer(self, request: Message) -> list[Message]:
+        """The feed's answer to a request, as WIRE.md has it."""
+        echo = {"timestamp": 1, "request_id": request.get("request_id")}
+        if request["type"] == "subscribe":
+            subscribed = {"type": "subscribed", "channels": request["channels"], "symbols": [], "batch": True}
+            return [subscribed | echo, self.snapshot()]
+        first, reason, details = request["from_seq"], None, {}
+        if request.get("market_id") not in (None, self.market_id):
+            reason = "other_market"
+        elif first > self.seq + 1:
+            reason = "seq_ahead"
+        elif first <= self.seq - self.kept:
+            reason, details = "too_old", {"oldest_seq": self.seq - self.kept + 1}
+        if reason:
+            return [{"type": "error", "reason": reason, "details": details, **echo}]
+        return [{"type": "resumed", "from_seq": first, **echo}, *self.events[first - 1 :], self.snapshot()]
+
+
+INSTRUMENT = {
+    "tick": 0.01, "lot": 1.0, "reference_price": 100.0, "min_price": 0.01, "max_price": 1e6, "min_qty": 1, "max_qty": 1000,
+    "maker_fee_bps": 0, "taker_fee_bps": 0, "liquidation_fee_bps": 0, "initial_margin_bps": 2000, "maintenance_margin_bps": 1000,
+    "price_band_bps": 1000, "mark_move_bps": 100, "max_open_orders": 200, "max_order_qty": 1000, "max_order_notional": 1e6,
+    "max_position": 0,
+}  # fmt: skip
+
+
+class Feed:
+    """An exchange's event port, spoken by the `websockets` server."""
+
+    def __init__(self, exchange: Exchange) -> None:
+        self.exchange = exchange
+        self.connection: ServerConnection | None = None
+        self.resumed = asyncio.Event()
+        self.resumes = 0
+        self.uri = ""
+
+    async def tell(self, *events: Message) -> None:
+        assert self.connection is not None
+        await self.connection.send(json.dumps(events))
+
+    async def serve_one(self, connection: ServerConnection) -> None:
+        await connection.send(json.dumps(self.exchange.snapshot()))
+        self.connection = connection
+        try:
+            async for text in connection:
+                request = json.loads(text)
+                await connection.send(json.dumps(self.exchange.answer(request)))
+                if request["type"] == "resume":
+                    self.resumes += 1
+                    self.resumed.set()
+        except ConnectionClosed:
+            return
+
+
+@asynccontextmanager
+async def feed_of(exchange: Exchange) -> AsyncIterator[Feed]:
+    feed = Feed(exchange)
+    async with serve(feed.serve_one, "127.0.0.1", 0) as server:
+        feed.uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield feed
