@@ -1,6 +1,7 @@
 """The exchange process: order entry on one port, the event stream on another, the exporter as its child.
 
-Everything that matters happens in the pure rooms; this file gives them a clock, sockets and an end.
+Everything that matters happens in the pure rooms. One market follows another when the house asks for it: on the same ports, with
+the same settings, and by the same way as a start and a stop.
 """
 
 from __future__ import annotations
@@ -8,34 +9,23 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import gc
 import logging
-import secrets
 import sys
 from collections.abc import AsyncIterator
 from importlib.util import find_spec
 from pathlib import Path
-from time import monotonic
-from typing import Any
 
 from botpit import __version__
-from botpit.exchange.commands import Open
-from botpit.exchange.engine import Exchange
-from botpit.feed.publisher import Feed
-from botpit.gateway.gateway import Gateway
-from botpit.journal import DiscardingJournal
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
-from botpit.net.server import Server
+from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
 from botpit.net.supervised import supervised
-from botpit.ports import FeedPort, Turns, UsageError, every, listen, port_number
+from botpit.net.token import Token, TokenError, read_token
+from botpit.ports import UsageError, port_number
 from botpit.settings import Settings, SettingsError, parse_settings
-from botpit.wire.encode import Encoder
+from botpit.venue import Halted, Place, Venue, forget_what_was
 
 EXIT_OK, EXIT_USAGE, EXIT_HALTED = 0, 2, 5
 EXPORTER_DRAIN_S = 10.0
 """So long the exporter may take to write out what it has when the exchange stops."""
-IDLE_COLLECTION_S = 60.0
-"""Full garbage collections happen this often at most, and only while nobody trades."""
 log = logging.getLogger("exchange")
 
 
@@ -50,6 +40,8 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if there is one)")
     parser.add_argument("--no-export", action="store_true", help="do not start the CSV exporter")
     parser.add_argument("--csv-dir", type=Path, default=Path(), help="where the exporter writes (default: the current folder)")
+    parser.add_argument("--house-token-file", type=Path, metavar="FILE", help="open the house's door to those who know the token "
+                        "in FILE, which is made when it is not there (default: shut)")  # fmt: skip
     parser.add_argument("--log-level", default="info", choices=LOG_LEVELS, help="(default: %(default)s)")
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")
     return parser.parse_args(argv)
@@ -66,80 +58,43 @@ def read_settings(path: Path | None) -> Settings:
         raise UsageError(f"error: {chosen}: {error}") from error
 
 
-class Venue:
-    """The parts of one exchange, wired together."""
-
-    def __init__(self, settings: Settings) -> None:
-        opening = Open(secrets.token_hex(8), settings.rules(), settings.engine_instruments())
-        self.settings = settings
-        self.exchange = Exchange(opening)
-        encoder = Encoder(self.exchange)
-        journal = DiscardingJournal()
-        market = settings.market
-        self.feed = Feed(self.exchange, encoder)
-        self.gateway = Gateway(
-            self.exchange, self.feed, encoder, journal,
-            max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
-        )
-        self.turns = Turns(self.gateway, self.feed, journal)
-        self.readers = FeedPort(self.feed.fanout)
-        self.state = "open"
-        self._started = monotonic()
-        self._collected, self._seq_then = monotonic(), 0
-
-    def health(self) -> dict[str, object]:
-        return {
-            "uptime_s": round(monotonic() - self._started, 3), "seq": self.feed.seq, "sessions": self.gateway.sessions(),
-            "market_id": self.exchange.market_id, "state": self.state,
-        }
-
-    def tick(self) -> None:
-        """Let time pass; use a quiet moment to collect garbage."""
-        self.turns.tick()
-        quiet, self._seq_then = self.feed.seq == self._seq_then, self.feed.seq
-        if quiet and monotonic() - self._collected > IDLE_COLLECTION_S:
-            gc.collect()
-            self._collected = monotonic()
+def read_house_token(path: Path | None) -> Token:
+    """Raises UsageError when the file cannot be used."""
+    try:
+        return read_token(path)
+    except TokenError as error:
+        raise UsageError(printable(f"error: --house-token-file {path}: {error}")) from error
 
 
 async def main_async(options: argparse.Namespace) -> int:
     try:
-        return await trade(options)
+        await trade(options)
     except UsageError as error:
         print(error, file=sys.stderr)
         return EXIT_USAGE
+    except Halted:
+        return EXIT_HALTED
+    return EXIT_OK
 
 
-async def trade(options: argparse.Namespace) -> int:
-    """The exchange from start to stop; returns the exit code. Raises UsageError when it cannot start as asked."""
-    venue = Venue(read_settings(options.config))
-    bounds = venue.settings.server
-    orders = await listen((options.host, options.order_port), "--order-port", venue.turns.connect, bounds, venue.health)
-    events = await listen((options.host, options.events_port), "--events-port", venue.readers.connect, bounds, venue.health)
-    log.info("open %s", fields(market_id=venue.exchange.market_id, order_port=orders.port, events_port=events.port))
+async def trade(options: argparse.Namespace) -> None:
+    """Market after market, until told to stop. Raises UsageError when it cannot begin as asked, Halted when it is at fault."""
+    settings, token = read_settings(options.config), read_house_token(options.house_token_file)
+    orders = Place(options.host, options.order_port, "--order-port")
+    events = Place(options.host, options.events_port, "--events-port")
+    venue = Venue(settings, token, orders, events)
+    await venue.open()
+    log.info("open %s", fields(market_id=venue.market_id, order_port=orders.port, events_port=events.port))
     async with _exporter(options, events.port):
-        return await _trade_until_told_to_stop(venue, orders, events)
-
-
-async def _trade_until_told_to_stop(venue: Venue, orders: Server, events: Server) -> int:
-    stop = asyncio.create_task(until_told_to_stop())
-    clock: asyncio.Future[Any] = asyncio.create_task(every(venue.settings.market.tick_ms / 1_000, venue.tick))
-    faults: list[asyncio.Future[Any]] = [orders.failed, events.failed, venue.turns.failed]
-    gc.freeze()
-    gc.set_threshold(10_000, 50, 1_000_000)
-    done, _ = await asyncio.wait([stop, clock, *faults], return_when=asyncio.FIRST_COMPLETED)
-    venue.state = "stopping"
-    clock.cancel()
-    await orders.close()
-    if stop in done:
-        venue.turns.drain()
-    await events.close()
-    if stop in done:
+        stop = asyncio.create_task(until_told_to_stop())
+        while await venue.trade(stop):
+            ended = venue.market_id
+            del venue
+            forget_what_was()
+            venue = Venue(settings, token, orders, events)
+            await venue.open()
+            log.info("reopened %s", fields(market_id=venue.market_id, after=ended))
         log.info("stopped %s", fields(why=stop.result(), seq=venue.feed.seq))
-        return EXIT_OK
-    stop.cancel()
-    log.critical("halted by a fault of the exchange itself", exc_info=next(iter(done)).exception())
-    return EXIT_HALTED
 
 
 @contextlib.asynccontextmanager

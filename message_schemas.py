@@ -20,11 +20,16 @@ MAX_FRAME_BYTES = 65_536
 """A message whose announced sizes pass this closes its socket with 1009."""
 MAX_REQUESTS_PER_FRAME = 100
 """A frame may be an array of 1 … this many requests."""
+MAX_TOKEN_CHARS = 256
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer every JSON reader keeps exactly (RFC 8259, section 6)."""
 
 ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}$")]
 """An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the house's)."""
+HOUSE = "@house"
+"""Whoever runs the exchange, as the name of a login: it has no account."""
+LoginId = Annotated[str, StringConstraints(pattern=rf"^(?:{HOUSE}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})$")]
+"""A ClientId, or the house."""
 Quantity = Annotated[int, Field(gt=-(10**40), lt=10**40)]
 Price = Annotated[float, Field(allow_inf_nan=False)]
 OrderId = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
@@ -80,12 +85,12 @@ _LENIENT = ConfigDict(extra="ignore")
 
 @dataclass(slots=True, kw_only=True)
 class LoginRequest:
-    """Act for one trader from now on; the first request of its socket."""
+    """Act for one trader, or for the house, from now on; the first request of its socket."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
     type: Literal["login"] = "login"
-    trader_id: ClientId
-    token: Annotated[str, StringConstraints(max_length=256)] | None = None
+    trader_id: LoginId
+    token: Annotated[str, StringConstraints(max_length=MAX_TOKEN_CHARS)] | None = field(default=None, repr=False)
     last_seq: SequenceNumber | None = None
     market_id: Annotated[str, StringConstraints(max_length=64)] | None = None
     cancel_on_disconnect: bool | None = None
@@ -216,6 +221,25 @@ class PingRequest:
 
 
 @dataclass(slots=True, kw_only=True)
+class CloseRequest:
+    """The house's: end an instrument for good and settle every position in it. No symbol: all that are not closed yet."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    type: Literal["close"] = "close"
+    symbol: ClientId | None = None
+    request_id: RequestId | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class ReopenRequest:
+    """The house's: close what is open, close every socket, and begin a new market on the same ports."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
+    type: Literal["reopen"] = "reopen"
+    request_id: RequestId | None = None
+
+
+@dataclass(slots=True, kw_only=True)
 class SubscribeRequest:
     """Choose channels and symbols on 9002 or 9010. Absent channels: as before; absent symbols: all."""
 
@@ -240,7 +264,7 @@ class ResumeRequest:
 
 TradingRequest = (
     LoginRequest | OrderRequest | PlaceOrderRequest | CancelRequest | CancelAllRequest | ReplaceRequest | OrderStatusRequest
-    | OpenOrdersRequest | AccountRequest | LogoutRequest | PingRequest
+    | OpenOrdersRequest | AccountRequest | LogoutRequest | PingRequest | CloseRequest | ReopenRequest
 )
 """What 9001 takes."""
 FeedRequest = SubscribeRequest | ResumeRequest
@@ -479,7 +503,7 @@ class InstrumentInfo:
 
 @dataclass(slots=True, kw_only=True)
 class LoggedIn:
-    """Answer to `login`. `session` counts this trader's logins."""
+    """Answer to `login`. `scope`: trade or house; `session` counts this trader's logins."""
 
     __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     type: Literal["logged_in"] = "logged_in"
@@ -520,6 +544,29 @@ class Heartbeat:
 class Pong:
     __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     type: Literal["pong"] = "pong"
+    timestamp: int
+    request_id: str | int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Closed:
+    """Answer to `close`. `settlement` {symbol: price}: every position was settled there."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
+    type: Literal["closed"] = "closed"
+    symbols: list[str]
+    settlement: dict[str, float]
+    timestamp: int
+    request_id: str | int | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Reopening:
+    """Answer to `reopen`. `market_id` is that of the market that ends."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
+    type: Literal["reopening"] = "reopening"
+    market_id: str
     timestamp: int
     request_id: str | int | None = None
 
@@ -787,7 +834,7 @@ class Resumed:
 
 Message = (
     OrderAccepted | OrderRejected | ReplaceRejected | CancelRejected | Fill | OrderCancelled | OrderReplaced | AllCancelled
-    | OrderStatus | OpenOrders | Account | LoggedIn | LoggedOut | Heartbeat | Pong | Error
+    | OrderStatus | OpenOrders | Account | LoggedIn | LoggedOut | Heartbeat | Pong | Closed | Reopening | Error
     | Trade | BookUpdate | BookDelta | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus
     | OrderAdd | OrderReduce | OrderRemove | Snapshot | Subscribed | Resumed
 )

@@ -7,6 +7,7 @@ The rooms, in the order in which to read them:
 - `gateway`   order entry without sockets: sessions, answers, private events, rates
 - `feed`      the public side without sockets: numbering, subscriptions, views, snapshots, catch-up; the relay's side too
 - `ports`     where gateway and feed meet the event loop: turns, peers
+- `venue`     one market on its two ports, from its first socket to its last
 - `mirror`, `intake`  the reader's side of the feed: the present as a picture, the past without a gap
 - `export`    that past as CSV files, each event once, whenever their writer is killed
 - `strategies`  the built-in strategies, each a class like any plugin's

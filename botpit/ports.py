@@ -10,12 +10,15 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from socket import socket
 from time import monotonic_ns, time_ns
 
 from botpit.feed.fanout import Delivery, Fanout, Reader
 from botpit.feed.publisher import Feed
-from botpit.gateway.gateway import Gateway, Session
+from botpit.gateway.gateway import Gateway
+from botpit.gateway.session import Session
 from botpit.journal import DiscardingJournal
 from botpit.net.processes import port_in_use_message
 from botpit.net.server import Connection, Peer, Server, frames, serve
@@ -30,6 +33,10 @@ MAX_COMMANDS_PER_SOCKET = 100
 MAX_INBOX = 1_000
 """Messages a socket may have waiting before it is no longer read."""
 CATCH_UP_PAUSE_S = 0.002
+LAST_PAST_S = 2.0
+"""So long a reader may still take the past that it asked for when its port is to be closed."""
+LAST_VIEWS_S = 0.1
+"""Longer than a changed book has to wait until it may be told again."""
 CATCH_UP_WAITING_BYTES = 65_536
 """A reader gets the next slice of the past when less than this waits to be sent to it."""
 
@@ -47,12 +54,16 @@ class UsageError(Exception):
 
 
 async def listen(
-    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: ServerSettings, health: Health
+    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: ServerSettings, health: Health,
+    sockets: Sequence[socket] = (),
 ) -> Server:
-    """Listen on `address`; `flag` is the option that moves its port. Raises UsageError when the port cannot be had."""
+    """Listen on `address`; `flag` is the option that moves its port, `sockets` are those that a server before left for this one.
+
+    Raises UsageError when the port cannot be had.
+    """
     host, port = address
     try:
-        return await serve(host, port, connect, settings, health)
+        return await serve(host, port, connect, settings, health, sockets)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(port_in_use_message(port, flag)) from error
@@ -81,6 +92,13 @@ class FeedPort:
         """Send slices of the past to those who asked for it, as fast as each of them reads."""
         if not self._catching_up:
             self._catch_up()
+
+    async def caught_up(self) -> None:
+        """Wait until each has the past that he asked for; not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_PAST_S):
+                while self._catching_up:
+                    await asyncio.sleep(CATCH_UP_PAUSE_S)
 
     def _catch_up(self) -> None:
         behind = self._fanout.catching_up()
@@ -204,9 +222,15 @@ class Turns:
         return commands
 
     def drain(self) -> None:
-        """Take everything that still waits, however long that is: the last thing before the end."""
+        """Take everything that still waits, however long that is."""
         while self._waiting and not self.failed.done():
-            self._turn()
+            self._guarded(self._turn)
+
+    async def end(self) -> None:
+        """Take everything that still waits, and have the last state of each book told."""
+        self.drain()
+        if self._view_timer is not None:
+            await asyncio.sleep(LAST_VIEWS_S)
 
     def finish(self) -> None:
         """Journal, then answers and private events, then public events, then views."""

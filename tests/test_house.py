@@ -44,6 +44,10 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
     "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
     "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.net"},
+    "botpit.venue": {
+        STDLIB, "botpit.exchange", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.ports",
+        "botpit.settings", "botpit.wire",
+    },
     "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
 }
 """Room -> what its files may import themselves. Its own room and the docstring of `botpit` are always allowed."""

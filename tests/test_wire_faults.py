@@ -31,6 +31,8 @@ VALID: dict[str, dict[str, Any]] = {
     "account": TRADER,
     "logout": {},
     "ping": {},
+    "close": {},
+    "reopen": {},
     "subscribe": {},
     "resume": {"from_seq": 1},
 }
@@ -177,7 +179,7 @@ def test_what_has_no_known_type_is_an_order_rejected(frame):
     assert (kind, reason) == ("order_rejected", "invalid_message")
 
 
-@pytest.mark.parametrize("name", sorted(set(VALID) - {"logout", "ping", "subscribe"}))
+@pytest.mark.parametrize("name", sorted(set(VALID) - {"logout", "ping", "close", "reopen", "subscribe"}))
 def test_a_missing_field_is_named(name):
     required = [key for key in VALID[name] if key not in ("trader_id", "order_id", "qty", "price") or name == "login"]
     for field in required:

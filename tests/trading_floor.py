@@ -79,6 +79,23 @@ class Ledger:
         self.commands.append(command)
 
 
+class Landlord:
+    """The house, as far as a gateway asks it; notes what it is told."""
+
+    def __init__(self, token: str | None) -> None:
+        self.told: list[object] = []
+        self._token = token
+
+    def knows(self, token: str) -> bool:
+        return token == self._token
+
+    def closed(self, symbols: list[str]) -> None:
+        self.told.append(symbols)
+
+    def reopen(self) -> None:
+        self.told.append("reopen")
+
+
 class Client:
     """One connection to order entry."""
 
@@ -207,18 +224,19 @@ class Crowd:
 
 
 class Floor:
-    """An exchange, its gateway and its feed. `now_ns` stands still until `passes`."""
+    """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token there is no house's door."""
 
-    def __init__(self, toml: str = "", market_id: str = "m1") -> None:
+    def __init__(self, toml: str = "", market_id: str = "m1", token: str | None = None) -> None:
         settings = parse_settings(toml)
         self.exchange = Exchange(Open(market_id, settings.rules(), settings.engine_instruments()))
         self.encoder = Encoder(self.exchange)
         self.feed = Feed(self.exchange, self.encoder)
         self.journal = Ledger()
+        self.landlord = Landlord(token)
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, self.journal,
+            self.exchange, self.feed, self.encoder, self.journal, self.landlord,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 

@@ -17,23 +17,25 @@ from botpit.exchange.accounts import Account
 from botpit.exchange.commands import Cancel, CancelAll, Command, Login, Logout, Order, Replace, SessionLost, Tick
 from botpit.exchange.engine import Exchange, find_order
 from botpit.feed.publisher import Feed
+from botpit.gateway.house import House, HouseDesk
 from botpit.gateway.private import PrivateMessage, PrivateTape
+from botpit.gateway.session import NOT_FIRST, Buckets, Session
 from botpit.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
-    Answers,
     Decoder,
     Fault,
     FieldError,
-    field_fault,
     is_array,
     needs_an_id,
     parse,
+    refusal,
     split_array,
 )
 from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, pong, with_request_id
 
 _PRIVATE = (ev.OrderAccepted, ev.OrderReplaced, ev.OrderCancelled, ev.Fill, ev.Liquidation, ev.AccountStatus)
 _CANCELS = (wire.CancelRequest, wire.CancelAllRequest)
+_OF_THE_HOUSE = (wire.CloseRequest, wire.ReopenRequest)
 OPEN_SCOPE = "trade"
 """What a login may do in an exchange without tokens."""
 
@@ -44,36 +46,11 @@ class Journal(Protocol):
     def append(self, command: Command, now_ns: int) -> None: ...
 
 
-class Session:
-    """One connection to order entry. `outbox` holds messages to be sent; `ended`: close it with 1000 once they are."""
-
-    __slots__ = ("bucket", "ended", "last_message_ns", "number", "outbox", "trader", "used")
-
-    def __init__(self, max_requests_per_s: int) -> None:
-        self.trader: str | None = None
-        self.number = 0
-        self.used = False
-        self.ended = False
-        self.outbox: list[bytes] = []
-        self.last_message_ns = 0
-        self.bucket = Bucket(max_requests_per_s)
-
-
-class _Buckets:
-    """One trader's rates, over all of its sessions."""
-
-    __slots__ = ("cancels", "requests")
-
-    def __init__(self, max_requests_per_s: int, max_cancels_per_s: int) -> None:
-        self.requests = Bucket(max_requests_per_s)
-        self.cancels = Bucket(max_cancels_per_s)
-
-
 class Gateway:
     """All sessions of one exchange, and the one place where commands reach it."""
 
     def __init__(
-        self, exchange: Exchange, feed: Feed, encoder: Encoder, journal: Journal, *,
+        self, exchange: Exchange, feed: Feed, encoder: Encoder, journal: Journal, house: House, *,
         max_requests_per_s: int, max_cancels_per_s: int,
     ) -> None:
         self._exchange = exchange
@@ -82,9 +59,10 @@ class Gateway:
         self._journal = journal
         self._rates = (max_requests_per_s, max_cancels_per_s)
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
+        self._house = HouseDesk(exchange, encoder, house, self._apply)
         self._tape = PrivateTape()
         self._by_trader: dict[str, list[Session]] = {}
-        self._buckets: dict[str, _Buckets] = {}
+        self._buckets: dict[str, Buckets] = {}
         self._now_ns = 0
         self._asking: Session | None = None
         self._caused: list[bytes] = []
@@ -126,8 +104,9 @@ class Gateway:
         """The session's connection is gone."""
         if session.trader is not None and not session.ended:
             self._leave(session)
-            self._now_ns = now_ns
-            self._apply(SessionLost(session.trader, session.number))
+            if not session.is_house:
+                self._now_ns = now_ns
+                self._apply(SessionLost(session.trader, session.number))
 
     def tick(self, now_ns: int) -> None:
         """Apply a Tick, if it would change anything."""
@@ -139,10 +118,11 @@ class Gateway:
     def heartbeats(self, now_ns: int) -> None:
         """To each logged-in session that was told nothing for a second."""
         for trader, sessions in self._by_trader.items():
+            account = self._exchange.accounts.get(trader)
             for session in sessions:
                 if now_ns - session.last_message_ns >= NS_PER_S:
                     self._now_ns = now_ns
-                    self._tell(session, heartbeat("account_seq", self._exchange.accounts[trader].seq, now_ns))
+                    self._tell(session, heartbeat("account_seq", account.seq if account else 0, now_ns))
 
     def sessions(self) -> int:
         """How many sessions are logged in."""
@@ -175,13 +155,15 @@ class Gateway:
             case wire.LogoutRequest():
                 return self._logout(session, request)
         session.used = True
+        if session.is_house or isinstance(request, _OF_THE_HOUSE):
+            return self._finished(request, self._house.answer(session, request, self._now_ns))
         trader = getattr(request, "trader_id", None) or session.trader
         if trader is None and not isinstance(request, wire.PingRequest):
             return self._refuse(request, "invalid_message", error="trader_id: needed without a login")
         try:
             perform = self._understand(request, trader or "", session)
         except FieldError as error:
-            return fault_bytes(field_fault(request, error), self._now_ns)
+            return self._refuse(request, "invalid_message", error=str(error))
         if session.trader not in (None, trader):
             return self._refuse(request, "unauthorized")
         wait_ms = self._bucket(session, trader, request).take(self._now_ns)
@@ -206,15 +188,14 @@ class Gateway:
             return session.bucket
         buckets = self._buckets.get(trader)
         if buckets is None:
-            buckets = self._buckets[trader] = _Buckets(*self._rates)
+            buckets = self._buckets[trader] = Buckets(*self._rates)
         return buckets.cancels if isinstance(request, _CANCELS) else buckets.requests
 
     def _refuse(self, request: Any, reason: str, **details: object) -> bytes:
-        fault = Fault(
-            Answers.get(request.type, "error"), reason, details, getattr(request, "trader_id", None),
-            getattr(request, "order_id", None), getattr(request, "client_order_id", None), request.request_id,
-        )
-        return fault_bytes(fault, self._now_ns)
+        return fault_bytes(refusal(request, reason, **details), self._now_ns)
+
+    def _finished(self, request: Any, answer: bytes | Fault) -> bytes:
+        return fault_bytes(answer, self._now_ns) if isinstance(answer, Fault) else with_request_id(answer, request.request_id)
 
     # -------------------------------------------------------------------------------------------------------------- commands
 
@@ -233,7 +214,10 @@ class Gateway:
         return self._decoder.replace(request, trader, record.order.symbol if record else None)
 
     def _apply(self, command: Command) -> bytes:
-        """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks."""
+        """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks.
+
+        A Close has none of its own but a refusal.
+        """
         self._journal.append(command, self._now_ns)
         events = self._exchange.apply(command, self._now_ns)
         answer = b""
@@ -264,8 +248,10 @@ class Gateway:
     # ----------------------------------------------------------------------------------------------------- login and logout
 
     def _login(self, session: Session, request: wire.LoginRequest) -> bytes:
-        if session.used or session.trader is not None:
-            return self._refuse(request, "unauthorized", error="login is the first request of its socket")
+        if request.trader_id == wire.HOUSE:
+            return self._login_house(session, request)
+        if not session.is_fresh:
+            return self._refuse(request, "unauthorized", error=NOT_FIRST)
         if request.market_id is not None and request.market_id != self._exchange.market_id:
             return self._refuse(request, "other_market", market_id=self._exchange.market_id)
         account = self._exchange.accounts.get(request.trader_id)
@@ -283,6 +269,12 @@ class Gateway:
             self._caused += missed
         return with_request_id(answer, request.request_id)
 
+    def _login_house(self, session: Session, request: wire.LoginRequest) -> bytes:
+        answer = self._house.login(session, request, self._now_ns)
+        if isinstance(answer, bytes):
+            self._by_trader.setdefault(wire.HOUSE, []).append(session)
+        return self._finished(request, answer)
+
     def _missed(self, account: Account | None, request: wire.LoginRequest) -> list[bytes] | bytes:
         """The private events the login asks for, or the error that refuses it."""
         if request.last_seq is None:
@@ -297,10 +289,13 @@ class Gateway:
         if session.trader is None:
             session.used = True
             return self._refuse(request, "unauthorized", error="nobody is logged in on this socket")
-        answer = with_request_id(self._apply(Logout(session.trader, session.number)), request.request_id)
+        if session.is_house:
+            answer = self._house.logout(session, self._now_ns)
+        else:
+            answer = self._apply(Logout(session.trader, session.number))
         self._leave(session)
         session.ended = True
-        return answer
+        return with_request_id(answer, request.request_id)
 
     # --------------------------------------------------------------------------------------------------------------- queries
 

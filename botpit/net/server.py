@@ -13,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from socket import socket
 from typing import Any, cast
 
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
@@ -45,14 +46,15 @@ async def serve(
     connect: Callable[[Connection], Peer],
     settings: ServerSettings,
     health: Callable[[], dict[str, object]],
+    sockets: Sequence[socket] = (),
 ) -> Server:
-    """Listen on `host` and `port` (0: any free one).
+    """Listen on `host` and `port` (0: any free one), or on the `sockets` that another server has handed over.
 
     `connect` makes the Peer of each client after its handshake and may send at once; `health` is what GET /healthz answers.
     Raises OSError when the port cannot be had.
     """
     server = Server(connect, settings, Reception(host, health))
-    await server.listen(host, port)
+    await server.listen(host, port, sockets)
     return server
 
 
@@ -76,21 +78,34 @@ class Server:
         """WebSockets that are open now."""
         return sum(door.connection.upgraded for door in self._doors)
 
-    async def listen(self, host: str, port: int) -> None:
+    async def listen(self, host: str, port: int, sockets: Sequence[socket] = ()) -> None:
         """Begin. Raises OSError when the port cannot be had."""
         self._loop = asyncio.get_running_loop()
-        self._listener = await self._loop.create_server(lambda: _Door(self), host, port, backlog=_BACKLOG)
-        self.port = self._listener.sockets[0].getsockname()[1]
+        places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [{"host": host, "port": port}]
+        self._listeners = [await self._loop.create_server(lambda: _Door(self), backlog=_BACKLOG, **each) for each in places]
+        self.port = self._listeners[0].sockets[0].getsockname()[1]
         self._step_s = min(self.settings.ping_s, self.settings.pong_s) / _CLOCK_STEPS
         self._clock = self._loop.call_later(self._step_s, self._tick)
 
     async def close(self) -> None:
         """Stop listening, close every connection with 1001, and return when all are gone: two seconds later at the latest."""
-        self._stopping = True
-        self._listener.close()
-        self._clock.cancel()
+        self._stop_listening()
         self._close_all(1001, "stopping")
         await self._empty.wait()
+
+    async def hand_over(self) -> list[socket]:
+        """The same with 1012, but who dials from now on waits for the server that takes over the sockets returned here."""
+        sockets = [each.dup() for listener in self._listeners for each in listener.sockets]
+        self._stop_listening()
+        self._close_all(1012, "reopening")
+        await self._empty.wait()
+        return sockets
+
+    def _stop_listening(self) -> None:
+        self._stopping = True
+        self._clock.cancel()
+        for listener in self._listeners:
+            listener.close()
 
     def fail(self, error: Exception) -> None:
         """A Peer raised: what stands behind the connections cannot be trusted any more."""

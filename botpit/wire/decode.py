@@ -43,7 +43,7 @@ FEED: Requests = TypeAdapter(Annotated[wire.FeedRequest, Field(discriminator="ty
 Answers = {"order": "order_rejected", "place_order": "order_rejected", "replace": "replace_rejected",
            "cancel": "cancel_rejected", "cancel_all": "cancel_rejected"}
 """The refusal that answers a faulty request; every other known request is answered by `error`."""
-_KNOWN = {"login", "order_status", "open_orders", "account", "logout", "ping", *Answers}
+_KNOWN = {"login", "order_status", "open_orders", "account", "logout", "ping", "close", "reopen", *Answers}
 
 
 @dataclass(slots=True)
@@ -201,10 +201,10 @@ def _integer(value: object, lowest: int) -> int | None:
     return value if type(value) is int and lowest <= value <= wire.MAX_SAFE_INTEGER else None
 
 
-def field_fault(request: Any, error: FieldError) -> Fault:
-    """The Fault of a request whose fields do not go together."""
+def refusal(request: Any, reason: str, **details: object) -> Fault:
+    """The Fault of a request that could be read."""
     return Fault(
-        Answers.get(request.type, "error"), "invalid_message", {"error": str(error)}, request.trader_id,
+        Answers.get(request.type, "error"), reason, details, getattr(request, "trader_id", None),
         getattr(request, "order_id", None), getattr(request, "client_order_id", None), request.request_id,
     )
 

@@ -184,6 +184,17 @@ class Encoder:
         }
         return json_text(fields)
 
+    # ------------------------------------------------------------------------------------------------ answers to the house
+
+    def closed(self, symbols: list[str], now_ns: int) -> bytes:
+        """Their marks are what positions were settled at."""
+        settlement = {symbol: self._price(symbol, self._exchange.markets[symbol].mark) for symbol in symbols}
+        fields = {"type": "closed", "symbols": symbols, "settlement": settlement, "timestamp": milliseconds(now_ns)}
+        return json_text(fields)
+
+    def reopening(self, now_ns: int) -> bytes:
+        return json_text({"type": "reopening", "market_id": self._exchange.market_id, "timestamp": milliseconds(now_ns)})
+
     # ------------------------------------------------------------------------------------------------------- query results
 
     def order_status(

@@ -19,6 +19,7 @@ from tests.docs.page import HOUSE, SPEC, Line, Page, differences, key, lines_of
 
 DEADLINE_S = 20.0
 """Nothing here takes a second; only a broken program waits so long."""
+FREE = ("--order-port", "0", "--events-port", "0")
 Ports = dict[str, str]
 """Who speaks -> its port: `feed` and `public` read 9002, `relay` reads 9010, anybody else is on 9001 (`order`)."""
 
@@ -40,8 +41,7 @@ def program(folder: Path, name: str, *flags: str) -> Iterator[dict[str, str]]:
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[Ports]:
     """A fresh exchange with default settings, and a relay."""
-    free = "--order-port", "0", "--events-port", "0"
-    with program(tmp_path, "exchange_server.py", *free, "--no-export") as exchange:
+    with program(tmp_path, "exchange_server.py", *FREE, "--no-export") as exchange:
         upstream = f"ws://127.0.0.1:{exchange['events_port']}"
         with program(tmp_path, "market_data_server.py", "--port", "0", "--upstream-uri", upstream) as relay:
             yield {"order": exchange["order_port"], "feed": exchange["events_port"], "relay": relay["port"]}
@@ -91,13 +91,27 @@ def test_the_conversations_are_what_the_programs_say(ports: Ports) -> None:
     assert list(conversation_faults(conversations, ports)) == []
 
 
-def test_the_conversation_in_a_market_of_its_own_is_what_the_exchange_says(tmp_path: Path) -> None:
-    ((settings, conversation),) = Page(SPEC.read_text(encoding="utf-8")).own_markets()
-    (tmp_path / "exchange.toml").write_text(settings, encoding="utf-8")
-    flags = "--order-port", "0", "--events-port", "0", "--no-export"
-    with program(tmp_path, "exchange_server.py", *flags) as exchange:
-        ports = {"order": exchange["order_port"], "public": exchange["events_port"]}
-        assert list(conversation_faults([conversation], ports)) == []
+def test_the_conversations_in_markets_of_their_own_are_what_the_exchange_says(tmp_path: Path) -> None:
+    markets = Page(SPEC.read_text(encoding="utf-8")).own_markets()
+    assert len(markets) == 2
+    for number, (settings, conversation) in enumerate(markets):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        (folder / "exchange.toml").write_text(settings, encoding="utf-8")
+        with program(folder, "exchange_server.py", *FREE, "--no-export", *door(folder, conversation)) as exchange:
+            ports = {"order": exchange["order_port"], "public": exchange["events_port"]}
+            assert list(conversation_faults([conversation], ports)) == []
+
+
+def door(folder: Path, conversation: list[Line]) -> list[str]:
+    """The flag for an exchange that knows the last token that somebody logs in with."""
+    tokens = [match[1] for line in conversation if line.sent and (match := re.search(r'"token":"([^"]+)"', line.text))]
+    if not tokens:
+        return []
+    path = folder / "house.token"
+    path.write_text(tokens[-1], encoding="utf-8")
+    path.chmod(0o600)
+    return ["--house-token-file", str(path)]
 
 
 @pytest.mark.parametrize("pasted", ['{"type":"pong","timestamp":1,"more":2}', '{"type":"pong"}', "(snapshot)"])

@@ -120,6 +120,7 @@ class House:
         self.peers: list[Any] = []
         self.clients: list[RawClient] = []
         self.server: Server
+        self.connect: Callable[[Connection], Any]
         self.failure_expected = False
 
     @property
@@ -153,6 +154,7 @@ async def house(
         here.peers.append(peer(connection))
         return here.peers[-1]
 
+    here.connect = connect
     here.server = await serve("127.0.0.1", 0, connect, ServerSettings(**settings), health)
     with patch("botpit.net.connection.GRACE_S", grace_s):
         try:

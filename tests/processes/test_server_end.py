@@ -7,10 +7,25 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from raw_client import CLOSE, LIMIT, PING, PONG, TEXT, Listener, close, close_code, frame, house, on_both_loops, text
+from raw_client import (
+    CLOSE,
+    LIMIT,
+    PING,
+    PONG,
+    TEXT,
+    Listener,
+    close,
+    close_code,
+    frame,
+    house,
+    on_both_loops,
+    request,
+    text,
+)
 
 from botpit.net.frames import frames
-from botpit.net.server import Connection
+from botpit.net.server import Connection, serve
+from botpit.settings import ServerSettings
 
 # ------------------------------------------------------------------------------------------------------------------ closing
 
@@ -114,6 +129,26 @@ async def test_a_server_that_closes_says_1001_to_all_and_waits_for_no_one_for_ev
         assert close_code(await silent.gets()) == 1001
         await unready.reaches_the_end()
         silent.writer.close()
+        with pytest.raises(OSError):
+            await here.dial()
+
+
+@on_both_loops
+async def test_a_server_hands_over_its_port_and_whoever_comes_between_waits_for_the_next_one() -> None:
+    async with house(grace_s=0.1) as here:
+        client = await here.open()
+        port, handing_over = here.server.port, asyncio.create_task(here.server.hand_over())
+        assert await client.gets_all() == [(CLOSE, b"\x03\xf4reopening")]
+        for _ in range(3):
+            here.server = await serve("127.0.0.1", 0, here.connect, ServerSettings(), dict, await handing_over)
+            assert here.server.port == port
+            handing_over = asyncio.create_task(here.server.hand_over())
+        sockets, early = await handing_over, await here.dial()
+        early.sends(request("/"))
+        here.server = await serve("127.0.0.1", 0, here.connect, ServerSettings(), dict, sockets)
+        assert (await early.answer())[0] == 101
+        await here.open()
+        await here.server.close()
         with pytest.raises(OSError):
             await here.dial()
 

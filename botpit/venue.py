@@ -1,0 +1,176 @@
+"""One market on its two ports, from its first socket to its last.
+
+The pure rooms are wired together here and given a clock and an end. When a market ends nothing of it is left: the next one is
+another `Venue`, so that a market that follows another begins as one after a start of the process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from socket import socket
+from time import monotonic
+from typing import Any
+
+from botpit.exchange.commands import Open
+from botpit.exchange.engine import Exchange
+from botpit.feed.publisher import Feed
+from botpit.gateway.gateway import Gateway
+from botpit.journal import DiscardingJournal
+from botpit.net.processes import fields
+from botpit.net.server import Connection, Peer, Server
+from botpit.net.token import Token
+from botpit.ports import FeedPort, Health, Turns, every, listen
+from botpit.settings import ServerSettings, Settings
+from botpit.wire.encode import Encoder
+
+IDLE_COLLECTION_S = 60.0
+"""Full garbage collections happen this often at most, and only while nobody trades."""
+log = logging.getLogger(__name__)
+
+
+class Halted(Exception):
+    """The exchange itself is at fault: the log says how, and nothing more was told to anybody."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One of the two ports, for one market after another; `flag` is the option that moves it.
+
+    `sockets` still listen there between two markets, so that whoever comes back at once is not turned away.
+    """
+
+    host: str
+    port: int
+    flag: str
+    sockets: list[socket] = field(default_factory=list)
+
+    async def open(self, connect: Callable[[Connection], Peer], bounds: ServerSettings, health: Health) -> Server:
+        """Raises UsageError when the port cannot be had."""
+        server = await listen((self.host, self.port), self.flag, connect, bounds, health, self.sockets)
+        self.port, self.sockets = server.port, []
+        return server
+
+    async def close(self, server: Server, *, reopening: bool) -> None:
+        if reopening:
+            self.sockets = await server.hand_over()
+        else:
+            await server.close()
+
+    def leave(self) -> None:
+        """No market follows."""
+        for each in self.sockets:
+            each.close()
+
+
+class Venue:
+    """The parts of one market. To its gateway it is the house, known by its token."""
+
+    def __init__(self, settings: Settings, token: Token, for_orders: Place, for_events: Place) -> None:
+        opening = Open(secrets.token_hex(8), settings.rules(), settings.engine_instruments())
+        self.exchange = Exchange(opening)
+        encoder = Encoder(self.exchange)
+        journal = DiscardingJournal()
+        market = settings.market
+        self.feed = Feed(self.exchange, encoder)
+        self.gateway = Gateway(
+            self.exchange, self.feed, encoder, journal, self,
+            max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
+        )
+        self.turns = Turns(self.gateway, self.feed, journal)
+        self.readers = FeedPort(self.feed.fanout)
+        self.state = "open"
+        self._settings = settings
+        self._token = token
+        self._for_orders, self._for_events = for_orders, for_events
+        self._reopened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._opened = monotonic()
+        self._collected, self._seq_then = monotonic(), 0
+
+    @property
+    def market_id(self) -> str:
+        return self.exchange.market_id
+
+    async def open(self) -> None:
+        """Let everybody in. Raises UsageError when a port cannot be had."""
+        bounds = self._settings.server
+        self.orders = await self._for_orders.open(self.turns.connect, bounds, self.health)
+        self.events = await self._for_events.open(self.readers.connect, bounds, self.health)
+
+    def health(self) -> dict[str, object]:
+        return {
+            "uptime_s": round(monotonic() - self._opened, 3), "seq": self.feed.seq, "sessions": self.gateway.sessions(),
+            "market_id": self.market_id, "state": self.state,
+        }
+
+    # ------------------------------------------------------------------------------------------------------------- the house
+
+    def knows(self, token: str) -> bool:
+        return self._token.matches(token)
+
+    def closed(self, symbols: list[str]) -> None:
+        log.info("closed %s", fields(market_id=self.market_id, symbols=",".join(symbols)))
+
+    def reopen(self) -> None:
+        if not self._reopened.done():
+            self._reopened.set_result(None)
+
+    # -------------------------------------------------------------------------------------------------------- from open to end
+
+    async def trade(self, stop: asyncio.Future[str]) -> bool:
+        """Trade until told to stop, or until the house wants another market (True). Raises Halted."""
+        clock = asyncio.create_task(every(self._settings.market.tick_ms / 1_000, self._tick))
+        faults: list[asyncio.Future[Any]] = [clock, self.orders.failed, self.events.failed, self.turns.failed]
+        ends: list[asyncio.Future[Any]] = [stop, self._reopened, *faults]
+        _spare_what_stays()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        is_sound = not any(each.done() for each in faults)
+        self.state = "stopping"
+        clock.cancel()
+        if is_sound:
+            await self._end(reopening=self._reopened.done())
+        else:
+            await self._break_off()
+        fault = next((each for each in faults if each.done() and not each.cancelled()), None)
+        if fault is not None or stop.done():
+            self._for_orders.leave()
+            self._for_events.leave()
+        if fault is not None:
+            log.critical("halted by a fault of the exchange itself", exc_info=fault.exception())
+            raise Halted
+        return not stop.done()
+
+    async def _end(self, *, reopening: bool) -> None:
+        """Close both ports, after everybody got what is still his."""
+        self.turns.drain()
+        await asyncio.gather(self._for_orders.close(self.orders, reopening=reopening), self.readers.caught_up())
+        await self.turns.end()
+        await self._for_events.close(self.events, reopening=reopening)
+
+    async def _break_off(self) -> None:
+        await self.orders.close()
+        await self.events.close()
+
+    def _tick(self) -> None:
+        """Let time pass; use a quiet moment to collect garbage."""
+        self.turns.tick()
+        quiet, self._seq_then = self.feed.seq == self._seq_then, self.feed.seq
+        if quiet and monotonic() - self._collected > IDLE_COLLECTION_S:
+            gc.collect()
+            self._collected = monotonic()
+
+
+def _spare_what_stays() -> None:
+    """What a market begins with is not looked at by the collector; full collections come in quiet moments only."""
+    gc.freeze()
+    gc.set_threshold(10_000, 50, 1_000_000)
+
+
+def forget_what_was() -> None:
+    """A market's parts name each other: when it is over only a full collection frees it, one that spares nothing."""
+    gc.unfreeze()
+    gc.collect()
