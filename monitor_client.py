@@ -63,7 +63,7 @@ class Monitor:
     def _received(self, frame: bytes) -> None:
         was_ready = self.watch.ready
         try:
-            complete = self.watch.received(frame, time.monotonic())
+            complete = self.watch.received(frame, time.monotonic(), time.time_ns() // 1_000_000)
         except ValueError as error:
             if self.watch.unreadable_frames == 1:
                 _log.warning("a frame that is no message; further ones are only counted %s", fields(error=error))

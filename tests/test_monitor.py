@@ -80,11 +80,11 @@ def snapshot(*symbols, market_id="m1", seq=0, levels=10, tick=0.01, traders=(), 
     }  # fmt: skip
 
 
-def watched(*messages, symbol=None, connected=True, now_s=100.0):
+def watched(*messages, symbol=None, connected=True, now_s=100.0, wall_ms=1_700_000_000_000):
     watch = Watch("ws://relay", symbol)
     watch.link_changed(connected, "connected" if connected else "relay went away")
     for message in messages:
-        watch.received(json.dumps(message).encode(), now_s)
+        watch.received(json.dumps(message).encode(), now_s, wall_ms)
     return watch
 
 
@@ -159,7 +159,7 @@ def test_before_the_first_snapshot_it_says_so():
 def test_a_hole_is_shown_until_the_fresh_snapshot():
     watch = watched(snapshot(), trade(1), trade(3))
     assert "waiting for a fresh snapshot" in screen(watch, 120)
-    watch.received(json.dumps(snapshot(seq=3, trades=3)).encode(), 100.0)
+    watch.received(json.dumps(snapshot(seq=3, trades=3)).encode(), 100.0, 1_700_000_000_000)
     text = screen(watch, 120)
     assert "waiting for a fresh snapshot" not in text and "holes 1" in text
 
@@ -228,7 +228,7 @@ def test_the_newest_liquidations_are_told_below_the_market(width, shown):
 def test_what_happened_before_the_monitor_came_is_not_said_to_be_nothing():
     watch = watched(snapshot() | {"channel_seq": {"liquidations": {"SIM": 4}}})
     assert screen(watch).splitlines()[2].rstrip() == "4 liquidations unseen"
-    watch.received(json.dumps(liquidation(5)).encode(), 100.0)
+    watch.received(json.dumps(liquidation(5)).encode(), 100.0, 1_700_000_000_000)
     assert screen(watch, 120).splitlines()[2].rstrip() == "22:13:20 bob bankruptcy sell 3 at 99.50  4 liquidations unseen"
 
 
@@ -251,7 +251,7 @@ def test_more_traders_than_lines_are_counted_instead_of_shown():
     text = screen(watched(snapshot(traders=[f"t{n}" for n in range(100)])))
     shown = len(re.findall(r"│ +\d+ +t\d+ ", text))
     assert shown > 3
-    assert "traders: 100" in text and f"… {100 - shown} more" in text
+    assert "traders: 100" in text and f"│ and {100 - shown} more " in text
 
 
 def test_nine_traders_and_three_levels_a_side_fit_the_smallest_usual_terminal():
@@ -415,7 +415,7 @@ def test_scripts_and_lines_are_told_of_liquidations_and_the_fund():
     before = snapshot(traders=["alice"]) | {"channel_seq": {"liquidations": {"SIM": 4, "": 9}}}
     watch = watched(before, position("bob", 1), liquidation(5), liquidation(6), liquidation(7, "alice", "auto_deleverage"))
     assert " trades 0 (0.0/s) 2 liquidations 1 deleveraging traders 2 " in watch.plain_line(100.0)
-    watch.received(json.dumps([status(10, "bob", "bankrupt"), insurance(11, 250.0)]).encode(), 100.0)
+    watch.received(json.dumps([status(10, "bob", "bankrupt"), insurance(11, 250.0)]).encode(), 100.0, 1_700_000_000_000)
     told = json.loads(watch.json_line(100.0))
     names = ("liquidations", "deleveragings", "unseen_liquidations", "insurance_cash")
     assert [told[name] for name in names] == [2, 1, 4, 250.0]

@@ -1,6 +1,7 @@
-"""What a watcher of the feed knows: the mirror, the link's state, and how fast things happen.
+"""What a watcher of the feed knows: the mirror, the link's state, how fast things happen and how late he is told.
 
-One object for the screen, for the plain lines and for the JSON lines. Times are monotonic seconds, handed in.
+One object for the screen, for the plain lines and for the JSON lines. Times are monotonic seconds but where a name says that they
+are the wall clock's; both are handed in.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections import deque
 from dataclasses import asdict, dataclass
 
 from botpit.mirror import BookView, Mirror
+from botpit.screen.equity import EquityHistory
+from botpit.screen.latency import FeedLatency, Latency
 from botpit.screen.standings import Standing, house_words, standings
 from botpit.screen.words import decimals_of, foreign, money_text, price_text
 from message_schemas import Error, Heartbeat, LastTrade, Message, Resumed, Snapshot, Subscribed, Trade, parse_messages
@@ -69,8 +72,8 @@ class Summary:
     """The market in one line for scripts. `trade_count` is since the market began, rates are over the last five seconds.
 
     `liquidations` and `deleveragings` are those told while watching, `unseen_liquidations` of both kinds came before or were
-    missed; `insurance_cash` is null until it first changes.
-    `last_refusal`: why the relay last answered `error`. While not connected, all of the market is as last told.
+    missed; `insurance_cash` is null until it first changes. `feed_latency_ms` is over the last ten seconds, and null when they
+    brought no event. `last_refusal`: why the relay last answered `error`. While not connected, all of the market is as last told.
     """
 
     uri: str
@@ -83,6 +86,7 @@ class Summary:
     trade_count: int
     trades_per_s: float
     events_per_s: float
+    feed_latency_ms: Latency | None
     liquidations: int
     deleveragings: int
     unseen_liquidations: int
@@ -107,8 +111,11 @@ class Watch:
         self.last_refusal: str | None = None
         self.trades = SlidingRate()
         self.events = SlidingRate()
+        self.latency = FeedLatency()
+        self.equity = EquityHistory()
         self._symbol = symbol
         self._last_event_s: float | None = None
+        self._equity_of: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -132,8 +139,8 @@ class Watch:
     def link_changed(self, connected: bool, reason: str) -> None:
         self.connected, self.reason = connected, reason
 
-    def received(self, frame: bytes, now_s: float) -> bool:
-        """Fold one frame. False: a fresh snapshot is needed.
+    def received(self, frame: bytes, now_s: float, wall_ms: int) -> bool:
+        """Fold one frame that came at `now_s`, when the wall clock said `wall_ms`. False: a fresh snapshot is needed.
 
         Raises ValueError (and counts it) when it is no message of ours, UnknownSymbol when there is no book of `symbol`.
         """
@@ -143,6 +150,7 @@ class Watch:
             self.unreadable_frames += 1
             raise
         incomplete = [message for message in messages if not self._apply(message, now_s)]
+        self._measure(messages, now_s, wall_ms)
         if self.mirror.market_id is not None and not self.ready:
             raise UnknownSymbol(f"{self.symbol} is not traded at {self.uri}; there are: {', '.join(sorted(self.mirror.books))}")
         return not incomplete
@@ -164,6 +172,7 @@ class Watch:
             trade_count=mirror.trade_count,
             trades_per_s=round(self.trades.per_second(now_s), 1),
             events_per_s=round(self.events.per_second(now_s), 1),
+            feed_latency_ms=self.latency.recent(now_s),
             liquidations=mirror.liquidations_by_trader.total(),
             deleveragings=mirror.deleveragings_by_trader.total(),
             unseen_liquidations=mirror.unseen_liquidations,
@@ -205,6 +214,16 @@ class Watch:
         elif isinstance(message, Error):
             self.last_refusal = message.reason
         return self.mirror.apply(message)
+
+    def _measure(self, messages: list[Message], now_s: float, wall_ms: int) -> None:
+        newest = next((message for message in reversed(messages) if not isinstance(message, _NO_EVENTS)), None)
+        if newest is not None:
+            self.latency.note(now_s, wall_ms - newest.timestamp)
+        if self._equity_of != self.mirror.market_id:
+            self._equity_of, self.equity = self.mirror.market_id, EquityHistory()
+        if self.mirror.positions and self.equity.is_due(now_s):
+            # In the order of their last update, so that of a trader's positions the one with the latest equity counts.
+            self.equity.take(now_s, {state.trader_id: state.total_equity for state in self.mirror.positions.values()})
 
 
 def _book_summary(book: BookView, tick: float) -> BookSummary:

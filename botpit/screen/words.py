@@ -6,6 +6,7 @@ around is shown as its escape (`\\x1b`), and is cut where it would not end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from decimal import Decimal
 
 from rich.text import Text
@@ -21,13 +22,29 @@ def foreign(word: str) -> str:
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in word)
 
 
-def cell(word: str, style: str = "", *, width: int | None = None, right: bool = False) -> Text:
-    """One unwrapped, unstyled-from-within piece of a line; exactly `width` cells wide when given (cut with an ellipsis)."""
-    text = Text(foreign(word), style, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
-    if width is not None:
-        text.truncate(max(width, 0), overflow="ellipsis")
-        text.pad_left(width - text.cell_len) if right else text.pad_right(width - text.cell_len)
+def cell(word: str, style: str = "", *, right: bool = False) -> Text:
+    """One unwrapped, unstyled-from-within piece of a line."""
+    return Text(foreign(word), style, no_wrap=True, overflow="ellipsis", justify="right" if right else "left")
+
+
+def sized(text: Text, columns: int) -> Text:
+    """The same piece, exactly so wide: cut with an ellipsis, or filled up on the side that its justification leaves free."""
+    text.truncate(max(columns, 0), overflow="ellipsis")
+    missing = max(columns, 0) - text.cell_len
+    text.pad_left(missing) if text.justify == "right" else text.pad_right(missing)
     return text
+
+
+def in_line(parts: Iterable[Text], columns: int, gap: int = 2) -> Text:
+    """The parts up to the first that does not fit, `gap` spaces apart; the first one is cut if it alone is too long."""
+    line = Text(no_wrap=True, overflow="ellipsis")
+    for part in parts:
+        if line and line.cell_len + gap + part.cell_len > columns:
+            break
+        line = line + Text(" " * gap) + part if line else line + part
+    line.truncate(columns, overflow="ellipsis")
+    line.no_wrap = True
+    return line
 
 
 def decimals_of(tick: float) -> int:
@@ -59,3 +76,9 @@ def clock_text(timestamp_ms: int) -> str:
     """Time of day in UTC, to the second."""
     seconds = timestamp_ms // 1000 % 86_400
     return f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def span_text(seconds: int) -> str:
+    """Two digits and a unit, as far as that goes: `45 s`, `12 m`, `3 h`."""
+    minutes = seconds // 60
+    return f"{seconds} s" if seconds < 100 else f"{minutes} m" if minutes < 100 else f"{minutes // 60} h"
