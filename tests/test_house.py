@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
     "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
     "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
+    "botpit.arena": {STDLIB, "botpit.battle", "botpit.net", "botpit.screen", "rich"},
     "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
 }
 """Room -> what its files may import themselves. Its own room and the docstring of `botpit` are always allowed."""
