@@ -14,7 +14,8 @@ The rooms, in the order in which to read them:
 - `bots`      a bot's brain: messages in, strategy, requests out
 - `battle`, `screen`  battles and standings; what a terminal shows
 - `journal`   where commands go before anybody is told
-- `net`       the only room that awaits: server, client, processes
+- `net`       the room of sockets, processes and files: server, client, children
+- `arena`     a battle as it is played: rounds, bots as processes, the audience
 - `settings`  every setting and limit, with its unit
 
 Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are each one process and import no

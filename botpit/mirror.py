@@ -89,9 +89,10 @@ class Mirror:
     """The market as the messages so far tell it; of the last `tape_length` trades and liquidations it keeps each.
 
     `trade_count` and `liquidation_count` (deleveragings among them) count the whole market, since the snapshot says how many came
-    before us; `volume` in lots and what is counted by trader were told to this mirror. `account_status` and `insurance_cash` are
-    known from their first change on. `positions` are in order of their last update: a trader's last one has the account's latest
-    cash and equity. `waiting` is true from a noticed hole, and from the start, until the next snapshot.
+    before us; `volume` in lots and what is counted by trader were told to this mirror. A trader's volume counts on both sides
+    of a trade, his maker volume where his order was there first. `account_status` and `insurance_cash` are known from their first
+    change on. `positions` are in order of their last update: a trader's last one has the account's latest cash and equity.
+    `waiting` is true from a noticed hole, and from the start, until the next snapshot.
     """
 
     def __init__(self, tape_length: int = 100) -> None:
@@ -140,6 +141,8 @@ class Mirror:
         self.trade_count = 0
         self.volume = 0
         self.trades_by_trader: Counter[str] = Counter()
+        self.volume_by_trader: Counter[str] = Counter()
+        self.maker_volume_by_trader: Counter[str] = Counter()
         self.liquidation_count = 0
         self.liquidations_by_trader: Counter[str] = Counter()
         self.deleveragings_by_trader: Counter[str] = Counter()
@@ -207,8 +210,12 @@ class Mirror:
         self.tape.append(trade)
         self.trade_count += 1
         self.volume += trade.qty
-        self.trades_by_trader[trade.buy_trader_id] += 1
-        self.trades_by_trader[trade.sell_trader_id] += 1
+        for trader_id in (trade.buy_trader_id, trade.sell_trader_id):
+            self.trades_by_trader[trader_id] += 1
+            self.volume_by_trader[trader_id] += trade.qty
+        if trade.aggressor_side is not None:
+            maker = trade.sell_trader_id if trade.aggressor_side == "buy" else trade.buy_trader_id
+            self.maker_volume_by_trader[maker] += trade.qty
         if trade.symbol in self.books:
             last = LastTrade(price=trade.price, qty=trade.qty, timestamp=trade.timestamp)
             self.books[trade.symbol].last_trade = last

@@ -142,7 +142,8 @@ def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(floor,
     with running("bot_battle_runner.py", "--config", "battle/bots.json", folder=tmp_path) as battle:
         floor.wait_for_trades_of(*names)
         assert battle.stops(signal.SIGINT) == 0
-    assert {each["exit_code"] for each in json.loads((tmp_path / "results.json").read_text())["bots"]} == {0}
+    (played,) = json.loads((tmp_path / "results.json").read_text())["rounds"]
+    assert {each["exit_code"] for each in played["bots"]} == {0}
 
 
 # --------------------------------------------------------------------------------------------------- what each example shows

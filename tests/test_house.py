@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         STDLIB, "botpit.exchange", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.ports",
         "botpit.settings", "botpit.wire",
     },
+    "botpit.arena": {STDLIB, "botpit.battle", "botpit.net", "botpit.screen", "rich"},
     "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
 }
 """Room -> what its files may import themselves. Its own room and the docstring of `botpit` are always allowed."""

@@ -52,10 +52,10 @@ def snapshot(seq=10, market_id="m1", channel_seq=None, books=None, positions=(),
     )  # fmt: skip
 
 
-def trade(number, *, symbol="SIM", seq=None, price=100.0, qty=5, buyer="alice", seller="bob"):
+def trade(number, *, symbol="SIM", seq=None, price=100.0, qty=5, buyer="alice", seller="bob", aggressor="buy"):
     return Trade(
-        trade_id=number, price=price, qty=qty, buy_trader_id=buyer, sell_trader_id=seller, symbol=symbol, aggressor_side="buy",
-        seq=seq or 100 + number, channel_seq=number, timestamp=2_000 + number,
+        trade_id=number, price=price, qty=qty, buy_trader_id=buyer, sell_trader_id=seller, symbol=symbol,
+        aggressor_side=aggressor, seq=seq or 100 + number, channel_seq=number, timestamp=2_000 + number,
     )  # fmt: skip
 
 
@@ -122,6 +122,16 @@ def test_trades_are_counted_and_the_last_ones_kept():
     assert (mirror.seq, mirror.last_event_ms) == (105, 2_005)
 
 
+def test_a_trader_s_lots_count_on_both_sides_and_as_maker_where_his_order_was_first():
+    mirror = market()
+    mirror.apply(trade(1, qty=3))
+    mirror.apply(trade(2, qty=4, aggressor="sell"))
+    mirror.apply(trade(3, qty=5, buyer="bob", seller="carol"))
+    mirror.apply(trade(4, qty=7, aggressor=None))
+    assert mirror.volume_by_trader == {"alice": 14, "bob": 19, "carol": 5}
+    assert mirror.maker_volume_by_trader == {"bob": 3, "alice": 4, "carol": 5}, "of the last nobody knows"
+
+
 def test_the_last_position_update_per_trader_and_symbol_stands_and_comes_last():
     mirror = market(books={"SIM": book(), "ALT": book()})
     mirror.apply(position(1, "alice", lots=5))
@@ -181,6 +191,7 @@ def test_another_market_drops_everything():
     assert not mirror.tape and not mirror.positions and not mirror.account_status and not mirror.liquidations
     assert (mirror.liquidation_count, mirror.unseen_liquidations) == (0, 0)
     assert (mirror.trade_count, mirror.volume, dict(mirror.trades_by_trader)) == (0, 0, {})
+    assert not mirror.volume_by_trader and not mirror.maker_volume_by_trader
 
 
 def test_the_same_market_again_keeps_the_tape_and_takes_the_books():

@@ -20,7 +20,6 @@ from websockets.asyncio.server import serve
 
 import monitor_client
 from botpit.screen.monitor import MonitorScreen
-from botpit.screen.standings import Standing, ranked, standings_table, standings_text
 from botpit.screen.watch import SlidingRate, UnknownSymbol, Watch
 from botpit.screen.words import decimals_of, foreign, money_text
 from message_schemas import InstrumentInfo
@@ -189,7 +188,6 @@ def test_foreign_words_are_shown_and_cannot_style_the_screen(word):
     assert all(char.isprintable() or char == "\n" for char in shown)
     assert len(shown.splitlines()) == 60
     assert foreign(word) in watch.plain_line(100.0) and watch.plain_line(100.0).isprintable()
-    assert foreign(word) in standings_text([Standing(trader_id=word, cash=1, realized_pnl=1, unrealized_pnl=1, total_equity=1)])
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES[:3])
@@ -326,37 +324,6 @@ def test_prices_have_the_decimals_of_their_tick(tick, decimals):
 
 def test_money_is_written_with_its_sign_but_zero_has_none():
     assert [money_text(amount, signed=True) for amount in (1_234.5, -0.004, -2)] == ["+1,234.50", "0.00", "-2.00"]
-
-
-ROWS = [
-    Standing(trader_id="bob", positions={"SIM": 0}, cash=9_990, realized_pnl=-10, unrealized_pnl=0, total_equity=9_990, trades=3),
-    Standing(trader_id="alice", positions={"SIM": 5}, cash=10_005, realized_pnl=5, unrealized_pnl=2.5, total_equity=10_007.5),
-    Standing(trader_id="al", positions={}, cash=9_990, realized_pnl=-10, unrealized_pnl=0, total_equity=9_990, status="frozen"),
-    Standing(trader_id="zoe", positions={"SIM": -1, "ALT": 2}, cash=1, realized_pnl=0, unrealized_pnl=0, total_equity=1,
-             status="bankrupt", liquidations=1, deleveragings=2),
-]
-
-
-def test_equal_equity_is_equal_rank():
-    assert [(rank, row.trader_id) for rank, row in ranked(ROWS)] == [(1, "alice"), (2, "al"), (2, "bob"), (4, "zoe")]
-
-
-def test_standings_for_no_terminal():
-    assert standings_text(ROWS).splitlines() == [
-        "rank  trader                                             equity  realised  unrealised        position  trades",
-        "   1  alice                                           10,007.50     +5.00       +2.50              +5       0",
-        "   2  al (frozen)                                      9,990.00    -10.00        0.00               0       0",
-        "   2  bob                                              9,990.00    -10.00        0.00               0       3",
-        "   4  zoe (bankrupt, 1 liquidation, 2 deleveragings)       1.00      0.00        0.00  +2 ALT, -1 SIM       0",
-    ]
-
-
-def test_standings_for_a_terminal():
-    text = drawn(standings_table(ROWS, "[b]final[/b]"))
-    assert "[b]final[/b]" in text
-    below = [line.strip() for line in text.splitlines()[-2:]]
-    assert below == ["al: frozen", "zoe: bankrupt, 1 liquidation, 2 deleveragings"]
-    assert re.search(r"│ +1 │ alice +│ 10,007.50 │ +\+5.00 │ +\+2.50 │ +\+5 │ +0 │", text)
 
 
 # ------------------------------------------------------------------------------------------------------------- the process

@@ -1,326 +1,64 @@
-"""The battle runner: nothing starts from a bad configuration, nobody is left behind, its report is what the feed told."""
+"""The battle runner as a process: nobody is left behind, who fails may come back, and its report is what feed and bots told."""
 
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import json
 import os
+import pty
 import re
 import signal
-import sys
-import textwrap
-from collections import Counter
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+import struct
+import termios
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
 
-import bot_battle_runner
-from botpit.battle.config import BattleConfigError, parse_battle
-from botpit.battle.spectator import Spectator
-
-HOUSE = Path(__file__).resolve().parent.parent
-DEADLINE_S = 30.0
-MAKER = {"trader_id": "alice", "strategy": "maker"}
-
-
-# ----------------------------------------------------------------------------------------------------------- configuration
-
-
-@pytest.fixture
-def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str], list[str]]:
-    """What the runner says to a configuration that it refuses, without the file's name."""
-
-    def lines(text: str) -> list[str]:
-        (tmp_path / "bots.json").write_text(text)
-        path = str(tmp_path / "bots.json")
-        assert bot_battle_runner.main(["--config", path, "--results", str(tmp_path / "out" / "results.json")]) == 2
-        assert not (tmp_path / "out").exists(), "nothing is made or started"
-        said = capsys.readouterr()
-        assert said.out == ""
-        return [line.removeprefix(f"error: {path}: ") for line in said.err.splitlines()]
-
-    return lines
-
-
-def battle_of(*bots: dict[str, Any], **more: Any) -> str:
-    return json.dumps({"bots": bots, **more})
-
-
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        (battle_of(MAKER | {"sped": 5}), ["bots[0].sped: unknown key"]),
-        (battle_of(MAKER, uri="ws://x"), ["uri: unknown key"]),
-        (battle_of(MAKER, MAKER), ["bots: trader_id alice is there 2 times"]),
-        (battle_of(MAKER | {"count": 2}, MAKER | {"trader_id": "alice-2"}), ["bots: trader_id alice-2 is there 2 times"]),
-        (battle_of(MAKER | {"strategy": "makre"}), ["bots[0] (alice): strategy makre"]),
-        (battle_of(MAKER | {"strategy": "gone.py:Bot"}), ["bots[0] (alice): strategy gone.py:Bot: cannot import gone.py"]),
-        (battle_of(MAKER | {"strategy_params": {"levles": 3}}), ["bots[0] (alice): strategy maker: unknown parameter levles"]),
-        (battle_of(MAKER | {"strategy_params": {"levels": "many"}}), ["bots[0] (alice): strategy maker: parameter levels=many"]),
-        (battle_of(MAKER | {"strategy_params": {"levels": [3]}}), ["bots[0].strategy_params.levels: a parameter is a text"]),
-        (battle_of(MAKER | {"seed": "7"}), ["bots[0].seed: "]),
-        (battle_of(MAKER | {"decision_interval": 0}), ["bots[0].decision_interval: "]),
-        (battle_of(MAKER | {"trader_id": "@fees"}), ["bots[0].trader_id: "]),
-        (battle_of(MAKER | {"trader_id": 64 * "a", "count": 1}), [f"bots[0].trader_id: {64 * 'a'}-1 is longer"]),
-        (battle_of(MAKER | {"order_gateway_uri": "http://127.0.0.1"}), ["bots[0].order_gateway_uri: "]),
-        (battle_of({"strategy": "maker"}), ["bots[0].trader_id: is missing"]),
-        (battle_of(), ["bots: "]),
-        ('{"bots": [{"trader_id": "alice", "trader_id": "bob"}]}', ["not valid JSON: the key 'trader_id' is there twice"]),
-        ("[]", ["the file: must be an object"]),
-        ("{", ["not valid JSON: "]),
-        (100_000 * "[", ["not valid JSON: "]),
-        (battle_of(MAKER | {"seed": 1.5}, {"trader_id": "bob", "strategi": "x"}),
-         ["bots[0].seed: ", "bots[1].strategy: is missing", "bots[1].strategi: unknown key"]),
-        (battle_of(MAKER | {"strategy": "a"}, MAKER | {"strategy": "b"}),
-         ["bots: trader_id alice", "bots[0] (alice)", "bots[1] (alice)"]),
-    ],
-)  # fmt: skip
-def test_each_problem_of_a_configuration_is_one_line(refused: Callable[[str], list[str]], text: str, words: list[str]) -> None:
-    lines = refused(text)
-    assert len(lines) == len(words)
-    for line, beginning in zip(lines, words, strict=True):
-        assert line.startswith(beginning)
-
-
-def test_a_strategy_that_fails_with_many_lines_is_still_one_line(refused: Callable[[str], list[str]], tmp_path: Path) -> None:
-    (tmp_path / "loud.py").write_text("class Bot:\n    def __init__(self, *, params):\n        raise ValueError('a\\nb')")
-    (line,) = refused(battle_of(MAKER | {"strategy": "loud.py:Bot"}))
-    assert "its constructor failed: ValueError: a\\nb" in line
-
-
-def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bot_battle_runner.main(["--config", str(tmp_path / "none.json")]) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("error: ") and "none.json" in line
-
-
-@pytest.mark.parametrize("flags", [["--duration", "0"], ["--duration", "nan"], ["--python", "/nowhere/python"]])
-def test_a_wrong_flag_exits_2(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as ended:
-        bot_battle_runner.main(flags)
-    assert ended.value.code == 2
-    assert flags[0] in capsys.readouterr().err.splitlines()[-1]
-
-
-def test_one_entry_makes_many_bots_each_with_a_seed_and_addresses() -> None:
-    parameters = {"size": 3, "calm": True, "x": 0.5}
-    crowd = {"trader_id": "noise", "strategy": "random", "seed": 40, "count": 2, "strategy_params": parameters}
-    lone = {"trader_id": "bob", "strategy": "taker", "market_data_uri": "ws://127.0.0.1:2/"}
-    text = battle_of(crowd, lone, market_data_uri="ws://127.0.0.1:1", order_gateway_uri="ws://127.0.0.1:3")
-    bots = parse_battle(text, lambda bot: None).all_bots()
-    assert [(bot.trader_id, bot.seed) for bot in bots] == [("noise-1", 40), ("noise-2", 41), ("bob", 3)]
-    assert bots[1].flags() == [
-        "--trader-id=noise-2", "--strategy=random", "--seed=41", "--decision-interval=0.5", "--market-data-uri=ws://127.0.0.1:1",
-        "--order-gateway-uri=ws://127.0.0.1:3", "--strategy-param=size=3", "--strategy-param=calm=true", "--strategy-param=x=0.5",
-    ]  # fmt: skip
-    assert "--market-data-uri=ws://127.0.0.1:2/" in bots[2].flags()
-
-
-def test_a_battle_never_has_more_than_a_thousand_bots() -> None:
-    with pytest.raises(BattleConfigError, match="1001 are too many"):
-        parse_battle(battle_of(MAKER | {"count": 1_000}, MAKER), lambda bot: None)
-
-
-# --------------------------------------------------------------------------------------------------------------- spectator
-
-
-def position(trader: str, equity: float, *, lots: int = 0, unrealized: float = 0.0) -> dict[str, Any]:
-    cash = equity - unrealized
-    money = {"cash": cash, "realized_pnl": cash - 10_000.0, "unrealized_pnl": unrealized, "total_equity": equity}
-    prices = {"avg_entry_price": 100.0, "mark_price": 100.0}
-    return {"trader_id": trader, "symbol": "SIM", "position": lots, **money, **prices, "timestamp": 1}
-
-
-def snapshot(*positions: dict[str, Any], trades: int = 0, market_id: str = "m1") -> dict[str, Any]:
-    counted = {"seq": trades, "channel_seq": {"trades": {"SIM": trades}}}
-    state = {"instruments": [], "books": {}, "positions": positions}
-    return {"type": "snapshot", "market_id": market_id, **counted, **state, "timestamp": 1}
-
-
-def subscribed(request_id: str | None = None) -> dict[str, Any]:
-    return {"type": "subscribed", "channels": [], "symbols": [], "batch": True, "timestamp": 1, "request_id": request_id}
-
-
-def trade(number: int) -> dict[str, Any]:
-    return {"type": "trade", "trade_id": number, "price": 100.0, "qty": 2, "buy_trader_id": "alice", "sell_trader_id": "bob",
-            "symbol": "SIM", "seq": number, "channel_seq": number, "timestamp": 1}  # fmt: skip
-
-
-def forced(number: int, trader: str, reason: str = "bankruptcy") -> dict[str, Any]:
-    closed = {"reason": reason, "qty": 2, "side": "sell", "symbol": "SIM", "price": 90.0}
-    return of_the_house("liquidation", number, trader_id=trader, **closed)
-
-
-def of_the_house(kind: str, number: int, **fields: Any) -> dict[str, Any]:
-    return {"type": kind, **fields, "seq": number, "channel_seq": number, "timestamp": 1}
-
-
-def told(*messages: dict[str, Any]) -> bytes:
-    return json.dumps(messages).encode()
-
-
-def test_trades_that_nobody_told_us_are_counted_as_unseen() -> None:
-    spectator = Spectator()
-    assert spectator.received(told(snapshot(trades=10), trade(11)))
-    assert not spectator.received(told(trade(13)))
-    assert spectator.received(told(snapshot(trades=15), trade(16)))
-    result = spectator.result()
-    assert (result.trades, result.unseen_trades, result.volume, result.market_id) == (6, 3, 6, "m1")
-
-
-def test_a_market_that_takes_the_place_of_another_is_counted_from_its_beginning() -> None:
-    spectator = Spectator()
-    spectator.received(told(snapshot(trades=10), trade(11)))
-    spectator.received(told(snapshot(trades=4, market_id="m2"), trade(5)))
-    result = spectator.result()
-    assert (result.trades, result.unseen_trades, result.market_id) == (5, 4, "m2")
-
-
-def test_liquidations_deleveragings_and_the_fund_are_in_the_result_and_so_are_those_that_nobody_told_us() -> None:
-    spectator = Spectator()
-    channels = json.loads(spectator.last_request)["channels"]
-    assert channels == ["trades", "positions", "liquidations"]
-    before, after = ({"channel_seq": {"liquidations": {"SIM": number, "": 50}}} for number in (10, 16))
-    spectator.received(told(snapshot() | before, forced(11, "alice"), forced(12, "bob", "auto_deleverage"), forced(13, "alice")))
-    spectator.received(told(of_the_house("insurance_update", 51, cash=-7.5), snapshot() | after))
-    result = spectator.result()
-    assert (result.liquidations, result.deleveragings, result.unseen_liquidations, result.insurance_cash) == (2, 1, 3, -7.5)
-    spectator.received(told(snapshot(market_id="m2") | before))
-    result = spectator.result()
-    assert (result.liquidations, result.deleveragings, result.unseen_liquidations, result.insurance_cash) == (0, 0, 10, None)
-
-
-def test_only_the_snapshot_after_the_last_request_is_the_last_one() -> None:
-    spectator = Spectator()
-    spectator.received(told(snapshot(), subscribed("first"), snapshot()))
-    assert not spectator.has_last_snapshot
-    spectator.received(told(subscribed(json.loads(spectator.last_request)["request_id"]), trade(1)))
-    assert not spectator.has_last_snapshot
-    spectator.received(told(snapshot()))
-    assert spectator.has_last_snapshot
-
-
-# ------------------------------------------------------------------------------------------------------------ real battles
-
-BOT = f"""#!{sys.executable}
-import json, os, sys
-sys.path.insert(0, {str(HOUSE)!r})
-from botpit.net.processes import run, until_told_to_stop
-flags = dict(flag.removeprefix("--").split("=", 1) for flag in sys.argv[2:])
-async def main():
-    print(json.dumps(flags | {{"program": sys.argv[1], "pid": os.getpid()}}), flush=True)
-    if flags["trader-id"].startswith("crash"):
-        return 3
-    print("told", await until_told_to_stop(), flush=True)
-    return 0
-sys.exit(run(main))
-"""
-"""Stands in for the interpreter that `--python` names: notes what it was told, and lives until told to stop."""
-
-RUNNER = f"""
-import sys
-sys.path.insert(0, {str(HOUSE)!r})
-import bot_battle_runner
-bot_battle_runner.PROGRESS_S = 0.1
-sys.exit(bot_battle_runner.main())
-"""
-
-
-class Stage:
-    """A folder with a configuration, in which a runner runs; `feed` is what it can watch."""
-
-    def __init__(self, folder: Path, *trader_ids: str) -> None:
-        self.folder = folder
-        self.uri = "ws://127.0.0.1:1"
-        self.standings = [position("alice", 10_000.0)]
-        self.last_standings = self.standings
-        self.events: list[dict[str, Any]] = []
-        self.counts: dict[str, int] = {}
-        self.subscribed = asyncio.Event()
-        self._trader_ids = trader_ids
-        (folder / "bot").write_text(BOT)
-        (folder / "bot").chmod(0o755)
-        (folder / "runner.py").write_text(textwrap.dedent(RUNNER))
-
-    async def run(self, *flags: str) -> asyncio.subprocess.Process:
-        bots = [{"trader_id": trader_id, "strategy": "maker"} for trader_id in self._trader_ids]
-        (self.folder / "bots.json").write_text(battle_of(*bots, market_data_uri=self.uri))
-        command = [sys.executable, "runner.py", "--config", "bots.json", "--python", "./bot", *flags]
-        pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
-        return await asyncio.create_subprocess_exec(*command, cwd=self.folder, stdin=nothing, stdout=pipe, stderr=pipe)
-
-    @asynccontextmanager
-    async def feed(self, port: int = 0) -> AsyncIterator[None]:
-        async with serve(self._serve_one, "127.0.0.1", port) as server:
-            self.uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-            yield
-
-    async def _serve_one(self, connection: ServerConnection) -> None:
-        await connection.send(json.dumps(snapshot(*self.standings)))
-        async for text in connection:
-            request = json.loads(text)
-            positions = self.last_standings if request["request_id"] == "last" else self.standings
-            before = snapshot(*positions) | {"channel_seq": {"liquidations": self.counts}}
-            await connection.send(told(subscribed(request["request_id"]), before, *self.events).decode())
-            self.events, self.counts = [], dict(Counter(each.get("symbol", "") for each in self.events) + Counter(self.counts))
-            self.subscribed.set()
-
-    def log(self, trader_id: str) -> list[str]:
-        path = self.folder / "logs" / f"{trader_id}.log"
-        return path.read_text().splitlines() if path.exists() else []
-
-    async def bots_up(self, *trader_ids: str) -> list[int]:
-        """The processes of these bots, when they all have said that they live."""
-        await until(lambda: all(self.log(trader_id) for trader_id in trader_ids))
-        return [json.loads(self.log(trader_id)[0])["pid"] for trader_id in trader_ids]
-
-
-async def until(happened: Callable[[], bool]) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        while not happened():
-            await asyncio.sleep(0.01)
-
-
-async def ended(runner: asyncio.subprocess.Process) -> tuple[int, str, str]:
-    async with asyncio.timeout(DEADLINE_S):
-        out, err = await runner.communicate()
-    assert runner.returncode is not None
-    return runner.returncode, out.decode(), err.decode()
-
-
-def bury(*pids: int) -> None:
-    """Whoever a broken program left behind."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
+from tests.battle_stage import (
+    DEADLINE_S,
+    HOUSE,
+    Stage,
+    alive,
+    bury,
+    ended,
+    forced,
+    logs,
+    of_the_house,
+    play,
+    position,
+    says,
+    trade,
+    until,
+)
+
+Report = tuple[int, str, str]
+"""Exit code, stdout, stderr."""
+
+
+def table(out: str) -> list[list[str]]:
+    """The rows of the last standings, as words."""
+    lines = [line for line in out.splitlines() if not re.match(r"\d+ s: ", line)]
+    begin = next(at for at, line in enumerate(lines) if line.split()[:2] == ["rank", "trader"])
+    return [line.split() for line in lines[begin + 1 :] if re.match(r" *\d+  ", line)]
+
+
+# ---------------------------------------------------------------------------------------------------------- start and end
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, number: signal.Signals) -> None:
-    async def story() -> tuple[int, str, str]:
-        stage = Stage(tmp_path, "alice", "bob", "crash/1")
-        stage.last_standings = [position("alice", 9_900.0, lots=2, unrealized=-50.0), position("carol", 10_100.0)]
-        async with stage.feed():
+    stage = Stage(tmp_path, "alice", "bob", "crash/1")
+    stage.market.looks["at the end"] = [position("alice", 9_900.0, lots=2, unrealized=-50.0), position("carol", 10_100.0)]
+
+    async def story() -> Report:
+        async with stage.market.feed():
             runner = await stage.run()
-            assert runner.stderr is not None
             pids = await stage.bots_up("alice", "bob", "crash%2F1")
+            await logs(runner, "WARNING runner ended by itself name=crash/1 exit_code=3")
             async with asyncio.timeout(DEADLINE_S):
-                while b"WARNING runner ended by itself name=crash/1 exit_code=3" not in await runner.stderr.readline():
-                    pass
-                await stage.subscribed.wait()
+                await stage.market.subscribed.wait()
             assert alive(pids[0]) and alive(pids[1]), "one bot's end never stops the others"
             runner.send_signal(number)
             await until(lambda: stage.log("alice")[-1] == stage.log("bob")[-1] == "told SIGTERM")
@@ -333,116 +71,74 @@ def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, numb
                 bury(*pids)
         return report
 
-    code, out, err = asyncio.run(story())
+    code, out, err = play(story())
     assert code == 0
     assert "\x1b" not in out + err
-    table = [line.split()[:3] for line in out.splitlines() if " s: " not in line]
-    assert table[1:] == [["1", "carol", "10,100.00"], ["2", "alice", "9,900.00"], ["results:", "results.json"]]
-    results = json.loads((tmp_path / "results.json").read_text())
-    assert results["ended_by"] == number.name
-    assert [(each["rank"], each["trader_id"], each["total_equity"], each["positions"]) for each in results["standings"]] == [
-        (1, "carol", 10_100.0, {"SIM": 0}),
-        (2, "alice", 9_900.0, {"SIM": 2}),
-    ]
-    assert [(each["bot"]["trader_id"], each["exit_code"], each["stopped"]) for each in results["bots"]] == [
-        ("alice", 0, True),
-        ("bob", 0, True),
-        ("crash/1", 3, False),
-    ]
-
-
-def test_the_report_tells_who_was_liquidated_who_is_bankrupt_and_what_the_fund_has(tmp_path: Path) -> None:
-    async def story() -> tuple[int, str, str]:
-        stage = Stage(tmp_path, "alice")
-        stage.last_standings = [position("alice", 0.0), position("bob", 10_100.0)]
-        stage.events = [forced(1, "alice"), forced(2, "bob", "auto_deleverage")]
-        stage.events += [of_the_house("account_status", 1, trader_id="alice", status="bankrupt")]
-        stage.events += [of_the_house("insurance_update", 2, cash=-40.0)]
-        async with stage.feed(), asyncio.timeout(DEADLINE_S):
-            runner = await stage.run()
-            assert runner.stdout is not None
-            while b"1 liquidation, 1 deleveraging, insurance -40.00, alice leads" not in await runner.stdout.readline():
-                pass
-            runner.terminate()
-            return await ended(runner)
-
-    code, out, _ = asyncio.run(story())
-    assert code == 0
-    *table, house, _ = (line for line in out.splitlines() if " s: " not in line)
-    traders = [re.split(r" {2,}", line.strip())[1] for line in table[1:]]
-    assert traders == ["bob (1 deleveraging)", "alice (bankrupt, 1 liquidation)"]
-    assert house == "1 liquidation, 1 deleveraging, insurance -40.00"
-    results = json.loads((tmp_path / "results.json").read_text())
-    names = ("trader_id", "status", "liquidations", "deleveragings")
-    rows = [[each[name] for name in names] for each in results["standings"]]
-    assert rows == [["bob", "active", 0, 1], ["alice", "bankrupt", 1, 0]]
-    market = {"liquidations": 1, "deleveragings": 1, "unseen_liquidations": 0, "insurance_cash": -40.0}
-    assert market.items() <= results["market"].items()
-
-
-def test_a_bot_is_started_with_what_its_configuration_says(tmp_path: Path) -> None:
-    async def story() -> dict[str, str]:
-        stage = Stage(tmp_path, "alice")
-        async with stage.feed():
-            runner = await stage.run("--log-level", "warning")
-            await stage.bots_up("alice")
-            runner.terminate()
-            await ended(runner)
-        return json.loads(stage.log("alice")[0])
-
-    flags = asyncio.run(story())
-    assert flags["program"] == str(HOUSE / "bot_client.py")
-    assert flags["strategy-dir"] == str(tmp_path)
-    assert (flags["strategy"], flags["seed"], flags["log-level"]) == ("maker", "1", "warning")
+    assert [row[:4] for row in table(out)] == [["1", "carol", "10,100.00", "0.00"], ["2", "alice", "9,900.00", "-100.00"]]
+    assert out.splitlines()[-1] == "results: results.json"
+    results = stage.results()
+    (battle,) = results["rounds"]
+    assert results["ended_by"] == battle["ended_by"] == number.name
+    assert [(each["rank"], each["trader_id"], each["total_equity"], each["positions"]) for each in battle["standings"]] == [
+        (1, "carol", 10_100.0, {"SIM": 0}), (2, "alice", 9_900.0, {"SIM": 2}),
+    ]  # fmt: skip
+    bots = [(each["bot"]["trader_id"], each["exit_code"], each["stopped"], each["log"]) for each in battle["bots"]]
+    assert bots == [
+        ("alice", 0, True, "logs/alice.log"), ("bob", 0, True, "logs/bob.log"), ("crash/1", 3, False, "logs/crash%2F1.log"),
+    ]  # fmt: skip
 
 
 def test_a_battle_ends_after_its_duration_and_never_writes_over_results(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text("an older battle")
+    (tmp_path / "logs" / "reports").mkdir(parents=True)
+    stage = Stage(tmp_path, "alice")
 
-    async def story() -> tuple[int, str, str]:
-        stage = Stage(tmp_path, "alice")
-        async with stage.feed():
+    async def story() -> Report:
+        async with stage.market.feed():
             return await ended(await stage.run("--duration", "0.3"))
 
-    code, out, _ = asyncio.run(story())
+    code, out, _ = play(story())
     assert code == 0
     assert out.splitlines()[-1] == "results: results-2.json"
     assert (tmp_path / "results.json").read_text() == "an older battle"
-    assert json.loads((tmp_path / "results-2.json").read_text())["ended_by"] == "duration"
+    results = stage.results("results-2.json")
+    assert (results["ended_by"], results["settings"]["duration_s"]) == ("duration", 0.3)
+    assert stage.told("alice")["report"] == "logs/reports-2/alice.json", "no bot goes on from an older battle's report"
+    assert {"botpit", "python", "platform", "websockets"} <= results["versions"].keys()
 
 
 def test_when_every_bot_has_failed_the_battle_is_over_with_exit_3(tmp_path: Path) -> None:
-    async def story() -> tuple[int, str, str]:
-        stage = Stage(tmp_path, "crash-1", "crash-2")
-        async with stage.feed():
+    stage = Stage(tmp_path, "crash-1", "crash-2")
+
+    async def story() -> Report:
+        async with stage.market.feed():
             return await ended(await stage.run("--duration", "3600"))
 
-    assert asyncio.run(story())[0] == 3
-    assert json.loads((tmp_path / "results.json").read_text())["ended_by"] == "all bots ended"
+    assert play(story())[0] == 3
+    assert stage.results()["ended_by"] == "all bots ended"
 
 
 def test_a_feed_that_is_not_there_yet_is_said_and_waited_for(tmp_path: Path) -> None:
-    async def story() -> None:
-        stage = Stage(tmp_path, "alice")
-        async with stage.feed():
-            port = int(stage.uri.rpartition(":")[2])
-        runner = await stage.run()
-        assert runner.stdout is not None
-        async with asyncio.timeout(DEADLINE_S):
-            assert b"no market data from ws://127.0.0.1" in await runner.stdout.readline()
-            async with stage.feed(port):
-                while b"1 traders, alice leads with 10,000.00" not in await runner.stdout.readline():
-                    pass
-                runner.terminate()
-                assert (await ended(runner))[0] == 0
+    stage = Stage(tmp_path, "alice")
 
-    asyncio.run(story())
+    async def story() -> None:
+        async with stage.market.feed():
+            port = int(stage.market.feed_uri.rpartition(":")[2])
+        runner = await stage.run()
+        assert "still trying" in await says(runner, "no market data from ws://127.0.0.1")
+        async with stage.market.feed(port):
+            await says(runner, "1 trader, alice leads with 0.00")
+            runner.terminate()
+            assert (await ended(runner))[0] == 0
+
+    play(story())
 
 
 def test_kill_9_of_the_runner_leaves_no_bot(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice", "bob")
+
     async def story() -> None:
-        stage = Stage(tmp_path, "alice", "bob")
-        async with stage.feed():
+        async with stage.market.feed():
             runner = await stage.run()
             pids = await stage.bots_up("alice", "bob")
             runner.kill()
@@ -453,20 +149,376 @@ def test_kill_9_of_the_runner_leaves_no_bot(tmp_path: Path) -> None:
                 bury(*pids)
         assert stage.log("alice")[-1] == "told parent gone"
 
-    asyncio.run(story())
+    play(story())
 
 
 def test_results_that_cannot_be_written_are_exit_5(tmp_path: Path) -> None:
-    async def story() -> tuple[int, str, str]:
-        stage = Stage(tmp_path, "alice")
-        (tmp_path / "out").mkdir()
-        async with stage.feed():
+    stage = Stage(tmp_path, "alice")
+    (tmp_path / "out").mkdir()
+
+    async def story() -> Report:
+        async with stage.market.feed():
             runner = await stage.run("--results", "out/results.json", "--log-dir", "logs")
             await stage.bots_up("alice")
             (tmp_path / "out").rmdir()
             runner.terminate()
             return await ended(runner)
 
-    code, _, err = asyncio.run(story())
+    code, _, err = play(story())
     assert code == 5
     assert "the results cannot be written" in err.splitlines()[-1]
+
+
+def test_a_battle_whose_reader_has_left_goes_on_to_its_results(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+
+    async def story() -> int:
+        reading, writing = os.pipe()
+        async with stage.market.feed():
+            runner = await asyncio.create_subprocess_exec(*stage.command("--duration", "0.3"), cwd=tmp_path, stdout=writing)
+            os.close(writing)
+            os.close(reading)
+            return await runner.wait()
+
+    assert play(story()) == 0
+    assert stage.results()["ended_by"] == "duration"
+
+
+def test_starts_are_so_far_apart_and_an_order_to_stop_does_not_wait_for_the_next(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice", "bob")
+
+    async def story() -> Report:
+        async with stage.market.feed():
+            runner = await stage.run("--stagger-ms", "60000")
+            await stage.bots_up("alice")
+            await says(runner, "s: starting, ")
+            runner.terminate()
+            return await ended(runner)
+
+    assert play(story())[0] == 0
+    assert stage.log("bob") == []
+    told = {each["bot"]["trader_id"]: (each["exit_code"], each["stopped"]) for each in stage.results()["rounds"][0]["bots"]}
+    assert told == {"alice": (0, True), "bob": (None, False)}
+
+
+# -------------------------------------------------------------------------------------------------------------------- bots
+
+
+def test_a_bot_is_started_with_what_its_configuration_says(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice", limits={"cpu_s": 60, "memory_mb": 2_048, "open_files": 64})
+
+    async def story() -> None:
+        async with stage.market.feed():
+            runner = await stage.run("--log-level", "warning")
+            await stage.bots_up("alice")
+            runner.terminate()
+            await ended(runner)
+
+    play(story())
+    flags = stage.told("alice")
+    assert flags["program"] == str(HOUSE / "bot_client.py")
+    assert flags["strategy-dir"] == str(tmp_path)
+    assert (flags["strategy"], flags["seed"], flags["log-level"]) == ("maker", "1", "warning")
+    assert (flags["max-cpu-s"], flags["max-memory-mb"], flags["max-open-files"]) == ("60", "2048", "64")
+    assert flags["report"] == "logs/reports/alice.json"
+    assert stage.results()["config"]["limits"] == {"cpu_s": 60, "memory_mb": 2_048, "open_files": 64}
+
+
+def test_bots_that_fail_come_back_with_the_same_words_and_results_account_for_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice", "once", "weak", "usage", restart="on-failure")
+    stage.market.standings = [position("alice", 10_000.0), position("once", 10_001.0)]
+
+    async def story() -> Report:
+        async with stage.market.feed():
+            runner = await stage.run()
+            await stage.bots_up("alice", "once", "weak", "usage")
+            await logs(runner, "ERROR runner given up name=weak restarts=5")
+            await until(lambda: len(stage.log("once")) == 2)
+            runner.terminate()
+            return await ended(runner)
+
+    code, out, _ = play(story())
+    assert code == 0
+    first, second = (json.loads(line) for line in stage.log("once")[:2])
+    assert first.pop("pid") != second.pop("pid") and first == second
+    (battle,) = stage.results()["rounds"]
+    bots = {each["bot"]["trader_id"]: each for each in battle["bots"]}
+    restarts = {name: [(one["exit_code"], one["backoff_s"]) for one in bot["restarts"]] for name, bot in bots.items()}
+    assert restarts == {"alice": [], "once": [(-9, 0.01)], "weak": 5 * [(-9, 0.01)], "usage": []}
+    assert {name for name, bot in bots.items() if bot["gave_up"]} == {"weak"}
+    assert [bots[name]["exit_code"] for name in ("alice", "once", "weak", "usage")] == [0, 0, -9, 2]
+    assert {row["trader_id"]: row["restarts"] for row in battle["standings"]} == {"once": 1, "alice": 0}
+    assert re.search(r"^ +\d+  once .* 1 +- +-$", out, re.MULTILINE), "restarts, and no latencies"
+
+
+def test_what_the_bots_report_is_in_the_results_and_what_is_no_report_is_not(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice", "bob", "carol")
+    latency = {"count": 12, "p50": 800.0, "p99": 2_100.5, "max": 2_500.0, "buckets": []}
+    report = {"format": 1, "trader_id": "alice", "rejected": {"price_band": 3}, "fees": -1.25, "latency_us": latency}
+    (tmp_path / "alice.says").write_text(json.dumps(report))
+    (tmp_path / "bob.says").write_text("{")
+    (tmp_path / "carol.says").write_text(json.dumps(report))
+    stage.market.standings.append(position("bob", 9_990.0))
+
+    async def story() -> Report:
+        async with stage.market.feed():
+            runner = await stage.run()
+            await stage.bots_up("alice", "bob", "carol")
+            runner.terminate()
+            return await ended(runner)
+
+    code, out, err = play(story())
+    assert code == 0
+    assert "alice: refused 3: price_band 3" in out.splitlines()
+    assert "a report cannot be read name=bob" in err
+    assert "name=carol report=logs/reports/carol.json reason=\"it is the report of alice\"" in err
+    (battle,) = stage.results()["rounds"]
+    rows = {row["trader_id"]: (row["fees"], row["rejects"], row["latency_us"]) for row in battle["standings"]}
+    assert rows == {
+        "alice": (-1.25, {"price_band": 3}, {"p50": 800.0, "p99": 2_100.5, "count": 12}),
+        "bob": (None, {}, {"p50": None, "p99": None, "count": None}),
+    }
+    assert [each["report"] for each in battle["bots"]] == [f"logs/reports/{name}.json" for name in ("alice", "bob", "carol")]
+
+
+# ----------------------------------------------------------------------------------------------------------------- figures
+
+
+def test_the_report_tells_who_was_liquidated_who_is_bankrupt_and_what_the_fund_has(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+    stage.market.looks["at the end"] = [position("alice", 0.0), position("bob", 10_100.0)]
+    bankrupt = of_the_house("account_status", 1, trader_id="alice", status="bankrupt")
+    fund = of_the_house("insurance_update", 2, cash=-40.0)
+
+    async def story() -> Report:
+        async with stage.market.feed():
+            runner = await stage.run()
+            await says(runner, "s: trading, 0 trades, ")
+            await stage.market.tell(forced(1, "alice"), forced(2, "bob", "auto_deleverage"), bankrupt, fund)
+            await says(runner, "1 liquidation, 1 deleveraging, insurance -40.00, alice leads")
+            runner.terminate()
+            return await ended(runner)
+
+    code, out, _ = play(story())
+    assert code == 0
+    remarks = ["bob: 1 deleveraging", "alice: bankrupt, 1 liquidation", "1 liquidation, 1 deleveraging, insurance -40.00"]
+    assert out.splitlines()[-4:-1] == remarks
+    (battle,) = stage.results()["rounds"]
+    rows = [[each[name] for name in ("trader_id", "status", "liquidations", "deleveragings")] for each in battle["standings"]]
+    assert rows == [["bob", "active", 0, 1], ["alice", "bankrupt", 1, 0]]
+    market = {"liquidations": 1, "deleveragings": 1, "unseen_liquidations": 0, "insurance_cash": -40.0}
+    assert market.items() <= battle["market"].items()
+
+
+def test_gains_count_from_the_end_of_the_warm_up_and_from_what_there_was_before(tmp_path: Path) -> None:
+    """Alice had 12,000 when the battle began, 12,500 after the warm-up, and has 12,400; bob, who is no bot, begins in between."""
+    stage = Stage(tmp_path, "alice", "idle")
+    stage.market.accounts = {"alice": 12_000.0}
+    stage.market.standings = [position("alice", 12_000.0)]
+    stage.market.looks["after the warm-up"] = [position("alice", 12_500.0)]
+    stage.market.looks["at the end"] = [position("alice", 12_400.0), position("bob", 10_030.0)]
+
+    async def story() -> Report:
+        async with stage.market.feed(), stage.market.orders():
+            runner = await stage.run("--warm-up", "0.3", "--duration", "3600")
+            await says(runner, "s: warm-up, ")
+            await stage.market.tell(trade(1), trade(2))
+            await says(runner, "s: trading, 2 trades, 2 traders, alice leads with 0.00")
+            runner.terminate()
+            return await ended(runner)
+
+    code, out, _ = play(story())
+    assert code == 0
+    (battle,) = stage.results()["rounds"]
+    rows = [(row["rank"], row["trader_id"], row["gain"], row["max_drawdown"]) for row in battle["standings"]]
+    assert rows == [(1, "bob", 30.0, 0.0), (2, "idle", 0.0, 0.0), (3, "alice", -100.0, 100.0)]
+    assert [row[1:3] for row in table(out)] == [["bob", "10,030.00"], ["idle", "10,000.00"], ["alice", "12,400.00"]]
+    assert {each["type"] for each in stage.market.requests} == {"subscribe", "resume"}
+    assert (battle["market"]["trades"], battle["market"]["trades_before"], battle["market"]["unseen_trades"]) == (2, 0, 0)
+
+
+def test_in_the_cool_down_nobody_trades_and_an_order_to_stop_ends_it(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+
+    async def story() -> Report:
+        async with stage.market.feed():
+            runner = await stage.run("--duration", "0.2", "--cool-down", "3600")
+            await says(runner, "s: cool-down, ")
+            assert stage.log("alice")[-1] == "told SIGTERM", "the bots have left"
+            assert stage.market.requests[-1]["request_id"] != "at the end"
+            runner.terminate()
+            return await ended(runner)
+
+    assert play(story())[0] == 0
+    assert stage.market.requests[-1]["request_id"] == "at the end"
+    assert stage.results()["ended_by"] == "duration"
+
+
+# ------------------------------------------------------------------------------------------------------------------ rounds
+
+ROUNDS = ("--rounds", "2", "--duration", "0.2", "--house-token", "token")
+
+
+def test_each_round_has_a_market_of_its_own_and_ends_in_plain_cash(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+    stage.market.door = True
+    stage.market.standings = [position("alice", 10_050.0, lots=5, unrealized=50.0), position("bob", 9_950.0, lots=-5)]
+    stage.market.accounts = {"alice": 10_000.0}
+
+    async def story() -> Report:
+        async with stage.market.feed(), stage.market.orders():
+            return await ended(await stage.run(*ROUNDS))
+
+    code, out, err = play(story())
+    assert code == 0, err
+    assert [each for each in stage.market.asked if each != "account"] == [
+        "login", "login", "close", "login", "reopen", "login", "close",
+    ]  # fmt: skip
+    results = stage.results()
+    first, second = results["rounds"]
+    assert [each["market"]["market_id"] for each in (first, second)] == ["m1", "m1+"]
+    assert [each["market"]["settlement"] for each in (first, second)] == [{"SIM": 101.5}, {"SIM": 101.5}]
+    assert [(row["trader_id"], row["gain"], row["positions"]) for row in first["standings"]] == [
+        ("alice", 50.0, {"SIM": 0}), ("bob", 0.0, {"SIM": 0}),
+    ]  # fmt: skip
+    assert [(row["trader_id"], row["gain"]) for row in second["standings"]] == [("alice", 0.0)]
+    assert [bot["bot"]["seed"] for each in (first, second) for bot in each["bots"]] == [1, 1_000_004]
+    totals = [(row["trader_id"], row["gain"], row["rounds_won"]) for row in results["totals"]]
+    assert totals == [("alice", 50.0, 2), ("bob", 0.0, 0)]
+    for number in (1, 2):
+        told = stage.told(f"round-{number}/alice")
+        assert (told["seed"], told["report"]) == (str(1 + (number - 1) * 1_000_003), f"logs/reports/round-{number}/alice.json")
+    for words in ("standings after round 1 of 2", "standings after round 2 of 2", "totals of 2 rounds"):
+        assert out.count(f"{words}\n") == 1
+    assert " s: round 2 of 2, trading, " in out
+
+
+def test_a_market_that_an_earlier_battle_closed_is_begun_anew_first(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+    stage.market.door, stage.market.status = True, "closed"
+
+    async def story() -> Report:
+        async with stage.market.feed(), stage.market.orders():
+            return await ended(await stage.run(*ROUNDS))
+
+    assert play(story())[0] == 0
+    assert [each["market"]["market_id"] for each in stage.results()["rounds"]] == ["m1+", "m1++"]
+
+
+def test_a_door_that_does_not_open_is_said_before_anything_starts(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+
+    async def story() -> Report:
+        async with stage.market.feed(), stage.market.orders():
+            return await ended(await stage.run(*ROUNDS))
+
+    code, out, err = play(story())
+    assert (code, out) == (2, "")
+    assert re.fullmatch(r"error: --house-token: the exchange's door at ws://\S+ does not open: unauthorized\n", err)
+    assert not (tmp_path / "logs").exists() and not (tmp_path / "results.json").exists()
+
+
+def test_a_market_that_cannot_be_closed_ends_the_battle_and_the_round_is_in_the_results(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+    stage.market.door = True
+
+    async def story() -> Report:
+        async with stage.market.feed(), stage.market.orders():
+            runner = await stage.run(*ROUNDS)
+            await stage.bots_up("round-1/alice")
+            stage.market.door = False
+            return await ended(runner)
+
+    code, out, err = play(story())
+    assert code == 1
+    results = stage.results()
+    assert results["ended_by"] == "the market could not be closed: unauthorized"
+    assert [each["ended_by"] for each in results["rounds"]] == ["duration"]
+    assert "the market could not be closed: unauthorized" in err and "standings after round 1 of 2" in out
+
+
+def test_told_to_stop_in_a_round_it_settles_this_one_and_plays_no_other(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice")
+    stage.market.door = True
+
+    async def story() -> Report:
+        async with stage.market.feed(), stage.market.orders():
+            runner = await stage.run("--rounds", "3", "--duration", "3600", "--house-token", "token")
+            await stage.bots_up("round-1/alice")
+            runner.terminate()
+            return await ended(runner)
+
+    assert play(story())[0] == 0
+    results = stage.results()
+    assert [(each["ended_by"], each["market"]["settlement"]) for each in results["rounds"]] == [("SIGTERM", {"SIM": 101.5})]
+    assert stage.market.asked[-1] == "close"
+
+
+# ---------------------------------------------------------------------------------------------------------------- terminal
+
+
+def test_on_a_terminal_the_leaders_are_drawn_the_log_stays_whole_and_ctrl_c_gives_it_back(tmp_path: Path) -> None:
+    stage = Stage(tmp_path, "alice", "crash", restart="never")
+    stage.market.looks["at the end"] = [position("alice", 10_012.5)]
+
+    async def story() -> tuple[int, str]:
+        async with stage.market.feed():
+            return await asyncio.to_thread(on_a_terminal, stage.command(), tmp_path, "alice leads", "exit_code=3", columns=220)
+
+    code, out = play(story())
+    assert code == 0
+    assert "\x1b[?1049h" not in out, "what was there before stays"
+    assert out.count("\x1b[?25l") == out.count("\x1b[?25h") == 1
+    assert "trading, 0 trades, 1 trader, alice leads with 0.00" in out
+    left = screen(out)
+    assert not any("leads" in line for line in left), "the live table has left"
+    log = re.compile(r"\d{4}-\d\d-\d\dT\S+Z (INFO|WARNING) runner \S.*")
+    report = left.index("final standings")
+    assert any(log.fullmatch(line) and "ended by itself name=crash exit_code=3 log=logs/crash.log" in line for line in left)
+    assert all(log.fullmatch(line) for line in left[:report])
+    assert any(re.search(r"alice +│ +10,012.50 +│", line) for line in left[report:])
+    assert left[-1] == "results: results.json"
+
+
+def screen(written: str) -> list[str]:
+    """What a terminal of boundless height shows in the end, without empty lines."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
+        match part[0], part[-1]:
+            case "\n", _:
+                row += 1
+                lines += [""] * (row == len(lines))
+            case "\r", _:
+                column = 0
+            case "\x1b", "A":
+                row -= int(part[2:-1])
+            case "\x1b", "K":
+                lines[row] = ""
+            case "\x1b", _:
+                continue
+            case _:
+                lines[row] = lines[row].ljust(column)[:column] + part + lines[row][column + len(part) :]
+                column += len(part)
+    return [line.rstrip() for line in lines if line.strip()]
+
+
+def on_a_terminal(command: list[str], folder: Path, *said: str, columns: int) -> tuple[int, str]:
+    """Run on a terminal so wide, press Ctrl-C when all was said and a table stands there; the exit code and all that was written.
+
+    (Pressed within a table, the terminal would drop what of it is still to come.)
+    """
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.chdir(folder)
+        os.execve(command[0], command, os.environ | {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""})
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    out = b""
+    with suppress(OSError):
+        while not (out.endswith("┘".encode()) and all(words.encode() in out for words in said)):
+            out += os.read(terminal, 65_536)
+        os.write(terminal, b"\x03")
+        while True:
+            out += os.read(terminal, 65_536)
+    _, status = os.waitpid(pid, 0)
+    os.close(terminal)
+    return os.waitstatus_to_exitcode(status), out.decode()

@@ -1,5 +1,5 @@
-"""A battle as plain values: its configuration and its results.
+"""A battle as plain values: its configuration, what a spectator sees, who ranks where, its results.
 
-Nothing here starts a process or reads a file: the runner hands in text and gets validated bots, hands in figures and gets text.
-Reading order: config, results, spectator.
+Nothing here starts a process or reads a file: the runner hands in text and gets validated bots, hands in what the feed told and
+gets figures. Reading order: config, standings, equity, spectator, reports, results, ranking.
 """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from operator import attrgetter
 from typing import Annotated, Any, Literal
@@ -22,6 +22,12 @@ MAX_BOTS = 1_000
 
 Uri = Annotated[str, Field(pattern=r"^wss?://[^\s/]+\S*$", max_length=2_000)]
 MAX_ID_CHARS = 64
+MAX_CPU_S = 366 * 24 * 3_600
+MAX_MEMORY_MB = 1_048_576
+MAX_OPEN_FILES = 1_048_576
+RestartPolicy = Literal["never", "on-failure"]
+SEEDS_PER_ROUND = 1_000_003
+"""What a bot's seed grows by from one round to the next: a prime above MAX_BOTS, so that two bots rarely share a seed."""
 
 
 def _scalar(value: object) -> str | bool | int | float:
@@ -45,10 +51,18 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
+class Limits(_Model):
+    """What one bot's process may use, each None: without limit. `memory_mb`: of address space, in MiB."""
+
+    cpu_s: Annotated[int, Field(ge=1, le=MAX_CPU_S)] | None = None
+    memory_mb: Annotated[int, Field(ge=1, le=MAX_MEMORY_MB)] | None = None
+    open_files: Annotated[int, Field(ge=1, le=MAX_OPEN_FILES)] | None = None
+
+
 class BotConfig(_Model):
     """One bot, or `count` of them called `trader_id`-1, `trader_id`-2 … with seeds `seed`, `seed` + 1 …
 
-    `decision_interval` in seconds. What is None is the battle's own.
+    `decision_interval` in seconds. What is None is the battle's own; `limits` replace the battle's as a whole.
     """
 
     trader_id: ClientId
@@ -60,6 +74,8 @@ class BotConfig(_Model):
     market_data_uri: Uri | None = None
     order_gateway_uri: Uri | None = None
     log_level: Literal["debug", "info", "warning", "error"] | None = None
+    restart: RestartPolicy | None = None
+    limits: Limits | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,16 +91,23 @@ class Bot:
     market_data_uri: str
     order_gateway_uri: str
     log_level: str | None
+    restart: RestartPolicy
+    limits: dict[str, int]
+
+    def in_round(self, number: int) -> Bot:
+        """The same bot with its seed of that round, counted from 1; in the first one that is the configuration's."""
+        return replace(self, seed=self.seed + (number - 1) * SEEDS_PER_ROUND)
 
     def flags(self) -> list[str]:
-        """What `bot_client.py` is told, but for the log level."""
-        given = {
+        """What `bot_client.py` is told, but for the log level and the report."""
+        given: dict[str, object] = {
             "trader-id": self.trader_id,
             "strategy": self.strategy,
             "seed": self.seed,
             "decision-interval": self.decision_interval,
             "market-data-uri": self.market_data_uri,
             "order-gateway-uri": self.order_gateway_uri,
+            **{f"max-{name.replace('_', '-')}": limit for name, limit in self.limits.items()},
         }
         parameters = [f"--strategy-param={name}={value}" for name, value in self.strategy_params.items()]
         return [f"--{name}={value}" for name, value in given.items()] + parameters
@@ -95,6 +118,8 @@ class BattleConfig(_Model):
 
     market_data_uri: Uri = "ws://127.0.0.1:9010"
     order_gateway_uri: Uri = "ws://127.0.0.1:9001"
+    restart: RestartPolicy = "never"
+    limits: Limits = Limits()
     bots: Annotated[list[BotConfig], Field(min_length=1, max_length=MAX_BOTS)]
 
     def all_bots(self) -> list[Bot]:
@@ -116,6 +141,8 @@ class BattleConfig(_Model):
             market_data_uri=each.market_data_uri or self.market_data_uri,
             order_gateway_uri=each.order_gateway_uri or self.order_gateway_uri,
             log_level=each.log_level,
+            restart=each.restart or self.restart,
+            limits=(each.limits or self.limits).model_dump(exclude_none=True),
         )
 
 

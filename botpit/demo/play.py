@@ -8,10 +8,13 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
+from rich.console import Console
+
+from botpit.battle.results import Latency, TraderResult
 from botpit.demo.cast import HEALTH_POLL_S, HEALTHY_WITHIN_S, Cast, health
 from botpit.demo.plan import BATTLE, DemoError, DemoSettings, battle_config, check_ports, new_run_folder
 from botpit.net.processes import until_told_to_stop
-from botpit.screen.standings import Standing, standings_text
+from botpit.screen.leaderboard import remarks, standings_tables
 
 
 async def demo(settings: DemoSettings) -> int:
@@ -25,7 +28,7 @@ async def demo(settings: DemoSettings) -> int:
     except DemoError as error:
         print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
         return error.exit_code
-    print(final_standings(folder / "results.json"))
+    show_standings(folder / "results.json")
     print(f"logs and CSV files: {folder}")
     return 0
 
@@ -72,10 +75,16 @@ async def _time(settings: DemoSettings, bots: int) -> None:
     await (asyncio.Event().wait() if settings.duration_s is None else asyncio.sleep(settings.duration_s))
 
 
-def final_standings(results: Path) -> str:
-    """The standings in the runner's results, as aligned text."""
+def show_standings(results: Path) -> None:
+    """Print the standings in the runner's results: tables on a terminal, else aligned lines."""
     if not results.is_file():
-        return "no standings: the battle ended before it began"
-    battle = json.loads(results.read_text(encoding="utf-8"))
-    rows = [Standing(**{name: value for name, value in row.items() if name != "rank"}) for row in battle["standings"]]
-    return f"\nfinal standings after {battle['market']['trades']:,} trades\n{standings_text(rows)}\n"
+        print("no standings: the battle ended before it began")
+        return
+    (last,) = json.loads(results.read_text(encoding="utf-8"))["rounds"]
+    rows = [TraderResult(**row | {"latency_us": Latency(**row["latency_us"])}) for row in last["standings"]]
+    tables = standings_tables(rows, f"final standings after {last['market']['trades']:,} trades")
+    if sys.stdout.isatty():
+        Console(markup=False, emoji=False, highlight=False).print("", tables)
+    else:
+        print(f"\n{tables.text()}")
+    print(*remarks(rows), "", sep="\n")

@@ -6,6 +6,7 @@ Ids of the wire become names here and nowhere else: they may hold `/` and `:`, o
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -21,6 +22,17 @@ def file_name(text: str) -> str:
 def open_private(path: str, flags: int) -> int:
     """An `opener`: the file is made with mode 0600, and a symbolic link is not followed."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+
+def new_folder(path: Path) -> Path:
+    """Make the folder `path`, or `name-2`, `name-3` … beside it when that is there; return its path. Raises OSError."""
+    for free in _numbered(path):
+        try:
+            free.mkdir(parents=True)
+            return free
+        except FileExistsError:
+            continue
+    raise _all_taken(path)
 
 
 def write_new(path: Path, text: str) -> Path:
@@ -56,11 +68,20 @@ def replace_file(path: Path, text: str) -> None:
 
 
 def _link_to_free_name(draft: Path, path: Path) -> Path:
-    for number in range(1, MAX_NUMBERED_FILES + 1):
-        free = path if number == 1 else path.with_name(f"{path.stem}-{number}{path.suffix}")
+    for free in _numbered(path):
         try:
             os.link(draft, free)
             return free
         except FileExistsError:
             continue
-    raise FileExistsError(f"{path} and {MAX_NUMBERED_FILES - 1} numbered ones beside it are there already; move some away")
+    raise _all_taken(path)
+
+
+def _numbered(path: Path) -> Iterator[Path]:
+    yield path
+    for number in range(2, MAX_NUMBERED_FILES + 1):
+        yield path.with_name(f"{path.stem}-{number}{path.suffix}")
+
+
+def _all_taken(path: Path) -> FileExistsError:
+    return FileExistsError(f"{path} and {MAX_NUMBERED_FILES - 1} numbered ones beside it are there already; move some away")

@@ -1,0 +1,276 @@
+"""A battle of twenty bots, one of them killed (-9) every so often, watched by an independent recorder.
+
+The pids are those that the runner's log tells. Between two kills the others have to trade on, and results.json has to account
+for every kill: who, when, by which signal, and that the bot came back. The recorder is a plain `websockets` client of the event
+stream; what results.json says of trades, volumes and makers has to be what it counted, bot by bot, and so do the bots' own
+reports, which go on over a bot's deaths.
+
+    python benchmarks/battle_kills.py --seconds 300 --every 20
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed
+
+HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME))
+
+from benchmarks.four_terminals import Terminals, logs_with_tracebacks, terminals, write_config
+
+BATTLE = HOME / "bots_config_twenty.json"
+ACCOUNTED_WITHIN_S = 15.0
+"""A restart follows its kill by no more than this, backoff included."""
+PATIENCE_S = 60.0
+MS_PER_S = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Kill:
+    """`at_s`: Unix time. `trades`, `log_bytes`: how many the recorder had seen, how long the bot's log was by then."""
+
+    trader_id: str
+    at_s: float
+    trades: int
+    log_bytes: int
+
+
+class Tape:
+    """Every trade, from before the first order on, as the event stream tells it."""
+
+    def __init__(self) -> None:
+        self.trades: list[dict[str, Any]] = []
+        self._more = asyncio.Event()
+
+    async def record(self, uri: str) -> None:
+        """Until the exchange closes the stream."""
+        async with connect(uri, max_size=None) as stream:
+            try:
+                async for text in stream:
+                    message = json.loads(text)
+                    if message["type"] == "trade":
+                        self.trades.append(message)
+                        self._more.set()
+            except ConnectionClosed:
+                return
+
+    async def grows(self, beyond: int, without: str) -> bool:
+        """Wait until there is a trade after the first `beyond` ones that `without` has no part in; whether one came."""
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                while not self.of_others(beyond, without):
+                    self._more.clear()
+                    await self._more.wait()
+        except TimeoutError:
+            return False
+        return True
+
+    def of_others(self, beyond: int, without: str, until: int | None = None) -> list[dict[str, Any]]:
+        return [trade for trade in self.trades[beyond:until] if without not in traders(trade)]
+
+    def counts(self) -> dict[str, tuple[int, int, int]]:
+        """Trades, lots, and lots as maker, by trader."""
+        number, lots, made = Counter[str](), Counter[str](), Counter[str]()
+        for trade in self.trades:
+            buyer, seller = traders(trade)
+            made[seller if trade["aggressor_side"] == "buy" else buyer] += trade["qty"]
+            for trader in (buyer, seller):
+                number[trader] += 1
+                lots[trader] += trade["qty"]
+        return {trader: (number[trader], lots[trader], made[trader]) for trader in number}
+
+
+def traders(trade: dict[str, Any]) -> tuple[str, str]:
+    return trade["buy_trader_id"], trade["sell_trader_id"]
+
+
+@dataclass(slots=True, kw_only=True)
+class Outcome:
+    """What one such battle showed. `reports`: filled lots by bot, of those that reported."""
+
+    kills: list[Kill]
+    tape: Tape
+    results: dict[str, Any]
+    reports: dict[str, int]
+    tracebacks: list[str]
+    exit_codes: dict[str, int]
+
+    def differences(self) -> Iterator[str]:
+        """What is not as it has to be, a sentence each."""
+        if any(self.exit_codes.values()) or self.tracebacks:
+            yield f"exit codes {self.exit_codes}, tracebacks in {self.tracebacks}"
+        if not self.kills:
+            yield "nobody ever traded"
+        for kill, others in zip(self.kills, self.trades_of_others(), strict=True):
+            if not others:
+                yield f"nobody traded after {kill.trader_id} was killed"
+        yield from self._wrong_restarts()
+        yield from self._wrong_counts()
+
+    def trades_of_others(self) -> list[int]:
+        """Between each kill and the next, or the end."""
+        ends = [*(kill.trades for kill in self.kills[1:]), len(self.tape.trades)]
+        return [
+            len(self.tape.of_others(kill.trades, kill.trader_id, end)) for kill, end in zip(self.kills, ends, strict=True)
+        ]
+
+    def came_back(self) -> int:
+        """How many of the killed traded again."""
+        return sum(
+            any(kill.trader_id in traders(trade) for trade in self.tape.trades[kill.trades :]) for kill in self.kills
+        )
+
+    def longest_pause_s(self) -> float:
+        """The longest time between two trades."""
+        times = [trade["timestamp"] for trade in self.tape.trades]
+        return max((after - before for before, after in pairwise(times)), default=0) / MS_PER_S
+
+    def _wrong_restarts(self) -> Iterator[str]:
+        (battle,) = self.results["rounds"]
+        told = {each["bot"]["trader_id"]: each for each in battle["bots"]}
+        for name, bot in told.items():
+            kills = [kill for kill in self.kills if kill.trader_id == name]
+            if len(bot["restarts"]) != len(kills):
+                yield f"{name} was killed {len(kills)} times, results.json knows of {len(bot['restarts'])} restarts"
+            for kill, restart in zip(kills, bot["restarts"], strict=False):
+                late_s = datetime.fromisoformat(restart["at"]).timestamp() - kill.at_s
+                if restart["exit_code"] != -signal.SIGKILL or not restart["backoff_s"] <= late_s <= ACCOUNTED_WITHIN_S:
+                    yield f"{name} was killed at {kill.at_s:.3f}, results.json has {restart}"
+            if bot["gave_up"] or not bot["stopped"] or bot["exit_code"]:
+                yield f"{name} did not last until the end: {bot}"
+        rows = {row["trader_id"]: row["restarts"] for row in battle["standings"]}
+        if sum(rows.values()) != len(self.kills):
+            yield f"{len(self.kills)} kills, {sum(rows.values())} restarts in the standings"
+
+    def _wrong_counts(self) -> Iterator[str]:
+        (battle,) = self.results["rounds"]
+        counted = self.tape.counts()
+        for row in battle["standings"]:
+            name, told = row["trader_id"], (row["trades"], row["volume"], round(row["volume"] * (row["maker_share"] or 0)))
+            if told != counted.get(name, (0, 0, 0)):
+                yield f"{name}: trades, lots, lots as maker are {told}, recorded were {counted.get(name)}"
+            if self.reports.get(name, row["volume"]) != row["volume"] and not row["deleveragings"]:
+                yield f"{name}: its report has {self.reports[name]} filled lots, recorded were {row['volume']}"
+
+    def __str__(self) -> str:
+        others = self.trades_of_others()
+        return "\n".join([
+            f"kills                    {len(self.kills)}: {', '.join(kill.trader_id for kill in self.kills)}",
+            f"trades                   {len(self.tape.trades):,}",
+            f"trades of the others     {min(others, default=0):,} at least between two kills, {sum(others):,} in all",
+            f"longest pause            {self.longest_pause_s():.1f} s without a trade",
+            f"killed that traded again {self.came_back()} of {len(self.kills)}",
+            f"reports                  {len(self.reports)} of {len(self.results['rounds'][0]['bots'])} bots",
+            f"tracebacks in logs       {', '.join(self.tracebacks) or 'none'}",
+            f"exit codes               {self.exit_codes}",
+        ])  # fmt: skip
+
+
+async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str) -> Outcome:
+    """One battle on free ports, all its files in `folder`: a kill every so often, and as long again after the last one."""
+    tape, done = Tape(), list[Kill]()
+    async with terminals(folder) as parts:
+        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export")
+        order_port = await parts.logged("exchange", r"order_port=(\d+)")
+        events_port = await parts.logged("exchange", r"events_port=(\d+)")
+        upstream = f"ws://127.0.0.1:{events_port}"
+        recording = asyncio.create_task(tape.record(upstream))
+        await parts.start("relay", "market_data_server.py", "--port", "0", "--upstream-uri", upstream)
+        write_config(config, folder / "battle.json", order_port, await parts.logged("relay", r"open port=(\d+)"))
+        await parts.start("battle", "bot_battle_runner.py", "--config", str(folder / "battle.json"), "--results",
+                          str(folder / "results.json"), "--log-dir", str(folder / "bots"), *flags)  # fmt: skip
+        last = Kill("", 0.0, 0, 0)
+        for victim in victims(config, kills, seed):
+            await asyncio.sleep(every_s)
+            if not await tape.grows(last.trades, last.trader_id):
+                break
+            done.append(last := await kill(victim, parts, tape))
+        else:
+            await asyncio.sleep(every_s)
+            await came_back(last, parts)
+            await tape.grows(last.trades, last.trader_id)
+        for name in ("battle", "relay", "exchange"):
+            await parts.stop(name)
+        await recording
+    results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    return Outcome(
+        kills=done, tape=tape, results=results, reports=reports(results, folder), tracebacks=logs_with_tracebacks(folder),
+        exit_codes=parts.exit_codes,
+    )
+
+
+def victims(config: Path, kills: int, seed: int) -> list[str]:
+    """Who is killed, in order: everybody once in an order of chance, then again."""
+    entries = json.loads(config.read_text(encoding="utf-8"))["bots"]
+    names = [f"{each['trader_id']}-{n + 1}" if "count" in each else each["trader_id"]
+             for each in entries for n in range(each.get("count", 1))]  # fmt: skip
+    random.Random(seed).shuffle(names)
+    return [names[number % len(names)] for number in range(kills)]
+
+
+async def kill(victim: str, parts: Terminals, tape: Tape) -> Kill:
+    """kill -9 of the process that the runner's log names."""
+    pid = int(await parts.logged("battle", rf"started name={re.escape(victim)} pid=(\d+)"))
+    killed = Kill(victim, time.time(), len(tape.trades), log_of(victim, parts).stat().st_size)
+    os.kill(pid, signal.SIGKILL)
+    return killed
+
+
+def log_of(bot: str, parts: Terminals) -> Path:
+    return parts.folder / "bots" / f"{bot}.log"
+
+
+async def came_back(last: Kill, parts: Terminals) -> None:
+    """Wait until the bot that was killed is at the exchange again."""
+    async with asyncio.timeout(PATIENCE_S):
+        while b"connected to=gateway" not in log_of(last.trader_id, parts).read_bytes()[last.log_bytes :]:
+            await asyncio.sleep(0.05)
+
+
+def reports(results: dict[str, Any], folder: Path) -> dict[str, int]:
+    (battle,) = results["rounds"]
+    found = {each["bot"]["trader_id"]: each["report"] for each in battle["bots"] if each["report"]}
+    return {name: json.loads((folder / path).read_text(encoding="utf-8"))["filled_qty"] for name, path in found.items()}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Run a battle of twenty bots on free ports and kill one of them (-9) every so often; exit 0 when the others "
+        "traded on and results.json accounts for every kill, else 4 with the first difference.",
+        epilog="example: python benchmarks/battle_kills.py --seconds 300 --every 20",
+    )
+    parser.add_argument("--seconds", type=float, default=300.0, help="how long the battle is (default: %(default)s)")
+    parser.add_argument("--every", type=float, default=20.0, help="seconds between two kills (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of who is killed (default: %(default)s)")
+    parser.add_argument("--config", type=Path, default=BATTLE, help="the battle (default: the shipped one of twenty bots)")
+    options = parser.parse_args()
+    kills = max(1, round(options.seconds / options.every) - 1)
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = asyncio.run(watch(kills, options.every, options.seed, options.config, Path(folder)))
+    print(outcome)
+    for difference in outcome.differences():
+        print(f"DIFFERENCE {difference}")
+        return 4
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,78 @@
+"""Who stands where by the account: one row per trader, folded from a mirror of the feed.
+
+The monitor shows these rows; a battle's results add to them what only a battle knows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Protocol, TypeVar
+
+from botpit.mirror import Mirror
+from message_schemas import PositionState
+
+MONEY_DECIMALS = 8
+"""An account currency has at most so many; what sums of floats add beyond them is noise."""
+
+
+class _HasTrader(Protocol):
+    @property
+    def trader_id(self) -> str: ...
+
+
+Row = TypeVar("Row", bound=_HasTrader)
+
+
+@dataclass(slots=True, kw_only=True)
+class Standing:
+    """One trader's account in money and lots. `positions` by symbol; what is counted was told while somebody looked.
+
+    `liquidations` closed lots against his will because of himself, `deleveragings` because of somebody else's bankruptcy.
+    """
+
+    trader_id: str
+    positions: dict[str, int] = field(default_factory=dict)
+    cash: float
+    realized_pnl: float
+    unrealized_pnl: float
+    total_equity: float
+    trades: int = 0
+    status: str = "active"
+    liquidations: int = 0
+    deleveragings: int = 0
+
+
+def standings(mirror: Mirror) -> list[Standing]:
+    """A row per trader with a position or a past one, by equity, ties by trader id."""
+    accounts: dict[str, list[PositionState]] = {}
+    for state in mirror.positions.values():
+        accounts.setdefault(state.trader_id, []).append(state)
+    rows = (_standing(mirror, states) for states in accounts.values())
+    return sorted(rows, key=lambda row: (-row.total_equity, row.trader_id))
+
+
+def _standing(mirror: Mirror, states: list[PositionState]) -> Standing:
+    latest = states[-1]
+    return Standing(
+        trader_id=latest.trader_id,
+        positions={state.symbol: state.position for state in states},
+        cash=latest.cash,
+        realized_pnl=round(sum(state.realized_pnl for state in states), MONEY_DECIMALS),
+        # Of the whole account and as fresh as its equity; the other instruments' own figures may be older.
+        unrealized_pnl=round(latest.total_equity - latest.cash, MONEY_DECIMALS),
+        total_equity=latest.total_equity,
+        trades=mirror.trades_by_trader[latest.trader_id],
+        status=mirror.account_status.get(latest.trader_id, "active"),
+        liquidations=mirror.liquidations_by_trader[latest.trader_id],
+        deleveragings=mirror.deleveragings_by_trader[latest.trader_id],
+    )
+
+
+def ranked(rows: Iterable[Row], by: Callable[[Row], float]) -> Iterator[tuple[int, Row]]:
+    """The greatest first with their ranks, ties by trader id; equal is equal rank (1, 2, 2, 4)."""
+    rank, last = 0, None
+    for place, row in enumerate(sorted(rows, key=lambda row: (-by(row), row.trader_id)), start=1):
+        if by(row) != last:
+            rank, last = place, by(row)
+        yield rank, row
