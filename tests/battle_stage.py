@@ -22,6 +22,8 @@ HOUSE = Path(__file__).resolve().parent.parent
 DEADLINE_S = 30.0
 TOKEN = "0123456789abcdef"
 T = TypeVar("T")
+Report = tuple[int, str, str]
+"""Of a process that has ended: exit code, stdout, stderr."""
 
 # ---------------------------------------------------------------------------------------------------------------- messages
 
@@ -311,7 +313,7 @@ async def _line(stream: asyncio.StreamReader, words: str) -> str:
     raise AssertionError(f"it ended without {words!r}")
 
 
-async def ended(runner: asyncio.subprocess.Process) -> tuple[int, str, str]:
+async def ended(runner: asyncio.subprocess.Process) -> Report:
     async with asyncio.timeout(DEADLINE_S):
         out, err = await runner.communicate()
     assert runner.returncode is not None

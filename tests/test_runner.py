@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import json
 import os
-import pty
 import re
 import signal
-import struct
-import termios
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,6 +15,7 @@ import pytest
 from tests.battle_stage import (
     DEADLINE_S,
     HOUSE,
+    Report,
     Stage,
     alive,
     bury,
@@ -32,9 +29,6 @@ from tests.battle_stage import (
     trade,
     until,
 )
-
-Report = tuple[int, str, str]
-"""Exit code, stdout, stderr."""
 
 
 def table(out: str) -> list[list[str]]:
@@ -352,173 +346,3 @@ def test_in_the_cool_down_nobody_trades_and_an_order_to_stop_ends_it(tmp_path: P
     assert play(story())[0] == 0
     assert stage.market.requests[-1]["request_id"] == "at the end"
     assert stage.results()["ended_by"] == "duration"
-
-
-# ------------------------------------------------------------------------------------------------------------------ rounds
-
-ROUNDS = ("--rounds", "2", "--duration", "0.2", "--house-token", "token")
-
-
-def test_each_round_has_a_market_of_its_own_and_ends_in_plain_cash(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "alice")
-    stage.market.door = True
-    stage.market.standings = [position("alice", 10_050.0, lots=5, unrealized=50.0), position("bob", 9_950.0, lots=-5)]
-    stage.market.accounts = {"alice": 10_000.0}
-
-    async def story() -> Report:
-        async with stage.market.feed(), stage.market.orders():
-            return await ended(await stage.run(*ROUNDS))
-
-    code, out, err = play(story())
-    assert code == 0, err
-    assert [each for each in stage.market.asked if each != "account"] == [
-        "login", "login", "close", "login", "reopen", "login", "close",
-    ]  # fmt: skip
-    results = stage.results()
-    first, second = results["rounds"]
-    assert [each["market"]["market_id"] for each in (first, second)] == ["m1", "m1+"]
-    assert [each["market"]["settlement"] for each in (first, second)] == [{"SIM": 101.5}, {"SIM": 101.5}]
-    assert [(row["trader_id"], row["gain"], row["positions"]) for row in first["standings"]] == [
-        ("alice", 50.0, {"SIM": 0}), ("bob", 0.0, {"SIM": 0}),
-    ]  # fmt: skip
-    assert [(row["trader_id"], row["gain"]) for row in second["standings"]] == [("alice", 0.0)]
-    assert [bot["bot"]["seed"] for each in (first, second) for bot in each["bots"]] == [1, 1_000_004]
-    totals = [(row["trader_id"], row["gain"], row["rounds_won"]) for row in results["totals"]]
-    assert totals == [("alice", 50.0, 2), ("bob", 0.0, 0)]
-    for number in (1, 2):
-        told = stage.told(f"round-{number}/alice")
-        assert (told["seed"], told["report"]) == (str(1 + (number - 1) * 1_000_003), f"logs/reports/round-{number}/alice.json")
-    for words in ("standings after round 1 of 2", "standings after round 2 of 2", "totals of 2 rounds"):
-        assert out.count(f"{words}\n") == 1
-    assert " s: round 2 of 2, trading, " in out
-
-
-def test_a_market_that_an_earlier_battle_closed_is_begun_anew_first(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "alice")
-    stage.market.door, stage.market.status = True, "closed"
-
-    async def story() -> Report:
-        async with stage.market.feed(), stage.market.orders():
-            return await ended(await stage.run(*ROUNDS))
-
-    assert play(story())[0] == 0
-    assert [each["market"]["market_id"] for each in stage.results()["rounds"]] == ["m1+", "m1++"]
-
-
-def test_a_door_that_does_not_open_is_said_before_anything_starts(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "alice")
-
-    async def story() -> Report:
-        async with stage.market.feed(), stage.market.orders():
-            return await ended(await stage.run(*ROUNDS))
-
-    code, out, err = play(story())
-    assert (code, out) == (2, "")
-    assert re.fullmatch(r"error: --house-token: the exchange's door at ws://\S+ does not open: unauthorized\n", err)
-    assert not (tmp_path / "logs").exists() and not (tmp_path / "results.json").exists()
-
-
-def test_a_market_that_cannot_be_closed_ends_the_battle_and_the_round_is_in_the_results(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "alice")
-    stage.market.door = True
-
-    async def story() -> Report:
-        async with stage.market.feed(), stage.market.orders():
-            runner = await stage.run(*ROUNDS)
-            await stage.bots_up("round-1/alice")
-            stage.market.door = False
-            return await ended(runner)
-
-    code, out, err = play(story())
-    assert code == 1
-    results = stage.results()
-    assert results["ended_by"] == "the market could not be closed: unauthorized"
-    assert [each["ended_by"] for each in results["rounds"]] == ["duration"]
-    assert "the market could not be closed: unauthorized" in err and "standings after round 1 of 2" in out
-
-
-def test_told_to_stop_in_a_round_it_settles_this_one_and_plays_no_other(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "alice")
-    stage.market.door = True
-
-    async def story() -> Report:
-        async with stage.market.feed(), stage.market.orders():
-            runner = await stage.run("--rounds", "3", "--duration", "3600", "--house-token", "token")
-            await stage.bots_up("round-1/alice")
-            runner.terminate()
-            return await ended(runner)
-
-    assert play(story())[0] == 0
-    results = stage.results()
-    assert [(each["ended_by"], each["market"]["settlement"]) for each in results["rounds"]] == [("SIGTERM", {"SIM": 101.5})]
-    assert stage.market.asked[-1] == "close"
-
-
-# ---------------------------------------------------------------------------------------------------------------- terminal
-
-
-def test_on_a_terminal_the_leaders_are_drawn_the_log_stays_whole_and_ctrl_c_gives_it_back(tmp_path: Path) -> None:
-    stage = Stage(tmp_path, "alice", "crash", restart="never")
-    stage.market.looks["at the end"] = [position("alice", 10_012.5)]
-
-    async def story() -> tuple[int, str]:
-        async with stage.market.feed():
-            return await asyncio.to_thread(on_a_terminal, stage.command(), tmp_path, "alice leads", "exit_code=3", columns=220)
-
-    code, out = play(story())
-    assert code == 0
-    assert "\x1b[?1049h" not in out, "what was there before stays"
-    assert out.count("\x1b[?25l") == out.count("\x1b[?25h") == 1
-    assert "trading, 0 trades, 1 trader, alice leads with 0.00" in out
-    left = screen(out)
-    assert not any("leads" in line for line in left), "the live table has left"
-    log = re.compile(r"\d{4}-\d\d-\d\dT\S+Z (INFO|WARNING) runner \S.*")
-    report = left.index("final standings")
-    assert any(log.fullmatch(line) and "ended by itself name=crash exit_code=3 log=logs/crash.log" in line for line in left)
-    assert all(log.fullmatch(line) for line in left[:report])
-    assert any(re.search(r"alice +│ +10,012.50 +│", line) for line in left[report:])
-    assert left[-1] == "results: results.json"
-
-
-def screen(written: str) -> list[str]:
-    """What a terminal of boundless height shows in the end, without empty lines."""
-    lines, row, column = [""], 0, 0
-    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", written):
-        match part[0], part[-1]:
-            case "\n", _:
-                row += 1
-                lines += [""] * (row == len(lines))
-            case "\r", _:
-                column = 0
-            case "\x1b", "A":
-                row -= int(part[2:-1])
-            case "\x1b", "K":
-                lines[row] = ""
-            case "\x1b", _:
-                continue
-            case _:
-                lines[row] = lines[row].ljust(column)[:column] + part + lines[row][column + len(part) :]
-                column += len(part)
-    return [line.rstrip() for line in lines if line.strip()]
-
-
-def on_a_terminal(command: list[str], folder: Path, *said: str, columns: int) -> tuple[int, str]:
-    """Run on a terminal so wide, press Ctrl-C when all was said and a table stands there; the exit code and all that was written.
-
-    (Pressed within a table, the terminal would drop what of it is still to come.)
-    """
-    pid, terminal = pty.fork()
-    if pid == 0:
-        os.chdir(folder)
-        os.execve(command[0], command, os.environ | {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""})
-    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    out = b""
-    with suppress(OSError):
-        while not (out.endswith("┘".encode()) and all(words.encode() in out for words in said)):
-            out += os.read(terminal, 65_536)
-        os.write(terminal, b"\x03")
-        while True:
-            out += os.read(terminal, 65_536)
-    _, status = os.waitpid(pid, 0)
-    os.close(terminal)
-    return os.waitstatus_to_exitcode(status), out.decode()

@@ -2,11 +2,14 @@
 
 import asyncio
 import json
+import random
 from dataclasses import replace
 
 import pytest
 
 from benchmarks.battle_kills import BATTLE, victims, watch
+from bot_strategies import load_strategy
+from botpit.battle.config import parse_battle
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +45,13 @@ def test_what_results_json_leaves_out_is_a_difference(outcome):
         outcome.kills, outcome.results = [kill], before
 
 
+def try_out(bot):
+    load_strategy(bot.strategy, trader_id=bot.trader_id, rng=random.Random(bot.seed), params=bot.strategy_params)
+
+
 def test_the_battle_of_twenty_is_of_eight_kinds_and_everybody_is_killed_once_before_anybody_twice():
-    kinds = {each["strategy"] for each in json.loads(BATTLE.read_text())["bots"]}
-    assert len(kinds) == 8
+    bots = parse_battle(BATTLE.read_text(), try_out).all_bots()
+    assert (len(bots), len({bot.strategy for bot in bots}), {bot.restart for bot in bots}) == (20, 8, {"on-failure"})
     killed = victims(BATTLE, 40, seed=1)
     assert len(set(killed[:20])) == 20 and killed[20:] == killed[:20]
     assert killed != victims(BATTLE, 40, seed=2)
