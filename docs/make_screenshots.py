@@ -24,14 +24,18 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
+from rich.layout import Layout
 from rich.terminal_theme import TerminalTheme
 
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from benchmarks.four_terminals import Terminals, terminals, write_config
+from botpit.battle.results import Latency, TraderResult
+from botpit.screen.leaderboard import Leaderboard
 from botpit.screen.monitor import MonitorScreen
 from botpit.screen.watch import Watch
+from botpit.screen.words import counted, money_text
 from monitor_client import Monitor
 
 DOCS = HOME / "docs"
@@ -70,10 +74,11 @@ class Battle:
 
 @dataclass(frozen=True)
 class Scene:
-    """A market as it was seen at `now_s` (monotonic seconds), and the results.json of the battle that ended then."""
+    """A market as it was seen for `watched_s` seconds, until `now_s` (monotonic); the results of the battle that ended then."""
 
     watch: Watch
     now_s: float
+    watched_s: float
     results: dict[str, Any]
 
 
@@ -90,13 +95,26 @@ class Picture:
 
 
 CALM, STRESS = Battle("bots_config.json", 45.0), Battle("bots_config_stress.json", 15.0, liquidations=5)
+TWENTY = Battle("bots_config_twenty.json", 30.0)
 
 
 def monitor(scene: Scene) -> RenderableType:
     return MonitorScreen(scene.watch, scene.now_s)
 
 
+def leaderboard(scene: Scene) -> RenderableType:
+    """As it stood in the battle's last moment."""
+    latest = scene.results["rounds"][-1]
+    rows = [TraderResult(**row | {"latency_us": Latency(**row["latency_us"])}) for row in latest["standings"]]
+    counts = f"{counted(latest['market']['trades'], 'trade')}, {counted(len(rows), 'trader')}"
+    leads = f"{rows[0].trader_id} leads with {money_text(rows[0].gain, signed=True)}"
+    return Layout(Leaderboard(f"{scene.watched_s:.0f} s: trading, {counts}, {leads}", rows))
+
+
 PICTURES = [
+    Picture("leaderboard-80x24", CALM, 80, 24, "python bot_battle_runner.py", leaderboard),
+    Picture("leaderboard-120x40", TWENTY, 120, 40, "python bot_battle_runner.py", leaderboard),
+    Picture("leaderboard-200x60", STRESS, 200, 60, "python bot_battle_runner.py", leaderboard),
     Picture("monitor-80x24", CALM, 80, 24, "python monitor_client.py", monitor),
     Picture("monitor-120x40", CALM, 120, 40, "python monitor_client.py", monitor),
     Picture("monitor-200x60", STRESS, 200, 60, "python monitor_client.py", monitor),
@@ -119,7 +137,7 @@ async def _played(battle: Battle, folder: Path) -> Scene:
     """Start a market and its battle, all files in `folder`, and watch it. Raises TimeoutError if it is not as it should be."""
     async with terminals(folder) as parts:
         monitor = Monitor(f"ws://127.0.0.1:{await _start(parts, battle.config)}", None)
-        link = asyncio.create_task(monitor.link.run())
+        link, began_s = asyncio.create_task(monitor.link.run()), time.monotonic()
         await asyncio.sleep(battle.seconds)
         async with asyncio.timeout(PATIENCE_S):
             while not _is_alive(monitor.watch, battle):
@@ -130,7 +148,7 @@ async def _played(battle: Battle, folder: Path) -> Scene:
         await parts.stop("battle")
     monitor.watch.link_changed(True, "connected")
     monitor.watch.uri = URI
-    return Scene(monitor.watch, now_s, json.loads((folder / "results.json").read_text(encoding="utf-8")))
+    return Scene(monitor.watch, now_s, now_s - began_s, json.loads((folder / "results.json").read_text(encoding="utf-8")))
 
 
 async def _start(parts: Terminals, config: str) -> str:

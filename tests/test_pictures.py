@@ -8,10 +8,11 @@ from xml.etree import ElementTree
 import pytest
 
 from botpit.screen.monitor import MonitorScreen
-from docs.make_screenshots import DOCS, PICTURES, svg
+from docs.make_screenshots import DOCS, PICTURES, leaderboard, svg
 from tests.test_monitor import liquidation, screen, snapshot, trade, watched
 
 MONITORS = [picture for picture in PICTURES if picture.name.startswith("monitor")]
+LEADERBOARDS = [picture for picture in PICTURES if picture.draw is leaderboard]
 LINE_HEIGHT, BASELINE = 24.4, 20.0
 
 
@@ -79,6 +80,19 @@ def test_the_widest_picture_shows_liquidations():
 
 def test_there_is_a_picture_of_each_usual_size():
     assert {(picture.columns, picture.lines) for picture in MONITORS} == {(80, 24), (120, 40), (200, 60)}
+
+
+@pytest.mark.parametrize("picture", LEADERBOARDS, ids=lambda picture: picture.name)
+def test_a_picture_of_the_leaderboard_shows_who_leads_in_the_columns_that_fit(picture):
+    title, _, heading, _, *rows = (line.strip(" ┃│") for line in cells(committed(picture)))
+    told = re.fullmatch(r"\d+ s: trading, [\d,]+ trades, (\d+) traders, (\S+) leads with \S+", title)
+    first, *others = (row for row in rows if re.match(r"\d+ ", row))
+    assert re.match(rf"1 +│ {re.escape(told[2])} +│", first) and len(others) + 1 == int(told[1])
+    assert re.split(r" +┃ +", heading)[:5] == ["rank", "trader", "equity", "gain", "position"] or "status" in heading
+
+
+def test_the_leaderboard_has_a_picture_of_each_usual_size_too():
+    assert {(picture.columns, picture.lines) for picture in LEADERBOARDS} == {(80, 24), (120, 40), (200, 60)}
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 40), (200, 60)])
