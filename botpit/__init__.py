@@ -13,6 +13,7 @@ The rooms, in the order in which to read them:
 - `strategies`  the built-in strategies, each a class like any plugin's
 - `bots`      a bot's brain: messages in, strategy, requests out
 - `battle`, `screen`  battles and standings; what a terminal shows
+- `audit`, `check`  a finished run worked out again from its files; `botpit check`
 - `journal`   where commands go before anybody is told
 - `net`       the room of sockets, processes and files: server, client, children
 - `arena`     a battle as it is played: rounds, bots as processes, the audience

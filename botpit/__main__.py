@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from botpit import __version__
+from botpit.check.command import add_check
 from botpit.demo.plan import DemoSettings
 from botpit.demo.play import demo
 from botpit.net.processes import LOG_LEVELS, configure_logging, run
@@ -21,7 +22,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         prog="botpit", description="A local exchange for trading bots.", epilog="example: botpit demo --duration 20"
     )
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")
-    _add_demo(parser.add_subparsers(required=True, metavar="demo"))
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    _add_demo(commands)
+    add_check(commands)
     options = parser.parse_args(argv)
     return int(options.run(options))
 

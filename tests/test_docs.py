@@ -34,6 +34,7 @@ PROGRAMS = {
     **{f"{name}.py": [f"{name}.py"] for name in ("exchange_server", "market_data_server", "bot_client", "bot_battle_runner")},
     **{f"{name}.py": [f"{name}.py"] for name in ("monitor_client", "exporter")},
     "botpit demo": ["-m", "botpit", "demo"],
+    "botpit check": ["-m", "botpit", "check"],
 }
 DEADLINE_S = 20.0
 

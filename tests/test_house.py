@@ -18,7 +18,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 
 STDLIB = "stdlib"
 PURE_ROOMS = frozenset({
-    "exchange", "wire", "gateway", "feed", "mirror", "intake", "rates", "bots", "strategies", "battle", "prices",
+    "exchange", "wire", "gateway", "feed", "mirror", "intake", "rates", "bots", "strategies", "battle", "prices", "audit",
 })
 PROCESSES = ("exchange_server", "market_data_server", "bot_client", "bot_battle_runner", "monitor_client", "exporter")
 _CORE = {STDLIB, "botpit.exchange", "botpit.wire", "botpit.settings", "botpit.rates", "message_schemas"}
@@ -41,6 +41,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.prices": {STDLIB},
     "botpit.journal": {STDLIB, "botpit.exchange"},
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
+    "botpit.audit": {STDLIB, "pydantic"},
+    "botpit.check": {STDLIB, "rich", "botpit.audit", "botpit.net"},
     "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
     "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
     "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.net"},
