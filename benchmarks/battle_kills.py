@@ -3,7 +3,7 @@
 The pids are those that the runner's log tells. Between two kills the others have to trade on, and results.json has to account
 for every kill: who, when, by which signal, and that the bot came back. The recorder is a plain `websockets` client of the event
 stream; what results.json says of trades, volumes and makers has to be what it counted, bot by bot, and so do the bots' own
-reports, which go on over a bot's deaths.
+reports, which go on over a bot's deaths. At the end `botpit check` goes through the files.
 
     python benchmarks/battle_kills.py --seconds 300 --every 20
 """
@@ -17,6 +17,7 @@ import os
 import random
 import re
 import signal
+import subprocess
 import sys
 import tempfile
 import time
@@ -104,7 +105,7 @@ def traders(trade: dict[str, Any]) -> tuple[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What one such battle showed. `reports`: filled lots by bot, of those that reported."""
+    """What one such battle showed. `reports`: filled lots by bot, of those that reported; `check`: what `botpit check` said."""
 
     kills: list[Kill]
     tape: Tape
@@ -112,6 +113,7 @@ class Outcome:
     reports: dict[str, int]
     tracebacks: list[str]
     exit_codes: dict[str, int]
+    check: str
 
     def differences(self) -> Iterator[str]:
         """What is not as it has to be, a sentence each."""
@@ -181,6 +183,7 @@ class Outcome:
             f"reports                  {len(self.reports)} of {len(self.results['rounds'][0]['bots'])} bots",
             f"tracebacks in logs       {', '.join(self.tracebacks) or 'none'}",
             f"exit codes               {self.exit_codes}",
+            f"botpit check             {self.check.strip()}",
         ])  # fmt: skip
 
 
@@ -188,7 +191,8 @@ async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Pat
     """One battle on free ports, all its files in `folder`: a kill every so often, and as long again after the last one."""
     tape, done = Tape(), list[Kill]()
     async with terminals(folder) as parts:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export")
+        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0",
+                          "--csv-dir", str(folder))  # fmt: skip
         order_port = await parts.logged("exchange", r"order_port=(\d+)")
         events_port = await parts.logged("exchange", r"events_port=(\d+)")
         upstream = f"ws://127.0.0.1:{events_port}"
@@ -211,9 +215,10 @@ async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Pat
             await parts.stop(name)
         await recording
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    checked = subprocess.run([sys.executable, "-m", "botpit", "check", str(folder)], capture_output=True, text=True, cwd=HOME)
     return Outcome(
         kills=done, tape=tape, results=results, reports=reports(results, folder), tracebacks=logs_with_tracebacks(folder),
-        exit_codes=parts.exit_codes,
+        exit_codes={**parts.exit_codes, "check": checked.returncode}, check=checked.stdout + checked.stderr,
     )
 
 
