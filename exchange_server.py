@@ -11,19 +11,28 @@ import asyncio
 import contextlib
 import logging
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
 from botpit import __version__
+from botpit.journal.disk import Disk
+from botpit.journal.folder import DataFolder, FolderInUse
+from botpit.journal.reading import DamageError
+from botpit.journal.records import OtherFormat
+from botpit.journal.segments import Durability
+from botpit.markets import Markets
 from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
 from botpit.net.supervised import supervised
 from botpit.net.token import Token, TokenError, read_token
 from botpit.ports import UsageError, port_number
+from botpit.screen.progress import tracked
 from botpit.settings import Settings, SettingsError, parse_settings
 from botpit.venue import Halted, Place, Venue, forget_what_was
 
-EXIT_OK, EXIT_USAGE, EXIT_HALTED = 0, 2, 5
+EXIT_OK, EXIT_USAGE, EXIT_DAMAGED, EXIT_HALTED = 0, 2, 4, 5
+ARCHIVIST_GRACE_S = 10.0
+"""So long the archivist may take to write a last snapshot when the exchange stops."""
 EXPORTER_DRAIN_S = 10.0
 """So long the exporter may take to write out what it has when the exchange stops."""
 log = logging.getLogger("exchange")
@@ -40,11 +49,21 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if there is one)")
     parser.add_argument("--no-export", action="store_true", help="do not start the CSV exporter")
     parser.add_argument("--csv-dir", type=Path, default=Path(), help="where the exporter writes (default: the current folder)")
+    parser.add_argument("--data-dir", type=Path, default=Path("exchange-data"), help="of the journal (default: %(default)s)")
+    parser.add_argument("--durability", type=durability, default=Durability.OS, metavar="os|batch|none", help="what an answer"
+                        " promises: to survive the end of this process, a loss of power, or nothing (default: os)")  # fmt: skip
+    parser.add_argument("--fresh", action="store_true", help="begin a new market beside those in --data-dir")
+    parser.add_argument("--reconfigure", action="store_true", help="let a market that is there take over other rules")
     parser.add_argument("--house-token-file", type=Path, metavar="FILE", help="open the house's door to those who know the token "
                         "in FILE, which is made when it is not there (default: shut)")  # fmt: skip
     parser.add_argument("--log-level", default="info", choices=LOG_LEVELS, help="(default: %(default)s)")
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")
     return parser.parse_args(argv)
+
+
+def durability(text: str) -> Durability | None:
+    """None: nothing is kept. Raises ValueError."""
+    return None if text == "none" else Durability(text)
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -70,31 +89,87 @@ async def main_async(options: argparse.Namespace) -> int:
     try:
         await trade(options)
     except UsageError as error:
-        print(error, file=sys.stderr)
-        return EXIT_USAGE
+        return refused(str(error), EXIT_USAGE)
+    except FolderInUse as error:
+        return refused(f"error: --data-dir: {error}", EXIT_USAGE)
+    except (DamageError, OtherFormat) as error:
+        return refused(f"error: --data-dir: {error}; put back what was there, or begin a new market with --fresh", EXIT_DAMAGED)
+    except OSError as error:
+        log.critical("halted: the journal cannot be written %s", fields(reason=error))
+        return EXIT_HALTED
     except Halted:
         return EXIT_HALTED
     return EXIT_OK
 
 
+def refused(why: str, code: int) -> int:
+    print(printable(why), file=sys.stderr)
+    return code
+
+
 async def trade(options: argparse.Namespace) -> None:
-    """Market after market, until told to stop. Raises UsageError when it cannot begin as asked, Halted when it is at fault."""
+    """Market after market, until told to stop.
+
+    Raises UsageError, FolderInUse, DamageError and OtherFormat when it cannot begin as asked, Halted and OSError when it cannot
+    go on.
+    """
     settings, token = read_settings(options.config), read_house_token(options.house_token_file)
     orders = Place(options.host, options.order_port, "--order-port")
     events = Place(options.host, options.events_port, "--events-port")
-    venue = Venue(settings, token, orders, events)
-    await venue.open()
-    log.info("open %s", fields(market_id=venue.market_id, order_port=orders.port, events_port=events.port))
-    async with _exporter(options, events.port):
-        stop = asyncio.create_task(until_told_to_stop())
-        while await venue.trade(stop):
-            ended = venue.market_id
-            del venue
-            forget_what_was()
-            venue = Venue(settings, token, orders, events)
-            await venue.open()
-            log.info("reopened %s", fields(market_id=venue.market_id, after=ended))
-        log.info("stopped %s", fields(why=stop.result(), seq=venue.feed.seq))
+    await orders.take()
+    await events.take()
+    with data_folder(options) as data:
+        markets = Markets(settings, data, options.durability, Disk(), track=lambda tail: tracked(tail, "recovering", "records"))
+        venue = Venue(markets.first(fresh=options.fresh, reconfigure=options.reconfigure), settings, token, orders, events)
+        await venue.open()
+        log.info("open %s", fields(market_id=venue.market_id, order_port=orders.port, events_port=events.port))
+        async with _exporter(options, events.port):
+            stop = asyncio.create_task(until_told_to_stop())
+            while await _trade(venue, stop, options):
+                ended = venue.market_id
+                del venue
+                forget_what_was()
+                venue = Venue(markets.new(), settings, token, orders, events)
+                await venue.open()
+                log.info("reopened %s", fields(market_id=venue.market_id, after=ended))
+            log.info("stopped %s", fields(why=stop.result(), seq=venue.feed.seq))
+
+
+async def _trade(venue: Venue, stop: asyncio.Future[str], options: argparse.Namespace) -> bool:
+    """One market with its archivist; whether another one follows. Raises Halted."""
+    async with _archivist(venue.folder, options.log_level):
+        return await venue.trade(stop)
+
+
+@contextlib.contextmanager
+def data_folder(options: argparse.Namespace) -> Iterator[DataFolder | None]:
+    """The folder of the journals, ours alone for as long as the context lasts; None when nothing is to be kept.
+
+    Raises FolderInUse, and UsageError when the folder cannot be used.
+    """
+    if options.durability is None:
+        yield None
+        return
+    try:
+        data = DataFolder(options.data_dir, Disk())
+    except OSError as error:
+        reason = f"error: --data-dir {options.data_dir}: {error.strerror or error}; choose another folder, or --durability none"
+        raise UsageError(reason) from error
+    with contextlib.closing(data):
+        yield data
+
+
+@contextlib.asynccontextmanager
+async def _archivist(folder: Path | None, log_level: str) -> AsyncIterator[None]:
+    """The market's archivist as our child while it trades, started again when it is killed."""
+    if folder is None:
+        yield
+        return
+    program = find_spec("botpit.archive.__main__")
+    assert program is not None and program.origin is not None
+    argv = [sys.executable, program.origin, "--follow", "--log-level", log_level, str(folder)]
+    async with supervised("archivist", argv, folder / "archivist.log", grace_s=ARCHIVIST_GRACE_S):
+        yield
 
 
 @contextlib.asynccontextmanager

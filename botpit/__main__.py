@@ -12,6 +12,7 @@ from botpit.check.command import add_check
 from botpit.demo.plan import DemoSettings
 from botpit.demo.play import demo
 from botpit.net.processes import LOG_LEVELS, configure_logging, run
+from botpit.replay import add_replay
 
 MAX_DURATION_S = 7 * 24 * 3_600.0
 
@@ -25,6 +26,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands)
     add_check(commands)
+    add_replay(commands)
     options = parser.parse_args(argv)
     return int(options.run(options))
 

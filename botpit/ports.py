@@ -10,18 +10,19 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections import deque
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from socket import socket
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from socket import AI_PASSIVE, SOCK_STREAM, create_server, socket
 from time import monotonic_ns, time_ns
 
 from botpit.feed.fanout import Delivery, Fanout, Reader
 from botpit.feed.publisher import Feed
 from botpit.gateway.gateway import Gateway
 from botpit.gateway.session import Session
-from botpit.journal import DiscardingJournal
+from botpit.journal.segments import DiscardingJournal, Journal
+from botpit.net.gate import Gate, Gated
 from botpit.net.processes import port_in_use_message
-from botpit.net.server import Connection, Peer, Server, frames, serve
+from botpit.net.server import BACKLOG, Connection, Peer, Server, frames, serve
 from botpit.settings import ServerSettings
 
 Health = Callable[[], dict[str, object]]
@@ -62,8 +63,26 @@ async def listen(
     Raises UsageError when the port cannot be had.
     """
     host, port = address
-    try:
+    with _usable(address, flag):
         return await serve(host, port, connect, settings, health, sockets)
+
+
+async def take(address: tuple[str, int], flag: str) -> list[socket]:
+    """Sockets at `address` for a server that is still to come: whoever dials waits for it.
+
+    Raises UsageError when the port cannot be had.
+    """
+    host, port = address
+    with _usable(address, flag):
+        places = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE)
+        return [create_server(place[:2], family=family, backlog=BACKLOG) for family, _, _, _, place in dict.fromkeys(places)]
+
+
+@contextmanager
+def _usable(address: tuple[str, int], flag: str) -> Iterator[None]:
+    host, port = address
+    try:
+        yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise UsageError(port_in_use_message(port, flag)) from error
@@ -81,12 +100,13 @@ def deliver(deliveries: list[Delivery]) -> None:
 class FeedPort:
     """One port of readers."""
 
-    def __init__(self, fanout: Fanout) -> None:
+    def __init__(self, fanout: Fanout, gate: Gate | None = None) -> None:
         self._fanout = fanout
+        self._gate = gate or Gate()
         self._catching_up = False
 
     def connect(self, connection: Connection) -> FeedPeer:
-        return FeedPeer(self, self._fanout, connection)
+        return FeedPeer(self, self._fanout, Gated(connection, self._gate))
 
     def keep_catching_up(self) -> None:
         """Send slices of the past to those who asked for it, as fast as each of them reads."""
@@ -113,7 +133,7 @@ class FeedPort:
 class FeedPeer:
     """One reader's connection."""
 
-    def __init__(self, port: FeedPort, fanout: Fanout, connection: Connection) -> None:
+    def __init__(self, port: FeedPort, fanout: Fanout, connection: Gated) -> None:
         self._port = port
         self._fanout = fanout
         self._reader = Reader(connection)
@@ -130,7 +150,7 @@ class FeedPeer:
 class OrderPeer:
     """One session's connection. What it receives waits in `inbox` for a turn."""
 
-    def __init__(self, turns: Turns, connection: Connection, session: Session) -> None:
+    def __init__(self, turns: Turns, connection: Gated, session: Session) -> None:
         self._turns = turns
         self.connection = connection
         self.session = session
@@ -151,10 +171,13 @@ class OrderPeer:
 class Turns:
     """The exchange's one thread of work: every command of every socket and of the clock goes through here.
 
-    `failed` ends with the exception when the exchange itself is at fault; nothing more is told to anybody then.
+    `failed` ends with the exception when the exchange itself or its disk is at fault; nothing more is told to anybody then.
+    `gate` stands before all its sockets: shut while a journal that is asked for it has yet to make durable what they would tell.
     """
 
-    def __init__(self, gateway: Gateway, feed: Feed, journal: DiscardingJournal) -> None:
+    def __init__(self, gateway: Gateway, feed: Feed, journal: Journal | DiscardingJournal) -> None:
+        self.gate = Gate()
+        self._syncing: asyncio.Future[None] | None = None
         self._gateway = gateway
         self._feed = feed
         self._journal = journal
@@ -166,7 +189,7 @@ class Turns:
 
     def connect(self, connection: Connection) -> OrderPeer:
         session = self._gateway.connect()
-        peer = self._peers[session] = OrderPeer(self, connection, session)
+        peer = self._peers[session] = OrderPeer(self, Gated(connection, self.gate), session)
         return peer
 
     def wait(self, peer: OrderPeer) -> None:
@@ -198,6 +221,8 @@ class Turns:
     def _turn(self) -> None:
         """One bounded turn; sockets with more to say go to the end of the line."""
         self._armed = False
+        if self.gate.full:
+            return  # until the disk has caught up
         until_ns, commands = monotonic_ns() + MAX_TURN_NS, 0
         while self._waiting and commands < MAX_TURN_COMMANDS and monotonic_ns() < until_ns:
             peer = next(iter(self._waiting))
@@ -223,22 +248,49 @@ class Turns:
 
     def drain(self) -> None:
         """Take everything that still waits, however long that is."""
-        while self._waiting and not self.failed.done():
+        while self._waiting and not self.failed.done() and not self.gate.full:
             self._guarded(self._turn)
 
     async def end(self) -> None:
         """Take everything that still waits, and have the last state of each book told."""
-        self.drain()
+        await self.settle()
         if self._view_timer is not None:
             await asyncio.sleep(LAST_VIEWS_S)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Take everything that still waits, and wait until all that it caused may be told."""
+        self.drain()
+        while self._syncing is not None:
+            await asyncio.wait({self._syncing})
+            await asyncio.sleep(0)
+            self.drain()
 
     def finish(self) -> None:
         """Journal, then answers and private events, then public events, then views."""
         self._journal.write()
+        if self._journal.holds:
+            self.gate.hold(self._journal.written)
+            self._sync()
         self._tell_sessions()
         now_ns = time_ns()
         deliver(self._feed.end_turn(now_ns))
         self._wake_for_views(now_ns)
+
+    def _sync(self) -> None:
+        """Have the journal made durable in another thread; what is written meanwhile is the next one's."""
+        if self._syncing is None and not self.failed.done():
+            self._syncing = asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
+            self._syncing.add_done_callback(lambda done: self._guarded(lambda: self._synced(done)))
+
+    def _synced(self, done: asyncio.Future[None]) -> None:
+        self._syncing = None
+        done.result()
+        self.gate.release(self._journal.synced)
+        if self._journal.holds:
+            self._sync()
+        if self._waiting:
+            self._arm()
 
     def _tell_sessions(self) -> None:
         told, self._gateway.told = self._gateway.told, set()

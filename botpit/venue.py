@@ -9,24 +9,22 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from socket import socket
-from time import monotonic
+from time import monotonic, time_ns
+from traceback import format_exception
 from typing import Any
 
-from botpit.exchange.commands import Open
-from botpit.exchange.engine import Exchange
-from botpit.feed.publisher import Feed
-from botpit.gateway.gateway import Gateway
-from botpit.journal import DiscardingJournal
+from botpit.exchange.commands import Reconfigure
+from botpit.gateway.gateway import Culprit, Gateway
+from botpit.markets import InTrade
+from botpit.net.files import write_new
 from botpit.net.processes import fields
 from botpit.net.server import Connection, Peer, Server
 from botpit.net.token import Token
-from botpit.ports import FeedPort, Health, Turns, every, listen
+from botpit.ports import FeedPort, Health, Turns, every, listen, take
 from botpit.settings import ServerSettings, Settings
-from botpit.wire.encode import Encoder
 
 IDLE_COLLECTION_S = 60.0
 """Full garbage collections happen this often at most, and only while nobody trades."""
@@ -41,13 +39,17 @@ class Halted(Exception):
 class Place:
     """One of the two ports, for one market after another; `flag` is the option that moves it.
 
-    `sockets` still listen there between two markets, so that whoever comes back at once is not turned away.
+    `sockets` listen there before the first market and between two, so that whoever dials then is not turned away but waits.
     """
 
     host: str
     port: int
     flag: str
     sockets: list[socket] = field(default_factory=list)
+
+    async def take(self) -> None:
+        """Have the port before the market is there. Raises UsageError when it cannot be had."""
+        self.sockets = await take((self.host, self.port), self.flag)
 
     async def open(self, connect: Callable[[Connection], Peer], bounds: ServerSettings, health: Health) -> Server:
         """Raises UsageError when the port cannot be had."""
@@ -70,19 +72,15 @@ class Place:
 class Venue:
     """The parts of one market. To its gateway it is the house, known by its token."""
 
-    def __init__(self, settings: Settings, token: Token, for_orders: Place, for_events: Place) -> None:
-        opening = Open(secrets.token_hex(8), settings.rules(), settings.engine_instruments())
-        self.exchange = Exchange(opening)
-        encoder = Encoder(self.exchange)
-        journal = DiscardingJournal()
-        market = settings.market
-        self.feed = Feed(self.exchange, encoder)
+    def __init__(self, market: InTrade, settings: Settings, token: Token, for_orders: Place, for_events: Place) -> None:
+        self.exchange, self.feed, self.folder = market.exchange, market.feed, market.folder
         self.gateway = Gateway(
-            self.exchange, self.feed, encoder, journal, self,
-            max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
+            market.exchange, market.feed, market.encoder, market.private, market.journal, self,
+            max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )
-        self.turns = Turns(self.gateway, self.feed, journal)
-        self.readers = FeedPort(self.feed.fanout)
+        self.turns = Turns(self.gateway, market.feed, market.journal)
+        self.readers = FeedPort(market.feed.fanout, self.turns.gate)
+        self._market = market
         self.state = "open"
         self._settings = settings
         self._token = token
@@ -96,10 +94,21 @@ class Venue:
         return self.exchange.market_id
 
     async def open(self) -> None:
-        """Let everybody in. Raises UsageError when a port cannot be had."""
+        """Let everybody in. Raises UsageError when a port cannot be had, OSError when the journal cannot be written."""
+        if self._market.is_recovered:
+            self._go_on()
         bounds = self._settings.server
         self.orders = await self._for_orders.open(self.turns.connect, bounds, self.health)
         self.events = await self._for_events.open(self.readers.connect, bounds, self.health)
+
+    def _go_on(self) -> None:
+        """What is to be done first in a market that an earlier process left: take over its rules, end its sessions."""
+        changes = self._market.changes
+        if changes is not None:
+            self.gateway.reconfigure(Reconfigure(changes.rules, changes.instruments), time_ns())
+            log.info("reconfigured %s", fields(market_id=self.market_id))
+        self.gateway.end_sessions(time_ns())
+        self.turns.finish()
 
     def health(self) -> dict[str, object]:
         return {
@@ -129,7 +138,7 @@ class Venue:
         _spare_what_stays()
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         is_sound = not any(each.done() for each in faults)
-        self.state = "stopping"
+        self.state = "stopping" if is_sound else "halted"
         clock.cancel()
         if is_sound:
             await self._end(reopening=self._reopened.done())
@@ -139,21 +148,32 @@ class Venue:
         if fault is not None or stop.done():
             self._for_orders.leave()
             self._for_events.leave()
+        self._market.journal.close()
         if fault is not None:
-            log.critical("halted by a fault of the exchange itself", exc_info=fault.exception())
+            self._tell_fault(fault.exception())
             raise Halted
         return not stop.done()
 
     async def _end(self, *, reopening: bool) -> None:
         """Close both ports, after everybody got what is still his."""
-        self.turns.drain()
+        await self.turns.settle()
         await asyncio.gather(self._for_orders.close(self.orders, reopening=reopening), self.readers.caught_up())
         await self.turns.end()
         await self._for_events.close(self.events, reopening=reopening)
 
     async def _break_off(self) -> None:
-        await self.orders.close()
-        await self.events.close()
+        """Nothing more is told to anybody but that it is over."""
+        await asyncio.gather(self.orders.halt(), self.events.halt())
+
+    def _tell_fault(self, fault: BaseException | None) -> None:
+        if isinstance(fault, OSError):
+            remedy = "what was acknowledged is safe; make room or mend the disk, then start again"
+            log.critical("halted: the journal cannot be written %s", fields(reason=fault, folder=self.folder, remedy=remedy))
+            return
+        log.critical("halted by a fault of the exchange itself", exc_info=fault)
+        if isinstance(fault, Culprit) and self.folder is not None:
+            path = write_new(self.folder / "crash.txt", f"{fault}\n{''.join(format_exception(fault))}")
+            log.critical("the command is not in the journal, but here %s", fields(file=path))
 
     def _tick(self) -> None:
         """Let time pass; use a quiet moment to collect garbage."""

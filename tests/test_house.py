@@ -39,18 +39,24 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.bots": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "botpit.mirror"},
     "botpit.strategies": {STDLIB, "pydantic", "message_schemas", "bot_strategies"},
     "botpit.prices": {STDLIB},
-    "botpit.journal": {STDLIB, "botpit.exchange"},
+    "botpit.lock": {STDLIB},
+    "botpit.journal": {STDLIB, "botpit.exchange", "botpit.lock", "msgspec"},
+    "botpit.archive": _CORE | {"botpit.feed", "botpit.gateway", "botpit.journal", "botpit.lock", "botpit.net", "msgspec"},
+    "botpit.replay": _CORE | {"botpit.archive", "botpit.feed", "botpit.journal", "botpit.net", "botpit.screen"},
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
     "botpit.audit": {STDLIB, "pydantic"},
     "botpit.check": {STDLIB, "rich", "botpit.audit", "botpit.net"},
     "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
     "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
-    "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.net"},
+    "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.lock", "botpit.net"},
     "botpit.venue": {
-        STDLIB, "botpit.exchange", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.ports",
-        "botpit.settings", "botpit.wire",
+        STDLIB, "botpit.exchange", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.markets", "botpit.net",
+        "botpit.ports", "botpit.settings", "botpit.wire",
     },
     "botpit.arena": {STDLIB, "botpit.battle", "botpit.net", "botpit.screen", "rich"},
+    "botpit.markets": _CORE | {
+        "botpit.archive", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.ports",
+    },
     "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
 }
 """Room -> what its files may import themselves. Its own room and the docstring of `botpit` are always allowed."""

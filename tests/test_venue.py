@@ -14,6 +14,9 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
+from botpit.journal.disk import Disk
+from botpit.journal.segments import Durability
+from botpit.markets import Markets
 from botpit.net.token import Token
 from botpit.settings import parse_settings
 from botpit.venue import Halted, Place, Venue, forget_what_was
@@ -41,7 +44,9 @@ class Ports:
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def venue(self) -> Venue:
-        venue = Venue(parse_settings(FAST), Token(TOKEN), *self.places)
+        settings = parse_settings(FAST)
+        market = Markets(settings, None, Durability.OS, Disk()).new()
+        venue = Venue(market, settings, Token(TOKEN), *self.places)
         await venue.open()
         return venue
 
@@ -213,7 +218,7 @@ def test_a_fault_halts_it_and_no_other_market_follows(fault: str) -> None:
             setattr(venue.feed, fault, None)  # our own mistake, in a command or after it
             await house.send('{"type":"reopen"}')
             for each in (house, plain):
-                assert (await to_the_end(each))[1] == 1001
+                assert (await to_the_end(each))[1] == 1011
             with pytest.raises(Halted):
                 await end
 

@@ -18,6 +18,7 @@ from botpit.exchange.engine import Exchange
 from botpit.feed.fanout import Reader
 from botpit.feed.publisher import Feed
 from botpit.gateway.gateway import Gateway
+from botpit.gateway.private import PrivateTape
 from botpit.settings import parse_settings
 from botpit.wire.encode import Encoder
 from message_schemas import MESSAGE_CLASSES
@@ -236,7 +237,7 @@ class Floor:
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, self.journal, self.landlord,
+            self.exchange, self.feed, self.encoder, PrivateTape(), self.journal, self.landlord,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 

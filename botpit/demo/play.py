@@ -51,7 +51,8 @@ async def _play(settings: DemoSettings, cast: Cast, bots: int) -> None:
     """Start everybody, each when those it needs answer, and watch until the time is over."""
     address, level = settings.own_address, ("--log-level", settings.log_level)
     exchange = ("--host", settings.host, "--order-port", f"{settings.order_port}", "--events-port", f"{settings.events_port}")
-    await cast.start("exchange", "exchange_server", *exchange, "--csv-dir", str(cast.folder), *level)
+    await cast.start("exchange", "exchange_server", *exchange, "--csv-dir", str(cast.folder),
+                     "--data-dir", str(cast.folder / "exchange-data"), *level)  # fmt: skip
     await cast.healthy("exchange", address, settings.order_port, state="open")
     await cast.healthy("exchange", address, settings.events_port, state="open")
     relay = ("--host", settings.host, "--port", f"{settings.market_data_port}")

@@ -108,11 +108,14 @@ class Position:
 
     def count_open(self, record: OrderRecord, lots: int) -> None:
         """`lots` more (or, negative, fewer) of this order are open."""
-        sign = record.order.side
+        sign, price, market = record.order.side, record.price, self.market
+        tick_value = market.instrument.tick_value
         totals = self.open_totals(sign)
         totals.qty += lots
-        totals.value += lots * record.price * self.market.instrument.tick_value
-        totals.loss += lots * self.loss_per_lot(sign, record.price)
+        totals.value += lots * price * tick_value
+        through = sign * (price - market.mark)
+        if through > 0:
+            totals.loss += lots * through * tick_value
 
 
 class Account:

@@ -178,5 +178,13 @@ class Deposit:
     amount: int
 
 
-HouseCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit
+@dataclass(slots=True)
+class Reconfigure:
+    """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see `exchange/rules.py`)."""
+
+    rules: Rules
+    instruments: tuple[Instrument, ...]
+
+
+HouseCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit | Reconfigure
 Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick | HouseCommand

@@ -50,7 +50,6 @@ class Exchange(Floor):
     def __init__(self, opening: Open) -> None:
         super().__init__(opening)
         self.clock = ticks.Clock()
-        self._default_prevention = SelfTradePrevention(opening.rules.self_trade_prevention)
 
     def apply(self, command: Command, now_ns: int) -> list[Event]:
         """Advance by one command. `now_ns` is kept from running backwards. Never raises on a client's mistake."""
@@ -115,7 +114,8 @@ class Exchange(Floor):
 
     def _prospect(self, order: Order, account: Account, market: Market, terms: Terms, qty: int, *old: OrderRecord) -> Prospect:
         """What `qty` lots of the order would do and leave, with the old form of it taken away."""
-        position, prevention = account.position(market), order.self_trade_prevention or self._default_prevention
+        position = account.position(market)
+        prevention = order.self_trade_prevention or _PREVENTIONS[self.rules.self_trade_prevention]
         made = plan(position, terms.sign, qty, terms.limit, market.book.side(-terms.sign), prevention, order.reduce_only)
         resting = made.left if order.time_in_force in _RESTS and not made.stopped else 0
         return Prospect(position, terms.sign, made, resting, terms.limit, [*old, *made.own_cancels(position)])
@@ -290,6 +290,7 @@ class Exchange(Floor):
         )
 
 
+_PREVENTIONS = {each.value: each for each in SelfTradePrevention}
 _RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 
 

@@ -232,7 +232,7 @@ class InsuranceUpdate:
 
 @dataclass(slots=True)
 class MarketStatus:
-    """`reason`: halt, resume, close, or mark (the status is as it was)."""
+    """`reason`: halt, resume, close, mark or reconfigure (the status is as it was)."""
 
     symbol: str
     status: TradingStatus

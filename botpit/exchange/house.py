@@ -13,6 +13,7 @@ from botpit.exchange.commands import (
     Freeze,
     Halt,
     HouseCommand,
+    Reconfigure,
     Resume,
     SetMark,
     Unfreeze,
@@ -21,6 +22,7 @@ from botpit.exchange.events import CancelReason, MarketStatus, Reason, Rejected,
 from botpit.exchange.floor import NS_PER_S, Floor
 from botpit.exchange.liquidation import settle_deficits
 from botpit.exchange.market import Market
+from botpit.exchange.rules import reconfigure
 
 
 def obey(floor: Floor, command: HouseCommand) -> None:
@@ -30,6 +32,8 @@ def obey(floor: Floor, command: HouseCommand) -> None:
             _about_market(floor, command)
         case Freeze() | Unfreeze() | CancelTrader() | Deposit():
             _about_trader(floor, command)
+        case Reconfigure():
+            reconfigure(floor, command)
 
 
 def _about_market(floor: Floor, command: Halt | Resume | Close | SetMark) -> None:

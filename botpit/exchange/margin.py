@@ -29,7 +29,7 @@ class Prospect:
     def reached(self) -> int:
         """Lots on its side (negative: on the other) if its plan, what would rest and all open orders of its side filled."""
         position, sign = self.position, self.sign
-        removed = sum(record.leaves for record in self.removed if record.order.side == sign)
+        removed = sum(record.leaves for record in self.removed if record.order.side == sign) if self.removed else 0
         return sign * position.lots + position.totals[sign].qty - removed + self.plan.filled + self.resting
 
 
@@ -71,15 +71,18 @@ def picture(account: Account, prospect: Prospect | None = None) -> Picture:
     equity, loss, required = account.cash, 0, 0
     for position in account.positions.values():
         market = position.market
-        buys, sells = position.open_totals(BUY), position.open_totals(SELL)
-        held = position.lots * market.mark * market.instrument.tick_value
+        instrument = market.instrument
+        sells, buys = position.open_totals(SELL), position.totals[BUY]
+        held = position.lots * market.mark * instrument.tick_value
         equity += held - position.cost
         loss += buys.loss + sells.loss
         long, short = held + buys.value, sells.value + sells.loss - held
         if prospect is not None and prospect.position is position:
             more_long, more_short, more_loss = _change(prospect)
             long, short, loss = long + more_long, short + more_short, loss + more_loss
-        required += market.instrument.initial_margin_bps * max(long, short, 0)
+        exposure = long if long > short else short
+        if exposure > 0:
+            required += instrument.initial_margin_bps * exposure
     return Picture(equity, loss, required)
 
 
@@ -110,12 +113,13 @@ def in_breach(account: Account) -> bool:
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
     """What the prospect adds to long exposure, to short exposure and to the loss; its planned fills count at their prices."""
-    position, sign = prospect.position, prospect.sign
+    position, sign, made = prospect.position, prospect.sign, prospect.plan
     tick_value = position.market.instrument.tick_value
-    resting_loss = prospect.resting * position.loss_per_lot(sign, prospect.price)
-    value = (prospect.plan.value + prospect.resting * prospect.price) * tick_value + (resting_loss if sign == SELL else 0)
+    loss = resting_loss = prospect.resting * position.loss_per_lot(sign, prospect.price)
+    value = (made.value + prospect.resting * prospect.price) * tick_value + (resting_loss if sign == SELL else 0)
     exposure = {sign: value, -sign: 0}
-    loss = resting_loss + sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in prospect.plan.steps if qty)
+    if made.steps:
+        loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.steps if qty)
     for record in prospect.removed:
         side = record.order.side
         lost = record.leaves * position.loss_per_lot(side, record.price)
@@ -127,6 +131,6 @@ def _change(prospect: Prospect) -> tuple[int, int, int]:
 def _fees(prospect: Prospect) -> int:
     """The plan's taker fees and, where positive, the maker fee of what would rest."""
     instrument = prospect.position.market.instrument
-    tick_value, taker_bps = instrument.tick_value, instrument.taker_fee_bps
+    tick_value, taker_bps, maker_bps = instrument.tick_value, instrument.taker_fee_bps, instrument.maker_fee_bps
     taker = sum(fee(qty * maker.price * tick_value, taker_bps) for maker, qty in prospect.plan.steps if qty) if taker_bps else 0
-    return taker + max(0, fee(prospect.resting * prospect.price * tick_value, instrument.maker_fee_bps))
+    return taker + (fee(prospect.resting * prospect.price * tick_value, maker_bps) if maker_bps > 0 else 0)

@@ -41,6 +41,11 @@ class Market:
         self.untold = True
         self.band_low, self.band_high = self.instrument.band(mark)
 
+    def take_terms(self, instrument: Instrument) -> None:
+        """The same instrument on other terms."""
+        self.instrument = instrument
+        self.band_low, self.band_high = instrument.band(self.mark)
+
     def set_mark(self, mark: int, now_ns: int, keep_ns: int) -> None:
         """Move the mark, and forget where it stood until `keep_ns` ago."""
         self._put_mark(mark)

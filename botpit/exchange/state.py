@@ -7,21 +7,28 @@ numbers, texts, booleans, lists and dicts with text keys, so any text format can
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
-from botpit.exchange.accounts import Account, OrderRecord, Position, RefusedOrder
+from botpit.exchange.accounts import Account, OrderRecord, RefusedOrder
 from botpit.exchange.book import BookSide
 from botpit.exchange.commands import Open, Order, SelfTradePrevention, TimeInForce
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import OrderAccepted, Reason, Rejected, Request, TradingStatus
 from botpit.exchange.market import Market
 
-_ORDER_FIELDS = tuple(field.name for field in fields(Order))
+_ORDER_VALUES = attrgetter(*(field.name for field in fields(Order)))
 _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "paid_in")
 _MARKET_FIELDS = ("last_trade", "last_qty", "last_time_ns")
 _ACCOUNT_FIELDS = ("cash", "seq", "sessions", "frozen", "held", "bankrupt", "forgot")
 _POSITION_FIELDS = ("lots", "cost", "realized", "told_mark")
 _RECORD_FIELDS = ("id", "price", "qty", "leaves", "filled", "cancelled")
+_RECORD_VALUES = attrgetter(*_RECORD_FIELDS)
+
+
+def opening_of(exchange: Exchange) -> Open:
+    """The market as it would be opened now: its name, rules and instruments."""
+    return Open(exchange.market_id, exchange.rules, tuple(market.instrument for market in exchange.markets.values()))
 
 
 def capture(exchange: Exchange) -> dict[str, Any]:
@@ -98,21 +105,17 @@ def _account(account: Account) -> dict[str, Any]:
     }
 
 
-def _record(record: OrderRecord) -> dict[str, Any]:
+def _record(record: OrderRecord) -> list[Any]:
+    """Its numbers, the order as it was asked, the answer it got: an array, for there may be a million."""
     first = record.accepted
-    return {
-        **{name: getattr(record, name) for name in _RECORD_FIELDS}, "order": _order(record.order),
-        "accepted": None if first is None else [first.queue_ahead, first.account_seq, first.now_ns],
-    }
+    accepted = None if first is None else [first.queue_ahead, first.account_seq, first.now_ns]
+    return [_RECORD_VALUES(record), _ORDER_VALUES(record.order), accepted]
 
 
 def _refused(refused: RefusedOrder) -> dict[str, Any]:
     answer = refused.answer
-    return {"order": _order(refused.order), "reason": answer.reason.value, "now_ns": answer.now_ns, "details": answer.details}
-
-
-def _order(order: Order) -> list[Any]:
-    return [getattr(order, name) for name in _ORDER_FIELDS]
+    order = _ORDER_VALUES(refused.order)
+    return {"order": order, "reason": answer.reason.value, "now_ns": answer.now_ns, "details": answer.details}
 
 
 def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) -> None:
@@ -136,14 +139,14 @@ def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) ->
     exchange.triggers.touch(account)
 
 
-def _restored_record(account: Account, values: dict[str, Any]) -> OrderRecord:
-    order = _restored_order(values["order"])
-    position: Position = account.positions[order.symbol]
-    record = OrderRecord(values["id"], order, values["price"], position)
-    for name in _RECORD_FIELDS:
-        setattr(record, name, values[name])
-    if values["accepted"] is not None:
-        queue_ahead, account_seq, now_ns = values["accepted"]
+def _restored_record(account: Account, values: list[Any]) -> OrderRecord:
+    numbers, asked, accepted = values
+    order = _restored_order(asked)
+    record = OrderRecord(0, order, 0, account.positions[order.symbol])
+    for name, number in zip(_RECORD_FIELDS, numbers, strict=True):
+        setattr(record, name, number)
+    if accepted is not None:
+        queue_ahead, account_seq, now_ns = accepted
         record.accepted = OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns)
     return record
 

@@ -7,12 +7,12 @@ snapshot: it asks its source for one and joins its group when that comes, so not
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import message_schemas as wire
-from botpit.feed.tape import Item, Tape
+from botpit.feed.tape import Item
 from botpit.rates import NS_PER_S, Bucket
 from botpit.wire.decode import FEED, Fault, is_array, parse
 from botpit.wire.encode import array, fault_bytes, heartbeat, json_text, with_request_id
@@ -85,13 +85,17 @@ class Source(Protocol):
     """Where the messages come from: the exchange itself, or a relay's upstream."""
 
     market_id: str
-    seq: int
-    tape: Tape
+
+    @property
+    def seq(self) -> int: ...
 
     def symbols(self) -> Iterable[str]: ...
 
     def oldest_seq(self, subscription: Subscription) -> int:
-        """From which event on everything this subscription wants is on the tape."""
+        """From which event on `since` has everything that this subscription wants."""
+
+    def since(self, seq: int) -> Iterator[Item]:
+        """Everything that is kept with this `seq` or a later one, as far as there is no hole."""
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
         """Call `Fanout.admit` for this reader, now or when there is a snapshot of the subscription it has."""
@@ -125,7 +129,7 @@ class Fanout:
         self._waiting.discard(reader)
         past: list[bytes] = []
         if reader.catch_up_from is not None:
-            past = reader.subscription.messages(self._source.tape.since(reader.catch_up_from))
+            past = reader.subscription.messages(self._source.since(reader.catch_up_from))
             reader.catch_up_from = None
         self._send(reader, [*past, snapshot], now_ns)
         self._groups.setdefault(reader.subscription, set()).add(reader)
@@ -255,17 +259,16 @@ class Fanout:
     def catch_up(self, reader: Reader, now_ns: int) -> bool:
         """Send the next slice of the past. False: what it needs is no longer kept, so the connection must end."""
         assert reader.catch_up_from is not None
-        if reader.catch_up_from < self._source.tape.oldest_seq:
-            return False
-        messages: list[bytes] = []
-        size = 0
-        for item in self._source.tape.since(reader.catch_up_from):
+        began_at, messages, size = reader.catch_up_from, list[bytes](), 0
+        for item in self._source.since(reader.catch_up_from):
             if size >= CATCH_UP_SLICE_BYTES and item.seq >= reader.catch_up_from:
                 break
             reader.catch_up_from = item.seq + 1
             wanted = reader.subscription.messages([item])
             messages += wanted
             size += sum(map(len, wanted))
+        if reader.catch_up_from == began_at:
+            return False
         if messages:
             self._send(reader, messages, now_ns)
         if self._past_is_short(reader):

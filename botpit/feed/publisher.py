@@ -6,26 +6,18 @@ Events are numbered without holes: `seq` among all public events, `channel_seq` 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import takewhile
 from typing import Any
 from zlib import crc32
 
 from botpit.exchange.book import Book
 from botpit.exchange.commands import BUY
 from botpit.exchange.engine import Exchange
-from botpit.exchange.events import (
-    AccountStatus,
-    Event,
-    InsuranceUpdate,
-    Liquidation,
-    MarketStatus,
-    OrderAdded,
-    OrderReduced,
-    OrderRemoved,
-    PositionUpdate,
-    Trade,
-)
+from botpit.exchange.events import Event
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
-from botpit.feed.tape import EventItem, Item, Tape
+from botpit.feed.numbers import Numbers
+from botpit.feed.tape import Archive, EventItem, Item, Tape
 from botpit.wire.encode import Encoder, json_text
 from botpit.wire.numbers import milliseconds
 
@@ -35,60 +27,64 @@ BOOK_UPDATE_INTERVAL_NS = 50_000_000
 """`book_update` comes at most 20 times a second per symbol."""
 MAX_SNAPSHOT_BYTES = 524_288
 """Flat positions are told only while a snapshot stays below this."""
-_CHANNEL: dict[type[Any], str] = {
-    Trade: "trades", PositionUpdate: "positions", OrderAdded: "orders", OrderReduced: "orders", OrderRemoved: "orders",
-    Liquidation: "liquidations", AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status",
-}
-_BOOK_EVENTS = (OrderAdded, OrderReduced, OrderRemoved)
 
 
 class Feed:
-    """What the exchange tells everybody. `publish` after each command, `end_turn` once after the last of a turn."""
+    """What the exchange tells everybody. `publish` after each command, `end_turn` once after the last of a turn.
 
-    def __init__(self, exchange: Exchange, encoder: Encoder) -> None:
+    `numbers`: how far it had counted, when it goes on from there; what was told before that is in the `archive`, if anywhere.
+    """
+
+    def __init__(
+        self, exchange: Exchange, encoder: Encoder, numbers: Numbers | None = None, archive: Archive | None = None
+    ) -> None:
         self._exchange = exchange
         self._encoder = encoder
+        self._archive = archive
         self.market_id = exchange.market_id
-        self.seq = 0
-        self.tape = Tape()
+        self.numbers = numbers or Numbers(exchange.markets)
+        self.tape = Tape(self.numbers.seq + 1)
         self.fanout = Fanout(self)
-        self._channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in _CHANNEL.values()}
-        self._book_seq = dict.fromkeys(exchange.markets, 0)
         self._turn: list[Item] = []
         self._changed_books: set[str] = set()
         self._book_update_ns = dict.fromkeys(exchange.markets, -BOOK_UPDATE_INTERVAL_NS)
+
+    @property
+    def seq(self) -> int:
+        """Of the last public event."""
+        return self.numbers.seq
 
     def symbols(self) -> list[str]:
         return list(self._exchange.markets)
 
     def oldest_seq(self, subscription: Subscription) -> int:
-        """Every channel is on the tape, whoever reads it."""
-        return self.tape.oldest_seq
+        """Every channel is on the tape and in the archive, whoever reads it."""
+        oldest, newest = self._archive.span() if self._archive else (1, 0)
+        return oldest if oldest <= self.tape.oldest_seq <= newest + 1 else self.tape.oldest_seq
+
+    def since(self, seq: int) -> Iterator[Item]:
+        """First from the archive, as far as the tape does not reach back."""
+        on_tape = self.tape.oldest_seq
+        if seq < on_tape and self._archive is not None:
+            for kept in takewhile(lambda kept: kept.seq < on_tape, self._archive.since(seq)):
+                yield Item(kept.channel, kept.symbol, kept.seq, bytes(kept.message), bytes(kept.full))
+                seq = kept.seq + 1
+        if seq >= on_tape:
+            yield from self.tape.since(seq)
 
     # ---------------------------------------------------------------------------------------------------------------- events
 
     def publish(self, events: list[Event], now_ns: int) -> None:
         """Number the public events of one command, and take the book deltas it caused."""
-        touched: dict[str, dict[tuple[int, int], None]] = {}
-        for event in events:
-            channel = _CHANNEL.get(type(event))
-            if channel is not None:
-                self._number(event, channel)
-            if isinstance(event, _BOOK_EVENTS):
-                touched.setdefault(event.symbol, {})[event.side, event.price] = None
+        numbered, touched = self.numbers.count(events)
+        for event, channel, seq, number in numbered:
+            item = EventItem(channel, getattr(event, "symbol", ""), event, seq, number, self._encoder)
+            self._turn.append(item)
+            self.tape.append(item)
         for symbol, levels in touched.items():
-            self._book_seq[symbol] += 1
             self._changed_books.add(symbol)
             if self.fanout.wanted("book_delta"):
                 self._turn.append(Item("book_delta", symbol, self.seq, self._book_delta(symbol, levels, now_ns)))
-
-    def _number(self, event: Any, channel: str) -> None:
-        self.seq += 1
-        counts, symbol = self._channel_seq[channel], getattr(event, "symbol", "")
-        counts[symbol] = number = counts.get(symbol, 0) + 1
-        item = EventItem(channel, symbol, event, self.seq, number, self._encoder)
-        self._turn.append(item)
-        self.tape.append(item)
 
     # ----------------------------------------------------------------------------------------------------------------- views
 
@@ -99,7 +95,7 @@ class Feed:
             changes[side == BUY].append((price, book.side(side).qty_at(price)))
         fields = {
             "type": "book_delta", "symbol": symbol,
-            "book_seq": self._book_seq[symbol], "prev_book_seq": self._book_seq[symbol] - 1,
+            "book_seq": self.numbers.book_seq[symbol], "prev_book_seq": self.numbers.book_seq[symbol] - 1,
             "bids": self._encoder.levels(symbol, changes[True]), "asks": self._encoder.levels(symbol, changes[False]),
             "checksum": checksum(book), "seq": self.seq, "timestamp": milliseconds(now_ns),
         }
@@ -139,7 +135,7 @@ class Feed:
         """The market as of the last event, as deep as the subscription needs it."""
         fields: dict[str, Any] = {
             "type": "snapshot", "seq": self.seq, "market_id": self.market_id, "timestamp": milliseconds(now_ns),
-            "channel_seq": {**self._channel_seq, "orders_full": self._channel_seq["orders"]},
+            "channel_seq": {**self.numbers.channel_seq, "orders_full": self.numbers.channel_seq["orders"]},
             "instruments": self._encoder.instruments(),
             "books": {each: self._book_state(each, subscription) for each in self.symbols() if subscription.wants_symbol(each)},
             "positions": [],
@@ -149,7 +145,7 @@ class Feed:
 
     def _book_state(self, symbol: str, subscription: Subscription) -> dict[str, Any]:
         channels, market = subscription.channels, self._exchange.markets[symbol]
-        state = self._encoder.book_state(market, None if "book_delta" in channels else DEPTH, self._book_seq[symbol])
+        state = self._encoder.book_state(market, None if "book_delta" in channels else DEPTH, self.numbers.book_seq[symbol])
         if channels & {"orders", "orders_full"}:
             state["orders"] = self._encoder.resting_orders(market, full="orders_full" in channels)
         return state

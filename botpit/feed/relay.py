@@ -8,7 +8,7 @@ possible do its readers start over.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
@@ -68,6 +68,9 @@ class RelayFeed:
     def oldest_seq(self, subscription: Subscription) -> int:
         """A channel that nobody read here until now has no past here."""
         return self.tape.oldest_seq if subscription.channels <= self._relayed else self.seq + 2
+
+    def since(self, seq: int) -> Iterator[Item]:
+        return self.tape.since(seq) if seq >= self.tape.oldest_seq else iter(())
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
         """The next poll asks for it, once for all who wait."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from typing import Any, Protocol
 
 from botpit.exchange.events import PublicEvent
 from botpit.wire.encode import Encoder
@@ -13,28 +14,49 @@ TAPE_LENGTH = 100_000
 
 
 class Item:
-    """One message of one channel, as bytes."""
+    """One message of one channel, as bytes; `full`: the same with the trader named, for `orders_full`."""
 
-    __slots__ = ("_message", "channel", "seq", "symbol")
+    __slots__ = ("_full", "_message", "channel", "seq", "symbol")
 
-    def __init__(self, channel: str, symbol: str, seq: int, message: bytes = b"") -> None:
+    def __init__(self, channel: str, symbol: str, seq: int, message: bytes = b"", full: bytes = b"") -> None:
         self.channel = channel
         self.symbol = symbol
         self.seq = seq
         self._message = message
+        self._full = full
 
     def message(self) -> bytes:
         return self._message
 
     def full_message(self) -> bytes:
-        """The same with the trader named, for `orders_full`; empty when there is no such form of it here."""
-        return b""
+        """Empty when there is no such form of it here."""
+        return self._full
+
+
+class Kept(Protocol):
+    """A public event as an archive has it; `message` and `full` are anything that `bytes` takes."""
+
+    channel: str
+    symbol: str
+    seq: int
+    message: Any
+    full: Any
+
+
+class Archive(Protocol):
+    """What is still there of the events that are on no tape any more."""
+
+    def span(self) -> tuple[int, int]:
+        """The first and the last event of what is there without a hole; (1, 0) when nothing is."""
+
+    def since(self, seq: int) -> Iterator[Kept]:
+        """Events with this `seq` or a later one, in order and as far as there is no hole."""
 
 
 class EventItem(Item):
     """An event of the exchange. Its bytes are made when somebody first wants them: most of the past is never asked for."""
 
-    __slots__ = ("_encoder", "_event", "_full", "_number")
+    __slots__ = ("_encoder", "_event", "_number")
 
     def __init__(self, channel: str, symbol: str, event: PublicEvent, seq: int, number: int, encoder: Encoder) -> None:
         self.channel = channel

@@ -14,11 +14,11 @@ from typing import Any, Protocol
 import message_schemas as wire
 from botpit.exchange import events as ev
 from botpit.exchange.accounts import Account
-from botpit.exchange.commands import Cancel, CancelAll, Command, Login, Logout, Order, Replace, SessionLost, Tick
+from botpit.exchange.commands import Cancel, CancelAll, Command, Login, Logout, Order, Reconfigure, Replace, SessionLost, Tick
 from botpit.exchange.engine import Exchange, find_order
 from botpit.feed.publisher import Feed
 from botpit.gateway.house import House, HouseDesk
-from botpit.gateway.private import PrivateMessage, PrivateTape
+from botpit.gateway.private import PrivateMessage, PrivateTape, owner_of
 from botpit.gateway.session import NOT_FIRST, Buckets, Session
 from botpit.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
@@ -31,9 +31,8 @@ from botpit.wire.decode import (
     refusal,
     split_array,
 )
-from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, pong, with_request_id
+from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, nested, pong, with_request_id
 
-_PRIVATE = (ev.OrderAccepted, ev.OrderReplaced, ev.OrderCancelled, ev.Fill, ev.Liquidation, ev.AccountStatus)
 _CANCELS = (wire.CancelRequest, wire.CancelAllRequest)
 _OF_THE_HOUSE = (wire.CloseRequest, wire.ReopenRequest)
 OPEN_SCOPE = "trade"
@@ -46,11 +45,18 @@ class Journal(Protocol):
     def append(self, command: Command, now_ns: int) -> None: ...
 
 
+class Culprit(Exception):
+    """The exchange failed at this command: a fault of its own. The cause is the exception it raised."""
+
+    def __init__(self, command: Command, now_ns: int) -> None:
+        super().__init__(f"at {now_ns}: {command}")
+
+
 class Gateway:
     """All sessions of one exchange, and the one place where commands reach it."""
 
     def __init__(
-        self, exchange: Exchange, feed: Feed, encoder: Encoder, journal: Journal, house: House, *,
+        self, exchange: Exchange, feed: Feed, encoder: Encoder, tape: PrivateTape, journal: Journal, house: House, *,
         max_requests_per_s: int, max_cancels_per_s: int,
     ) -> None:
         self._exchange = exchange
@@ -60,7 +66,7 @@ class Gateway:
         self._rates = (max_requests_per_s, max_cancels_per_s)
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
         self._house = HouseDesk(exchange, encoder, house, self._apply)
-        self._tape = PrivateTape()
+        self._tape = tape
         self._by_trader: dict[str, list[Session]] = {}
         self._buckets: dict[str, Buckets] = {}
         self._now_ns = 0
@@ -213,18 +219,34 @@ class Gateway:
         record = find_order(account, request.order_id, request.client_order_id) if account else None
         return self._decoder.replace(request, trader, record.order.symbol if record else None)
 
+    def end_sessions(self, now_ns: int) -> None:
+        """End the logins of an earlier process of this market, whose sockets are gone with it."""
+        self._now_ns = now_ns
+        for trader, account in sorted(self._exchange.accounts.items()):
+            for number in list(account.open_sessions):
+                self._apply(SessionLost(trader, number))
+
+    def reconfigure(self, command: Reconfigure, now_ns: int) -> None:
+        """Put other rules in place, which can be (see `exchange/rules.py`)."""
+        self._now_ns = now_ns
+        self._apply(command)
+
     def _apply(self, command: Command) -> bytes:
         """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks.
 
-        A Close has none of its own but a refusal.
+        A Close has none of its own but a refusal. Raises Culprit when the exchange itself fails at it.
         """
         self._journal.append(command, self._now_ns)
-        events = self._exchange.apply(command, self._now_ns)
+        try:
+            events = self._exchange.apply(command, self._now_ns)
+        except Exception as error:
+            raise Culprit(command, self._now_ns) from error
         answer = b""
         asked = self._asking is not None
         for index, event in enumerate(events):
-            if isinstance(event, _PRIVATE) and not (isinstance(event, ev.OrderAccepted) and event.repeated):
-                message = self._tell_trader(event, is_answer=asked and index == 0)
+            owner = owner_of(event)
+            if owner is not None:
+                message = self._tell_trader(owner, event, is_answer=asked and index == 0)
                 answer = message if index == 0 else answer
             elif index == 0 and isinstance(event, ev.OrderAccepted | ev.Rejected | ev.AllCancelled | ev.LoggedOut):
                 answer = self._encoder.private(event)
@@ -233,9 +255,8 @@ class Gateway:
         self._feed.publish(events, self._now_ns)
         return answer
 
-    def _tell_trader(self, event: Any, *, is_answer: bool) -> bytes:
+    def _tell_trader(self, trader: str, event: Any, *, is_answer: bool) -> bytes:
         """A private event to each session of its trader, once; on the asking socket the answer is it."""
-        trader = event.order.trader if isinstance(event, ev.OrderAccepted) else event.trader
         kept = PrivateMessage(event, self._encoder)
         self._tape.append(trader, kept)
         for session in self._by_trader.get(trader, ()):
@@ -283,7 +304,10 @@ class Gateway:
         if request.last_seq > newest:
             return self._refuse(request, "seq_ahead", account_seq=newest)
         missed = self._tape.after(request.trader_id, request.last_seq, newest)
-        return self._refuse(request, "too_old", account_seq=newest) if missed is None else missed
+        if missed is not None:
+            return missed
+        state = nested(self._encoder.account(request.trader_id, account, self._now_ns))
+        return self._refuse(request, "too_old", account_seq=newest, account=state)
 
     def _logout(self, session: Session, request: wire.LogoutRequest) -> bytes:
         if session.trader is None:

@@ -25,9 +25,9 @@ from botpit.net.frames import MAX_MESSAGE_BYTES, frames
 from botpit.net.handshake import Reception
 from botpit.settings import ServerSettings
 
-__all__ = ["Connection", "Peer", "Server", "frames", "serve"]
+__all__ = ["BACKLOG", "Connection", "Peer", "Server", "frames", "serve"]
 
-_BACKLOG = 1_024
+BACKLOG = 1_024
 """Sockets that the kernel holds while a whole battle connects at once."""
 _CLOCK_STEPS = 10
 """The clock of the pings ticks so often in `ping_s` or `pong_s`, whichever is shorter."""
@@ -82,7 +82,7 @@ class Server:
         """Begin. Raises OSError when the port cannot be had."""
         self._loop = asyncio.get_running_loop()
         places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [{"host": host, "port": port}]
-        self._listeners = [await self._loop.create_server(lambda: _Door(self), backlog=_BACKLOG, **each) for each in places]
+        self._listeners = [await self._loop.create_server(lambda: _Door(self), backlog=BACKLOG, **each) for each in places]
         self.port = self._listeners[0].sockets[0].getsockname()[1]
         self._step_s = min(self.settings.ping_s, self.settings.pong_s) / _CLOCK_STEPS
         self._clock = self._loop.call_later(self._step_s, self._tick)
@@ -91,6 +91,12 @@ class Server:
         """Stop listening, close every connection with 1001, and return when all are gone: two seconds later at the latest."""
         self._stop_listening()
         self._close_all(1001, "stopping")
+        await self._empty.wait()
+
+    async def halt(self) -> None:
+        """The same with 1011: what stands behind the connections can no longer go on."""
+        self._stop_listening()
+        self._close_all(1011, "market_halted")
         await self._empty.wait()
 
     async def hand_over(self) -> list[socket]:

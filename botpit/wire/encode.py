@@ -60,6 +60,11 @@ def array(messages: Iterable[bytes]) -> bytes:
     return b"[%b]" % b",".join(messages)
 
 
+def nested(message: bytes) -> object:
+    """A message as a value within another."""
+    return msgspec.Raw(message)
+
+
 def _quoted(text: str | None) -> str:
     return "null" if text is None else f'"{text}"'
 

@@ -1,0 +1,52 @@
+"""One process per folder: a lock that ends with its process, however that ends.
+
+The lock is the system's (`flock`; on Windows that of one byte far behind the file's end, because others cannot read a locked
+byte), so a file that a killed process leaves behind locks nobody out.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+MAX_PID_BYTES = 20
+LOCKED_BYTE = 2**30
+
+
+class Lock:
+    """The lock in file `path`, made if need be. Raises OSError when the file cannot be opened."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+
+    def take(self) -> bool:
+        """Hold it until `release` or the end of this process. False: another process does. Raises OSError: nobody can here."""
+        try:
+            self._take()
+        except (BlockingIOError, PermissionError):
+            return False
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        os.ftruncate(self._fd, 0)
+        os.write(self._fd, b"%d\n" % os.getpid())
+        return True
+
+    def owner(self) -> str:
+        """` (pid 123)` of the process that holds it, empty when that is not known."""
+        os.lseek(self._fd, 0, os.SEEK_SET)
+        pid = os.read(self._fd, MAX_PID_BYTES).strip()
+        return f" (pid {int(pid)})" if pid.isdigit() else ""
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+    def _take(self) -> None:
+        if sys.platform == "win32":
+            import msvcrt
+
+            os.lseek(self._fd, LOCKED_BYTE, os.SEEK_SET)
+            msvcrt.locking(self._fd, msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
