@@ -192,7 +192,7 @@ async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Pat
     tape, done = Tape(), list[Kill]()
     async with terminals(folder) as parts:
         await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0",
-                          "--csv-dir", str(folder))  # fmt: skip
+                          "--csv-dir", str(folder), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
         order_port = await parts.logged("exchange", r"order_port=(\d+)")
         events_port = await parts.logged("exchange", r"events_port=(\d+)")
         upstream = f"ws://127.0.0.1:{events_port}"

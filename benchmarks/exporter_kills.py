@@ -299,7 +299,7 @@ async def watch(kills: int, folder: Path, *, seed: int, flush_ms: int, trades_pe
     (folder / "exchange.toml").write_text(MARKET, encoding="utf-8")
     try:
         await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export",
-                          "--config", str(folder / "exchange.toml"))  # fmt: skip
+                          "--config", str(folder / "exchange.toml"), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
         order_uri = "ws://127.0.0.1:" + await parts.logged("exchange", r"order_port=(\d+)")
         events_uri = "ws://127.0.0.1:" + await parts.logged("exchange", r"events_port=(\d+)")
         recording = asyncio.create_task(recorder.record(events_uri))

@@ -183,7 +183,8 @@ async def watch(seconds: float, config: Path, folder: Path, *, kill_relay: bool 
     """One run of the flow on free ports, all its files in `folder`: so many seconds; or `trades`, within the seconds."""
     recorder = Recorder()
     async with terminals(folder) as parts:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--csv-dir", str(folder))
+        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--csv-dir", str(folder),
+                          "--data-dir", str(folder / "exchange-data"))  # fmt: skip
         order_port = await parts.logged("exchange", r"order_port=(\d+)")
         events_port = await parts.logged("exchange", r"events_port=(\d+)")
         upstream = f"ws://127.0.0.1:{events_port}"

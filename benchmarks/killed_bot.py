@@ -190,7 +190,7 @@ async def watch(kills: int, folder: Path, seed: int = 1) -> Outcome:
     (folder / "exchange.toml").write_text(MARKET, encoding="utf-8")
     async with terminals(folder) as parts:
         await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export",
-                          "--config", str(folder / "exchange.toml"))  # fmt: skip
+                          "--config", str(folder / "exchange.toml"), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
         order_port = await parts.logged("exchange", r"order_port=(\d+)")
         events_port = await parts.logged("exchange", r"events_port=(\d+)")
         orders, events = f"ws://127.0.0.1:{order_port}", f"ws://127.0.0.1:{events_port}"

@@ -312,7 +312,7 @@ async def over_the_wire(path: Path) -> Score:
     with tempfile.TemporaryDirectory() as folder:
         config, log = Path(folder, "exchange.toml"), Path(folder, "exchange.log")
         config.write_text(EXCHANGE_TOML, encoding="utf-8")
-        program = [sys.executable, str(HOME / "exchange_server.py"), "--config", str(config), "--no-export"]
+        program = [sys.executable, str(HOME / "exchange_server.py"), "--config", str(config), "--no-export", "--data-dir", folder]
         exchange = await Child.start("exchange", [*program, "--order-port", "0", "--events-port", "0"], log)
         try:
             ports = await _ports(log)

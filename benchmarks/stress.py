@@ -187,7 +187,8 @@ async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: b
     """One stress battle on free ports, all its files in `folder`: so many seconds, or less if it has shown everything."""
     witness = Witness()
     async with terminals(folder) as parts:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--csv-dir", str(folder))
+        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--csv-dir", str(folder),
+                          "--data-dir", str(folder / "exchange-data"))  # fmt: skip
         order_port = await parts.logged("exchange", r"order_port=(\d+)")
         events_port = await parts.logged("exchange", r"events_port=(\d+)")
         upstream = f"ws://127.0.0.1:{events_port}"

@@ -153,7 +153,8 @@ async def _played(battle: Battle, folder: Path) -> Scene:
 
 async def _start(parts: Terminals, config: str) -> str:
     """Exchange, relay and battle on free ports; returns the relay's."""
-    await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export")
+    await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export",
+                      "--data-dir", str(parts.folder / "exchange-data"))  # fmt: skip
     order_port = await parts.logged("exchange", r"order_port=(\d+)")
     events_port = await parts.logged("exchange", r"events_port=(\d+)")
     upstream = f"ws://127.0.0.1:{events_port}"

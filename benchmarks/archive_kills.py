@@ -1,0 +1,125 @@
+"""An archivist killed again and again (SIGKILL) while it writes: the older snapshot is used, and the archive ends as if unhurt.
+
+    python benchmarks/archive_kills.py                 (20,000 commands, 100 kills; about two minutes)
+    python benchmarks/archive_kills.py --seed 7 --kills 10
+
+The process is a real one that kills itself at a seeded call to the disk (tests/dying_archivist.py): mostly half-way through a
+snapshot's draft, before it is synced, between its naming and the end of the older ones; now and then while it writes events or
+cuts them. After each death the market is recovered: its state must be that of a replay of the whole journal. At the end one
+archivist lives; its files must be those of `botpit replay --events`, byte for byte, and every snapshot the state of the full
+replay. Exit code 4 at the first difference.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+from time import monotonic
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from botpit.archive.files import events_files
+from botpit.archive.lines import lines_of
+from botpit.exchange.engine import Exchange
+from botpit.feed.numbers import Numbers
+from botpit.journal.disk import Disk
+from botpit.journal.reading import Reading
+from botpit.journal.snapshots import read_snapshot, snapshots
+from botpit.wire.encode import Encoder
+from tests.kept_market import Difference, restored, states, stream_of, write_journal
+
+DYING = Path(__file__).resolve().parent.parent / "tests" / "dying_archivist.py"
+CALLS = {
+    "write draft": 4, "sync draft": 4, "sync_folder": 4, "remove": 2, "write": 2, "sync": 1, "sync_file": 1, "open": 1, "cut": 1,
+}  # fmt: skip
+"""What a process may die of, and how often it does."""
+
+
+def archivist(folder: Path, call: str, count: int) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(DYING), str(folder), call, str(count)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+
+
+def expected_lines(folder: Path) -> bytes:
+    """All events of the market, as a replay writes them."""
+    reading = Reading(folder, Disk())
+    exchange = Exchange(reading.opening)
+    numbers, encoder = Numbers(exchange.markets), Encoder(exchange)
+    told = (lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder) for record in reading.records())
+    return b"".join(line for lines in told for _, line in lines)
+
+
+def run(seed: int, commands: int, kills: int) -> Counter[str]:
+    """How many deaths there were of what. Raises Difference."""
+    rng, deaths = random.Random(f"kills {seed}"), Counter[str]()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "market"
+        write_journal(folder, *stream_of(seed, commands), segment_bytes=200_000)
+        state = states(folder, [commands])[commands]
+        while deaths.total() < kills:
+            call = rng.choices(list(CALLS), list(CALLS.values()))[0]
+            died = archivist(folder, call, rng.randrange(1, 4))
+            if died.returncode == -signal.SIGKILL:
+                deaths[died.stdout.strip()] += 1
+            elif died.returncode:
+                raise Difference(f"after {deaths.total()} kills: exit code {died.returncode}: {died.stderr}")
+            else:
+                start_again(folder)
+            found = restored(folder)
+            if (found.number, found.state) != (commands, state):
+                raise Difference(f"after {deaths.total()} kills, the last at {call!r}: {found}, and not {state}")
+        check_the_end(folder, archivist(folder, "any", 0))
+    return deaths
+
+
+def start_again(folder: Path) -> None:
+    """It lived to the end: take its work away."""
+    for _, path in [*events_files(folder), *snapshots(folder)]:
+        path.unlink()
+
+
+def check_the_end(folder: Path, lived: subprocess.CompletedProcess[str]) -> None:
+    if lived.returncode:
+        raise Difference(f"the last one: {lived.stderr}")
+    if b"".join(path.read_bytes() for _, path in events_files(folder)) != expected_lines(folder):
+        raise Difference("the archive is not what a replay writes")
+    market_id = Reading(folder, Disk()).opening.market_id
+    for number, path in snapshots(folder):
+        if read_snapshot(path, number, market_id).state_hash() != states(folder, [number])[number]:
+            raise Difference(f"the snapshot of record {number} is not the state of the replay")
+    drafts = list(folder.glob(".*.draft"))
+    if drafts:
+        raise Difference(f"drafts are left: {drafts}")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Kill an archivist again and again.", epilog="example: python benchmarks/archive_kills.py --kills 10"
+    )
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(default: another one each time)")
+    parser.add_argument("--commands", type=int, default=20_000, help="(default: 20,000)")
+    parser.add_argument("--kills", type=int, default=100, help="(default: %(default)s)")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    started = monotonic()
+    try:
+        deaths = run(options.seed, options.commands, options.kills)
+    except Difference as difference:
+        print(difference, file=sys.stderr)
+        return 4
+    for what, count in deaths.most_common():
+        print(f"{count:5}  killed at: {what}")
+    print(f"{deaths.total():5}  kills: 100 % recovered, the archive as if unhurt ({monotonic() - started:,.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,362 @@
+"""The exchange killed -9 at random moments under load, and what its clients recorded compared with what it then says.
+
+Per cycle: eight traders send ~1,000 orders a second, with cancels and replaces; the exchange is killed, every other time with its
+archivist, so that the way back is a long one; it is started again on the same journal and the same ports. Then every event that
+anybody was told must be there byte for byte, and every order that was answered with the same id and result; every request that
+was not answered is told which way it went, and orders are sent again: one order each. Nothing may have happened that nobody sent,
+and positions must be those of the recorded fills. The first difference ends the run with exit code 4.
+
+    python benchmarks/exchange_kills.py --cycles 1000
+    python benchmarks/exchange_kills.py --cycles 3 --plant ack-first
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic
+
+from websockets.asyncio.client import connect
+
+HOME = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(HOME))
+
+from benchmarks.kill_load import MARKET, Asked, Session, Tape, Trading, log_in
+from benchmarks.mortal import Mortal, NotOpen
+from benchmarks.witness import Account, Difference, Sent, Witness
+
+TRADERS = {f"plain-{number}": False for number in range(3)} | {"ann": False, "ben": False, "cid": False, "dan": True, "eve": True}
+"""Trader -> whether his orders go when his connection is lost. Those named plain do not log in to trade."""
+SHORTEST_LOAD_S, LONGEST_LOAD_S = 0.05, 0.6
+ARCHIVIST_DIES_TOO = 0.5
+OLD_ORDERS, OLD_EVENTS = 10, 500
+"""Of each trader's past so many orders, and up to so many events, are asked for again in each cycle."""
+WHOLE_PAST = 5_000
+"""A past of fewer events is sometimes asked for from the first one on."""
+OVERLAP = 300
+"""Public events that are asked for again."""
+CYCLES_PER_MARKET = 100
+STATUS_AT_A_TIME = 100
+PROGRESS_S = 5.0
+ANSWERS = (
+    "order_accepted", "order_rejected", "order_cancelled", "cancel_rejected", "order_replaced", "replace_rejected",
+)
+PLANTS = {
+    "none": "",
+    "ack-first": """
+from botpit.journal.segments import Journal
+write = Journal.write
+def late(self):
+    present, self._waiting = self._waiting, getattr(self, "_late", [])
+    write(self)
+    self._late = present
+Journal.write = late
+""",
+    "skip-fill": """
+from botpit import markets
+from botpit.exchange.commands import Order
+from botpit.journal import recovery
+recovery.good_snapshots = lambda *arguments: iter(())
+play = markets._play
+def skip(records, *machine):
+    kept = list(records)
+    orders = [index for index, record in enumerate(kept) if isinstance(record.command, Order)]
+    for index in orders[len(orders) // 2:][:1]:
+        del kept[index]
+    play(kept, *machine)
+markets._play = skip
+""",
+    "forget-ids": """
+from botpit import markets
+play = markets._play
+def forget(records, exchange, *machine):
+    play(records, exchange, *machine)
+    for account in exchange.accounts.values():
+        account.by_client_id.clear()
+markets._play = forget
+""",
+}
+"""Faults that the comparison has to notice: answers that leave before the journal is written; a replay that leaves out an order;
+an exchange that does not know its clients' ids any more."""
+PROGRAM = f"""
+import sys
+sys.path.insert(0, {str(HOME)!r})
+import exchange_server
+{{plant}}
+sys.exit(exchange_server.main())
+"""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a run showed. `counts` of requests and events, `difference` the first one."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    found: Counter[str] = field(default_factory=Counter)
+    difference: str = ""
+    seconds: float = 0.0
+    load_s: float = 0.0
+
+    def add(self, other: Outcome) -> None:
+        """One of another process."""
+        self.counts.update(other.counts)
+        self.found.update(other.found)
+        self.difference = self.difference or other.difference
+        self.seconds = max(self.seconds, other.seconds)
+        self.load_s += other.load_s
+
+    def __str__(self) -> str:
+        counts, found = self.counts, self.found
+        kinds = ", ".join(f"{kind} {counts[kind]:,}" for kind in ANSWERS)
+        return "\n".join([
+            f"cycles               {counts['cycles']:,} in {self.seconds:.0f} s: {self.seconds / max(1, counts['cycles']):.2f} s "
+            f"each, in {counts['markets']} markets",
+            f"load                 {counts['orders'] / max(self.load_s, 0.001):,.0f} orders/s while it lasted; "
+            f"{counts['orders']:,} orders, {counts['answered'] + counts['unanswered']:,} requests",
+            f"acknowledged         {counts['answered']:,}: {kinds}",
+            f"unacknowledged       {counts['unanswered']:,}: {counts['happened']:,} had happened, {counts['not happened']:,} had "
+            f"not; {counts['sent again']:,} orders sent again, twice each",
+            f"compared             {counts['orders compared']:,} orders, {counts['private events']:,} private events "
+            f"({counts['learnt']:,} learnt after a restart), {counts['trades']:,} trades",
+            f"replayed             {counts['replayed']:,} records, what came after the newest snapshot; "
+            f"{counts['archivists down']} archivists stayed down",
+            f"differences          lost {found['lost']}, doubled {found['doubled']}, invented {found['invented']}, "
+            f"changed {found['changed']}",
+            *([f"the first one        {self.difference}"] if self.difference else []),
+        ])  # fmt: skip
+
+
+def batched(orders: list[Sent], size: int) -> Iterator[list[Sent]]:
+    for first in range(0, len(orders), size):
+        yield orders[first : first + size]
+
+
+class Run:
+    """One market through several cycles."""
+
+    def __init__(self, mortal: Mortal, rng: random.Random, outcome: Outcome, orders_per_s: float) -> None:
+        self._mortal = mortal
+        self._rng = rng
+        self._outcome = outcome
+        self._orders_per_s = orders_per_s
+        self._witness = Witness(TRADERS)
+        self._tape = Tape(self._witness)
+        self._market_id = ""
+        self._compared: dict[str, int] = dict.fromkeys(TRADERS, 0)
+        self._unanswered: dict[str, list[Asked]] = {trader: [] for trader in TRADERS}
+
+    async def cycles(self, number: int) -> AsyncIterator[None]:
+        """So many, one at a time, and a last comparison. Raises Difference."""
+        await self._mortal.start("--fresh")
+        self._market_id = self._mortal.market_id
+        for _ in range(number):
+            await self._cycle()
+            yield
+        for session in await self._open():
+            await session.close()
+        counts = self._outcome.counts
+        counts["markets"] += 1
+        counts["trades"] += len(self._witness.trades)
+        counts["private events"] += sum(len(account.events) for account in self._witness.accounts.values())
+        await self._mortal.stop()
+
+    async def _cycle(self) -> None:
+        """Compare, trade, kill, restart."""
+        sessions = await self._open()
+        await self._resend(sessions)
+        await self._trade_until_death(sessions)
+        await self._restart()
+        self._outcome.counts["cycles"] += 1
+
+    # ----------------------------------------------------------------------------------------------------------------- the load
+
+    async def _resend(self, sessions: list[Session]) -> None:
+        """Each order that was not answered is sent again, twice, and is one order in the end."""
+        for session in sessions:
+            unanswered, self._unanswered[session.account.trader] = self._unanswered[session.account.trader], []
+            orders = {each.order: None for each in unanswered if each.message["type"] == "order" and each.order is not None}
+            for order in orders:
+                await session.send(*(Asked(dict(order.request), order) for _ in range(2)), as_array=self._rng.random() < 0.5)
+            self._outcome.counts["sent again"] += len(orders)
+        for session in sessions:
+            await session.answered()
+
+    async def _trade_until_death(self, sessions: list[Session]) -> None:
+        counts, each_per_s = self._outcome.counts, self._orders_per_s / len(sessions)
+        traders = [Trading(session, random.Random(self._rng.random()), each_per_s) for session in sessions]
+        load_s = self._rng.uniform(SHORTEST_LOAD_S, LONGEST_LOAD_S)
+        assert self._tape.listening is not None
+        death = self._mortal.die(load_s, with_archivist=self._rng.random() < ARCHIVIST_DIES_TOO)
+        await asyncio.gather(death, self._tape.listening, *(trader.trade() for trader in traders))
+        for session in sessions:
+            self._unanswered[session.account.trader] = list(session.unanswered)
+            counts["unanswered"] += len(session.unanswered)
+            counts["answered"] += session.answers.total()
+            counts.update(session.answers)
+        counts["orders"] += sum(trader.sent for trader in traders)
+        self._outcome.load_s += load_s
+
+    async def _restart(self) -> None:
+        try:
+            await self._mortal.start()
+        except NotOpen as error:
+            raise Difference("lost", f"the exchange does not start again: {error}") from error
+        self._outcome.counts["replayed"] += self._mortal.replayed
+        if self._mortal.market_id != self._market_id:
+            raise Difference("lost", f"market {self._market_id} is {self._mortal.market_id} now")
+
+    # ----------------------------------------------------------------------------------------------------------- the comparison
+
+    async def _open(self) -> list[Session]:
+        """Everybody comes back and compares; the sessions to trade on."""
+        mortal, accounts = self._mortal, list(self._witness.accounts.values())
+        await self._tape.resume(mortal.events, self._market_id, max(1, self._witness.seq - self._rng.randint(0, OVERLAP)))
+        known = sum(len(account.events) + len(account.ahead) for account in accounts)
+        logins = [log_in(mortal.orders, each, self._market_id, self._last_seq(each)) for each in accounts]
+        sessions = list(await asyncio.gather(*logins))
+        self._outcome.counts["learnt"] += sum(len(account.events) for account in accounts) - known
+        for session in sessions:
+            await self._compare(session)
+        self._witness.settle()
+        return [await self._to_trade(session) for session in sessions]
+
+    def _last_seq(self, account: Account) -> int:
+        """What the trader says he knows: all, or less, so that he is told again."""
+        known = len(account.events)
+        if known < WHOLE_PAST and self._rng.random() < 0.1:
+            return 0
+        return max(0, known - self._rng.choice((0, self._rng.randint(0, OLD_EVENTS))))
+
+    async def _compare(self, session: Session) -> None:
+        """One trader's orders, those since the last time and some old ones, his open orders and his account."""
+        account, unanswered = session.account, self._unanswered[session.account.trader]
+        orders = list(account.orders.values())
+        new, old = orders[self._compared[account.trader] :], orders[: self._compared[account.trader]]
+        self._compared[account.trader] = len(orders)
+        asked = [each.order for each in unanswered if each.order is not None]
+        wanted = dict.fromkeys([*new, *asked, *self._rng.sample(old, min(len(old), OLD_ORDERS))])
+        there = await self._statuses(session, list(wanted))
+        for each in unanswered:
+            self._outcome.counts["happened" if self._has_happened(each, there) else "not happened"] += 1
+        for order in wanted:
+            order.forget_unanswered()
+        open_orders, told = await session.ask({"type": "open_orders"}, {"type": "account"})
+        account.check_open_orders(open_orders)
+        account.check_account(told)
+
+    async def _statuses(self, session: Session, orders: list[Sent]) -> set[Sent]:
+        """Those that are there."""
+        there: set[Sent] = set()
+        for some in batched(orders, STATUS_AT_A_TIME):
+            told = await session.ask(*({"type": "order_status", "client_order_id": each.client_order_id} for each in some))
+            there.update(each for each, status in zip(some, told, strict=True) if session.account.check_status(each, status))
+        self._outcome.counts["orders compared"] += len(orders)
+        return there
+
+    def _has_happened(self, asked: Asked, there: set[Sent]) -> bool:
+        """Of a request without an answer. Cancels and replaces of one order are told apart by their events."""
+        order, message = asked.order, asked.message
+        assert order is not None
+        if message["type"] == "order":
+            return order in there
+        if message["type"] == "cancel":
+            order.cancels -= 1
+            return order.cancels < 0
+        terms = (message["price"], message["qty"])
+        order.replaces[terms] -= 1
+        return order.replaces[terms] < 0
+
+    async def _to_trade(self, session: Session) -> Session:
+        """The session itself, or a plain one for those who trade without a login."""
+        if not session.account.trader.startswith("plain"):
+            return session
+        await session.close()
+        return Session(await connect(self._mortal.orders, max_size=None, compression=None), session.account, is_plain=True)
+
+
+async def watch(
+    cycles: int, folder: Path, *, seed: int, orders_per_s: float = 1_000.0, durability: str = "os", plant: str = "none",
+    tell: Callable[[Outcome], None] = lambda outcome: None,
+) -> Outcome:
+    """So many cycles on fixed ports, all files in `folder`. Ends with the first difference."""
+    outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
+    program, config = folder / "exchange_with_plant.py", folder / "exchange.toml"
+    program.write_text(PROGRAM.format(plant=PLANTS[plant]), encoding="utf-8")
+    config.write_text(MARKET, encoding="utf-8")
+    mortal = Mortal(folder, "--no-export", "--durability", durability, "--config", str(config), program=program)
+    try:
+        for first in range(0, cycles, CYCLES_PER_MARKET):
+            shutil.rmtree(mortal.data, ignore_errors=True)
+            async for _ in Run(mortal, rng, outcome, orders_per_s).cycles(min(CYCLES_PER_MARKET, cycles - first)):
+                outcome.seconds = monotonic() - began_s
+                tell(outcome)
+    except Difference as difference:
+        outcome.found[difference.kind] += 1
+        outcome.difference = f"seed {seed}, cycle {outcome.counts['cycles'] + 1}: {difference}"
+    finally:
+        outcome.seconds = monotonic() - began_s
+        await mortal.stop()
+    outcome.counts["archivists down"] = mortal.log.read_text(encoding="utf-8").count("is not started again")
+    return outcome
+
+
+class Progress:
+    """A line every few seconds, to stderr."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._told_s = monotonic()
+
+    def tell(self, outcome: Outcome) -> None:
+        if monotonic() - self._told_s > PROGRESS_S:
+            self._told_s = monotonic()
+            counts = outcome.counts
+            print(
+                f"{self._name}: {counts['cycles']:,} cycles in {outcome.seconds:.0f} s, {counts['answered']:,} requests "
+                f"answered, {counts['unanswered']:,} not, no difference", file=sys.stderr, flush=True,
+            )  # fmt: skip
+
+
+def one_process(number: int, cycles: int, options: argparse.Namespace) -> Outcome:
+    """A share of the cycles, with an exchange and a seed of its own."""
+    seed = options.seed + number
+    with tempfile.TemporaryDirectory() as folder:
+        return asyncio.run(watch(
+            cycles, Path(folder), seed=seed, orders_per_s=options.orders_per_s, durability=options.durability,
+            plant=options.plant, tell=Progress(f"seed {seed}").tell,
+        ))  # fmt: skip
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Kill the exchange -9 again and again under load; exit 0 when its clients' records agree with it, else 4.",
+        epilog="example: python benchmarks/exchange_kills.py --cycles 1000",
+    )
+    parser.add_argument("--cycles", type=int, default=1_000, help="kills in all (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help="of orders and kills, one more per process (default: %(default)s)")
+    parser.add_argument("--orders-per-s", type=float, default=1_000.0, help="while it lives (default: %(default)s)")
+    parser.add_argument("--durability", choices=("os", "batch"), default="os", help="the exchange's (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help="exchanges at once, sharing the cycles (default: %(default)s)")
+    parser.add_argument("--plant", choices=PLANTS, default="none", help="give the exchange a fault, which must be found")
+    options = parser.parse_args()
+    print(f"seed                 {options.seed}", flush=True)
+    outcome, shares = Outcome(), [len(range(number, options.cycles, options.processes)) for number in range(options.processes)]
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as processes:
+        for share in processes.map(one_process, range(options.processes), shares, [options] * options.processes):
+            outcome.add(share)
+    print(outcome)
+    return 4 if outcome.difference else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,136 @@
+"""One bit of a market's files flipped: it is noticed, always, and no state is ever recovered that was not.
+
+    python benchmarks/journal_flips.py                   (100,000 commands, 10,000 flips; some minutes)
+    python benchmarks/journal_flips.py --seed 7 --flips 100
+
+The markets are those of benchmarks/journal_cuts.py, one whose last segment was written under `os` and one under `batch`. A bit is
+flipped at a random place of all segments and snapshots, and the market is recovered. It must be refused with file, line and byte;
+or an end of the journal, with the flipped bit in it, be told as torn; or the snapshot be passed over with a complaint that names
+it. The state must be the one of the record it is said to be. Exit code 4 at the first difference, with the flip that shows it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import shutil
+import sys
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from time import monotonic
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.journal_cuts import PLACE, CutMarket, make_market, remembering_little
+from botpit.journal.reading import DamageError
+from botpit.journal.segments import Durability, segments
+from botpit.journal.snapshots import snapshots
+from tests.kept_market import Difference, restored
+
+REFUSED, TORN, PASSED_OVER = "refused with file, line and byte", "told as a torn end", "a snapshot passed over with a complaint"
+
+
+def flip(market: CutMarket, path: Path, place: int, bit: int) -> str:
+    """Flip the bit, recover, flip it back. Returns how it was noticed. Raises Difference."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
+    try:
+        with only_older_snapshots(path):
+            return noticed(market, path, place)
+    except Difference as difference:
+        raise Difference(f"{path.name}, byte {place}, bit {bit}: {difference}") from difference
+    finally:
+        path.write_bytes(whole)
+
+
+@contextmanager
+def only_older_snapshots(path: Path) -> Iterator[None]:
+    """Hide the snapshots that are newer than this one: it would not be looked at."""
+    newer = [each for _, each in snapshots(path.parent) if path.suffix == ".json" and each.name > path.name]
+    for each in newer:
+        each.rename(each.with_suffix(".hidden"))
+    try:
+        yield
+    finally:
+        for each in newer:
+            each.with_suffix(".hidden").rename(each)
+
+
+def noticed(market: CutMarket, path: Path, place: int) -> str:
+    complaints: list[str] = []
+    try:
+        found = restored(market.folder, complaints)
+    except DamageError as error:
+        if not PLACE.fullmatch(str(error)) or path.suffix != ".log":
+            raise Difference(f"refused: {error}") from error
+        return REFUSED
+    if found.state != market.expected.get(found.number):
+        raise Difference(f"a state that never was: {found}")
+    if found.dropped and path == segments(market.folder)[-1] and place >= path.stat().st_size - found.dropped:
+        return TORN
+    if path.suffix == ".json" and [complaint.startswith(f"{path}: not used: ") for complaint in complaints] == [True]:
+        return PASSED_OVER
+    raise Difference(f"not noticed: {found}, {complaints}")
+
+
+def share(market: CutMarket, seed: str, flips: int) -> Counter[str]:
+    """One process's part of the work, on a copy of its own."""
+    rng, counts = random.Random(f"flips {seed}"), Counter[str]()
+    with tempfile.TemporaryDirectory() as temporary, remembering_little():
+        mine = replace(market, folder=Path(shutil.copytree(market.folder, Path(temporary) / "market")))
+        paths = [*segments(mine.folder), *(path for number, path in snapshots(mine.folder) if number <= market.snapshot)]
+        sizes = [path.stat().st_size for path in paths]
+        for _ in range(flips):
+            path = rng.choices(paths, sizes)[0]
+            how = flip(mine, path, rng.randrange(path.stat().st_size), rng.randrange(8))
+            counts[f"{path.name.partition('-')[0]}: {how}"] += 1
+        last = segments(mine.folder)[-1]
+        for place in range(max(0, last.stat().st_size - 40), last.stat().st_size):
+            counts[f"the last 40 bytes: {flip(mine, last, place, rng.randrange(8))}"] += 1
+    return counts
+
+
+def run(seed: int, commands: int, flips: int, processes: int) -> Counter[str]:
+    """How often what was noticed how. Raises Difference."""
+    counts: Counter[str] = Counter()
+    with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(processes) as pool:
+        parts = []
+        for durability in Durability:
+            with remembering_little():
+                market = make_market(Path(temporary) / durability, seed, commands, durability)
+            shares = [f"{seed}.{durability}.{number}" for number in range(processes)]
+            parts += [pool.submit(share, market, name, flips // processes // 2) for name in shares]
+        for part in parts:
+            counts += part.result()
+    return counts
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        description="Flip bits of a market, and recover.", epilog="example: python benchmarks/journal_flips.py --flips 100"
+    )
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(default: another one each time)")
+    parser.add_argument("--commands", type=int, default=100_000, help="(default: 100,000)")
+    parser.add_argument("--flips", type=int, default=10_000, help="(default: 10,000)")
+    parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
+    options = parser.parse_args()
+    print(f"seed {options.seed}", flush=True)
+    started = monotonic()
+    try:
+        counts = run(options.seed, options.commands, options.flips, options.processes)
+    except Difference as difference:
+        print(difference, file=sys.stderr)
+        return 4
+    for how, count in sorted(counts.items()):
+        print(f"{count:8,}  {how}")
+    print(f"{counts.total():8,}  flipped bits, all noticed ({monotonic() - started:,.0f} s)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

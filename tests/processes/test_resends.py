@@ -1,0 +1,29 @@
+"""Orders sent again over cut connections and restarts are one order each: benchmarks/resends.py, in short."""
+
+import asyncio
+
+import pytest
+
+from benchmarks.resends import CUTS, watch
+
+ORDERS = 1_000
+
+
+@pytest.fixture(scope="module")
+def outcome(tmp_path_factory):
+    return asyncio.run(watch(ORDERS, tmp_path_factory.mktemp("resends"), seed=1))
+
+
+def test_a_thousand_ids_are_a_thousand_orders(outcome):
+    assert outcome.differences == []
+    assert outcome.orders == outcome.ids == ORDERS
+
+
+def test_they_were_sent_again_over_connections_cut_in_every_way_and_over_restarts(outcome):
+    assert outcome.sent > 2 * ORDERS and outcome.repeated > 0, outcome
+    assert set(outcome.cuts) == set(CUTS), outcome
+    assert outcome.deaths["killed -9"] > 0 and outcome.deaths["stopped"] > 0, outcome
+
+
+def test_an_exchange_that_forgets_ids_is_found_out(tmp_path):
+    assert not asyncio.run(watch(ORDERS, tmp_path, seed=1, plant="forget-ids")).is_exact()
