@@ -40,6 +40,8 @@ class RecordedMarket:
         self.volumes: Counter[str] = Counter()
         self.forced: dict[str, Counter[str]] = defaultdict(Counter)
         self.fees: Counter[str] = Counter()
+        self.fills: Counter[str] = Counter()
+        self.filled: Counter[str] = Counter()
         self.settled: dict[str, float] = {}
         self._encoder = Encoder(self.exchange)
         self._by_symbol = len(self.exchange.markets) > 1
@@ -56,6 +58,8 @@ class RecordedMarket:
         for event in self.exchange.apply(command, self.now_ns):
             if isinstance(event, Fill):
                 self.fees[event.trader] += event.fee
+                self.fills[event.trader] += 1
+                self.filled[event.trader] += event.qty
             if isinstance(event, ROWS):
                 self._write(event)
 
@@ -85,7 +89,7 @@ class RecordedMarket:
         """The round of results.json that this market was."""
         ended_at = datetime.fromtimestamp(self.now_ns / 1e9 + 1, UTC).isoformat(timespec="milliseconds")
         standings = [self._standing(rank, trader) for rank, trader in enumerate(sorted(self.trades), start=1)]
-        bots = [{"bot": {"trader_id": trader}, "exit_code": 0, "report": None} for trader in sorted(self.trades)]
+        bots = [{"bot": {"trader_id": trader}, "report": f"reports/{trader}.json"} for trader in sorted(self.trades)]
         return {"round": number, "ended_at": ended_at, "market": self._market(), "standings": standings, "bots": bots}
 
     def _market(self) -> dict[str, Any]:
@@ -99,6 +103,11 @@ class RecordedMarket:
             "instruments": {symbol: {key: each[key] for key in keys} for symbol, each in instruments.items()},
             "settlement": self.settled,
         }
+
+    def report(self, trader: str) -> dict[str, Any]:
+        """What his bot would say of itself."""
+        done = {"fills": self.fills[trader], "filled_qty": self.filled[trader], "fees": self.fees[trader] / self._money}
+        return {"format": 1, "trader_id": trader, "market_id": self.exchange.market_id, **done}
 
     @property
     def _money(self) -> int:
@@ -141,6 +150,9 @@ def write_run(folder: Path, *markets: RecordedMarket, results: bool = True, stat
     if results:
         rounds = [market.round(number) for number, market in enumerate(markets, start=1)]
         (folder / "results.json").write_text(json.dumps({"format": 2, "rounds": rounds}), encoding="utf-8")
+        (folder / "reports").mkdir(exist_ok=True)
+        for trader in markets[-1].trades:
+            (folder / "reports" / f"{trader}.json").write_text(json.dumps(markets[-1].report(trader)), encoding="utf-8")
     return folder
 
 

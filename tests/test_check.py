@@ -56,10 +56,11 @@ def run(market, tmp_path) -> Path:
 # ------------------------------------------------------------------------------------------------------------ right as it is
 
 
-@pytest.mark.parametrize(("seed", "step_ms"), [(1, 37), (2, 0.3), (3, 0.05)], ids=str)
+@pytest.mark.parametrize(("seed", "step_ms"), [(1, 37), (2, 0.3), (3, 0.05), (923, 37)], ids=str)
 @pytest.mark.parametrize("toml", [FREE, WITH_FEES, None], ids=["free", "fees", "three instruments"])
 def test_whatever_the_rules_allow_is_right(tmp_path, seed, step_ms, toml):
-    """Also where many commands share a millisecond, and where the house has closed in the end."""
+    """Also where many commands share a millisecond, where the house has closed in the end, and (923, three instruments) where the
+    first fees that are told add up to whole amounts."""
     market = random_market(seed, 1_500, toml=toml, step_ms=step_ms)
     if seed % 2:
         market.closes()
@@ -100,7 +101,7 @@ def test_planted_faults_are_found_where_they_are(tmp_path, toml):
 
 FIGURES = [
     *((f"market.{name}", "market", name) for name in ("trades", "volume", "liquidations", "deleveragings", "insurance_cash")),
-    *((f"standings[0] (alice).{name}", 0, name) for name in ("cash", "realized_pnl", "trades", "volume", "fees")),
+    *((f"standings[0] (alice).{name}", 0, name) for name in ("cash", "realized_pnl", "trades", "volume")),
     *((f"standings[0] (alice).{name}", 0, name) for name in ("liquidations", "deleveragings")),
 ]
 """Where it stands, as it is said, and as the file has it."""
@@ -116,6 +117,50 @@ def test_a_figure_of_the_results_that_differs_is_named(tmp_path, place, where, n
     with pytest.raises(Wrong, match="was expected by the rows") as found:
         list(findings(run, None))
     assert str(found.value).startswith(f"{run / 'results.json'}:rounds[0].{place}: ")
+
+
+def test_a_bots_report_is_held_against_the_rows_as_far_as_it_can_be_whole(tmp_path):
+    """Of those who were never forced. Fewer fills than trades: the bot did not live to see them all."""
+    market = random_market(20, 200, toml=WITH_FEES)
+    run = write_run(tmp_path, market)
+    last = list(findings(run, None))[-1]
+    path, report = run / "reports/alice.json", market.report("alice")
+    assert f", 5 of {len(market.trades)} bots' reports agree (the others were liquidated" in last
+    path.write_text(json.dumps(report | {"fills": report["fills"] - 1}))
+    assert f", 4 of {len(market.trades)} bots' reports agree" in list(findings(run, None))[-1]
+    path.write_text(json.dumps(report | {"filled_qty": report["filled_qty"] + 1}))
+    with pytest.raises(Wrong, match=rf"^{path}: at most \d+ fills of \d+ lots were expected by the rows, \d+ of \d+ stand there"):
+        list(findings(run, None))
+    path.write_text("{")
+    with pytest.raises(Wrong, match=f"^{path}: not what it should be"):
+        list(findings(run, None))
+    results = (run / "results.json").read_text()
+    (run / "results.json").write_text(results.replace("reports/alice.json", f"../{run.name}/reports/alice.json"))
+    assert f", 4 of {len(market.trades) - 1} bots' reports agree" in list(findings(run, None))[-1], "looked for elsewhere"
+    shutil.rmtree(run / "reports")
+    assert "reports" not in list(findings(run, None))[-1]
+
+
+def test_fees_are_what_cash_lacks(tmp_path):
+    run = write_run(tmp_path, random_market(20, 200, toml=WITH_FEES))
+    results = json.loads((run / "results.json").read_text())
+    (unforced,) = [each for each in results["rounds"][0]["standings"] if each["trader_id"] == "alice"]
+    unforced["fees"] = round(unforced["fees"] + 0.01, 8)
+    (run / "results.json").write_text(json.dumps(results))
+    with pytest.raises(Wrong, match=r"\(alice\)\.fees: .* was expected by the rows"):
+        list(findings(run, None))
+
+
+def test_an_amount_that_is_no_money_is_named_where_it_stands(tmp_path):
+    run = write_run(tmp_path, random_market(20, 200, toml=WITH_FEES))
+    results = json.loads((run / "results.json").read_text())
+    results["rounds"][0]["standings"][0]["cash"] += 1e-10
+    (run / "results.json").write_text(json.dumps(results))
+    with pytest.raises(Wrong, match=r"standings\[0\] \(alice\)\.cash"):
+        list(findings(run, None))
+    (run / "results.json").write_text(json.dumps(results).replace('"cash": ', '"cash": 1e99999, "was": ', 1))
+    with pytest.raises(Wrong, match=r"results\.json: rounds\.0\.standings\.0\.cash: Input should be less than"):
+        list(findings(run, None))
 
 
 def test_a_trader_without_a_standing_and_one_whose_equity_is_not_his_cash(run):

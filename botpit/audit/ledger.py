@@ -87,10 +87,10 @@ class Ledger:
             yield row.price * self.terms[row.symbol].lot
 
     def _note_decimals(self, amounts: Iterable[Decimal]) -> None:
-        """Money is rounded to the finest that was seen of it so far: what is finer has never been told."""
+        """Money is rounded to the finest that was seen of it so far: what is finer has never been told. (Or is no money.)"""
         for amount in amounts:
-            while amount.scaleb(self._decimals) % 1:
-                self._decimals += 1
+            enough = (decimals for decimals in range(self._decimals, MAX_MONEY_DECIMALS + 1) if not amount.scaleb(decimals) % 1)
+            self._decimals = next(enough, self._decimals)
 
     def _explained(self, moment: Moment, parts: dict[Key, Part]) -> dict[str, list[list[Step]]]:
         """Every told row's step, by trader and instrument. Raises Wrong where the most points to."""

@@ -1,4 +1,4 @@
-"""What the audit reads of a battle's results.json and of the exporter's `.export-state.json`; whatever else they hold is left.
+"""What the audit reads of a battle's results.json, its bots' reports and the exporter's state; whatever else they hold is left.
 
 Amounts are taken as they are written, never as floats.
 """
@@ -8,14 +8,19 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from decimal import Decimal
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from botpit.audit.fees import Rates, Terms
 
 RESULTS_FORMAT = 2
+REPORT_FORMAT = 1
 STATE_FORMAT = 1
+
+
+Money = Annotated[Decimal, Field(gt=-(10**16), lt=10**16)]
+Positive = Annotated[Decimal, Field(gt=0, lt=10**16)]
 
 
 class Unreadable(ValueError):
@@ -31,8 +36,8 @@ class _Model(BaseModel):
 
 
 class InstrumentRecord(_Model):
-    tick: Decimal = Field(gt=0)
-    lot: Decimal = Field(gt=0)
+    tick: Positive
+    lot: Positive
     maker_fee_bps: int
     taker_fee_bps: int
     liquidation_fee_bps: int
@@ -49,9 +54,9 @@ class MarketRecord(_Model):
     liquidations: int
     deleveragings: int
     unseen_liquidations: int
-    insurance_cash: Decimal | None
+    insurance_cash: Money | None
     instruments: dict[str, InstrumentRecord]
-    settlement: dict[str, Decimal]
+    settlement: dict[str, Positive]
 
     def terms(self) -> dict[str, Terms]:
         """Of every instrument."""
@@ -66,13 +71,13 @@ class MarketRecord(_Model):
 
 class StandingRecord(_Model):
     trader_id: str
-    total_equity: Decimal
-    cash: Decimal
-    realized_pnl: Decimal
+    total_equity: Money
+    cash: Money
+    realized_pnl: Money
     positions: dict[str, int]
     volume: int
     trades: int
-    fees: Decimal | None
+    fees: Money | None
     liquidations: int
     deleveragings: int
 
@@ -82,8 +87,18 @@ class BotName(_Model):
 
 
 class BotRecord(_Model):
+    """`report`: where the bot's own report is, below the folder of the results."""
+
     bot: BotName
-    exit_code: int | None
+    report: str | None
+
+
+class ReportRecord(_Model):
+    """What a bot says of itself: its fills and their lots."""
+
+    market_id: str | None
+    fills: int
+    filled_qty: int
 
 
 class RoundRecord(_Model):
@@ -93,9 +108,9 @@ class RoundRecord(_Model):
     bots: list[BotRecord]
 
     def amounts(self) -> Iterator[Decimal]:
-        """Money, by which one sees how fine it is."""
+        """Money as the exchange told it, by which one sees how fine it is."""
         for each in self.standings:
-            yield from (each.cash, each.total_equity, each.realized_pnl, each.fees or Decimal(0))
+            yield from (each.cash, each.total_equity)
 
 
 class ResultsRecord(_Model):
@@ -121,6 +136,11 @@ class StateRecord(_Model):
 def read_results(text: str) -> ResultsRecord:
     """Raises Unreadable or OtherFormat."""
     return _read(ResultsRecord, text, RESULTS_FORMAT)
+
+
+def read_report(text: str) -> ReportRecord:
+    """Raises Unreadable or OtherFormat."""
+    return _read(ReportRecord, text, REPORT_FORMAT)
 
 
 def read_state(text: str) -> StateRecord:

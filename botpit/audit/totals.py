@@ -1,35 +1,42 @@
 """A market worked out from its rows against what its battle's results say: counts, standings, fees.
 
 The runner saw the market as any reader does. Figures that the results themselves call incomplete are not compared, and that is
-said.
+said. A bot that was killed, or liquidated when it had gone, cannot know all its fills; no bot can know more than there were.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
 
 from botpit.audit.holdings import ZERO
 from botpit.audit.ledger import Ledger, Totals
-from botpit.audit.results import RoundRecord, StandingRecord
+from botpit.audit.results import ReportRecord, RoundRecord, StandingRecord
 from botpit.audit.rows import Wrong
 
 REPORTED_DECIMALS = 8
 """Sums in the results are rounded to so many."""
 
 
-def compare(ledger: Ledger, record: RoundRecord, where: str) -> str:
-    """What was compared, in words. Raises Wrong at the first figure that differs; `where` says in which file `record` is."""
+def compare(ledger: Ledger, record: RoundRecord, where: str, reports: Mapping[str, tuple[str, ReportRecord]]) -> str:
+    """What was compared, in words. Raises Wrong at the first figure that differs.
+
+    `where` says in which file `record` is. `reports`: by trader, each with its file.
+    """
     last = ledger.last_trade
     if last is not None and last.at > datetime.fromisoformat(record.ended_at).timestamp() * 1_000:
         return f"not compared: trading went on after the battle's end ({last.place})"
-    return _Comparison(ledger, record, where).run()
+    return _Comparison(ledger, record, where, reports).run()
 
 
 class _Comparison:
-    def __init__(self, ledger: Ledger, record: RoundRecord, where: str) -> None:
+    def __init__(
+        self, ledger: Ledger, record: RoundRecord, where: str, reports: Mapping[str, tuple[str, ReportRecord]]
+    ) -> None:
         market = record.market
+        self._reports = reports
+        self._agreeing = 0
         self._ledger = ledger
         self._record = record
         self._where = where
@@ -43,6 +50,9 @@ class _Comparison:
         if self._knows_trades:
             self._nobody_missing()
         words = f"{self._record.market.trades} trades and {len(self._record.standings)} standings as in {self._where}"
+        words += f", {self._agreeing} of {len(self._reports)} bots' reports agree" if self._reports else ""
+        if self._agreeing < len(self._reports):
+            words += " (the others were liquidated, or did not live to see all)"
         known = {"volumes": self._knows_trades, "liquidations": self._knows_liquidations}
         left = [what for what, is_known in known.items() if not is_known]
         return f"{words}; not compared, as the battle did not see all: {', '.join(left)}" if left else words
@@ -88,14 +98,22 @@ class _Comparison:
         if self._knows_liquidations:
             self._expect(f"{field}.liquidations", says.liquidations, totals.liquidations)
             self._expect(f"{field}.deleveragings", says.deleveragings, totals.deleveragings)
-        self._fees(field, says)
+        if trader in self._reports and not totals.liquidations and not totals.deleveragings:
+            self._report(field, says, totals)
 
-    def _fees(self, field: str, says: StandingRecord) -> None:
-        """What cash lacks of its beginning and realised PnL; of who ends with nothing, the fund may have taken or paid some."""
-        start = self._ledger.cash.start or frozenset()
-        ended_well = any(each.bot.trader_id == says.trader_id and each.exit_code == 0 for each in self._record.bots)
-        if says.fees is not None and ended_well and len(start) == 1 and says.cash:
-            self._expect(f"{field}.fees", says.fees, _rounded(next(iter(start)) + says.realized_pnl - says.cash))
+    def _report(self, field: str, says: StandingRecord, totals: Totals) -> None:
+        """Of one who was never forced, and so has a fill for each trade. Fees are what cash lacks of its beginning and PnL."""
+        file, report = self._reports[says.trader_id]
+        if report.market_id != self._record.market.market_id:
+            return
+        if report.fills > totals.trades or report.filled_qty > totals.volume:
+            expected, there = f"{totals.trades} fills of {totals.volume} lots", f"{report.fills} of {report.filled_qty}"
+            raise Wrong(file, f"at most {expected} were expected by the rows, {there} stand there")
+        if (report.fills, report.filled_qty) == (totals.trades, totals.volume):
+            self._agreeing += 1
+            start = self._ledger.cash.start or frozenset()
+            if says.fees is not None and len(start) == 1:
+                self._expect(f"{field}.fees", says.fees, _rounded(next(iter(start)) + says.realized_pnl - says.cash))
 
 
 def _sum(amounts: Iterable[Decimal]) -> Decimal:

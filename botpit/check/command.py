@@ -6,7 +6,9 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+from typing import TypeVar
 from urllib.parse import unquote
 
 from rich.console import Console
@@ -15,7 +17,7 @@ from rich.progress import Progress
 from botpit import __version__
 from botpit.audit.fees import Terms
 from botpit.audit.ledger import Ledger
-from botpit.audit.results import OtherFormat, RoundRecord, Unreadable, read_results
+from botpit.audit.results import OtherFormat, ReportRecord, RoundRecord, Unreadable, read_report, read_results
 from botpit.audit.rows import Wrong
 from botpit.audit.totals import compare
 from botpit.audit.words import summary
@@ -77,8 +79,8 @@ def findings(folder: Path, results: Path | None, *, with_results: bool = True) -
             yield f"left out: {portion.bytes_after} bytes of {portion.path}, which are newer than {STATE}"
 
 
-def _audit(market: MarketFiles, battle: tuple[str, RoundRecord] | None) -> Iterator[str]:
-    record = battle[1] if battle else None
+def _audit(market: MarketFiles, battle: Battle | None) -> Iterator[str]:
+    record = battle.record if battle else None
     symbols = _symbols(market, record)
     terms = record.market.terms() if record else {symbol: Terms() for symbol in symbols.values()}
     ledger = Ledger(terms, record.amounts() if record else ())
@@ -87,22 +89,51 @@ def _audit(market: MarketFiles, battle: tuple[str, RoundRecord] | None) -> Itera
     for portion in market.portions:
         portion.check_complete()
     yield from summary(ledger)
-    yield "results: " + (compare(ledger, battle[1], battle[0]) if battle else "none of this market, so a lot is taken to be 1")
+    if battle is None:
+        yield "results: none of this market, so a lot is taken to be 1"
+    else:
+        yield f"results: {compare(ledger, battle.record, battle.where, battle.reports())}"
 
 
 def _newest_results(folder: Path) -> Path | None:
     return max(folder.glob("results*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
 
 
-def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, tuple[str, RoundRecord]]:
-    """Of each market its last round, and where that is. Raises UsageError when the results are not of this run."""
+@dataclass(frozen=True, slots=True)
+class Battle:
+    """A round of a battle: its record, and where that is."""
+
+    path: Path
+    place: int
+    record: RoundRecord
+
+    @property
+    def where(self) -> str:
+        return f"{self.path}:rounds[{self.place}]"
+
+    def reports(self) -> dict[str, tuple[str, ReportRecord]]:
+        """What the bots say of themselves, by trader, of those whose report is still there."""
+        named = ((each.bot.trader_id, PurePath(each.report)) for each in self.record.bots if each.report is not None)
+        paths = {trader: self.path.parent / name for trader, name in named if not name.is_absolute() and ".." not in name.parts}
+        return {trader: (str(path), _read(path, read_report)) for trader, path in paths.items() if path.is_file()}
+
+
+_Record = TypeVar("_Record")
+
+
+def _read(path: Path, read: Callable[[str], _Record]) -> _Record:
     try:
-        results = read_results(read_text(path))
+        return read(read_text(path))
     except Unreadable as error:
         raise Wrong(str(path), str(error)) from error
     except OtherFormat as error:
         raise UsageError(f"{path}: {error}; --no-results looks at the CSV files alone") from error
-    found = {each.market.market_id: (f"{path}:rounds[{at}]", each) for at, each in enumerate(results.rounds)}
+
+
+def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, Battle]:
+    """Of each market its last round. Raises UsageError when the results are not of this run."""
+    results = _read(path, read_results)
+    found = {each.market.market_id: Battle(path, at, each) for at, each in enumerate(results.rounds)}
     found.pop(None, None)
     if len(markets) == 1 and markets[0].market_id is None and len(found) == 1:
         return {None: next(iter(found.values()))}
