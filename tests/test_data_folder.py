@@ -46,9 +46,7 @@ def test_it_is_free_again_when_the_first_lets_go(tmp_path):
         DataFolder(tmp_path, Disk()).close()
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
-def test_it_is_free_again_however_its_holder_ends(tmp_path, end):
-    path = tmp_path / "lock"
+def is_free_only_when_its_holder_ends(path, end):
     with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
         assert holder.stdout.readline() == b"held\n"
         lock = Lock(path)
@@ -59,6 +57,17 @@ def test_it_is_free_again_however_its_holder_ends(tmp_path, end):
         assert lock.take()
         assert lock.owner() == f" (pid {os.getpid()})"
         lock.release()
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM])
+def test_it_is_free_again_however_its_holder_ends(tmp_path, end):
+    is_free_only_when_its_holder_ends(tmp_path / "lock", end)
+
+
+def test_a_lock_that_is_not_kept_is_found_out(tmp_path, monkeypatch):
+    monkeypatch.setattr(Lock, "_take", lambda self: None)
+    with pytest.raises(AssertionError):
+        is_free_only_when_its_holder_ends(tmp_path / "lock", signal.SIGKILL)
 
 
 def test_what_an_older_holder_wrote_is_gone(tmp_path):
