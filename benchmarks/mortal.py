@@ -94,9 +94,17 @@ def holder(lock: Path) -> int | None:
     """The process id in a lock file, if that process works in the lock's folder. (The lock itself is not touched.)"""
     with suppress(FileNotFoundError, ValueError):
         pid = int(lock.read_text(encoding="ascii"))
-        told = subprocess.run(["ps", "-ww", "-p", str(pid), "-o", "args="], capture_output=True, text=True, check=False).stdout
-        return pid if str(lock.parent) in told else None
+        return pid if str(lock.parent) in command_line(pid) else None
     return None
+
+
+def command_line(pid: int) -> str:
+    """Of a process that runs; empty when there is none. Linux tells it by itself, elsewhere `ps` does."""
+    if Path("/proc/self/cmdline").exists():
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+        return ""
+    return subprocess.run(["ps", "-ww", "-p", str(pid), "-o", "args="], capture_output=True, text=True, check=False).stdout
 
 
 def free_ports(number: int) -> list[int]:
