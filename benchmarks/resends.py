@@ -245,8 +245,10 @@ class Client:
         return None
 
 
-async def watch(orders: int, folder: Path, *, seed: int, plant: str = "none") -> Outcome:
-    """One run on fixed ports, all its files in `folder`."""
+async def watch(
+    orders: int, folder: Path, *, seed: int, plant: str = "none", orders_per_restart: int = ORDERS_PER_RESTART
+) -> Outcome:
+    """One run on fixed ports, all its files in `folder`; the exchange dies once while each so many orders are sent."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
     program, config = folder / "exchange_with_plant.py", folder / "exchange.toml"
     program.write_text(PROGRAM.format(plant=PLANTS[plant]), encoding="utf-8")
@@ -255,7 +257,7 @@ async def watch(orders: int, folder: Path, *, seed: int, plant: str = "none") ->
     try:
         await mortal.start()
         client = Client(mortal, rng, outcome)
-        await _send_all(client, mortal, orders, rng, outcome)
+        await _send_all(client, mortal, orders, orders_per_restart, rng, outcome)
     finally:
         await mortal.stop()
     check_journal(mortal.data / f"market-{mortal.market_id}", client.answers, outcome)
@@ -263,14 +265,16 @@ async def watch(orders: int, folder: Path, *, seed: int, plant: str = "none") ->
     return outcome
 
 
-async def _send_all(client: Client, mortal: Mortal, orders: int, rng: random.Random, outcome: Outcome) -> None:
+async def _send_all(
+    client: Client, mortal: Mortal, orders: int, orders_per_restart: int, rng: random.Random, outcome: Outcome
+) -> None:
     told_s = monotonic()
     while outcome.ids < orders and not outcome.differences:
         some = list(_orders(outcome.ids, min(ORDERS_AT_ONCE, orders - outcome.ids), rng))
-        outcome.ids += len(some)
+        before, outcome.ids = outcome.ids, outcome.ids + len(some)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(client.send(some))
-            if rng.random() < ORDERS_AT_ONCE / ORDERS_PER_RESTART:
+            if outcome.ids // orders_per_restart > before // orders_per_restart:
                 tasks.create_task(_die(mortal, rng, outcome))
         if monotonic() - told_s > PROGRESS_S:
             told_s = monotonic()
