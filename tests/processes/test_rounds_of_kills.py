@@ -30,5 +30,5 @@ def test_the_relays_reader_missed_nothing_and_everything_else_ended_cleanly(outc
 
 
 def test_an_exporter_that_forgets_how_far_it_came_is_found_out(tmp_path):
-    outcome = asyncio.run(watch(1, tmp_path, seed=1, trades_per_s=300, plant="no-record"))
+    outcome = asyncio.run(watch(2, tmp_path, seed=1, trades_per_s=300, plant="no-record"))
     assert outcome.differences and not outcome.is_exact(), outcome
