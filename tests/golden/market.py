@@ -1,0 +1,130 @@
+"""A whole exchange without sockets on a clock that the test turns, and the hashes of everything that leaves it.
+
+It is driven where sockets would drive it: bytes come in at a peer, frames go out at a connection, and a turn lies between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+
+from botpit import ports
+from botpit.archive.replay import Replay
+from botpit.exchange.commands import Open
+from botpit.exchange.engine import Exchange
+from botpit.feed.publisher import Feed
+from botpit.gateway.gateway import Gateway
+from botpit.gateway.private import PrivateTape
+from botpit.journal.disk import Disk
+from botpit.journal.reading import Reading
+from botpit.journal.segments import Durability, Journal, begin_market
+from botpit.journal.snapshots import state_text
+from botpit.net.frames import frames
+from botpit.ports import FeedPort, Turns
+from botpit.settings import parse_settings
+from botpit.wire.encode import Encoder
+from tests.golden.flows import FRAME_NS, START_NS
+from tests.trading_floor import Landlord
+
+TWO = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
+POOR = """
+[market]
+starting_cash = 100
+insurance_fund = 2
+max_requests_per_s = 1000000
+max_cancels_per_s = 1000000
+initial_margin_bps = 1000
+maintenance_margin_bps = 500
+price_band_bps = 800
+taker_fee_bps = 5
+maker_fee_bps = -1
+"""
+FRAMES_PER_TURN = 7
+FRAMES_PER_TICK = 35
+TOKEN = "golden"
+
+
+class Line:
+    """A connection whose bytes are hashed as they are written."""
+
+    waiting_bytes = 0
+
+    def __init__(self) -> None:
+        self.hash = sha256()
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        self.write(frames(messages))
+
+    def write(self, data: bytes) -> None:
+        self.hash.update(data)
+
+    def close(self, code: int, reason: str = "") -> None:
+        self.hash.update(b"closed %d %b" % (code, reason.encode()))
+
+    def pause_reading(self) -> None:
+        raise AssertionError("a flow is slower than its market")
+
+    resume_reading = pause_reading
+
+
+class Market:
+    """The exchange of one flow, in `folder`. `asker` sends it; a trader, the house and two readers listen."""
+
+    def __init__(self, folder: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ns = START_NS
+        monkeypatch.setattr(ports, "time_ns", lambda: self.now_ns)
+        monkeypatch.setattr(ports, "monotonic_ns", lambda: 0)
+        settings = parse_settings(rules)
+        opening = Open("deadbeefdeadbeef", settings.rules(), settings.engine_instruments())
+        begin_market(folder, Disk(), opening)
+        self.folder = folder
+        self.journal = Journal(folder, Disk(), market_id=opening.market_id, next_number=1, durability=Durability.OS)
+        self.exchange = Exchange(opening)
+        encoder = Encoder(self.exchange)
+        feed = Feed(self.exchange, encoder)
+        gateway = Gateway(
+            self.exchange, feed, encoder, PrivateTape(), self.journal, Landlord(TOKEN),
+            max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
+        )  # fmt: skip
+        self.turns = Turns(gateway, feed, self.journal)
+        self.lines = {name: Line() for name in ("answers", "trader", "house", "default_feed", "full_feed")}
+        self.asker, self.trader, self.house = (self.turns.connect(self.lines[name]) for name in ("answers", "trader", "house"))
+        self.trader.received(b'{"type":"login","trader_id":"t1","cancel_on_disconnect":true}')
+        self.house.received(b'{"type":"login","trader_id":"@house","token":"%b"}' % TOKEN.encode())
+        reading = FeedPort(feed.fanout, self.turns.gate)
+        reading.connect(self.lines["default_feed"])
+        channels = ["trades", "positions", "liquidations", "status", "book", "book_delta", "orders", "orders_full"]
+        subscribe = json.dumps({"type": "subscribe", "channels": channels, "batch": True})
+        reading.connect(self.lines["full_feed"]).received(subscribe.encode())
+
+    def play(self, flow: list[bytes]) -> None:
+        for index, frame in enumerate(flow):
+            self.now_ns = START_NS + (index + 1) * FRAME_NS
+            by_the_house = frame.startswith(b'{"type":"close","symbol"')
+            (self.house if by_the_house else self.asker).received(frame)
+            if index % FRAMES_PER_TURN == FRAMES_PER_TURN - 1:
+                self.turns.drain()
+            if index % FRAMES_PER_TICK == FRAMES_PER_TICK - 1:
+                self.turns.tick()
+        for _ in range(30):
+            self.now_ns += 100_000_000
+            self.turns.tick()
+        self.trader.lost()
+        self.turns.drain()
+
+    def hashes(self) -> dict[str, str]:
+        """Of what each line was sent, of the journal's bytes, of the state, and of all events as a replay gives them."""
+        told = {name: line.hash.hexdigest() for name, line in self.lines.items()}
+        self.journal.close()
+        written = b"".join(path.read_bytes() for path in sorted(self.folder.glob("journal-*.log")))
+        reading = Reading(self.folder, Disk())
+        replayed = Replay(reading.opening)
+        for record in reading.records():
+            replayed.take(record)
+        state = sha256(state_text(self.exchange)).hexdigest()
+        assert replayed.state_hash() == state, "a replay of the journal leads to another state"
+        return {**told, "journal": sha256(written).hexdigest(), "state": state, "events": replayed.events_hash()}
