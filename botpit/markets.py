@@ -19,7 +19,7 @@ from botpit.exchange.rules import differences, not_changeable
 from botpit.exchange.state import opening_of
 from botpit.feed.numbers import Numbers
 from botpit.feed.publisher import Feed
-from botpit.gateway.private import MAX_EVENTS, PrivateMessage, PrivateTape, private_events
+from botpit.gateway.private import MAX_EVENTS, PrivateTape, Told, private_events
 from botpit.journal.disk import Disk
 from botpit.journal.folder import DataFolder
 from botpit.journal.records import Record
@@ -80,11 +80,11 @@ class Markets:
         exchange = Exchange(opening)
         encoder = Encoder(exchange)
         if self._data is None:
-            return InTrade(exchange, encoder, Feed(exchange, encoder), PrivateTape(), DiscardingJournal())
+            return InTrade(exchange, encoder, Feed(exchange, encoder), PrivateTape(encoder), DiscardingJournal())
         folder = self._data.begin(opening)
         feed = Feed(exchange, encoder, archive=Past(folder))
         journal = Journal(folder, self._disk, market_id=opening.market_id, next_number=1, durability=self._durability)
-        return InTrade(exchange, encoder, feed, PrivateTape(), journal, folder)
+        return InTrade(exchange, encoder, feed, PrivateTape(encoder), journal, folder)
 
     def _opening(self, market_id: str) -> Open:
         return Open(market_id, self._settings.rules(), self._settings.engine_instruments())
@@ -98,7 +98,7 @@ class Markets:
         if found.beside:
             numbers.restore(found.beside["numbers"])
         feed = Feed(exchange, encoder, numbers, past)
-        private = _private_past(exchange, past)
+        private = _private_past(exchange, past, encoder)
         from_record = found.number + 1
         _play(self._track(found.tail()), exchange, encoder, feed, private)
         self._tell(found, from_record)
@@ -130,13 +130,13 @@ def _sentence(changes: list[str], remedy: str) -> str:
     return f"error: the market was opened with other rules: {'; '.join(changes)} (in the engine's units): {remedy}"
 
 
-def _private_past(exchange: Exchange, past: Past) -> PrivateTape:
+def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateTape:
     """Each trader's last events before the tail, as far back as none is missing."""
     newest = {trader: account.seq for trader, account in exchange.accounts.items()}
-    by_trader: dict[str, list[PrivateMessage]] = {trader: [] for trader in newest}
+    by_trader: dict[str, list[Told]] = {trader: [] for trader in newest}
     for line in past.private(MAX_EVENTS, lambda line: line.account_seq <= newest.get(line.trader, 0)):
-        by_trader[line.trader].append(PrivateMessage.kept(line.account_seq, bytes(line.message)))
-    tape = PrivateTape()
+        by_trader[line.trader].append(Told(line.trader, line.account_seq, bytes(line.message)))
+    tape = PrivateTape(encoder)
     for trader, messages in by_trader.items():
         if messages and messages[-1].account_seq == newest[trader]:
             for message in messages:
@@ -151,7 +151,7 @@ def _play(
     for record in records:
         events = exchange.apply(record.command, record.now_ns)
         for trader, event in private_events(events):
-            private.append(trader, PrivateMessage(event, encoder))
+            private.append(trader, event)
         feed.publish(events, record.now_ns)
         if record.number % TURN_RECORDS == 0:
             feed.end_turn(record.now_ns)

@@ -1,8 +1,9 @@
 """The two ports of a server as peers of its sockets: order entry with its turns, and the feed.
 
-This is where the pure rooms meet the event loop. A *turn* takes what the sockets have brought, one command after another, and
-then, in this order: writes the journal, sends each session its answers and private events, sends the public events, sends the
-views. Each socket gets one joined write per turn.
+This is where the pure rooms meet the event loop. A *turn* reads what the sockets have brought, carries it out one command after
+another, and then, in this order: writes the journal, sends each session its answers and private events, sends the public events,
+sends the views. What one of these steps does for many commands it does for all of them in one go, and each socket gets one joined
+write per turn.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from botpit.net.gate import Gate, Gated
 from botpit.net.processes import port_in_use_message
 from botpit.net.server import BACKLOG, Connection, Peer, Server, frames, serve
 from botpit.settings import ServerSettings
+from botpit.wire.decode import is_array
 
 Health = Callable[[], dict[str, object]]
 """What `/healthz` answers."""
@@ -158,10 +160,11 @@ class OrderPeer:
         self.is_lost = False
 
     def received(self, message: bytes) -> None:
+        if not self.inbox:
+            self._turns.wait(self)
         self.inbox.append(message)
         if len(self.inbox) == MAX_INBOX:
             self.connection.pause_reading()
-        self._turns.wait(self)
 
     def lost(self) -> None:
         self.is_lost = True
@@ -238,7 +241,8 @@ class Turns:
         commands, inbox = 0, peer.inbox
         was_full = len(inbox) >= MAX_INBOX
         while inbox and commands < MAX_COMMANDS_PER_SOCKET:
-            commands += self._gateway.receive(peer.session, inbox.popleft(), time_ns())
+            frames = _next_frames(inbox, MAX_COMMANDS_PER_SOCKET - commands)
+            commands += self._gateway.receive(peer.session, frames, time_ns())
         if was_full and len(inbox) < MAX_INBOX and not peer.is_lost:
             peer.connection.resume_reading()
         if peer.is_lost and not inbox and peer.session in self._peers:
@@ -302,7 +306,7 @@ class Turns:
         peer = self._peers.get(session)
         if peer is None:
             return
-        peer.connection.send(messages)
+        peer.connection.send(list(map(self._gateway.text_of, messages)))
         if session.ended:
             peer.connection.close(1000)
 
@@ -315,6 +319,16 @@ class Turns:
     def _tell_views(self) -> None:
         self._view_timer = None
         self.finish()
+
+
+def _next_frames(inbox: deque[bytes], most: int) -> list[bytes]:
+    """Up to so many frames of a socket, but none after an array, which holds more than one request."""
+    taken: list[bytes] = []
+    while inbox and len(taken) < most:
+        taken.append(inbox.popleft())
+        if is_array(taken[-1]):
+            break
+    return taken
 
 
 async def every(interval_s: float, action: Callable[[], None]) -> None:

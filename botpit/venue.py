@@ -187,7 +187,7 @@ class Venue:
 def _spare_what_stays() -> None:
     """What a market begins with is not looked at by the collector; full collections come in quiet moments only."""
     gc.freeze()
-    gc.set_threshold(10_000, 50, 1_000_000)
+    gc.set_threshold(10_000, 1_000_000, 1_000_000)
 
 
 def forget_what_was() -> None:

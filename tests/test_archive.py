@@ -18,7 +18,7 @@ from botpit.archive.lines import read_line
 from botpit.archive.past import Past
 from botpit.exchange.engine import Exchange
 from botpit.feed.publisher import Feed
-from botpit.gateway.private import PrivateMessage, private_events
+from botpit.gateway.private import private_events
 from botpit.journal.disk import Disk
 from botpit.journal.segments import Durability, Journal, begin_market, segments
 from botpit.journal.snapshots import snapshots
@@ -39,8 +39,8 @@ def told() -> tuple[list[tuple[int, bytes, bytes]], dict[str, list[bytes]]]:
         events = exchange.apply(command, now_ns)
         feed.publish(events, now_ns)
         for trader, event in private_events(events):
-            private.setdefault(trader, []).append(PrivateMessage(event, encoder).message())
-    return [(item.seq, item.message(), item.full_message()) for item in feed.tape.since(1)], private
+            private.setdefault(trader, []).append(encoder.private(event))
+    return [(item.seq, item.message(), item.full_message()) for item in feed.since(1)], private
 
 
 PUBLIC, PRIVATE = told()

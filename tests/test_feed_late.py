@@ -181,7 +181,7 @@ def test_the_last_100_000_events_are_kept():
     tape, short = Tape(), Tape(length=3)
     for seq in range(1, 100_002):
         for each in (tape, short):
-            each.append(Item("trades", "SIM", seq))
+            each.append(Item("trades", "SIM", seq, b"", b""))
     assert (tape.oldest_seq, short.oldest_seq) == (2, 99_999)
     assert [item.seq for item in short.since(0)] == [99_999, 100_000, 100_001]
     assert [item.seq for item in short.since(100_001)] == [100_001]

@@ -46,9 +46,8 @@ def test_they_count_without_holes():
     exchange = Exchange(begun)
     numbers, seqs, channels = Numbers(exchange.markets), [], dict[tuple[str, str], list[int]]()
     for command, now_ns in commands:
-        numbered, _ = numbers.count(exchange.apply(command, now_ns))
-        for event, channel, seq, number in numbered:
+        for _, channel, symbol, seq, number in numbers.count(exchange.apply(command, now_ns)):
             seqs.append(seq)
-            channels.setdefault((channel, getattr(event, "symbol", "")), []).append(number)
+            channels.setdefault((channel, symbol), []).append(number)
     assert seqs == list(range(1, len(seqs) + 1))
     assert all(counted == list(range(1, len(counted) + 1)) for counted in channels.values())

@@ -9,7 +9,7 @@ import pytest
 from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
 
 from botpit.exchange.events import CancelReason, OrderCancelled, Reason
-from botpit.gateway.private import PrivateMessage, PrivateTape
+from botpit.gateway.private import PrivateTape
 
 PING = {"type": "ping"}
 LOGIN = {"type": "login", "trader_id": "alice"}
@@ -300,7 +300,8 @@ def test_what_is_no_longer_kept_is_too_old_and_never_a_silent_hole():
 @pytest.mark.parametrize("seed", range(5))
 def test_law_the_tape_gives_the_exact_tail_or_nothing(seed):
     rng = random.Random(seed)
-    tape, encoder = PrivateTape(per_trader=20, in_all=50), Floor().encoder
+    encoder = Floor().encoder
+    tape = PrivateTape(encoder, per_trader=20, in_all=50)
     told: dict[str, list[bytes]] = {trader: [] for trader in ("alice", "bob", "carol", "dave")}
     in_order: list[str] = []
     for number in range(300):
@@ -308,7 +309,7 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed):
         event = OrderCancelled(number, None, trader, "SIM", 1, CancelReason.REQUESTED, len(told[trader]) + 1, 0)
         told[trader].append(encoder.private(event))
         in_order.append(trader)
-        tape.append(trader, PrivateMessage(event, encoder))
+        tape.append(trader, event)
         asked = rng.choice(list(told))
         everything = told[asked]
         surely_kept = min(20, in_order[-50:].count(asked))

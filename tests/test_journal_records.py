@@ -216,4 +216,4 @@ def test_what_is_no_note_is_damaged(body):
 
 
 def test_every_kind_is_read_by_the_name_under_which_it_is_written():
-    assert {name for name, _ in records._WRITING.values()} == records._READING.keys()
+    assert set(records._NAMES.values()) == records._READING.keys()

@@ -115,7 +115,7 @@ class Client:
 
     def deliver(self, frame: object) -> int:
         """Send a frame and leave what it brings waiting; returns the number of requests it was counted as."""
-        return self._floor.gateway.receive(self.session, _frame(frame), self._floor.now_ns)
+        return self._floor.gateway.receive(self.session, [_frame(frame)], self._floor.now_ns)
 
     def asks(self, frame: object) -> Any:
         """The one answer, where there must be nothing else."""
@@ -128,7 +128,7 @@ class Client:
     def takes_raw(self) -> list[bytes]:
         messages, self.session.outbox = self.session.outbox, []
         self._floor.gateway.told.discard(self.session)
-        return messages
+        return [self._floor.gateway.text_of(each) for each in messages]
 
     def logs_in(self, trader: str, **more: object) -> Message:
         """Log in and return the answer; what follows it keeps waiting."""
@@ -238,7 +238,7 @@ class Floor:
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, PrivateTape(), self.journal, self.landlord,
+            self.exchange, self.feed, self.encoder, PrivateTape(self.encoder), self.journal, self.landlord,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 

@@ -43,12 +43,12 @@ def lines_of(events: list[Any], numbers: Numbers, encoder: Encoder) -> Iterator[
     With each line the `seq` before which no later public event comes.
     """
     before = numbers.seq
-    numbered, _ = numbers.count(events)
+    numbered = numbers.count(events)
     for trader, event in private_events(events):
         line = Line(before, Raw(encoder.private(event)), trader=trader, account_seq=event.account_seq)
         yield before + 1, _encode(line) + b"\n"
-    for event, channel, seq, number in numbered:
-        line = Line(seq, Raw(encoder.public(event, seq, number)), channel, getattr(event, "symbol", ""))
+    for event, channel, symbol, seq, number in numbered:
+        line = Line(seq, Raw(encoder.public(event, seq, number)), channel, symbol)
         if channel == "orders":
             line.full = Raw(encoder.public(event, seq, number, full=True))
         yield seq, _encode(line) + b"\n"

@@ -4,6 +4,9 @@ Futures style: buying takes a position and spends no cash. A position's `cost` i
 value of its open lots; closing part of it releases that share of the cost, rounded down, and all of it on a full close, so that
 over all accounts cash minus cost stays what was paid in, to the last unit. Beside it stand the totals of the trader's own open
 orders, which the initial margin asks for with every order: kept up order by order, worked out anew when the mark has moved.
+
+An account keeps what its positions come to, so that neither an order nor an update sums them all: each position's part of a sum
+is taken out and put in again when that position changes, and all of them after a move of any mark.
 """
 
 from __future__ import annotations
@@ -11,33 +14,32 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass
 
+from msgspec import Struct
+
 from botpit.exchange.book import Level
 from botpit.exchange.commands import BUY, SELL, Order
 from botpit.exchange.events import OrderAccepted, Rejected, Standing
-from botpit.exchange.market import Market
+from botpit.exchange.market import Market, Moves
 
 MAX_REMEMBERED_ORDERS = 100_000
 """Closed and refused orders kept per trader; older ones are forgotten, oldest closing first."""
 
 
-class OrderRecord:
+class OrderRecord(Struct, eq=False):
     """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it."""
 
-    __slots__ = (
-        "accepted", "cancelled", "filled", "id", "leaves", "level", "next", "order", "position", "previous", "price", "qty",
-    )
-
-    def __init__(self, order_id: int, order: Order, price: int, position: Position) -> None:
-        self.id = order_id
-        self.order = order
-        self.position = position
-        self.price = price
-        self.qty = self.leaves = order.qty
-        self.filled = self.cancelled = 0
-        self.accepted: OrderAccepted | None = None
-        self.level: Level | None = None
-        self.previous: OrderRecord | None = None
-        self.next: OrderRecord | None = None
+    id: int
+    order: Order
+    price: int
+    position: Position
+    qty: int
+    leaves: int
+    filled: int = 0
+    cancelled: int = 0
+    accepted: OrderAccepted | None = None
+    level: Level | None = None
+    previous: OrderRecord | None = None
+    next: OrderRecord | None = None
 
 
 @dataclass(slots=True)
@@ -48,34 +50,44 @@ class RefusedOrder:
     answer: Rejected
 
 
-class OpenTotals:
-    """One side's open orders of one position: lots, value at their limits, and loss if they filled at once, at the mark of
-    `Position`."""
+Stake = tuple[int, int]
+"""What a position's open orders lose at once if they fill, and its initial margin times 10,000; account units."""
 
-    __slots__ = ("loss", "qty", "value")
+
+class OpenTotals:
+    """One side's open orders of one position: lots, value at their limits, lots by price, and loss if they filled at once, at
+    the mark of `Position`."""
+
+    __slots__ = ("loss", "lots", "qty", "value")
 
     def __init__(self) -> None:
         self.qty = self.value = self.loss = 0
+        self.lots: dict[int, int] = {}
 
 
 class Position:
-    """One account in one market. `lots` signed, `cost` and `realized` in account units; `told_mark` of its last update."""
+    """One account in one market. `lots` signed, `cost` and `realized` in account units; `told_mark` of its last update.
+
+    `gain` and `stake` are its parts of the account's sums, as they were when those were last brought up to date.
+    """
 
     __slots__ = (
-        "_mark_of_losses", "account", "cost", "lots", "market", "orders", "realized", "told_mark", "totals", "trigger_version",
+        "_mark_of_losses", "account", "cost", "gain", "lots", "market", "orders", "realized", "stake", "told_mark", "totals",
+        "trigger_version",
     )
 
     def __init__(self, account: Account, market: Market) -> None:
         self.account = account
         self.market = market
-        self.lots = self.cost = self.realized = 0
+        self.lots = self.cost = self.realized = self.gain = 0
+        self.stake: Stake = (0, 0)
         self.orders: dict[int, OrderRecord] = {}
         self.totals = {BUY: OpenTotals(), SELL: OpenTotals()}
         self._mark_of_losses = self.told_mark = market.mark
         self.trigger_version = 0
 
     def unrealized(self) -> int:
-        return self.lots * self.market.mark * self.market.instrument.tick_value - self.cost
+        return self.lots * self.market.mark * self.market.tick_value - self.cost
 
     def trade(self, sign: int, qty: int, price: int) -> int:
         """Book one fill and return the PnL it realises: closing lots first, at average cost, then opening the rest at the
@@ -90,48 +102,61 @@ class Position:
             self.realized += pnl
         self.cost += sign * (qty - closing) * price * tick_value
         self.lots += sign * qty
+        gain = self.unrealized()
+        self.account.gain += gain - self.gain
+        self.gain = gain
+        self.account.changed[self] = None
         return pnl
 
     def open_totals(self, sign: int) -> OpenTotals:
         """The totals of one side, losses at the present mark."""
         if self._mark_of_losses != self.market.mark:
             self._mark_of_losses = self.market.mark
-            self.totals[BUY].loss = self.totals[SELL].loss = 0
-            for record in self.orders.values():
-                side = record.order.side
-                self.totals[side].loss += record.leaves * self.loss_per_lot(side, record.price)
+            for side, totals in self.totals.items():
+                totals.loss = sum(lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items())
         return self.totals[sign]
 
     def loss_per_lot(self, sign: int, price: int) -> int:
         """What one lot loses at once, at the mark, when it trades at `price`; account units."""
-        return max(0, sign * (price - self.market.mark)) * self.market.instrument.tick_value
+        through = sign * (price - self.market.mark)
+        return through * self.market.tick_value if through > 0 else 0
 
     def count_open(self, record: OrderRecord, lots: int) -> None:
         """`lots` more (or, negative, fewer) of this order are open."""
-        sign, price, market = record.order.side, record.price, self.market
-        tick_value = market.instrument.tick_value
+        sign, price = record.order.side, record.price
         totals = self.open_totals(sign)
         totals.qty += lots
-        totals.value += lots * price * tick_value
-        through = sign * (price - market.mark)
-        if through > 0:
-            totals.loss += lots * through * tick_value
+        totals.value += lots * price * self.market.tick_value
+        totals.loss += lots * self.loss_per_lot(sign, price)
+        open_there = totals.lots.get(price, 0) + lots
+        if open_there:
+            totals.lots[price] = open_there
+        else:
+            del totals.lots[price]
+        self.account.changed[self] = None
 
 
 class Account:
     """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its cancel-on-disconnect.
 
     `frozen`: by the margin rules, `held`: by the house; either way it may only cancel and reduce. `bankrupt`: it may only cancel.
+    `gain` sums the positions' unrealised PnL, `stake` what margin.py says of each; `changed` positions are not yet in `stake` as
+    they are now, and after a move of a mark (`valued_at` is another count of moves) nothing is.
     """
 
     __slots__ = (
-        "bankrupt", "by_client_id", "cash", "forgot", "frozen", "held", "open_sessions", "orders", "positions", "remembered",
-        "seq", "sessions", "trader",
+        "bankrupt", "by_client_id", "cash", "changed", "forgot", "frozen", "gain", "held", "moves", "open_sessions", "orders",
+        "positions", "remembered", "seq", "sessions", "stake", "trader", "valued_at",
     )
 
-    def __init__(self, trader: str, cash: int) -> None:
+    def __init__(self, trader: str, cash: int, moves: Moves) -> None:
         self.trader = trader
         self.cash = cash
+        self.moves = moves
+        self.valued_at = moves.count
+        self.gain = 0
+        self.stake: Stake = (0, 0)
+        self.changed: dict[Position, None] = {}
         self.seq = self.sessions = 0
         self.frozen = self.held = self.bankrupt = False
         self.open_sessions: dict[int, bool] = {}
@@ -159,7 +184,18 @@ class Account:
 
     def equity(self) -> int:
         """Cash plus unrealised PnL over all instruments, at the present marks."""
-        return self.cash + sum(position.unrealized() for position in self.positions.values())
+        if self.valued_at != self.moves.count:
+            self._value()
+        return self.cash + self.gain
+
+    def _value(self) -> None:
+        """Take the marks as they are now."""
+        self.valued_at = self.moves.count
+        self.gain = 0
+        for position in self.positions.values():
+            position.gain = position.unrealized()
+            self.gain += position.gain
+        self.changed = dict.fromkeys(self.positions.values())
 
     def held_positions(self) -> list[Position]:
         """Positions that are not flat, in the order of the market's instruments."""

@@ -5,24 +5,22 @@ A check returns None or a `Refusal`; none of them changes anything.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from msgspec import Struct, field
 
 from botpit.exchange.accounts import Position
-from botpit.exchange.events import Reason
+from botpit.exchange.events import Reason, TradingStatus
 from botpit.exchange.margin import Prospect, shortfall
 from botpit.exchange.market import Market
 
 
-@dataclass(slots=True)
-class Refusal:
+class Refusal(Struct, gc=False):
     """A reason and what a trader needs to see to understand it, in engine units."""
 
     reason: Reason
     details: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Terms:
+class Terms(Struct, gc=False):
     """What an order asks, apart from who asks. `limit`: its price, or the edge of the band for a market order.
 
     `filled`: lots of it that have traded already; a replaced order keeps them.
@@ -36,14 +34,24 @@ class Terms:
     filled: int = 0
 
 
-def bad_terms(market: Market, terms: Terms) -> Refusal | None:
-    """Price and quantity against the instrument and the band."""
-    refusal = bad_price(market, terms) or bad_qty(market, terms.qty, terms.filled)
-    return refusal or too_large(market, terms) or outside_band(market, terms)
-
-
 def halted(market: Market) -> Refusal | None:
-    return None if market.is_open() else Refusal(Reason.MARKET_HALTED)
+    return None if market.status is TradingStatus.OPEN else Refusal(Reason.MARKET_HALTED)
+
+
+def bad_terms(market: Market, terms: Terms) -> Refusal | None:
+    """Price and quantity against the instrument, then against its largest order, then against the band."""
+    instrument, qty, limit = market.instrument, terms.qty, terms.limit
+    refusal = bad_price(market, terms) or bad_qty(market, qty, terms.filled)
+    if refusal is not None:
+        return refusal
+    if qty > instrument.max_order_qty:
+        return Refusal(Reason.ORDER_TOO_LARGE, {"max_order_qty": instrument.max_order_qty})
+    notional = qty * limit * market.tick_value
+    if notional > instrument.max_order_notional:
+        return Refusal(Reason.NOTIONAL_TOO_LARGE, {"notional": notional, "max_order_notional": instrument.max_order_notional})
+    if not market.band_low <= limit <= market.band_high:
+        return Refusal(Reason.PRICE_BAND, {"band_low": market.band_low, "band_high": market.band_high})
+    return None
 
 
 def bad_price(market: Market, terms: Terms) -> Refusal | None:
@@ -59,22 +67,6 @@ def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
     if not instrument.min_qty <= qty <= instrument.max_qty:
         return Refusal(Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty})
     return Refusal(Reason.INVALID_QTY, {"filled_qty": filled}) if qty <= filled else None
-
-
-def too_large(market: Market, terms: Terms) -> Refusal | None:
-    instrument = market.instrument
-    if terms.qty > instrument.max_order_qty:
-        return Refusal(Reason.ORDER_TOO_LARGE, {"max_order_qty": instrument.max_order_qty})
-    notional = terms.qty * terms.limit * instrument.tick_value
-    if notional > instrument.max_order_notional:
-        return Refusal(Reason.NOTIONAL_TOO_LARGE, {"notional": notional, "max_order_notional": instrument.max_order_notional})
-    return None
-
-
-def outside_band(market: Market, terms: Terms) -> Refusal | None:
-    if market.band_low <= terms.limit <= market.band_high:
-        return None
-    return Refusal(Reason.PRICE_BAND, {"band_low": market.band_low, "band_high": market.band_high})
 
 
 def would_increase(position: Position, sign: int, fok_qty: int) -> Refusal | None:
@@ -94,37 +86,17 @@ def would_cross(market: Market, terms: Terms) -> Refusal | None:
 
 
 def too_much(prospect: Prospect) -> Refusal | None:
-    """Open orders, position and margin, if the plan is carried out."""
-    return too_many_open(prospect) or past_position_limit(prospect) or frozen(prospect) or too_little_margin(prospect)
-
-
-def too_many_open(prospect: Prospect) -> Refusal | None:
-    most = prospect.position.market.instrument.max_open_orders
-    if not prospect.resting or len(prospect.position.orders) - len(prospect.removed) < most:
-        return None
-    return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": most})
-
-
-def past_position_limit(prospect: Prospect) -> Refusal | None:
-    most = prospect.position.market.instrument.max_position
-    if not most:
-        return None
-    reached = prospect.reached()
-    if reached <= most:
-        return None
-    return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * reached})
-
-
-def frozen(prospect: Prospect) -> Refusal | None:
-    """A frozen account may only reduce."""
-    account = prospect.position.account
-    return Refusal(Reason.ACCOUNT_FROZEN) if (account.frozen or account.held) and prospect.reached() > 0 else None
-
-
-def too_little_margin(prospect: Prospect) -> Refusal | None:
+    """Open orders, the position's limit, a frozen account, which may only reduce, and margin, if the plan is carried out."""
+    position = prospect.position
+    instrument, account = position.market.instrument, position.account
+    if prospect.resting and len(position.orders) - len(prospect.removed) >= instrument.max_open_orders:
+        return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders})
+    most = instrument.max_position
+    if most and prospect.reached() > most:
+        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * prospect.reached()})
+    if (account.frozen or account.held) and prospect.reached() > 0:
+        return Refusal(Reason.ACCOUNT_FROZEN)
     short = shortfall(prospect)
     if short is None:
         return None
-    return Refusal(
-        Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": short.equity, "required_margin": short.required_margin}
-    )
+    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": short.equity, "required_margin": short.required_margin})

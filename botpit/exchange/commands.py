@@ -7,8 +7,10 @@ commands and nothing else: the same commands in the same order give the same eve
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from botpit.exchange.instrument import Instrument, Rules
 
@@ -29,8 +31,7 @@ class SelfTradePrevention(StrEnum):
     CANCEL_BOTH = "cancel_both"
 
 
-@dataclass(slots=True)
-class Open:
+class Open(Struct, gc=False):
     """The first command of a market: its name, rules and instruments."""
 
     market_id: str
@@ -38,8 +39,7 @@ class Open:
     instruments: tuple[Instrument, ...]
 
 
-@dataclass(slots=True)
-class Order:
+class Order(Struct, gc=False):
     """A new order. `price` None: a market order. `off_tick`: the price as written when it is on no tick; the engine refuses it.
 
     Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
@@ -57,11 +57,14 @@ class Order:
     self_trade_prevention: SelfTradePrevention | None = None
     expires_at_ns: int | None = None
     off_tick: str = ""
-    session: int = field(default=0, compare=False)
+    session: int = 0
+
+    def same_as(self, other: Order) -> bool:
+        """Whether both ask the same, whatever session they came by."""
+        return astuple(self)[:-1] == astuple(other)[:-1]
 
 
-@dataclass(slots=True)
-class Cancel:
+class Cancel(Struct, gc=False):
     """Cancel one open order, by either id or both."""
 
     trader: str
@@ -69,8 +72,7 @@ class Cancel:
     client_order_id: str | None = None
 
 
-@dataclass(slots=True)
-class CancelAll:
+class CancelAll(Struct, gc=False):
     """Cancel the trader's open orders, of one symbol and of one side where given (`side` 0: both)."""
 
     trader: str
@@ -78,8 +80,7 @@ class CancelAll:
     side: int = 0
 
 
-@dataclass(slots=True)
-class Replace:
+class Replace(Struct, gc=False):
     """New price, new total quantity, or both, for one open order. None: as it was."""
 
     trader: str
@@ -90,96 +91,83 @@ class Replace:
     off_tick: str = ""
 
 
-@dataclass(slots=True)
-class Login:
+class Login(Struct, gc=False):
     """A session begins to act for a trader."""
 
     trader: str
     cancel_on_disconnect: bool = False
 
 
-@dataclass(slots=True)
-class Logout:
+class Logout(Struct, gc=False):
     """A session ends in good order: its orders stay."""
 
     trader: str
     session: int
 
 
-@dataclass(slots=True)
-class SessionLost:
+class SessionLost(Struct, gc=False):
     """A session's socket is gone without a logout."""
 
     trader: str
     session: int
 
 
-@dataclass(slots=True)
-class Tick:
+class Tick(Struct, gc=False):
     """Time has passed: expiries, marks, thaws, liquidation, mark-to-market."""
 
 
 # ------------------------------------------------------------------------------------------------------------- the house's
 
 
-@dataclass(slots=True)
-class Halt:
+class Halt(Struct, gc=False):
     """Stop trading in an instrument: orders and replaces are refused, its mark stands still."""
 
     symbol: str
 
 
-@dataclass(slots=True)
-class Resume:
+class Resume(Struct, gc=False):
     """Open a halted instrument again."""
 
     symbol: str
 
 
-@dataclass(slots=True)
-class Close:
+class Close(Struct, gc=False):
     """End an instrument for good and settle every position in it at the mean mark of the settlement window."""
 
     symbol: str
 
 
-@dataclass(slots=True)
-class SetMark:
+class SetMark(Struct, gc=False):
     """Put an instrument's mark at a price, in ticks; accounts are judged by it at the next Tick."""
 
     symbol: str
     price: int
 
 
-@dataclass(slots=True)
-class Freeze:
+class Freeze(Struct, gc=False):
     """Let a trader only cancel and reduce, until Unfreeze."""
 
     trader: str
 
 
-@dataclass(slots=True)
-class Unfreeze:
+class Unfreeze(Struct, gc=False):
     trader: str
 
 
-@dataclass(slots=True)
-class CancelTrader:
+class CancelTrader(Struct, gc=False):
     """Cancel every open order of a trader."""
 
     trader: str
 
 
-@dataclass(slots=True)
-class Deposit:
+class Deposit(Struct, gc=False):
     """Pay money into an account, in account units; a bankrupt account becomes active again."""
 
     trader: str
     amount: int
 
 
-@dataclass(slots=True)
-class Reconfigure:
+class Reconfigure(Struct, gc=False):
     """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see `exchange/rules.py`)."""
 
     rules: Rules

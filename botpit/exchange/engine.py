@@ -7,6 +7,9 @@ house asks in `house`, what time brings in `ticks`; all of it by the moves of `f
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any, get_args
+
 from botpit.exchange import house, ticks
 from botpit.exchange.accounts import Account, OrderRecord, RefusedOrder
 from botpit.exchange.checks import Refusal, Terms, bad_qty, bad_terms, halted, too_much, would_cross, would_increase
@@ -15,6 +18,7 @@ from botpit.exchange.commands import (
     Cancel,
     CancelAll,
     Command,
+    HouseCommand,
     Login,
     Logout,
     Open,
@@ -39,7 +43,7 @@ from botpit.exchange.events import (
 from botpit.exchange.floor import Floor
 from botpit.exchange.margin import Prospect, fee
 from botpit.exchange.market import Market
-from botpit.exchange.plan import plan
+from botpit.exchange.plan import Plan, plan
 
 Asked = Order | Cancel | CancelAll | Replace | Login
 
@@ -56,29 +60,9 @@ class Exchange(Floor):
         self.let_time_pass(now_ns)
         events: list[Event] = []
         self.events = events
-        match command:
-            case Order():
-                self._place(command)
-            case Cancel():
-                self._cancel(command)
-            case Replace():
-                self._replace(command)
-            case CancelAll():
-                self._cancel_all(command)
-            case Tick():
-                ticks.tick(self, self.clock)
-            case Login():
-                self._login(command)
-            case Logout():
-                self._logout(command)
-            case SessionLost():
-                self._session_lost(command)
-            case Open():
-                raise AssertionError("a market is opened once, by the Exchange it makes")
-            case _:
-                house.obey(self, command)
+        _DOING[type(command)](self, command)
         self.tell_what_moved()
-        if isinstance(command, Tick):
+        if type(command) is Tick:
             ticks.mark_to_market(self, self.clock)
         self.tell_insurance()
         return events
@@ -118,16 +102,18 @@ class Exchange(Floor):
         prevention = order.self_trade_prevention or _PREVENTIONS[self.rules.self_trade_prevention]
         made = plan(position, terms.sign, qty, terms.limit, market.book.side(-terms.sign), prevention, order.reduce_only)
         resting = made.left if order.time_in_force in _RESTS and not made.stopped else 0
-        return Prospect(position, terms.sign, made, resting, terms.limit, [*old, *made.own_cancels(position)])
+        removed = [*old, *made.own_cancels(position)] if old or made.cancels else []
+        return Prospect(position, terms.sign, made, resting, terms.limit, removed)
 
     def _accept(self, order: Order, limit: int, prospect: Prospect) -> None:
         position = prospect.position
-        record = OrderRecord(self.next_order_id(), order, limit, position)
+        account = position.account
+        record = OrderRecord(self.next_order_id(), order, limit, position, order.qty, order.qty)
         queue_ahead = position.market.book.side(order.side).qty_at(limit) if prospect.resting else 0
-        answer = OrderAccepted(record.id, order, queue_ahead, position.account.next_seq(), self.now_ns)
+        answer = OrderAccepted(record.id, order, queue_ahead, account.next_seq(), self.now_ns)
         if order.client_order_id is not None:
             record.accepted = answer
-        position.account.enter(record)
+        account.enter(record)
         self.events.append(answer)
         if order.expires_at_ns is not None:
             self.clock.expire_later(record, order.expires_at_ns)
@@ -135,18 +121,23 @@ class Exchange(Floor):
 
     def _carry_out(self, record: OrderRecord, prospect: Prospect) -> None:
         """Make the plan's trades and cancels; then let the rest of the order rest, or cancel it."""
-        instrument = record.position.market.instrument
-        for maker, qty in prospect.plan.steps:
-            if qty:
-                self.trade(record, maker, qty, fee(qty * maker.price * instrument.tick_value, instrument.taker_fee_bps))
-            else:
-                self.take_off(maker, prospect.plan.cancels[maker.id])
+        made = prospect.plan
+        if made.steps:
+            self._take(record, made)
         if record.leaves == 0:
             record.position.account.closed(record)
         elif prospect.resting:
             self.rest(record)
         else:
-            self.cancel_rest(record, prospect.plan.stopped or _rest_reason(record.order))
+            self.cancel_rest(record, made.stopped or _rest_reason(record.order))
+
+    def _take(self, record: OrderRecord, made: Plan) -> None:
+        instrument = record.position.market.instrument
+        for maker, qty in made.steps:
+            if qty:
+                self.trade(record, maker, qty, fee(qty * maker.price * instrument.tick_value, instrument.taker_fee_bps))
+            else:
+                self.take_off(maker, made.cancels[maker.id])
 
     # ------------------------------------------------------------------------------------------------------------- cancels
 
@@ -214,7 +205,10 @@ class Exchange(Floor):
             )
         )
 
-    # ------------------------------------------------------------------------------------------------------------ sessions
+    # -------------------------------------------------------------------------------------------------- time and sessions
+
+    def _tick(self, tick: Tick) -> None:
+        ticks.tick(self, self.clock)
 
     def _login(self, login: Login) -> None:
         account = self._account(login.trader)
@@ -261,7 +255,7 @@ class Exchange(Floor):
         return None
 
     def _answer_again(self, order: Order, known: OrderRecord | RefusedOrder) -> None:
-        if known.order != order:
+        if not known.order.same_as(order):
             self._refuse(Request.ORDER, Refusal(Reason.DUPLICATE_CLIENT_ORDER_ID), order)
         elif isinstance(known, RefusedOrder):
             self.events.append(known.answer)
@@ -290,6 +284,12 @@ class Exchange(Floor):
         )
 
 
+_DOING: dict[type[Command], Callable[[Exchange, Any], None]] = {
+    Order: Exchange._place, Cancel: Exchange._cancel, CancelAll: Exchange._cancel_all, Replace: Exchange._replace,
+    Tick: Exchange._tick, Login: Exchange._login, Logout: Exchange._logout, SessionLost: Exchange._session_lost,
+    **dict.fromkeys(get_args(HouseCommand), house.obey),
+}  # fmt: skip
+"""What each command does; a market is opened once, by the Exchange it makes, and never by a command after that."""
 _PREVENTIONS = {each.value: each for each in SelfTradePrevention}
 _RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 
@@ -308,6 +308,8 @@ def _terms(order: Order, market: Market) -> Terms:
 
 def _unwanted(order: Order, terms: Terms, prospect: Prospect) -> Refusal | None:
     """The checks of what the order itself asked for: reduce-only, post-only, liquidity, fill-or-kill."""
+    if not (order.reduce_only or order.post_only or terms.market_order or order.time_in_force is TimeInForce.FOK):
+        return None
     made = prospect.plan
     fok = order.time_in_force is TimeInForce.FOK
     if order.reduce_only:

@@ -6,8 +6,9 @@ that trader's private events without holes. Which command causes which events, i
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
+
+from msgspec import Struct, field
 
 from botpit.exchange.commands import Order
 
@@ -93,8 +94,7 @@ class TradingStatus(StrEnum):
 # ------------------------------------------------------------------------------------------------- answers, private events
 
 
-@dataclass(slots=True)
-class OrderAccepted:
+class OrderAccepted(Struct, gc=False):
     """`queue_ahead`: lots before it at its price after its own trades. `repeated`: the answer given once before, no new event."""
 
     order_id: int
@@ -105,8 +105,7 @@ class OrderAccepted:
     repeated: bool = False
 
 
-@dataclass(slots=True)
-class Rejected:
+class Rejected(Struct, gc=False):
     """A refusal. Nothing changed, but that an order's client id is burnt. `details` in engine units, keyed as on the wire."""
 
     request: Request
@@ -119,8 +118,7 @@ class Rejected:
     details: dict[str, int] = field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class Fill:
+class Fill(Struct, gc=False):
     """One trader's side of a trade. `fee` in account units, positive when paid. Deleveraging has no order and no trade id."""
 
     order_id: int | None
@@ -138,8 +136,7 @@ class Fill:
     now_ns: int
 
 
-@dataclass(slots=True)
-class OrderCancelled:
+class OrderCancelled(Struct, gc=False):
     order_id: int
     client_order_id: str | None
     trader: str
@@ -150,8 +147,7 @@ class OrderCancelled:
     now_ns: int
 
 
-@dataclass(slots=True)
-class OrderReplaced:
+class OrderReplaced(Struct, gc=False):
     """`leaves_qty`: the open quantity under the new terms, before any trade they cause."""
 
     order_id: int
@@ -166,8 +162,7 @@ class OrderReplaced:
     now_ns: int
 
 
-@dataclass(slots=True)
-class AllCancelled:
+class AllCancelled(Struct, gc=False):
     """`account_seq` of the last cancel that follows, or the present one when `count` is 0."""
 
     trader: str
@@ -176,8 +171,7 @@ class AllCancelled:
     now_ns: int
 
 
-@dataclass(slots=True)
-class LoggedIn:
+class LoggedIn(Struct, gc=False):
     """`session` counts this trader's logins."""
 
     trader: str
@@ -186,8 +180,7 @@ class LoggedIn:
     now_ns: int
 
 
-@dataclass(slots=True)
-class LoggedOut:
+class LoggedOut(Struct, gc=False):
     trader: str
     session: int
     account_seq: int
@@ -197,8 +190,7 @@ class LoggedOut:
 # ----------------------------------------------------------------------------- for the trader and, without its count, for all
 
 
-@dataclass(slots=True)
-class Liquidation:
+class Liquidation(Struct, gc=False):
     """`qty` lots closed on `side`, the last at `price`: once per account and instrument, or for each deleveraging fill."""
 
     trader: str
@@ -211,8 +203,7 @@ class Liquidation:
     now_ns: int
 
 
-@dataclass(slots=True)
-class AccountStatus:
+class AccountStatus(Struct, gc=False):
     trader: str
     status: Standing
     account_seq: int
@@ -222,16 +213,14 @@ class AccountStatus:
 # ----------------------------------------------------------------------------------------------------------- public events
 
 
-@dataclass(slots=True)
-class InsuranceUpdate:
+class InsuranceUpdate(Struct, gc=False):
     """`cash` of the insurance fund; negative when it owes."""
 
     cash: int
     now_ns: int
 
 
-@dataclass(slots=True)
-class MarketStatus:
+class MarketStatus(Struct, gc=False):
     """`reason`: halt, resume, close, mark or reconfigure (the status is as it was)."""
 
     symbol: str
@@ -241,8 +230,7 @@ class MarketStatus:
 
 
 
-@dataclass(slots=True)
-class Trade:
+class Trade(Struct, gc=False):
     trade_id: int
     symbol: str
     price: int
@@ -255,8 +243,7 @@ class Trade:
     now_ns: int
 
 
-@dataclass(slots=True)
-class PositionUpdate:
+class PositionUpdate(Struct, gc=False):
     """`cost` is the signed cost basis; `cash` and `equity` are of the whole account. Money in account units."""
 
     trader: str
@@ -271,8 +258,7 @@ class PositionUpdate:
     now_ns: int
 
 
-@dataclass(slots=True)
-class OrderAdded:
+class OrderAdded(Struct, gc=False):
     """An order came to rest, last in its queue."""
 
     order_id: int
@@ -284,8 +270,7 @@ class OrderAdded:
     now_ns: int
 
 
-@dataclass(slots=True)
-class OrderReduced:
+class OrderReduced(Struct, gc=False):
     """`qty` lots were taken off a resting order that keeps its place."""
 
     order_id: int
@@ -297,8 +282,7 @@ class OrderReduced:
     now_ns: int
 
 
-@dataclass(slots=True)
-class OrderRemoved:
+class OrderRemoved(Struct, gc=False):
     """An order left the book with its last `qty` lots."""
 
     order_id: int

@@ -27,7 +27,7 @@ from botpit.exchange.events import (
     Trade,
 )
 from botpit.exchange.margin import fee
-from botpit.exchange.market import Market
+from botpit.exchange.market import Market, Moves
 from botpit.exchange.triggers import Triggers
 
 NS_PER_S = 1_000_000_000
@@ -39,7 +39,8 @@ class Floor:
     def __init__(self, opening: Open) -> None:
         self.market_id = opening.market_id
         self.rules = opening.rules
-        self.markets = {each.symbol: Market(each, index) for index, each in enumerate(opening.instruments)}
+        self.moves = Moves()
+        self.markets = {each.symbol: Market(each, index, self.moves) for index, each in enumerate(opening.instruments)}
         self.first_market = self.markets[opening.instruments[0].symbol]
         self.accounts: dict[str, Account] = {}
         self.fees = 0
@@ -57,7 +58,8 @@ class Floor:
     def let_time_pass(self, now_ns: int) -> None:
         """The time of the next command, kept from running backwards. With the first one, the marks begin to stand."""
         begun = self.now_ns > 0
-        self.now_ns = max(self.now_ns, now_ns)
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
         if not begun:
             for market in self.markets.values():
                 market.marks.append((self.now_ns, market.mark))
@@ -68,7 +70,7 @@ class Floor:
     # -------------------------------------------------------------------------------------------------------------- accounts
 
     def open_account(self, trader: str) -> Account:
-        account = self.accounts[trader] = Account(trader, self.rules.starting_cash)
+        account = self.accounts[trader] = Account(trader, self.rules.starting_cash, self.moves)
         self.paid_in += self.rules.starting_cash
         return account
 

@@ -125,7 +125,8 @@ def _close_position(floor: Floor, position: Position) -> None:
 def _liquidation_order(floor: Floor, position: Position) -> OrderRecord:
     """An order nobody sent and nobody can name: it has an id, and so has its trader's fill."""
     trader, symbol = position.account.trader, position.market.instrument.symbol
-    return OrderRecord(floor.next_order_id(), Order(trader, symbol, -_sign(position), 0, None, TimeInForce.IOC), 0, position)
+    order = Order(trader, symbol, -_sign(position), 0, None, TimeInForce.IOC)
+    return OrderRecord(floor.next_order_id(), order, 0, position, 0, 0)
 
 
 def _best_opposite(position: Position) -> OrderRecord | None:

@@ -5,18 +5,18 @@ Everything is multiplied out, so nothing is rounded: rates are basis points, so 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
-from botpit.exchange.accounts import Account, OrderRecord, Position
+from msgspec import Struct
+
+from botpit.exchange.accounts import Account, OrderRecord, Position, Stake
 from botpit.exchange.commands import BUY, SELL
 from botpit.exchange.plan import Plan
 
 BPS = 10_000
 
 
-@dataclass(slots=True)
-class Prospect:
+class Prospect(Struct, gc=False):
     """An order about to be judged: its plan, the lots that would rest at `price`, and the own open orders it would take away."""
 
     position: Position
@@ -33,14 +33,6 @@ class Prospect:
         return sign * position.lots + position.totals[sign].qty - removed + self.plan.filled + self.resting
 
 
-class Picture(NamedTuple):
-    """An account at the present marks: equity, what it loses at once if its open orders fill, initial margin times 10,000."""
-
-    equity: int
-    loss: int
-    required_times_bps: int
-
-
 class Shortfall(NamedTuple):
     """Why not: account units."""
 
@@ -55,40 +47,63 @@ def fee(notional: int, rate_bps: int) -> int:
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
     """None when the account can bear the order, else its equity and the margin it would need."""
-    equity, loss, required = picture(prospect.position.account, prospect)
+    account = prospect.position.account
+    equity = account.equity()
+    loss, required = _stake_with(prospect)
     free = equity - loss - _fees(prospect)
+    if free * BPS >= required:
+        return None
     if prospect.reached() <= 0:  # it only reduces: it cannot take the position past zero
         return None if free >= 0 else Shortfall(equity, 0)
-    return None if free * BPS >= required else Shortfall(equity, -(-required // BPS))
+    return Shortfall(equity, -(-required // BPS))
 
 
-def picture(account: Account, prospect: Prospect | None = None) -> Picture:
-    """The account as it is, or as it would be with the prospect's fills made and the rest of it open.
+def stake(account: Account) -> Stake:
+    """What the account's open orders lose at once if they fill, and its initial margin times 10,000, at the present marks."""
+    account.equity()  # after a move of a mark, all its positions count as changed
+    loss, required = account.stake
+    for position in account.changed:
+        before, now = position.stake, _stake_of(position)
+        loss += now[0] - before[0]
+        required += now[1] - before[1]
+        position.stake = now
+    account.changed = {}
+    account.stake = (loss, required)
+    return account.stake
+
+
+def _stake_with(prospect: Prospect) -> Stake:
+    """The same with the prospect's fills made and the rest of it open. Its own position is worked out once, changed or not."""
+    position = prospect.position
+    account = position.account
+    if len(account.changed) > 1 or (account.changed and position not in account.changed):
+        stake(account)
+    loss, required = account.stake
+    before, then = position.stake, _stake_of(position, prospect)
+    return loss + then[0] - before[0], required + then[1] - before[1]
+
+
+def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
+    """One position's part of it, as it is or with the prospect.
 
     Long exposure is position x mark + buys, short exposure the reverse + sells; buys count at their limit, sells at the mark at
-    least, which is their value plus what they would lose at once.
+    least. The initial margin is that of the larger one.
     """
-    equity, loss, required = account.cash, 0, 0
-    for position in account.positions.values():
-        market = position.market
-        instrument = market.instrument
-        sells, buys = position.open_totals(SELL), position.totals[BUY]
-        held = position.lots * market.mark * instrument.tick_value
-        equity += held - position.cost
-        loss += buys.loss + sells.loss
-        long, short = held + buys.value, sells.value + sells.loss - held
-        if prospect is not None and prospect.position is position:
-            more_long, more_short, more_loss = _change(prospect)
-            long, short, loss = long + more_long, short + more_short, loss + more_loss
-        exposure = long if long > short else short
-        if exposure > 0:
-            required += instrument.initial_margin_bps * exposure
-    return Picture(equity, loss, required)
+    market = position.market
+    sells, buys = position.open_totals(SELL), position.totals[BUY]
+    held = position.lots * market.mark * market.tick_value
+    loss = buys.loss + sells.loss
+    long, short = held + buys.value, sells.value + sells.loss - held
+    if prospect is not None:
+        more_long, more_short, more_loss = _change(prospect)
+        long, short, loss = long + more_long, short + more_short, loss + more_loss
+    exposure = long if long > short else short
+    return loss, market.instrument.initial_margin_bps * exposure if exposure > 0 else 0
 
 
 def initial_times_bps(account: Account) -> int:
     """Initial margin of the account's positions and open orders at the present marks, times 10,000."""
-    return picture(account).required_times_bps
+    return stake(account)[1]
 
 
 def maintenance_times_bps(account: Account) -> int:
@@ -113,13 +128,17 @@ def in_breach(account: Account) -> bool:
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
     """What the prospect adds to long exposure, to short exposure and to the loss; its planned fills count at their prices."""
-    position, sign, made = prospect.position, prospect.sign, prospect.plan
-    tick_value = position.market.instrument.tick_value
-    loss = resting_loss = prospect.resting * position.loss_per_lot(sign, prospect.price)
-    value = (made.value + prospect.resting * prospect.price) * tick_value + (resting_loss if sign == SELL else 0)
-    exposure = {sign: value, -sign: 0}
+    position, sign, made, price = prospect.position, prospect.sign, prospect.plan, prospect.price
+    market = position.market
+    tick_value = market.tick_value
+    through = sign * (price - market.mark)
+    loss = resting_loss = prospect.resting * through * tick_value if through > 0 else 0
+    value = (made.value + prospect.resting * price) * tick_value + (resting_loss if sign == SELL else 0)
     if made.steps:
         loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.steps if qty)
+    if not prospect.removed:
+        return (value, 0, loss) if sign == BUY else (0, value, loss)
+    exposure = {sign: value, -sign: 0}
     for record in prospect.removed:
         side = record.order.side
         lost = record.leaves * position.loss_per_lot(side, record.price)

@@ -9,20 +9,31 @@ from botpit.exchange.events import TradingStatus
 from botpit.exchange.instrument import Instrument
 
 
+class Moves:
+    """How often any market's mark or terms have changed, so that what was worked out from them knows when it is old."""
+
+    __slots__ = ("count",)
+
+    def __init__(self) -> None:
+        self.count = 0
+
+
 class Market:
     """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price).
 
     `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place among the instruments;
-    `untold` is false once every position is known to have been told at this mark.
+    `untold` is false once every position is known to have been told at this mark. `moves` is one for all markets.
     """
 
     __slots__ = (
         "band_high", "band_low", "book", "index", "instrument", "last_qty", "last_time_ns", "last_trade", "mark", "marks",
-        "status", "untold",
+        "moves", "status", "tick_value", "untold",
     )
 
-    def __init__(self, instrument: Instrument, index: int) -> None:
+    def __init__(self, instrument: Instrument, index: int, moves: Moves) -> None:
         self.instrument = instrument
+        self.moves = moves
+        self.tick_value = instrument.tick_value
         self.index = index
         self.book = Book()
         self.status = TradingStatus.OPEN
@@ -38,12 +49,14 @@ class Market:
 
     def _put_mark(self, mark: int) -> None:
         self.mark = mark
+        self.moves.count += 1
         self.untold = True
         self.band_low, self.band_high = self.instrument.band(mark)
 
     def take_terms(self, instrument: Instrument) -> None:
         """The same instrument on other terms."""
         self.instrument = instrument
+        self.moves.count += 1
         self.band_low, self.band_high = instrument.band(self.mark)
 
     def set_mark(self, mark: int, now_ns: int, keep_ns: int) -> None:

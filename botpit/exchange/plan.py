@@ -7,6 +7,8 @@ plan.
 
 from __future__ import annotations
 
+from msgspec import Struct
+
 from botpit.exchange.accounts import OrderRecord, Position
 from botpit.exchange.book import BookSide
 from botpit.exchange.commands import SelfTradePrevention
@@ -16,18 +18,16 @@ Step = tuple[OrderRecord, int]
 """A resting order and the lots that trade with it; 0 lots: it is cancelled when it is met."""
 
 
-class Plan:
+class Plan(Struct, gc=False):
     """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when
     `stopped`."""
 
-    __slots__ = ("cancels", "filled", "left", "steps", "stopped", "value")
-
-    def __init__(self, qty: int) -> None:
-        self.steps: list[Step] = []
-        self.cancels: dict[int, CancelReason] = {}
-        self.filled = self.value = 0
-        self.left = qty
-        self.stopped: CancelReason | None = None
+    left: int
+    steps: list[Step] = []
+    cancels: dict[int, CancelReason] = {}
+    filled: int = 0
+    value: int = 0
+    stopped: CancelReason | None = None
 
     def fill(self, maker: OrderRecord, qty: int) -> None:
         self.steps.append((maker, qty))

@@ -6,9 +6,10 @@ numbers, texts, booleans, lists and dicts with text keys, so any text format can
 
 from __future__ import annotations
 
-from dataclasses import fields
 from operator import attrgetter
 from typing import Any
+
+from msgspec.structs import fields
 
 from botpit.exchange.accounts import Account, OrderRecord, RefusedOrder
 from botpit.exchange.book import BookSide
@@ -119,7 +120,7 @@ def _refused(refused: RefusedOrder) -> dict[str, Any]:
 
 
 def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) -> None:
-    account = exchange.accounts[trader] = Account(trader, values["cash"])
+    account = exchange.accounts[trader] = Account(trader, values["cash"], exchange.moves)
     for name in _ACCOUNT_FIELDS:
         setattr(account, name, values[name])
     account.open_sessions = dict(values["open_sessions"])
@@ -127,6 +128,7 @@ def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) ->
         position = account.position(exchange.markets[symbol])
         for name, number in zip(_POSITION_FIELDS, numbers, strict=True):
             setattr(position, name, number)
+    account.valued_at = -1  # its sums are still those of an account without positions
     for record in values["orders"]:
         account.enter(_restored_record(account, record))
     for entry in values["remembered"]:
@@ -142,7 +144,7 @@ def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) ->
 def _restored_record(account: Account, values: list[Any]) -> OrderRecord:
     numbers, asked, accepted = values
     order = _restored_order(asked)
-    record = OrderRecord(0, order, 0, account.positions[order.symbol])
+    record = OrderRecord(0, order, 0, account.positions[order.symbol], 0, 0)
     for name, number in zip(_RECORD_FIELDS, numbers, strict=True):
         setattr(record, name, number)
     if accepted is not None:

@@ -108,6 +108,7 @@ class Fanout:
         self._source = source
         self._groups: dict[Subscription, set[Reader]] = {}
         self._waiting: set[Reader] = set()
+        self._live_channels: frozenset[str] = frozenset()
 
     # ------------------------------------------------------------------------------------------------------ coming and going
 
@@ -121,6 +122,7 @@ class Fanout:
             group.discard(reader)
             if not group:
                 del self._groups[reader.subscription]
+                self._note_live_channels()
 
     def admit(self, reader: Reader, snapshot: bytes, now_ns: int) -> None:
         """The rest of the past it asked for, then its snapshot; from now on it is live."""
@@ -133,6 +135,7 @@ class Fanout:
             reader.catch_up_from = None
         self._send(reader, [*past, snapshot], now_ns)
         self._groups.setdefault(reader.subscription, set()).add(reader)
+        self._note_live_channels()
 
     def waiting(self) -> list[Reader]:
         """Readers to whom the source owes a snapshot."""
@@ -163,7 +166,10 @@ class Fanout:
 
     def wanted(self, channel: str) -> bool:
         """Whether any reader is live on this channel."""
-        return any(channel in subscription.channels for subscription in self._groups)
+        return channel in self._live_channels
+
+    def _note_live_channels(self) -> None:
+        self._live_channels = frozenset().union(*(each.channels for each in self._groups))
 
     def deliveries(self, items: list[Item], now_ns: int) -> list[Delivery]:
         """The messages of a turn for each group that wants any of them."""

@@ -25,8 +25,8 @@ CHANNELS: dict[type[Any], str] = {
     Liquidation: "liquidations", AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status",
 }
 """The channel of each public event."""
-Numbered = tuple[Any, str, int, int]
-"""A public event, its channel, its `seq`, its `channel_seq`."""
+Numbered = tuple[Any, str, str, int, int]
+"""A public event, its channel, its symbol, its `seq`, its `channel_seq`."""
 Touched = dict[str, dict[tuple[int, int], None]]
 """Symbol to the (side, price) of each level that changed, in order of first change."""
 
@@ -39,10 +39,10 @@ class Numbers:
         self.channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in CHANNELS.values()}
         self.book_seq = dict.fromkeys(symbols, 0)
 
-    def count(self, events: Iterable[Any]) -> tuple[list[Numbered], Touched]:
-        """Count what one command caused: its public events with their numbers, and the levels whose books it changed."""
+    def count(self, events: Iterable[Any]) -> list[Numbered]:
+        """Count what one command caused: its public events with their numbers, and each book that it changed."""
         numbered: list[Numbered] = []
-        touched: Touched = {}
+        changed: set[str] = set()
         for event in events:
             channel = CHANNELS.get(type(event))
             if channel is None:
@@ -50,12 +50,11 @@ class Numbers:
             self.seq += 1
             counts, symbol = self.channel_seq[channel], getattr(event, "symbol", "")
             counts[symbol] = number = counts.get(symbol, 0) + 1
-            numbered.append((event, channel, self.seq, number))
-            if channel == "orders":
-                touched.setdefault(symbol, {})[event.side, event.price] = None
-        for symbol in touched:
-            self.book_seq[symbol] += 1
-        return numbered, touched
+            numbered.append((event, channel, symbol, self.seq, number))
+            if channel == "orders" and symbol not in changed:
+                changed.add(symbol)
+                self.book_seq[symbol] += 1
+        return numbered
 
     def capture(self) -> dict[str, Any]:
         """As plain values, which later counting does not change."""
@@ -66,3 +65,12 @@ class Numbers:
         self.seq = values["seq"]
         self.channel_seq = {channel: dict(counts) for channel, counts in values["channel_seq"].items()}
         self.book_seq = dict(values["book_seq"])
+
+
+def touched_levels(events: Iterable[Any]) -> Touched:
+    """The levels of books that one command changed."""
+    touched: Touched = {}
+    for event in events:
+        if CHANNELS.get(type(event)) == "orders":
+            touched.setdefault(event.symbol, {})[event.side, event.price] = None
+    return touched

@@ -16,7 +16,7 @@ from botpit.exchange.commands import BUY
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import Event
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
-from botpit.feed.numbers import Numbers
+from botpit.feed.numbers import Numbers, touched_levels
 from botpit.feed.tape import Archive, EventItem, Item, Tape
 from botpit.wire.encode import Encoder, json_text
 from botpit.wire.numbers import milliseconds
@@ -46,12 +46,14 @@ class Feed:
         self.tape = Tape(self.numbers.seq + 1)
         self.fanout = Fanout(self)
         self._turn: list[Item] = []
+        self._taken: list[list[Event]] = []
         self._changed_books: set[str] = set()
         self._book_update_ns = dict.fromkeys(exchange.markets, -BOOK_UPDATE_INTERVAL_NS)
 
     @property
     def seq(self) -> int:
         """Of the last public event."""
+        self._number()
         return self.numbers.seq
 
     def symbols(self) -> list[str]:
@@ -64,6 +66,7 @@ class Feed:
 
     def since(self, seq: int) -> Iterator[Item]:
         """First from the archive, as far as the tape does not reach back."""
+        self._number()
         on_tape = self.tape.oldest_seq
         if seq < on_tape and self._archive is not None:
             for kept in takewhile(lambda kept: kept.seq < on_tape, self._archive.since(seq)):
@@ -75,16 +78,26 @@ class Feed:
     # ---------------------------------------------------------------------------------------------------------------- events
 
     def publish(self, events: list[Event], now_ns: int) -> None:
-        """Number the public events of one command, and take the book deltas it caused."""
-        numbered, touched = self.numbers.count(events)
-        for event, channel, seq, number in numbered:
-            item = EventItem(channel, getattr(event, "symbol", ""), event, seq, number, self._encoder)
-            self._turn.append(item)
-            self.tape.append(item)
-        for symbol, levels in touched.items():
-            self._changed_books.add(symbol)
-            if self.fanout.wanted("book_delta"):
-                self._turn.append(Item("book_delta", symbol, self.seq, self._book_delta(symbol, levels, now_ns)))
+        """Take what one command caused. Its events get their numbers when somebody asks, at the latest when the turn ends."""
+        self._taken.append(events)
+        if self.fanout.wanted("book_delta"):
+            self._number()
+            for symbol, levels in touched_levels(events).items():
+                self._turn.append(Item("book_delta", symbol, self.seq, self._book_delta(symbol, levels, now_ns), b""))
+
+    def _number(self) -> None:
+        """Number all that was taken since the last time: many commands in one go."""
+        if not self._taken:
+            return
+        taken, self._taken = self._taken, []
+        items: list[Item] = []
+        for events in taken:
+            for event, channel, symbol, seq, number in self.numbers.count(events):
+                items.append(EventItem(channel, symbol, seq, b"", b"", event, number, self._encoder))
+                if channel == "orders":
+                    self._changed_books.add(symbol)
+        self._turn += items
+        self.tape.extend(items)
 
     # ----------------------------------------------------------------------------------------------------------------- views
 
@@ -103,18 +116,20 @@ class Feed:
 
     def end_turn(self, now_ns: int) -> list[Delivery]:
         """Everything since the last time, then the books that changed and may be told again: messages and who gets them."""
+        self._number()
         self._turn += self._due_book_updates(now_ns)
         items, self._turn = self._turn, []
         return self.fanout.deliveries(items, now_ns) if items else []
 
     def _due_book_updates(self, now_ns: int) -> list[Item]:
-        due = [symbol for symbol in self.symbols() if symbol in self._changed_books and self._book_due_ns(symbol) <= now_ns]
+        due = [symbol for symbol in self._changed_books if self._book_due_ns(symbol) <= now_ns]
+        due.sort(key=lambda symbol: self._exchange.markets[symbol].index)
         for symbol in due:
             self._changed_books.discard(symbol)
             self._book_update_ns[symbol] = now_ns
         if not self.fanout.wanted("book"):
             return []
-        return [Item("book", symbol, self.seq, self._book_update(symbol, now_ns)) for symbol in due]
+        return [Item("book", symbol, self.seq, self._book_update(symbol, now_ns), b"") for symbol in due]
 
     def _book_update(self, symbol: str, now_ns: int) -> bytes:
         return self._encoder.book_update(self._exchange.markets[symbol], DEPTH, self.seq, now_ns)

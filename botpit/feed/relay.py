@@ -151,7 +151,7 @@ class RelayFeed:
 
     def _relay(self, about: Head, message: bytes) -> None:
         channel = "orders_full" if about.type.startswith("order_") and about.trader_id is not None else _CHANNEL_OF[about.type]
-        item = Item(channel, about.symbol, about.seq, message)
+        item = Item(channel, about.symbol, about.seq, message, b"")
         if channel not in self._relayed:
             return
         if channel in _VIEWS:

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterator
 from typing import Any, Protocol
 
+from msgspec import Struct
+
 from botpit.exchange.events import PublicEvent
 from botpit.wire.encode import Encoder
 
@@ -13,24 +15,21 @@ TAPE_LENGTH = 100_000
 """Events kept for `resume`."""
 
 
-class Item:
-    """One message of one channel, as bytes; `full`: the same with the trader named, for `orders_full`."""
+class Item(Struct):
+    """One message of one channel, as bytes; `full`: the same with the trader named, for `orders_full`, empty elsewhere."""
 
-    __slots__ = ("_full", "_message", "channel", "seq", "symbol")
-
-    def __init__(self, channel: str, symbol: str, seq: int, message: bytes = b"", full: bytes = b"") -> None:
-        self.channel = channel
-        self.symbol = symbol
-        self.seq = seq
-        self._message = message
-        self._full = full
+    channel: str
+    symbol: str
+    seq: int
+    text: bytes
+    full: bytes
 
     def message(self) -> bytes:
-        return self._message
+        return self.text
 
     def full_message(self) -> bytes:
         """Empty when there is no such form of it here."""
-        return self._full
+        return self.full
 
 
 class Kept(Protocol):
@@ -56,26 +55,19 @@ class Archive(Protocol):
 class EventItem(Item):
     """An event of the exchange. Its bytes are made when somebody first wants them: most of the past is never asked for."""
 
-    __slots__ = ("_encoder", "_event", "_number")
-
-    def __init__(self, channel: str, symbol: str, event: PublicEvent, seq: int, number: int, encoder: Encoder) -> None:
-        self.channel = channel
-        self.symbol = symbol
-        self.seq = seq
-        self._event = event
-        self._number = number
-        self._encoder = encoder
-        self._message = self._full = b""
+    event: PublicEvent
+    number: int
+    encoder: Encoder
 
     def message(self) -> bytes:
-        if not self._message:
-            self._message = self._encoder.public(self._event, self.seq, self._number)
-        return self._message
+        if not self.text:
+            self.text = self.encoder.public(self.event, self.seq, self.number)
+        return self.text
 
     def full_message(self) -> bytes:
-        if not self._full and self.channel == "orders":
-            self._full = self._encoder.public(self._event, self.seq, self._number, full=True)
-        return self._full
+        if not self.full and self.channel == "orders":
+            self.full = self.encoder.public(self.event, self.seq, self.number, full=True)
+        return self.full
 
 
 class Tape:
@@ -91,9 +83,12 @@ class Tape:
         later: list[Item] = []
         while self._items and self._items[-1].seq > item.seq:
             later.append(self._items.pop())
-        self._items.append(item)
-        self._items.extend(reversed(later))
-        if len(self._items) > self._length:
+        self.extend([item, *reversed(later)])
+
+    def extend(self, items: list[Item]) -> None:
+        """Keep new ones, in order."""
+        self._items.extend(items)
+        while len(self._items) > self._length:
             self.oldest_seq = self._items.popleft().seq + 1
 
     def clear(self, oldest_seq: int) -> None:

@@ -8,7 +8,6 @@ one answer; it comes before what it caused (WIRE.md, 9001).
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
 from typing import Any, Protocol
 
 import message_schemas as wire
@@ -18,23 +17,24 @@ from botpit.exchange.commands import Cancel, CancelAll, Command, Login, Logout, 
 from botpit.exchange.engine import Exchange, find_order
 from botpit.feed.publisher import Feed
 from botpit.gateway.house import House, HouseDesk
-from botpit.gateway.private import PrivateMessage, PrivateTape, owner_of
-from botpit.gateway.session import NOT_FIRST, Buckets, Session
+from botpit.gateway.private import ANSWERS, PrivateTape, private_events
+from botpit.gateway.session import NOT_FIRST, Buckets, Said, Session
 from botpit.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
+    NO_ORDER_NAMED,
     Decoder,
     Fault,
     FieldError,
     is_array,
-    needs_an_id,
+    names_an_order,
     parse,
     refusal,
     split_array,
 )
 from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, nested, pong, with_request_id
 
-_CANCELS = (wire.CancelRequest, wire.CancelAllRequest)
-_OF_THE_HOUSE = (wire.CloseRequest, wire.ReopenRequest)
+_CANCELS = frozenset((wire.CancelRequest, wire.CancelAllRequest))
+NOBODY_NAMED = "trader_id: needed without a login"
 OPEN_SCOPE = "trade"
 """What a login may do in an exchange without tokens."""
 
@@ -65,17 +65,17 @@ class Gateway:
         self._journal = journal
         self._rates = (max_requests_per_s, max_cancels_per_s)
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
-        self._house = HouseDesk(exchange, encoder, house, self._apply)
+        self._house = HouseDesk(exchange, encoder, house, lambda command: self.text_of(self._apply(command)))
         self._tape = tape
         self._by_trader: dict[str, list[Session]] = {}
         self._buckets: dict[str, Buckets] = {}
         self._now_ns = 0
         self._asking: Session | None = None
-        self._caused: list[bytes] = []
+        self._caused: list[Said] = []
         self.told: set[Session] = set()
         self._queries: dict[type[Any], Callable[[Any, str], bytes]] = {
             wire.OrderStatusRequest: self._order_status, wire.OpenOrdersRequest: self._open_orders,
-            wire.AccountRequest: self._account,
+            wire.AccountRequest: self._account, wire.PingRequest: lambda request, trader: pong(self._now_ns),
         }
         self._commands: dict[type[Any], Callable[[Any, str, Session], Command]] = {
             wire.OrderRequest: self._order, wire.PlaceOrderRequest: self._order, wire.CancelRequest: self._cancel,
@@ -87,24 +87,42 @@ class Gateway:
     def connect(self) -> Session:
         return Session(self._rates[0])
 
-    def receive(self, session: Session, frame: bytes, now_ns: int) -> int:
-        """Answer one frame of a session; returns the number of requests that were in it."""
-        if session.ended:
-            return 0
-        self._now_ns, self._asking, self._caused = now_ns, session, []
-        if is_array(frame):
-            answer, requests = self._answer_array(session, frame)
-        else:
-            answer, requests = self._answer(session, frame, alone=True), 1
-        self._tell(session, answer, *self._caused)
+    def receive(self, session: Session, frames: list[bytes], now_ns: int) -> int:
+        """Answer frames of a session, in order; returns the number of requests that were in them.
+
+        All are read before the first is carried out: work of one kind done many times over keeps its code in the cache.
+        """
+        read = [None if is_array(frame) else parse(frame) for frame in frames]
+        self._now_ns, self._asking, requests = now_ns, session, 0
+        for frame, request in zip(frames, read, strict=True):
+            if session.ended:
+                break
+            answer: Said
+            if request is None:
+                answer, count = self._answer_array(session, frame)
+            else:
+                answer, count = self._answer(session, request), 1
+            requests += count
+            self._tell(session, answer, *self._caused)
+            self._caused.clear()
         self._asking = None
         return requests
+
+    def text_of(self, said: Said) -> bytes:
+        """What is sent for it."""
+        return said if isinstance(said, bytes) else self._encoder.private(said)
 
     def _answer_array(self, session: Session, frame: bytes) -> tuple[bytes, int]:
         elements = split_array(frame)
         if isinstance(elements, Fault):
             return fault_bytes(elements, self._now_ns), 1
-        return array([self._answer(session, each, alone=False) for each in elements]), len(elements)
+        answers = [self.text_of(self._answer_element(session, parse(each))) for each in elements]
+        return array(answers), len(elements)
+
+    def _answer_element(self, session: Session, request: Any) -> Said:
+        if isinstance(request, wire.LoginRequest | wire.LogoutRequest):
+            return self._refuse(request, "invalid_message", error=f"type: {request.type} does not go into an array")
+        return self._answer(session, request)
 
     def lost(self, session: Session, now_ns: int) -> None:
         """The session's connection is gone."""
@@ -134,7 +152,7 @@ class Gateway:
         """How many sessions are logged in."""
         return sum(map(len, self._by_trader.values()))
 
-    def _tell(self, session: Session, *messages: bytes) -> None:
+    def _tell(self, session: Session, *messages: Said) -> None:
         session.outbox += messages
         session.last_message_ns = self._now_ns
         self.told.add(session)
@@ -148,54 +166,57 @@ class Gateway:
 
     # -------------------------------------------------------------------------------------------------------------- requests
 
-    def _answer(self, session: Session, data: bytes, *, alone: bool) -> bytes:
+    def _answer(self, session: Session, request: Any) -> Said:
         """The one answer to one request; what it caused is told by the way."""
-        request = parse(data)
-        if isinstance(request, Fault):
-            return fault_bytes(request, self._now_ns)
+        understand = self._commands.get(type(request))
+        if understand is None or session.is_house:
+            return self._answer_other(session, request)
+        session.used = True
+        trader = request.trader_id or session.trader
+        if trader is None:
+            return self._refuse(request, "invalid_message", error=NOBODY_NAMED)
+        try:
+            command = understand(request, trader, session)
+        except FieldError as error:
+            return self._refuse(request, "invalid_message", error=str(error))
+        answer = self._turned_away(session, trader, request) or self._apply(command)
+        return answer if request.request_id is None else with_request_id(self.text_of(answer), request.request_id)
+
+    def _answer_other(self, session: Session, request: Any) -> bytes:
+        """The answer to all that is not a trader's command: faults, logins, what the house asks, questions."""
         match request:
-            case wire.LoginRequest() | wire.LogoutRequest() if not alone:
-                return self._refuse(request, "invalid_message", error=f"type: {request.type} does not go into an array")
+            case Fault():
+                return fault_bytes(request, self._now_ns)
             case wire.LoginRequest():
                 return self._login(session, request)
             case wire.LogoutRequest():
                 return self._logout(session, request)
         session.used = True
-        if session.is_house or isinstance(request, _OF_THE_HOUSE):
+        if session.is_house or isinstance(request, wire.CloseRequest | wire.ReopenRequest):
             return self._finished(request, self._house.answer(session, request, self._now_ns))
         trader = getattr(request, "trader_id", None) or session.trader
         if trader is None and not isinstance(request, wire.PingRequest):
-            return self._refuse(request, "invalid_message", error="trader_id: needed without a login")
-        try:
-            perform = self._understand(request, trader or "", session)
-        except FieldError as error:
-            return self._refuse(request, "invalid_message", error=str(error))
-        if session.trader not in (None, trader):
+            return self._refuse(request, "invalid_message", error=NOBODY_NAMED)
+        if isinstance(request, wire.OrderStatusRequest) and not names_an_order(request):
+            return self._refuse(request, "invalid_message", error=NO_ORDER_NAMED)
+        turned_away = self._turned_away(session, trader, request)
+        return turned_away or with_request_id(self._queries[type(request)](request, trader or ""), request.request_id)
+
+    def _turned_away(self, session: Session, trader: str | None, request: Any) -> bytes:
+        """The refusal of who asks for somebody else, or too fast; empty when he may go on."""
+        if session.trader is not None and session.trader != trader:
             return self._refuse(request, "unauthorized")
         wait_ms = self._bucket(session, trader, request).take(self._now_ns)
-        if wait_ms:
-            return self._refuse(request, "rate_limited", retry_after_ms=wait_ms)
-        return with_request_id(perform(), request.request_id)
-
-    def _understand(self, request: Any, trader: str, session: Session) -> Callable[[], bytes]:
-        """What is to be done for the request, nothing of it done yet. Raises FieldError when its fields do not go together."""
-        kind = type(request)
-        if kind is wire.PingRequest:
-            return partial(pong, self._now_ns)
-        if kind in self._queries:
-            if kind is wire.OrderStatusRequest:
-                needs_an_id(request)
-            return partial(self._queries[kind], request, trader)
-        return partial(self._apply, self._commands[kind](request, trader, session))
+        return self._refuse(request, "rate_limited", retry_after_ms=wait_ms) if wait_ms else b""
 
     def _bucket(self, session: Session, trader: str | None, request: Any) -> Bucket:
         """A trader's own rate; the session's for what names no account that is there."""
-        if trader is None or trader not in self._exchange.accounts:
-            return session.bucket
-        buckets = self._buckets.get(trader)
+        buckets = self._buckets.get(trader) if trader is not None else None
         if buckets is None:
+            if trader is None or trader not in self._exchange.accounts:
+                return session.bucket
             buckets = self._buckets[trader] = Buckets(*self._rates)
-        return buckets.cancels if isinstance(request, _CANCELS) else buckets.requests
+        return buckets.cancels if type(request) in _CANCELS else buckets.requests
 
     def _refuse(self, request: Any, reason: str, **details: object) -> bytes:
         return fault_bytes(refusal(request, reason, **details), self._now_ns)
@@ -231,40 +252,42 @@ class Gateway:
         self._now_ns = now_ns
         self._apply(command)
 
-    def _apply(self, command: Command) -> bytes:
+    def _apply(self, command: Command) -> Said:
         """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks.
 
         A Close has none of its own but a refusal. Raises Culprit when the exchange itself fails at it.
         """
-        self._journal.append(command, self._now_ns)
+        now_ns = self._now_ns
+        self._journal.append(command, now_ns)
         try:
-            events = self._exchange.apply(command, self._now_ns)
+            events = self._exchange.apply(command, now_ns)
         except Exception as error:
-            raise Culprit(command, self._now_ns) from error
-        answer = b""
-        asked = self._asking is not None
-        for index, event in enumerate(events):
-            owner = owner_of(event)
-            if owner is not None:
-                message = self._tell_trader(owner, event, is_answer=asked and index == 0)
-                answer = message if index == 0 else answer
-            elif index == 0 and isinstance(event, ev.OrderAccepted | ev.Rejected | ev.AllCancelled | ev.LoggedOut):
-                answer = self._encoder.private(event)
-            elif index == 0 and isinstance(event, ev.LoggedIn):
-                answer = self._encoder.logged_in(event, OPEN_SCOPE)
-        self._feed.publish(events, self._now_ns)
+            raise Culprit(command, now_ns) from error
+        answer = self._answer_among(events)
+        for owner, event in private_events(events):
+            self._tape.append(owner, event)
+            if owner in self._by_trader:
+                self._tell_trader(owner, event, is_answer=event is answer)
+        self._feed.publish(events, now_ns)
         return answer
 
-    def _tell_trader(self, trader: str, event: Any, *, is_answer: bool) -> bytes:
+    def _answer_among(self, events: list[ev.Event]) -> Said:
+        """What a command's first event says to whoever asked for it; an event is written out when it is sent."""
+        if self._asking is None or not events:
+            return b""
+        first = events[0]
+        if type(first) is ev.LoggedIn:
+            return self._encoder.logged_in(first, OPEN_SCOPE)
+        return first if type(first) in ANSWERS else b""  # type: ignore[return-value]  # its type has been looked at
+
+    def _tell_trader(self, trader: str, event: ev.PrivateEvent, *, is_answer: bool) -> None:
         """A private event to each session of its trader, once; on the asking socket the answer is it."""
-        kept = PrivateMessage(event, self._encoder)
-        self._tape.append(trader, kept)
-        for session in self._by_trader.get(trader, ()):
+        message = self._encoder.private(event)
+        for session in self._by_trader[trader]:
             if session is not self._asking:
-                self._tell(session, kept.message())
+                self._tell(session, message)
             elif not is_answer:
-                self._caused.append(kept.message())
-        return kept.message() if is_answer else b""
+                self._caused.append(message)
 
     # ----------------------------------------------------------------------------------------------------- login and logout
 
@@ -282,7 +305,7 @@ class Gateway:
         wait_ms = self._bucket(session, request.trader_id, request).take(self._now_ns)
         if wait_ms:
             return self._refuse(request, "rate_limited", retry_after_ms=wait_ms)
-        answer = self._apply(Login(request.trader_id, bool(request.cancel_on_disconnect)))
+        answer = self.text_of(self._apply(Login(request.trader_id, bool(request.cancel_on_disconnect))))
         account = self._exchange.accounts.get(request.trader_id)
         if account is not None:
             session.trader, session.number = request.trader_id, account.sessions
@@ -316,7 +339,7 @@ class Gateway:
         if session.is_house:
             answer = self._house.logout(session, self._now_ns)
         else:
-            answer = self._apply(Logout(session.trader, session.number))
+            answer = self.text_of(self._apply(Logout(session.trader, session.number)))
         self._leave(session)
         session.ended = True
         return with_request_id(answer, request.request_id)

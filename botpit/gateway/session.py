@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import message_schemas as wire
+from botpit.exchange.events import Answer, PrivateEvent
 from botpit.rates import Bucket
 
 NOT_FIRST = "login is the first request of its socket"
+
+
+Said = bytes | Answer | PrivateEvent
+"""Something to be sent: its bytes, or the event whose bytes are made when it is sent."""
 
 
 class Session:
@@ -21,7 +26,7 @@ class Session:
         self.number = 0
         self.used = False
         self.ended = False
-        self.outbox: list[bytes] = []
+        self.outbox: list[Said] = []
         self.last_message_ns = 0
         self.bucket = Bucket(max_requests_per_s)
 

@@ -24,10 +24,10 @@ class AppendOnly:
 
     def write(self, data: bytes) -> None:
         """Hand all of `data` to the operating system, where it outlives this process."""
-        left = memoryview(data)
-        while left:
-            left = left[os.write(self._fd, left) :]
-        self.size += len(data)
+        done = os.write(self._fd, data)
+        while done < len(data):
+            done += os.write(self._fd, data[done:])
+        self.size += done
 
     def sync(self) -> None:
         """Return when what was written outlives a loss of power."""

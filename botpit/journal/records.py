@@ -12,13 +12,12 @@ Between records stand notes, which begin with `#` and count for nothing but the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import fields
-from operator import attrgetter
 from types import GenericAlias
 from typing import Any, NamedTuple, get_type_hints
 from zlib import crc32
 
 import msgspec
+from msgspec.structs import astuple
 
 from botpit.exchange import commands as cmd
 from botpit.exchange.commands import Command, Open
@@ -65,18 +64,13 @@ class Note(NamedTuple):
     durability: str = ""
 
 
-def _values_of(kind: type[Any]) -> Callable[[Any], Sequence[Any]]:
-    names = tuple(field.name for field in fields(kind))
-    return attrgetter(*names) if len(names) > 1 else lambda command: [getattr(command, name) for name in names]
-
-
 def _reader_of(kind: type[Any], *before: type[Any]) -> _Read:
     """Reads an array of `before` and the kind's own fields; every value must be of its field's type."""
     read: _Read = msgspec.json.Decoder(GenericAlias(tuple, (*before, *get_type_hints(kind).values()))).decode
     return read
 
 
-_WRITING = {kind: (kind.__name__.encode(), _values_of(kind)) for kind in _KINDS}
+_NAMES = {kind: kind.__name__.encode() for kind in _KINDS}
 _READING = {kind.__name__.encode(): (kind, _reader_of(kind)) for kind in _KINDS}
 _read_open = _reader_of(Open, int, int)
 
@@ -91,8 +85,7 @@ def seed_of(market_id: str) -> int:
 
 def written(number: int, now_ns: int, command: Command, seed: int) -> bytes:
     """A command's line, with its end."""
-    name, values_of = _WRITING[type(command)]
-    return _sealed(b"%d %d %b %b " % (number, now_ns, name, _encode(values_of(command))), seed)
+    return _sealed(b"%d %d %b %b " % (number, now_ns, _NAMES[type(command)], _encode(astuple(command))), seed)
 
 
 def written_opening(opening: Open) -> bytes:

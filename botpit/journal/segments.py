@@ -90,7 +90,7 @@ class Journal:
         self._seed = seed_of(market_id)
         self._durability = durability
         self._segment_bytes = segment_bytes
-        self._waiting: list[bytes] = []
+        self._waiting: list[tuple[int, Command]] = []
         self._failed = False
         self._in_use = Lock()
         self.number = self.written = self.synced = self._noted = next_number - 1
@@ -101,17 +101,22 @@ class Journal:
     def append(self, command: Command, now_ns: int) -> None:
         """Take a command at its time, nanoseconds since the Unix epoch; `write` makes it safe."""
         self.number += 1
-        self._waiting.append(written(self.number, now_ns, command, self._seed))
+        self._waiting.append((now_ns, command))
 
     def write(self) -> None:
         """Hand over what was appended. When it returns, that survives this process. Raises OSError."""
         if not self._waiting:
             return
         self._assert_whole()
+        waiting, self._waiting = self._waiting, []
+        lines = []
         if self._noted < self.synced:
             self._noted = self.synced
-            self._waiting.insert(0, written_note("synced", self._noted, seed=self._seed))
-        lines, self._waiting = self._waiting, []
+            lines.append(written_note("synced", self._noted, seed=self._seed))
+        number, seed = self.number - len(waiting), self._seed
+        for now_ns, command in waiting:
+            number += 1
+            lines.append(written(number, now_ns, command, seed))
         try:
             self._file.write(b"".join(lines))
             self.written = self.number

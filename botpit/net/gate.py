@@ -26,6 +26,10 @@ class Gate:
     def full(self) -> bool:
         return self.waiting_bytes >= MAX_WAITING_BYTES
 
+    @property
+    def is_open(self) -> bool:
+        return self._told_of <= self._durable and not self._waiting
+
     def hold(self, number: int) -> None:
         """What is said from now on may tell of record `number`."""
         self._told_of = number
@@ -60,10 +64,14 @@ class Gated:
         return self._connection.waiting_bytes + self._held_bytes
 
     def send(self, messages: Iterable[bytes]) -> None:
+        if self._gate.is_open:
+            return self._connection.send(messages)
         kept = list(messages)
         self._pass_on(lambda: self._connection.send(kept), sum(map(len, kept)))
 
     def write(self, frames: bytes) -> None:
+        if self._gate.is_open:
+            return self._connection.write(frames)
         self._pass_on(lambda: self._connection.write(frames), len(frames))
 
     def close(self, code: int, reason: str = "") -> None:

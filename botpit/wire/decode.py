@@ -215,6 +215,9 @@ _IN_FORCE[None] = TimeInForce.GTC
 _SIGN = {"buy": BUY, "sell": SELL}
 
 
+NO_ORDER_NAMED = "order_id: name the order by order_id, client_order_id, or both"
+
+
 class Decoder:
     """Requests to commands, for one market's instruments."""
 
@@ -239,7 +242,7 @@ class Decoder:
         )
 
     def cancel(self, request: wire.CancelRequest, trader: str) -> Cancel:
-        needs_an_id(request)
+        _needs_an_id(request)
         return Cancel(trader, request.order_id, request.client_order_id)
 
     def cancel_all(self, request: wire.CancelAllRequest, trader: str) -> CancelAll:
@@ -247,7 +250,7 @@ class Decoder:
 
     def replace(self, request: wire.ReplaceRequest, trader: str, symbol: str | None) -> Replace:
         """`symbol` is that of the order it names, None when there is no such order (then the engine refuses it)."""
-        needs_an_id(request)
+        _needs_an_id(request)
         if request.price is None and request.qty is None:
             raise FieldError("price: a replace needs a price, a qty, or both")
         price, off_tick = (None, "") if request.price is None or symbol is None else self._price(symbol, request.price)
@@ -260,10 +263,13 @@ class Decoder:
         return (0, repr(price)) if ticks is None else (ticks, "")
 
 
-def needs_an_id(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> None:
-    """Raises FieldError when the request names no order."""
-    if request.order_id is None and request.client_order_id is None:
-        raise FieldError("order_id: name the order by order_id, client_order_id, or both")
+def names_an_order(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> bool:
+    return request.order_id is not None or request.client_order_id is not None
+
+
+def _needs_an_id(request: wire.CancelRequest | wire.ReplaceRequest) -> None:
+    if not names_an_order(request):
+        raise FieldError(NO_ORDER_NAMED)
 
 
 def _market_in_force(request: wire.OrderTerms) -> TimeInForce:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
+from msgspec import UNSET, Raw
 
 from botpit.exchange import events as ev
 from botpit.exchange.accounts import Account, OrderRecord, Position, RefusedOrder
@@ -18,11 +19,13 @@ from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
 from botpit.exchange.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.exchange.market import Market
+from botpit.wire import answers
 from botpit.wire.decode import Fault
 from botpit.wire.numbers import PriceScale, milliseconds
 
-json_text = msgspec.json.encode
-_REPEATED = '"repeated":true,'
+json_text = msgspec.json.Encoder().encode
+
+
 _SIDE = {BUY: "buy", -BUY: "sell"}
 _MONEY_DETAILS = {"equity", "required_margin", "notional", "max_order_notional"}
 _PRICE_DETAILS = {"tick", "min_price", "max_price", "band_low", "band_high", "best_price"}
@@ -62,7 +65,7 @@ def array(messages: Iterable[bytes]) -> bytes:
 
 def nested(message: bytes) -> object:
     """A message as a value within another."""
-    return msgspec.Raw(message)
+    return Raw(message)
 
 
 def _quoted(text: str | None) -> str:
@@ -81,7 +84,7 @@ class Encoder:
         self._exchange = exchange
         self._money: int = 10**rules.money_decimals
         self._scales = {symbol: PriceScale(market.instrument) for symbol, market in exchange.markets.items()}
-        self._private: dict[type[Any], Callable[[Any], str]] = {
+        self._private: dict[type[Any], Callable[[Any], str | bytes]] = {
             ev.OrderAccepted: self._order_accepted, ev.Rejected: self._rejected, ev.Fill: self._fill,
             ev.OrderCancelled: self._order_cancelled, ev.OrderReplaced: self._order_replaced,
             ev.AllCancelled: self._all_cancelled, ev.LoggedOut: self._logged_out,
@@ -96,7 +99,8 @@ class Encoder:
 
     def private(self, event: ev.Answer | ev.PrivateEvent) -> bytes:
         """An answer, or an event for one trader's eyes."""
-        return self._private[type(event)](event).encode()
+        text = self._private[type(event)](event)
+        return text if isinstance(text, bytes) else text.encode()
 
     def public(self, event: ev.PublicEvent, seq: int, channel_seq: int, *, full: bool = False) -> bytes:
         """An event for everybody, with its numbers; `full` names the trader in order-by-order events."""
@@ -110,20 +114,19 @@ class Encoder:
     def _price(self, symbol: str, ticks: int) -> float:
         return self._scales[symbol].price(ticks)
 
-    def _asked_price(self, order: Order) -> str:
+    def _asked_price(self, order: Order) -> Raw | None:
         """The price of an order as it was sent."""
         if order.off_tick:
-            return order.off_tick
-        return "null" if order.price is None else repr(self._price(order.symbol, order.price))
+            return Raw(order.off_tick.encode())
+        return None if order.price is None else self._scales[order.symbol].raw(order.price)
 
-    def _order_accepted(self, e: ev.OrderAccepted) -> str:
+    def _order_accepted(self, e: ev.OrderAccepted) -> bytes:
         order = e.order
-        return (
-            f'{{"type":"order_accepted","order_id":{e.order_id},"trader_id":"{order.trader}",'
-            f'"client_order_id":{_quoted(order.client_order_id)},"symbol":"{order.symbol}","side":"{_SIDE[order.side]}",'
-            f'"order_type":"{_order_type(order)}","qty":{order.qty},"price":{self._asked_price(order)},'
-            f'"queue_ahead":{e.queue_ahead},"account_seq":{e.account_seq},'
-            f'{_REPEATED if e.repeated else ""}"timestamp":{milliseconds(e.now_ns)}}}'
+        return json_text(
+            answers.OrderAccepted(
+                e.order_id, order.trader, order.client_order_id, order.symbol, _SIDE[order.side], _order_type(order), order.qty,
+                self._asked_price(order), e.queue_ahead, e.account_seq, e.repeated or UNSET, milliseconds(e.now_ns),
+            )
         )
 
     def _rejected(self, e: ev.Rejected) -> str:
@@ -140,28 +143,28 @@ class Encoder:
             return value / self._money
         return self._price(symbol, value) if key in _PRICE_DETAILS else value
 
-    def _fill(self, e: ev.Fill) -> str:
-        return (
-            f'{{"type":"fill","order_id":{_number(e.order_id)},"client_order_id":{_quoted(e.client_order_id)},'
-            f'"trade_id":{_number(e.trade_id)},'
-            f'"trader_id":"{e.trader}","symbol":"{e.symbol}","side":"{_SIDE[e.side]}","price":{self._price(e.symbol, e.price)!r},'
-            f'"qty":{e.qty},"leaves_qty":{e.leaves_qty},"fee":{e.fee / self._money!r},"liquidity":"{e.liquidity}",'
-            f'"account_seq":{e.account_seq},"timestamp":{milliseconds(e.now_ns)}}}'
+    def _fill(self, e: ev.Fill) -> bytes:
+        return json_text(
+            answers.Fill(
+                e.order_id, e.client_order_id, e.trade_id, e.trader, e.symbol, _SIDE[e.side], self._scales[e.symbol].raw(e.price),
+                e.qty, e.leaves_qty, Raw(repr(e.fee / self._money).encode()), e.liquidity, e.account_seq, milliseconds(e.now_ns),
+            )
         )
 
-    def _order_cancelled(self, e: ev.OrderCancelled) -> str:
-        return (
-            f'{{"type":"order_cancelled","order_id":{e.order_id},"client_order_id":{_quoted(e.client_order_id)},'
-            f'"trader_id":"{e.trader}","symbol":"{e.symbol}","cancelled_qty":{e.cancelled_qty},"leaves_qty":0,'
-            f'"reason":"{e.reason}","account_seq":{e.account_seq},"timestamp":{milliseconds(e.now_ns)}}}'
+    def _order_cancelled(self, e: ev.OrderCancelled) -> bytes:
+        return json_text(
+            answers.OrderCancelled(
+                e.order_id, e.client_order_id, e.trader, e.symbol, e.cancelled_qty, 0, e.reason, e.account_seq,
+                milliseconds(e.now_ns),
+            )
         )
 
-    def _order_replaced(self, e: ev.OrderReplaced) -> str:
-        return (
-            f'{{"type":"order_replaced","order_id":{e.order_id},"client_order_id":{_quoted(e.client_order_id)},'
-            f'"trader_id":"{e.trader}","price":{self._price(e.symbol, e.price)!r},"qty":{e.qty},"leaves_qty":{e.leaves_qty},'
-            f'"kept_priority":{"true" if e.kept_priority else "false"},"account_seq":{e.account_seq},'
-            f'"timestamp":{milliseconds(e.now_ns)}}}'
+    def _order_replaced(self, e: ev.OrderReplaced) -> bytes:
+        return json_text(
+            answers.OrderReplaced(
+                e.order_id, e.client_order_id, e.trader, self._scales[e.symbol].raw(e.price), e.qty, e.leaves_qty,
+                e.kept_priority, e.account_seq, milliseconds(e.now_ns),
+            )
         )
 
     def _all_cancelled(self, e: ev.AllCancelled) -> str:
@@ -218,7 +221,7 @@ class Encoder:
 
     def account(self, trader: str, account: Account | None, now_ns: int) -> bytes:
         """An unknown trader's account looks like a new one."""
-        shown = account or Account(trader, self._exchange.rules.starting_cash)
+        shown = account or Account(trader, self._exchange.rules.starting_cash, self._exchange.moves)
         fields = {
             "type": "account", "trader_id": trader, "cash": shown.cash / self._money,
             "total_equity": shown.equity() / self._money,
@@ -247,7 +250,7 @@ class Encoder:
         order = record.order
         fields: dict[str, Any] = {
             "order_id": None, "client_order_id": order.client_order_id, "trader_id": order.trader, "symbol": order.symbol,
-            "side": _SIDE[order.side], "order_type": _order_type(order), "price": msgspec.Raw(self._asked_price(order).encode()),
+            "side": _SIDE[order.side], "order_type": _order_type(order), "price": self._asked_price(order),
         }
         if isinstance(record, RefusedOrder):
             return fields | {
@@ -269,7 +272,7 @@ class Encoder:
 
     def _trade(self, e: ev.Trade, tail: str) -> str:
         return (
-            f'{{"type":"trade","trade_id":{e.trade_id},"price":{self._price(e.symbol, e.price)!r},"qty":{e.qty},'
+            f'{{"type":"trade","trade_id":{e.trade_id},"price":{self._scales[e.symbol].text(e.price)},"qty":{e.qty},'
             f'"buy_trader_id":"{e.buyer}","sell_trader_id":"{e.seller}","symbol":"{e.symbol}",'
             f'"aggressor_side":"{_SIDE[e.aggressor]}","buy_order_id":{e.buy_order_id},"sell_order_id":{e.sell_order_id},{tail}'
         )
@@ -283,13 +286,13 @@ class Encoder:
             f'{{"type":"position_update","trader_id":"{e.trader}","symbol":"{e.symbol}","position":{e.position},'
             f'"cash":{e.cash / money!r},"avg_entry_price":{self._average(e.symbol, e.cost, e.position)!r},'
             f'"realized_pnl":{e.realized / money!r},"unrealized_pnl":{e.unrealized / money!r},'
-            f'"total_equity":{e.equity / money!r},"mark_price":{self._price(e.symbol, e.mark)!r},{tail}'
+            f'"total_equity":{e.equity / money!r},"mark_price":{self._scales[e.symbol].text(e.mark)},{tail}'
         )
 
     def _liquidation(self, e: ev.Liquidation, tail: str) -> str:
         return (
             f'{{"type":"liquidation","trader_id":"{e.trader}","reason":"{e.reason}","qty":{e.qty},"side":"{_SIDE[e.side]}",'
-            f'"symbol":"{e.symbol}","price":{self._price(e.symbol, e.price)!r},{tail}'
+            f'"symbol":"{e.symbol}","price":{self._scales[e.symbol].text(e.price)},{tail}'
         )
 
     def _account_status(self, e: ev.AccountStatus, tail: str) -> str:
@@ -304,7 +307,7 @@ class Encoder:
     def _order_add(self, e: ev.OrderAdded, tail: str) -> str:
         return (
             f'{{"type":"order_add","order_id":{e.order_id},"symbol":"{e.symbol}","side":"{_SIDE[e.side]}",'
-            f'"price":{self._price(e.symbol, e.price)!r},"qty":{e.qty},{tail}'
+            f'"price":{self._scales[e.symbol].text(e.price)},"qty":{e.qty},{tail}'
         )
 
     def _order_reduce(self, e: ev.OrderReduced, tail: str) -> str:
@@ -372,7 +375,7 @@ class Encoder:
         prices = {key: self._price(each.symbol, getattr(each, key)) for key in ("reference_price", "min_price", "max_price")}
         same = {key: getattr(each, key) for key in _SAME_OUTSIDE}
         return {
-            "symbol": each.symbol, "tick": self._price(each.symbol, 1), "lot": msgspec.Raw(each.lot.encode()), **prices, **same,
+            "symbol": each.symbol, "tick": self._price(each.symbol, 1), "lot": Raw(each.lot.encode()), **prices, **same,
             "max_order_notional": each.max_order_notional / self._money,
         }
 

@@ -7,22 +7,36 @@ guarantee.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+from msgspec import Raw
+
 from botpit.exchange.instrument import LARGEST_EXACT, Instrument
 
 NS_PER_MS = 1_000_000
+MAX_REMEMBERED_PRICES = 10_000
+"""Of an instrument, in either direction: few are in use at a time, and looking one up is quicker than working it out."""
 
 
 class PriceScale:
     """One instrument's prices: ticks inside, numbers outside."""
 
-    __slots__ = ("_scale", "_tick_units")
+    __slots__ = ("_scale", "_tick_units", "raw", "text", "ticks")
 
     def __init__(self, instrument: Instrument) -> None:
         self._scale: int = 10**instrument.tick_decimals
         self._tick_units = instrument.tick_units
-
-    def ticks(self, price: float) -> int | None:
+        self.ticks = lru_cache(MAX_REMEMBERED_PRICES)(self._ticks)
         """The price in ticks, or None when it is on no tick. Never rounded."""
+        self.text = lru_cache(MAX_REMEMBERED_PRICES)(self._text)
+        """Ticks as the number that stands in JSON."""
+        self.raw = lru_cache(MAX_REMEMBERED_PRICES)(lambda ticks: Raw(self._text(ticks).encode()))
+        """The same for msgspec to write."""
+
+    def _text(self, ticks: int) -> str:
+        return repr(self.price(ticks))
+
+    def _ticks(self, price: float) -> int | None:
         scaled = price * self._scale
         if not abs(scaled) <= LARGEST_EXACT:
             return None

@@ -87,7 +87,7 @@ class Market:
         encoder = Encoder(self.exchange)
         feed = Feed(self.exchange, encoder)
         gateway = Gateway(
-            self.exchange, feed, encoder, PrivateTape(), self.journal, Landlord(TOKEN),
+            self.exchange, feed, encoder, PrivateTape(encoder), self.journal, Landlord(TOKEN),
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )  # fmt: skip
         self.turns = Turns(gateway, feed, self.journal)

@@ -1,13 +1,15 @@
 """Events in the plain form in which the second engine speaks: (class name, {field: value})."""
 
-from dataclasses import fields
 from functools import cache
 from typing import Any
+
+from botpit.exchange.commands import Order
 
 
 @cache
 def _names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind) if field.compare)
+    names: tuple[str, ...] = kind.__struct_fields__
+    return names[:-1] if kind is Order else names  # all but the session: it says by which way, not what
 
 
 def plain(event: Any) -> tuple[str, dict[str, Any]]:

@@ -5,7 +5,8 @@ with an eye on the books, so that they meet, cross and miss; marks are pushed no
 """
 
 import random
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from botpit.exchange.commands import (
     BUY,

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
+from msgspec import structs
 
 from botpit.exchange.commands import Open, Reconfigure
 from botpit.exchange.rules import differences, not_changeable
@@ -241,4 +240,4 @@ def test_every_difference_is_named(market):
         "market.starting_cash: 1000000, now 500", "instruments.SIM.taker_fee_bps: 0, now 7",
         "instruments.SIM.max_open_orders: 200, now 3",
     ]  # fmt: skip
-    assert differences(old, replace(new, rules=old.rules, instruments=old.instruments)) == []
+    assert differences(old, structs.replace(new, rules=old.rules, instruments=old.instruments)) == []
