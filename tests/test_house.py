@@ -63,7 +63,8 @@ MAY_IMPORT: dict[str, set[str]] = {
         STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings", "botpit.wire.decode",
     },
 }
-"""Room -> what its files may import themselves, a library or a part of one. Its own room and the docstring of `botpit` are always allowed."""
+"""Room -> what its files may import themselves: rooms, libraries, parts of libraries. Its own room and the docstring of
+`botpit` are always allowed."""
 _ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values())
 MAY_IMPORT |= dict.fromkeys(PROCESSES, _ROOMS_AND_LIBRARIES)
 MAY_IMPORT["botpit.demo"] = _ROOMS_AND_LIBRARIES

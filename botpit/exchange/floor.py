@@ -34,13 +34,17 @@ NS_PER_S = 1_000_000_000
 
 
 class Floor:
-    """`events` of the present command; `fees` and `insurance` are the house's cash, account units."""
+    """`events` of the present command; `fees` and `insurance` are the house's cash, account units.
+
+    `restless`: markets in which something happened since a Tick, or a look at what one would do, found the mark in its place.
+    """
 
     def __init__(self, opening: Open) -> None:
         self.market_id = opening.market_id
         self.rules = opening.rules
         self.moves = Moves()
         self.markets = {each.symbol: Market(each, index, self.moves) for index, each in enumerate(opening.instruments)}
+        self.restless = dict.fromkeys(self.markets.values())
         self.first_market = self.markets[opening.instruments[0].symbol]
         self.accounts: dict[str, Account] = {}
         self.fees = 0
@@ -66,6 +70,8 @@ class Floor:
 
     def set_mark(self, market: Market, mark: int) -> None:
         market.set_mark(mark, self.now_ns, self.rules.settle_window_s * NS_PER_S)
+        self.triggers.mark_moved(market)
+        self.restless[market] = None
 
     # -------------------------------------------------------------------------------------------------------------- accounts
 
@@ -167,6 +173,7 @@ class Floor:
         """Let an order wait in the book."""
         position, order = record.position, record.order
         position.market.book.side(order.side).add(record)
+        self.restless[position.market] = None
         position.count_open(record, record.leaves)
         position.orders[record.id] = record
         self._tell_book(OrderAdded, record, record.leaves)
@@ -196,6 +203,7 @@ class Floor:
 
     def _shrink(self, record: OrderRecord, lots: int) -> None:
         position = record.position
+        self.restless[position.market] = None
         position.count_open(record, -lots)
         if lots == record.leaves:
             position.market.book.side(record.order.side).remove(record)

@@ -59,6 +59,7 @@ def _about_market(floor: Floor, command: Halt | Resume | Close | SetMark) -> Non
 
 def _set_status(floor: Floor, market: Market, status: TradingStatus, reason: str) -> None:
     market.status = status
+    floor.restless[market] = None
     floor.events.append(MarketStatus(market.instrument.symbol, status, reason, floor.now_ns))
 
 

@@ -12,6 +12,7 @@ from botpit.exchange.events import CancelReason
 from botpit.exchange.floor import Floor
 from botpit.exchange.liquidation import liquidate, would_act
 from botpit.exchange.margin import in_breach
+from botpit.exchange.market import Market
 
 MAX_MARKED_ACCOUNTS = 500
 """Accounts whose positions one Tick marks to market; the next Tick goes on."""
@@ -56,13 +57,18 @@ def tick(floor: Floor, clock: Clock) -> None:
     """All but the mark-to-market, which comes after the updates of what moved."""
     for record in clock.expired(floor.now_ns):
         floor.take_off(record, CancelReason.EXPIRED)
-    for market in floor.markets.values():
-        mark = market.next_mark()
-        if mark != market.mark:
-            floor.set_mark(market, mark)
+    for market in _moving(floor):
+        floor.set_mark(market, market.next_mark())
     for account in _thawing(floor):
         floor.thaw(account)
     liquidate(floor)
+
+
+def _moving(floor: Floor) -> list[Market]:
+    """The markets whose mark the next Tick moves. Where it stands right, nothing is looked at again until something happens."""
+    moving = [market for market in floor.restless if market.next_mark() != market.mark]
+    floor.restless = dict.fromkeys(moving)
+    return moving
 
 
 def _thawing(floor: Floor) -> list[Account]:
@@ -99,7 +105,7 @@ def _next_round_ns(floor: Floor, clock: Clock) -> int:
 def next_due_ns(floor: Floor, clock: Clock, now_ns: int) -> int | None:
     """When a Tick may next change something, given no other command: at once, later, or (None) never."""
     if (
-        any(market.next_mark() != market.mark for market in floor.markets.values())
+        _moving(floor)
         or clock.marked_until is not None
         or _thawing(floor)
         or would_act(floor)

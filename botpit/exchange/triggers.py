@@ -22,11 +22,13 @@ another."""
 
 
 class Triggers:
-    """Two heaps per market: longs are hurt when the mark falls, shorts when it rises."""
+    """Two heaps per market: longs are hurt when the mark falls, shorts when it rises. A heap is looked at when its mark moved or
+    a trigger came to it (the market is `stirred`)."""
 
     def __init__(self, markets: Iterable[Market]) -> None:
         self._heaps: dict[tuple[Market, int], list[Entry]] = {(market, sign): [] for market in markets for sign in (BUY, SELL)}
         self._compact_above = dict.fromkeys(self._heaps, 1_000)
+        self._stirred: dict[Market, None] = {}
         self._suspects: dict[Account, None] = {}
         self._pushed = 0
 
@@ -34,16 +36,24 @@ class Triggers:
         """Its cash or a position of it changed."""
         self._suspects[account] = None
 
+    def mark_moved(self, market: Market) -> None:
+        """It may have crossed triggers."""
+        self._stirred[market] = None
+
     def suspects(self) -> list[Account]:
         """Every account that may be in breach, each once; they are suspect no longer."""
-        for (market, sign), heap in self._heaps.items():
-            rank = -sign * market.mark
-            while heap and heap[0][0] <= rank:
-                _, _, position, version = heappop(heap)
-                if position.trigger_version == version:
-                    self._suspects[position.account] = None
+        for market in self._stirred:
+            for sign in (BUY, SELL):
+                self._cross(self._heaps[market, sign], -sign * market.mark)
+        self._stirred = {}
         found, self._suspects = list(self._suspects), {}
         return found
+
+    def _cross(self, heap: list[Entry], rank: int) -> None:
+        while heap and heap[0][0] <= rank:
+            _, _, position, version = heappop(heap)
+            if position.trigger_version == version:
+                self._suspects[position.account] = None
 
     def set(self, account: Account) -> None:
         """New triggers for an account that has just been found safe."""
@@ -63,6 +73,7 @@ class Triggers:
         per_tick = abs(position.lots) * instrument.tick_value * (BPS - sign * instrument.maintenance_margin_bps)
         trigger = market.mark - sign * (excess // (parts * per_tick))
         heap = self._heaps[market, sign]
+        self._stirred[market] = None  # a trigger may stand where the mark is already
         self._pushed += 1
         heappush(heap, (-sign * trigger, self._pushed, position, position.trigger_version))
         if len(heap) > self._compact_above[market, sign]:
