@@ -22,6 +22,9 @@ from botpit.settings import ServerSettings
 EXIT_OK, EXIT_USAGE, EXIT_FAULT = 0, 2, 1
 POLL_S = 0.1
 """How often owed snapshots are asked for and heartbeats looked at."""
+MANY_READERS = 20
+JOINED_S = 0.002
+"""So long the first of what goes out together waits for the rest, where there are many readers."""
 log = logging.getLogger("relay")
 
 
@@ -48,6 +51,8 @@ class Relay:
             raise UsageError(f"error: --upstream-uri: {error}") from error
         self.feed = RelayFeed(self.link.send)
         self.port = FeedPort(self.feed.fanout)
+        self._arrived: list[bytes] = []
+        self._news = asyncio.Event()
         self._started = monotonic()
         self._said = False
 
@@ -63,14 +68,32 @@ class Relay:
         self.feed.fanout.heartbeats(time_ns())
 
     def _opening(self) -> list[str]:
+        self._turn()  # what the connection before brought
         return self.feed.opening()
 
     def _frame(self, frame: bytes) -> None:
-        try:
-            deliver(self.feed.receive(frame, time_ns()))
-        except ValueError as error:
-            log.warning("upstream sent what is no message; asking again %s", fields(error=error, holes=self.feed.holes + 1))
-            self.feed.hole()
+        self._arrived.append(frame)
+        self._news.set()
+
+    async def relay(self) -> None:
+        """Pass on what arrives. For many readers, what comes within a moment goes out together: a write to each of them is what
+        costs."""
+        while True:
+            await self._news.wait()
+            if self.feed.fanout.readers() >= MANY_READERS:
+                await asyncio.sleep(JOINED_S)
+            self._news.clear()
+            self._turn()
+
+    def _turn(self) -> None:
+        frames, self._arrived = self._arrived, []
+        for frame in frames:
+            try:
+                self.feed.receive(frame, time_ns())
+            except ValueError as error:
+                log.warning("upstream sent what is no message; asking again %s", fields(error=error, holes=self.feed.holes + 1))
+                self.feed.hole()
+        deliver(self.feed.end_turn(time_ns()))
 
     def _state(self, connected: bool, reason: str) -> None:
         """Say each change once, not each attempt."""
@@ -95,7 +118,7 @@ async def relay(options: argparse.Namespace) -> int:
     server = await listen((options.host, options.port), "--port", parts.port.connect, ServerSettings(), parts.health)
     log.info("open %s", fields(port=server.port, upstream=options.upstream_uri))
     stop = asyncio.create_task(until_told_to_stop())
-    work: list[asyncio.Future[Any]] = [asyncio.create_task(parts.link.run()), asyncio.create_task(every(POLL_S, parts.tick))]
+    work: list[asyncio.Future[Any]] = [*map(asyncio.create_task, (parts.link.run(), parts.relay(), every(POLL_S, parts.tick)))]
     ends: list[asyncio.Future[Any]] = [stop, server.failed, *work]
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     await server.close()

@@ -71,10 +71,10 @@ class Line:
     def brings(self, frame: bytes) -> None:
         """One frame arrives; as the relay's process does, what is no message counts as a hole."""
         try:
-            deliveries = self.feed.receive(frame, self.now_ns)
+            self.feed.receive(frame, self.now_ns)
         except ValueError:
-            return self.feed.hole()
-        for messages, readers in deliveries:
+            self.feed.hole()
+        for messages, readers in self.feed.end_turn(self.now_ns):
             for reader in readers:
                 reader.sink.send(messages)
 

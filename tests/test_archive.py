@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -241,3 +242,19 @@ def test_half_a_line_at_the_end_is_not_there_yet(market):
         file.write(PUBLIC[-1][1][:-20])
     assert Past(market).span() == (1, PUBLIC[-1][0])
     assert len(list(Past(market).since(1))) == len(PUBLIC)
+
+
+def test_a_large_market_is_written_out_less_often(tmp_path):
+    """With 400 orders known, a snapshot each 20 records would write out 20 orders for each record that is replayed."""
+    write_journal(tmp_path, BEGUN, COMMANDS)
+    archivist = Archivist(tmp_path, Disk(), following=False, complain=fail, snapshot_records=20)
+    taken, orders = [0], []
+    for record in archivist.news():
+        archivist.take(record)
+        if len(snapshots(tmp_path)) and snapshots(tmp_path)[-1][0] > taken[-1]:
+            taken.append(record.number)
+            orders.append(sum(len(account.orders) for account in archivist.exchange.accounts.values()))
+    archivist.close()
+    distances = [after - before for before, after in pairwise(taken)]
+    assert distances[0] == 20 and distances[-1] > 20
+    assert all(later >= known // 4 for known, later in zip(orders, distances[1:], strict=False))

@@ -440,3 +440,18 @@ def test_a_heartbeat_never_counts_an_event_that_was_not_told_yet():
     removed = next(n for n, each in enumerate(frames) if b"order_remove" in each)
     beats = [n for n, each in enumerate(frames) if b"heartbeat" in each and b'"seq":2' in each]
     assert all(beat > removed for beat in beats), frames
+
+
+def test_who_joins_at_the_same_event_gets_the_same_snapshot_and_after_it_another():
+    floor = Floor(RICH)
+    client = floor.client()
+    client.asks(order("alice", "buy", 1, 99.0))
+    floor.ends_turn()
+    first, second = (floor.listener().takes() for _ in range(2))
+    assert first == second
+    client.asks(order("alice", "buy", 1, 99.5))
+    floor.ends_turn()
+    [third] = floor.listener().takes()
+    assert third["books"]["SIM"]["best_bid"] == 99.5
+    [deep] = [each for each in floor.listener().asks(type="subscribe", channels=["book_delta"]) if each["type"] == "snapshot"][1:]
+    assert deep["books"]["SIM"]["bids"] == [[99.5, 1], [99.0, 1]]

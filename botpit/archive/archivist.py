@@ -12,6 +12,7 @@ from pathlib import Path
 
 from botpit.archive.files import FILE_BYTES, EventsFiles, are_there
 from botpit.archive.lines import lines_of
+from botpit.exchange.engine import Exchange
 from botpit.feed.numbers import Numbers
 from botpit.journal.disk import Disk
 from botpit.journal.records import Record
@@ -22,6 +23,8 @@ from botpit.wire.encode import Encoder
 
 SNAPSHOT_RECORDS = 100_000
 """A snapshot is taken each time so many records have been replayed since the last."""
+ORDERS_PER_RECORD = 4
+"""It holds every order that is known, so in a large market it comes later: a record pays for writing out at most so many."""
 
 
 class Archivist:
@@ -43,6 +46,7 @@ class Archivist:
         self.numbers = Numbers(self.exchange.markets)
         if "numbers" in self._recovered.beside:
             self.numbers.restore(self._recovered.beside["numbers"])
+        self._orders_kept = _orders(self.exchange)
         self._files = EventsFiles(folder, disk, self._recovered.beside.get("events", {}), file_bytes)
         self._encoder = Encoder(self.exchange)
 
@@ -56,7 +60,7 @@ class Archivist:
         self.number = record.number
         for seq, line in lines_of(events, self.numbers, self._encoder):
             self._files.keep(seq, line)
-        if self.number - self._kept >= self._snapshot_records:
+        if self.number - self._kept >= max(self._snapshot_records, self._orders_kept // ORDERS_PER_RECORD):
             self.take_snapshot()
 
     def flush(self) -> None:
@@ -71,6 +75,7 @@ class Archivist:
         for path in segments(self._folder, since=self._kept):
             self._disk.sync_file(path)
         beside = {"numbers": self.numbers.capture(), "events": sizes}
+        self._orders_kept = _orders(self.exchange)
         write_snapshot(self._folder, self._disk, Snapshot.of(self.exchange, self.number, beside))
         self._kept = self.number
 
@@ -81,3 +86,8 @@ class Archivist:
 
     def _has_files_of(self, snapshot: Snapshot) -> bool:
         return are_there(self._folder, snapshot.beside["events"])
+
+
+def _orders(exchange: Exchange) -> int:
+    """How many orders are known, open and closed."""
+    return sum(len(account.orders) for account in exchange.accounts.values())

@@ -25,6 +25,11 @@ DEPTH = 10
 """Levels a side of `book_update`, of a snapshot's books and of a checksum."""
 BOOK_UPDATE_INTERVAL_NS = 50_000_000
 """`book_update` comes at most 20 times a second per symbol."""
+SNAPSHOT_KEPT_NS = 100_000_000
+MAX_KEPT_SNAPSHOTS = 8
+"""Of one moment, for different subscriptions."""
+_CHANNELS_WITH_DEPTH = frozenset(("book_delta", "orders", "orders_full"))
+"""Whose readers get more than the top of the book."""
 MAX_SNAPSHOT_BYTES = 524_288
 """Flat positions are told only while a snapshot stays below this."""
 
@@ -47,6 +52,8 @@ class Feed:
         self.fanout = Fanout(self)
         self._turn: list[Item] = []
         self._taken: list[list[Event]] = []
+        self._snapshots_of = (-1, -1, -1)
+        self._snapshots: dict[tuple[frozenset[str], frozenset[str] | None], bytes] = {}
         self._changed_books: set[str] = set()
         self._book_update_ns = dict.fromkeys(exchange.markets, -BOOK_UPDATE_INTERVAL_NS)
 
@@ -147,7 +154,16 @@ class Feed:
         self.fanout.admit(reader, self.snapshot(reader.subscription, now_ns), now_ns)
 
     def snapshot(self, subscription: Subscription, now_ns: int) -> bytes:
-        """The market as of the last event, as deep as the subscription needs it."""
+        """The market as of the last event, as deep as the subscription needs it. Made once for all who join at that event."""
+        as_of = (self.seq, self._exchange.moves.count, now_ns // SNAPSHOT_KEPT_NS)
+        if self._snapshots_of != as_of:
+            self._snapshots_of, self._snapshots = as_of, {}
+        kind = (subscription.channels & _CHANNELS_WITH_DEPTH, subscription.symbols)
+        if kind not in self._snapshots and len(self._snapshots) < MAX_KEPT_SNAPSHOTS:
+            self._snapshots[kind] = self._snapshot(subscription, now_ns)
+        return self._snapshots.get(kind) or self._snapshot(subscription, now_ns)
+
+    def _snapshot(self, subscription: Subscription, now_ns: int) -> bytes:
         fields: dict[str, Any] = {
             "type": "snapshot", "seq": self.seq, "market_id": self.market_id, "timestamp": milliseconds(now_ns),
             "channel_seq": {**self.numbers.channel_seq, "orders_full": self.numbers.channel_seq["orders"]},

@@ -126,10 +126,13 @@ class RelayFeed:
 
     # -------------------------------------------------------------------------------------------------------------- messages
 
-    def receive(self, frame: bytes, now_ns: int) -> list[Delivery]:
-        """Take one upstream frame; what it brought, and to which readers. Raises ValueError when it is no message."""
+    def receive(self, frame: bytes, now_ns: int) -> None:
+        """Take one upstream frame. Raises ValueError when it is no message."""
         for message in split_frame(frame):
             self._take(head(message), message, now_ns)
+
+    def end_turn(self, now_ns: int) -> list[Delivery]:
+        """What the frames since the last time brought, and to which readers."""
         self._flush(now_ns)
         deliveries, self._deliveries = self._deliveries, []
         return deliveries
