@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from bot_strategies import BUILT_IN, load_strategy
 from botpit import __version__
@@ -229,8 +229,8 @@ def parse_options(argv: Sequence[str] | None = None) -> argparse.Namespace:
 
 def trader_id(text: str) -> str:
     try:
-        return TypeAdapter(ClientId).validate_python(text)
-    except ValidationError as error:
+        return msgspec.convert(text, ClientId)
+    except msgspec.ValidationError as error:
         raise argparse.ArgumentTypeError(f"{text!r} is not 1 … 64 letters, digits or _ . : / @ -, or begins with @") from error
 
 

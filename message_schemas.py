@@ -1,20 +1,20 @@
 """The vocabulary of the wire: every message that crosses a botpit socket, as a typed class.
 
 Prices are numbers as people write them (100.05), quantities whole lots, `timestamp` Unix epoch milliseconds, money the
-account currency. The classes are slotted dataclasses, so that one pydantic adapter validates a frame straight from its bytes
-and so that a strategy author can build one without knowing pydantic. docs/API_SPEC.md is checked against this module.
+account currency. The classes are msgspec structs: one pass reads a frame straight into them, and they cost a bot nothing to
+import. docs/API_SPEC.md is checked against this module.
 
-Requests are strict: a string or a boolean is never a number, and an unknown key is refused by name (`order` ignores it, because
-older clients send extra ones). Messages *from* the exchange are read leniently: unknown types and fields are ignored.
+A string or a boolean is never a number. Requests refuse an unknown key by name (`order` ignores it, because older clients send
+extra ones); of the messages *from* the exchange unknown types and fields are ignored.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
-from pydantic import ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from msgspec import DecodeError, Meta, Raw, Struct, ValidationError, field
+from msgspec.json import Decoder
 
 MAX_FRAME_BYTES = 65_536
 """A message whose announced sizes pass this closes its socket with 1009."""
@@ -24,18 +24,20 @@ MAX_TOKEN_CHARS = 256
 MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer every JSON reader keeps exactly (RFC 8259, section 6)."""
 
-ClientId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}$")]
+ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}\Z")]
 """An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the house's)."""
 HOUSE = "@house"
 """Whoever runs the exchange, as the name of a login: it has no account."""
-LoginId = Annotated[str, StringConstraints(pattern=rf"^(?:{HOUSE}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})$")]
+LoginId = Annotated[str, Meta(pattern=rf"^(?:{HOUSE}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")]
 """A ClientId, or the house."""
-Quantity = Annotated[int, Field(gt=-(10**40), lt=10**40)]
-Price = Annotated[float, Field(allow_inf_nan=False)]
-OrderId = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
-RequestId = Annotated[str, StringConstraints(max_length=64)] | Annotated[int, Field(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
-EpochMs = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
-SequenceNumber = Annotated[int, Field(ge=0, le=MAX_SAFE_INTEGER)]
+Quantity = int
+"""At most 40 digits on the wire."""
+Price = float
+"""Finite: JSON has no other numbers."""
+OrderId = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
+RequestId = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
+SequenceNumber = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 
 
 class _Word(StrEnum):
@@ -75,33 +77,30 @@ CHANNELS: tuple[Channel, ...] = get_args(Channel)
 DEFAULT_CHANNELS: tuple[Channel, ...] = ("trades", "book", "positions", "liquidations", "status")
 """What a reader of 9002 or 9010 gets without asking."""
 
-_STRICT = ConfigDict(strict=True, extra="forbid")
-_STRICT_IGNORING_EXTRA = ConfigDict(strict=True, extra="ignore")
-_LENIENT = ConfigDict(extra="ignore")
-
 
 # ---------------------------------------------------------------------------------------------------------------- requests
 
 
-@dataclass(slots=True, kw_only=True)
-class LoginRequest:
+class LoginRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="login"):
     """Act for one trader, or for the house, from now on; the first request of its socket."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["login"] = "login"
+    type: ClassVar = "login"
     trader_id: LoginId
-    token: Annotated[str, StringConstraints(max_length=MAX_TOKEN_CHARS)] | None = field(default=None, repr=False)
+    token: Annotated[str, Meta(max_length=MAX_TOKEN_CHARS)] | None = None
     last_seq: SequenceNumber | None = None
-    market_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    market_id: Annotated[str, Meta(max_length=64)] | None = None
     cancel_on_disconnect: bool | None = None
     request_id: RequestId | None = None
 
+    def __repr__(self) -> str:
+        """Without the token, which no log is to hold."""
+        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "token")
+        return f"LoginRequest({told})"
 
-@dataclass(slots=True, kw_only=True)
-class OrderTerms:
+
+class OrderTerms(Struct, kw_only=True, gc=False):
     """What both spellings of a new order share. `price`: limit orders only; `expires_at`: gtd orders only."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT_IGNORING_EXTRA
     trader_id: ClientId | None = None
     side: Side
     order_type: OrderType | None = None
@@ -116,52 +115,44 @@ class OrderTerms:
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderRequest(OrderTerms):
+class OrderRequest(OrderTerms, kw_only=True, tag="order"):
     """A new order."""
 
-    type: Literal["order"] = "order"
+    type: ClassVar = "order"
     qty: Quantity
 
 
-@dataclass(slots=True, kw_only=True)
-class PlaceOrderRequest(OrderTerms):
+class PlaceOrderRequest(OrderTerms, kw_only=True, tag="place_order"):
     """The older spelling of `order`: `quantity` for `qty`."""
 
-    type: Literal["place_order"] = "place_order"
+    type: ClassVar = "place_order"
     quantity: Quantity
 
 
-@dataclass(slots=True, kw_only=True)
-class CancelRequest:
+class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="cancel"):
     """Cancel one open order, named by `order_id`, `client_order_id`, or both (then both must name the same order)."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["cancel"] = "cancel"
+    type: ClassVar = "cancel"
     trader_id: ClientId | None = None
     order_id: OrderId | None = None
     client_order_id: ClientId | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class CancelAllRequest:
+class CancelAllRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="cancel_all"):
     """Cancel every open order of the trader, or those of one symbol, one side, or both."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["cancel_all"] = "cancel_all"
+    type: ClassVar = "cancel_all"
     trader_id: ClientId | None = None
     symbol: ClientId | None = None
     side: SideWord | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ReplaceRequest:
+class ReplaceRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="replace"):
     """Change an open order's price, its total quantity (the filled part included), or both, in one step."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["replace"] = "replace"
+    type: ClassVar = "replace"
     trader_id: ClientId | None = None
     order_id: OrderId | None = None
     client_order_id: ClientId | None = None
@@ -170,95 +161,77 @@ class ReplaceRequest:
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderStatusRequest:
+class OrderStatusRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="order_status"):
     """What became of one order, open or closed."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["order_status"] = "order_status"
+    type: ClassVar = "order_status"
     trader_id: ClientId | None = None
     order_id: OrderId | None = None
     client_order_id: ClientId | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenOrdersRequest:
+class OpenOrdersRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="open_orders"):
     """Every open order of the trader, by order id."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["open_orders"] = "open_orders"
+    type: ClassVar = "open_orders"
     trader_id: ClientId | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class AccountRequest:
+class AccountRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="account"):
     """Cash, equity, margins and positions of the trader, at the present marks."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["account"] = "account"
+    type: ClassVar = "account"
     trader_id: ClientId | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class LogoutRequest:
+class LogoutRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="logout"):
     """End a login in good order: its orders stay, whatever `cancel_on_disconnect` said."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["logout"] = "logout"
+    type: ClassVar = "logout"
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class PingRequest:
+class PingRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="ping"):
     """Answered by `pong`; measures the way through the gateway."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["ping"] = "ping"
+    type: ClassVar = "ping"
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class CloseRequest:
+class CloseRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="close"):
     """The house's: end an instrument for good and settle every position in it. No symbol: all that are not closed yet."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["close"] = "close"
+    type: ClassVar = "close"
     symbol: ClientId | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ReopenRequest:
+class ReopenRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="reopen"):
     """The house's: close what is open, close every socket, and begin a new market on the same ports."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["reopen"] = "reopen"
+    type: ClassVar = "reopen"
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class SubscribeRequest:
+class SubscribeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="subscribe"):
     """Choose channels and symbols on 9002 or 9010. Absent channels: as before; absent symbols: all."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["subscribe"] = "subscribe"
-    channels: Annotated[list[Channel], Field(max_length=64)] | None = None
-    symbols: Annotated[list[ClientId], Field(max_length=1_000)] | None = None
+    type: ClassVar = "subscribe"
+    channels: Annotated[list[Channel], Meta(max_length=64)] | None = None
+    symbols: Annotated[list[ClientId], Meta(max_length=1_000)] | None = None
     batch: bool | None = None
     request_id: RequestId | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class ResumeRequest:
+class ResumeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="resume"):
     """Every event of my channels from `from_seq` on, then a fresh snapshot, then live."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _STRICT
-    type: Literal["resume"] = "resume"
+    type: ClassVar = "resume"
     from_seq: SequenceNumber
-    market_id: Annotated[str, StringConstraints(max_length=64)] | None = None
+    market_id: Annotated[str, Meta(max_length=64)] | None = None
     request_id: RequestId | None = None
 
 
@@ -274,12 +247,10 @@ FeedRequest = SubscribeRequest | ResumeRequest
 # ------------------------------------------------------------------------------------------------- answers, private events
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderAccepted:
+class OrderAccepted(Struct, kw_only=True, gc=False, tag="order_accepted"):
     """The order is in. `queue_ahead`: lots before it at its price after its own trades, 0 if nothing rests."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["order_accepted"] = "order_accepted"
+    type: ClassVar = "order_accepted"
     order_id: int
     trader_id: str
     client_order_id: str | None = None
@@ -295,11 +266,9 @@ class OrderAccepted:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Rejection:
+class Rejection(Struct, kw_only=True):
     """What the three refusals share. `details` depends on `reason`; ids are echoed where they were valid."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     reason: str
     details: dict[str, Any] = field(default_factory=dict)
     trader_id: str | None = None
@@ -309,33 +278,28 @@ class Rejection:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderRejected(Rejection):
+class OrderRejected(Rejection, kw_only=True, tag="order_rejected"):
     """The order did nothing at all."""
 
-    type: Literal["order_rejected"] = "order_rejected"
+    type: ClassVar = "order_rejected"
 
 
-@dataclass(slots=True, kw_only=True)
-class ReplaceRejected(Rejection):
+class ReplaceRejected(Rejection, kw_only=True, tag="replace_rejected"):
     """The order stands as it was."""
 
-    type: Literal["replace_rejected"] = "replace_rejected"
+    type: ClassVar = "replace_rejected"
 
 
-@dataclass(slots=True, kw_only=True)
-class CancelRejected(Rejection):
+class CancelRejected(Rejection, kw_only=True, tag="cancel_rejected"):
     """Nothing was cancelled."""
 
-    type: Literal["cancel_rejected"] = "cancel_rejected"
+    type: ClassVar = "cancel_rejected"
 
 
-@dataclass(slots=True, kw_only=True)
-class Fill:
+class Fill(Struct, kw_only=True, gc=False, tag="fill"):
     """One side's view of one trade. `fee` positive: paid; negative: a rebate."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["fill"] = "fill"
+    type: ClassVar = "fill"
     order_id: int | None
     client_order_id: str | None = None
     trade_id: int | None
@@ -351,12 +315,10 @@ class Fill:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderCancelled:
+class OrderCancelled(Struct, kw_only=True, gc=False, tag="order_cancelled"):
     """`cancelled_qty` lots left the book; `leaves_qty` is what stays open (0)."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["order_cancelled"] = "order_cancelled"
+    type: ClassVar = "order_cancelled"
     order_id: int
     client_order_id: str | None = None
     trader_id: str
@@ -369,12 +331,10 @@ class OrderCancelled:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderReplaced:
+class OrderReplaced(Struct, kw_only=True, gc=False, tag="order_replaced"):
     """The order's new terms. `qty`: new total; `leaves_qty`: open quantity before any trade it makes now."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["order_replaced"] = "order_replaced"
+    type: ClassVar = "order_replaced"
     order_id: int
     client_order_id: str | None = None
     trader_id: str
@@ -387,12 +347,10 @@ class OrderReplaced:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class AllCancelled:
+class AllCancelled(Struct, kw_only=True, gc=False, tag="all_cancelled"):
     """Answer to `cancel_all`; the `order_cancelled` follow in order of entry."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["all_cancelled"] = "all_cancelled"
+    type: ClassVar = "all_cancelled"
     trader_id: str
     count: int
     account_seq: int
@@ -400,11 +358,9 @@ class AllCancelled:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderState:
+class OrderState(Struct, kw_only=True, gc=False):
     """One order as the exchange remembers it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     order_id: int | None
     client_order_id: str | None
     trader_id: str
@@ -420,23 +376,20 @@ class OrderState:
     reason: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderStatus(OrderState):
+class OrderStatus(OrderState, kw_only=True, tag="order_status"):
     """Answer to `order_status`. `complete`: nothing of this trader was ever forgotten."""
 
-    type: Literal["order_status"] = "order_status"
+    type: ClassVar = "order_status"
     complete: bool
     account_seq: int
     timestamp: int
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class OpenOrders:
+class OpenOrders(Struct, kw_only=True, tag="open_orders"):
     """Answer to `open_orders`, by order id."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["open_orders"] = "open_orders"
+    type: ClassVar = "open_orders"
     trader_id: str
     orders: list[OrderState]
     account_seq: int
@@ -444,11 +397,9 @@ class OpenOrders:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class AccountPosition:
+class AccountPosition(Struct, kw_only=True, gc=False):
     """One instrument in one account, at its present mark."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     symbol: str
     position: int
     avg_entry_price: float
@@ -457,12 +408,10 @@ class AccountPosition:
     mark_price: float
 
 
-@dataclass(slots=True, kw_only=True)
-class Account:
+class Account(Struct, kw_only=True, tag="account"):
     """Answer to `account`. `total_equity` = `cash` + unrealised PnL over all instruments."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["account"] = "account"
+    type: ClassVar = "account"
     trader_id: str
     cash: float
     total_equity: float
@@ -475,13 +424,11 @@ class Account:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class InstrumentInfo:
+class InstrumentInfo(Struct, kw_only=True, gc=False):
     """An instrument and its rules. Prices in money, quantities in lots, rates in basis points, 0 = no cap."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     symbol: str
-    tick: Annotated[float, Field(gt=0, allow_inf_nan=False)]
+    tick: Annotated[float, Meta(gt=0)]
     lot: float
     reference_price: float
     min_price: float
@@ -501,12 +448,10 @@ class InstrumentInfo:
     max_position: int
 
 
-@dataclass(slots=True, kw_only=True)
-class LoggedIn:
+class LoggedIn(Struct, kw_only=True, tag="logged_in"):
     """Answer to `login`. `scope`: trade or house; `session` counts this trader's logins."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["logged_in"] = "logged_in"
+    type: ClassVar = "logged_in"
     trader_id: str
     scope: str
     account_seq: int
@@ -517,66 +462,54 @@ class LoggedIn:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class LoggedOut:
+class LoggedOut(Struct, kw_only=True, gc=False, tag="logged_out"):
     """Answer to `logout`; the socket is closed with 1000 after it."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["logged_out"] = "logged_out"
+    type: ClassVar = "logged_out"
     trader_id: str
     account_seq: int
     timestamp: int
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Heartbeat:
+class Heartbeat(Struct, kw_only=True, gc=False, tag="heartbeat"):
     """After each second without another message: `account_seq` on 9001, `seq` on 9002 and 9010."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["heartbeat"] = "heartbeat"
+    type: ClassVar = "heartbeat"
     account_seq: int | None = None
     seq: int | None = None
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Pong:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["pong"] = "pong"
+class Pong(Struct, kw_only=True, gc=False, tag="pong"):
+    type: ClassVar = "pong"
     timestamp: int
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Closed:
+class Closed(Struct, kw_only=True, tag="closed"):
     """Answer to `close`. `settlement` {symbol: price}: every position was settled there."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["closed"] = "closed"
+    type: ClassVar = "closed"
     symbols: list[str]
     settlement: dict[str, float]
     timestamp: int
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Reopening:
+class Reopening(Struct, kw_only=True, gc=False, tag="reopening"):
     """Answer to `reopen`. `market_id` is that of the market that ends."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["reopening"] = "reopening"
+    type: ClassVar = "reopening"
     market_id: str
     timestamp: int
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Error:
+class Error(Struct, kw_only=True, tag="error"):
     """A fault in anything but `order`, `replace`, `cancel` and `cancel_all`. It changed nothing."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["error"] = "error"
+    type: ClassVar = "error"
     reason: str
     details: dict[str, Any] = field(default_factory=dict)
     timestamp: int
@@ -586,12 +519,10 @@ class Error:
 # ------------------------------------------------------------------------------------------------------ public events, views
 
 
-@dataclass(slots=True, kw_only=True)
-class Trade:
+class Trade(Struct, kw_only=True, gc=False, tag="trade"):
     """Two orders met. The aggressor came second."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["trade"] = "trade"
+    type: ClassVar = "trade"
     trade_id: int
     price: float
     qty: int
@@ -606,12 +537,10 @@ class Trade:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class BookUpdate:
+class BookUpdate(Struct, kw_only=True, tag="book_update"):
     """A view of the best levels, [price, qty] best first, at most 10 a side. May be conflated."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["book_update"] = "book_update"
+    type: ClassVar = "book_update"
     symbol: str = ""
     best_bid: float | None
     best_ask: float | None
@@ -621,12 +550,10 @@ class BookUpdate:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class BookDelta:
+class BookDelta(Struct, kw_only=True, tag="book_delta"):
     """What one command changed in the book: [price, new_qty], 0 removes. Never conflated; chains by `prev_book_seq`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["book_delta"] = "book_delta"
+    type: ClassVar = "book_delta"
     symbol: str
     book_seq: int
     prev_book_seq: int
@@ -637,11 +564,9 @@ class BookDelta:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class PositionState:
+class PositionState(Struct, kw_only=True, gc=False):
     """One trader in one instrument; `cash` and `total_equity` are of the whole account."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     trader_id: str
     symbol: str = ""
     position: int
@@ -654,21 +579,18 @@ class PositionState:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class PositionUpdate(PositionState):
+class PositionUpdate(PositionState, kw_only=True, tag="position_update"):
     """A position, or its account's cash, changed."""
 
-    type: Literal["position_update"] = "position_update"
+    type: ClassVar = "position_update"
     seq: int = 0
     channel_seq: int = 0
 
 
-@dataclass(slots=True, kw_only=True)
-class Liquidation:
+class Liquidation(Struct, kw_only=True, gc=False, tag="liquidation"):
     """`qty` lots of an account were really closed against its will (or, for auto_deleverage, for another's)."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["liquidation"] = "liquidation"
+    type: ClassVar = "liquidation"
     trader_id: str
     reason: Literal["maintenance_margin_breach", "bankruptcy", "auto_deleverage"]
     qty: int
@@ -681,10 +603,8 @@ class Liquidation:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class AccountStatus:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["account_status"] = "account_status"
+class AccountStatus(Struct, kw_only=True, gc=False, tag="account_status"):
+    type: ClassVar = "account_status"
     trader_id: str
     status: Literal["active", "frozen", "bankrupt"]
     account_seq: int | None = None
@@ -693,20 +613,16 @@ class AccountStatus:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class InsuranceUpdate:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["insurance_update"] = "insurance_update"
+class InsuranceUpdate(Struct, kw_only=True, gc=False, tag="insurance_update"):
+    type: ClassVar = "insurance_update"
     cash: float
     seq: int = 0
     channel_seq: int = 0
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class MarketStatus:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["market_status"] = "market_status"
+class MarketStatus(Struct, kw_only=True, gc=False, tag="market_status"):
+    type: ClassVar = "market_status"
     symbol: str
     status: Literal["open", "halted", "closed"]
     reason: str
@@ -715,12 +631,10 @@ class MarketStatus:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderAdd:
+class OrderAdd(Struct, kw_only=True, gc=False, tag="order_add"):
     """An order came to rest, last at its price. `trader_id` only on `orders_full`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["order_add"] = "order_add"
+    type: ClassVar = "order_add"
     order_id: int
     symbol: str
     side: SideWord
@@ -732,12 +646,10 @@ class OrderAdd:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderReduce:
+class OrderReduce(Struct, kw_only=True, gc=False, tag="order_reduce"):
     """`qty` lots were taken off a resting order, which keeps its place."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["order_reduce"] = "order_reduce"
+    type: ClassVar = "order_reduce"
     order_id: int
     symbol: str
     qty: int
@@ -747,12 +659,10 @@ class OrderReduce:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class OrderRemove:
+class OrderRemove(Struct, kw_only=True, gc=False, tag="order_remove"):
     """A resting order left the book: filled, cancelled, or moved."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["order_remove"] = "order_remove"
+    type: ClassVar = "order_remove"
     order_id: int
     symbol: str
     trader_id: str | None = None
@@ -761,19 +671,15 @@ class OrderRemove:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class LastTrade:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
+class LastTrade(Struct, kw_only=True, gc=False):
     price: float
     qty: int
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class RestingOrder:
+class RestingOrder(Struct, kw_only=True, gc=False):
     """An order of a snapshot, in order of priority. `trader_id` only on `orders_full`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     order_id: int
     side: SideWord
     price: float
@@ -781,11 +687,9 @@ class RestingOrder:
     trader_id: str | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class BookState:
+class BookState(Struct, kw_only=True):
     """One book of a snapshot. `orders` is there for readers of `orders`."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
     bids: list[tuple[float, int]]
     asks: list[tuple[float, int]]
     best_bid: float | None
@@ -797,12 +701,10 @@ class BookState:
     orders: list[RestingOrder] | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Snapshot:
+class Snapshot(Struct, kw_only=True, tag="snapshot"):
     """The market as of event `seq`. `channel_seq` {channel: {symbol: n}}; what it does not name stands at 0."""
 
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["snapshot"] = "snapshot"
+    type: ClassVar = "snapshot"
     seq: int
     market_id: str
     channel_seq: dict[str, dict[str, int]]
@@ -812,10 +714,8 @@ class Snapshot:
     timestamp: int
 
 
-@dataclass(slots=True, kw_only=True)
-class Subscribed:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["subscribed"] = "subscribed"
+class Subscribed(Struct, kw_only=True, tag="subscribed"):
+    type: ClassVar = "subscribed"
     channels: list[str]
     symbols: list[str]
     batch: bool
@@ -823,10 +723,8 @@ class Subscribed:
     request_id: str | int | None = None
 
 
-@dataclass(slots=True, kw_only=True)
-class Resumed:
-    __pydantic_config__: ClassVar[ConfigDict] = _LENIENT
-    type: Literal["resumed"] = "resumed"
+class Resumed(Struct, kw_only=True, gc=False, tag="resumed"):
+    type: ClassVar = "resumed"
     from_seq: int
     timestamp: int
     request_id: str | int | None = None
@@ -840,9 +738,17 @@ Message = (
 )
 """Everything the exchange and the relay say."""
 
-MESSAGE_CLASSES: dict[str, type[Any]] = {cls.__dataclass_fields__["type"].default: cls for cls in get_args(Message)}
-_MESSAGE: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
-_MESSAGES: TypeAdapter[list[Message]] = TypeAdapter(list[Annotated[Message, Field(discriminator="type")]])
+MESSAGE_CLASSES: dict[str, type[Any]] = {cls.type: cls for cls in get_args(Message)}
+
+
+class _Typed(Struct, gc=False):
+    type: str
+
+
+_read: Decoder[Message] = Decoder(Message)
+_read_several: Decoder[list[Message]] = Decoder(list[Message])
+_read_raw: Decoder[list[Raw]] = Decoder(list[Raw])
+_read_type: Decoder[_Typed] = Decoder(_Typed)
 
 
 def parse_messages(frame: str | bytes) -> list[Message]:
@@ -850,18 +756,16 @@ def parse_messages(frame: str | bytes) -> list[Message]:
 
     Types this version does not know are left out. Raises ValueError when the frame is no JSON or a known message is ill-formed.
     """
-    several = frame.lstrip()[:1] in ("[", b"[")
     try:
-        return _MESSAGES.validate_json(frame) if several else [_MESSAGE.validate_json(frame)]
-    except ValidationError as error:
-        if all(each["type"] == "union_tag_invalid" for each in error.errors(include_url=False)):
-            return _known_messages(frame)
-        raise
+        return _messages(frame)
+    except RecursionError as error:
+        raise DecodeError("nested too deeply") from error
 
 
-def _known_messages(frame: str | bytes) -> list[Message]:
-    import json
-
-    parsed = json.loads(frame)
-    items = parsed if isinstance(parsed, list) else [parsed]
-    return [_MESSAGE.validate_python(item) for item in items if isinstance(item, dict) and item.get("type") in MESSAGE_CLASSES]
+def _messages(frame: str | bytes) -> list[Message]:
+    several = frame[:1] in ("[", b"[") or frame.lstrip()[:1] in ("[", b"[")
+    try:
+        return _read_several.decode(frame) if several else [_read.decode(frame)]
+    except ValidationError:
+        messages = _read_raw.decode(frame) if several else [Raw(frame)]
+        return [_read.decode(each) for each in messages if _read_type.decode(each).type in MESSAGE_CLASSES]

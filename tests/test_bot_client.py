@@ -21,7 +21,7 @@ from tests.bot_stage import SIM
 
 PATIENCE_S = 20.0
 OF_NOTHING = report_text("alice", Counts())
-INSTRUMENT = {name: getattr(SIM, name) for name in SIM.__dataclass_fields__}
+INSTRUMENT = {name: getattr(SIM, name) for name in SIM.__struct_fields__}
 BOOK = {"bids": [], "asks": [], "best_bid": None, "best_ask": None, "book_seq": 0, "last_trade": None, "mark_price": 100.0,
         "status": "open"}
 SNAPSHOT = {"type": "snapshot", "seq": 0, "market_id": "m1", "channel_seq": {}, "instruments": [INSTRUMENT],
@@ -225,11 +225,11 @@ def test_a_bot_whose_report_cannot_be_written_trades_on(monkeypatch, tmp_path, c
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("nonsense", "Invalid JSON"),
+        ("nonsense", "JSON is malformed"),
         (report_text("b\x1bob", Counts()), "this is the report of 'b\\x1bob', not of 'alice'"),
-        (OF_NOTHING.replace('"sent":0', '"sent":"0"'), "sent: Input should be a valid integer"),
-        (OF_NOTHING.replace('"rejected":{}', '"rejected":{"\x1b[2J":"0"}', 1), "Invalid JSON: control character"),
-        (OF_NOTHING.replace('"rejected":{}', '"rejected":{"\\u001b[2J":"0"}', 1), "rejected.\\x1b[2J: Input should be"),
+        (OF_NOTHING.replace('"sent":0', '"sent":"0"'), "Expected `int`, got `str` - at `$.sent`"),
+        (OF_NOTHING.replace('"rejected":{}', '"rejected":{"\x1b[2J":"0"}', 1), "JSON is malformed: invalid character"),
+        (OF_NOTHING.replace('"rejected":{}', '"rejected":{"\\u001b[2J":"0"}', 1), "Expected `int`, got `str` - at `$.rejected["),
     ],
     ids=["no JSON", "bob's", "a text for a number", "a control character", "an escaped one"],
 )  # fmt: skip

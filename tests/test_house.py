@@ -26,8 +26,8 @@ _PURE = {f"botpit.{room}" for room in PURE_ROOMS}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "botpit": {STDLIB},
-    "message_schemas": {STDLIB, "pydantic"},
-    "bot_strategies": {STDLIB, "pydantic", "message_schemas"},
+    "message_schemas": {STDLIB, "msgspec"},
+    "bot_strategies": {STDLIB, "msgspec", "pydantic", "message_schemas", "botpit.wire"},
     "botpit.exchange": {STDLIB},
     "botpit.settings": {STDLIB, "pydantic", "botpit.exchange"},
     "botpit.wire": {STDLIB, "message_schemas", "botpit.exchange", "pydantic", "msgspec"},
@@ -36,8 +36,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.gateway": _CORE | {"botpit.feed", "botpit.journal"},
     "botpit.mirror": {STDLIB, "message_schemas"},
     "botpit.intake": {STDLIB, "message_schemas"},
-    "botpit.bots": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "botpit.mirror"},
-    "botpit.strategies": {STDLIB, "pydantic", "message_schemas", "bot_strategies"},
+    "botpit.bots": {STDLIB, "msgspec", "message_schemas", "bot_strategies", "botpit.mirror"},
+    "botpit.strategies": {STDLIB, "msgspec", "message_schemas", "bot_strategies"},
     "botpit.prices": {STDLIB},
     "botpit.lock": {STDLIB},
     "botpit.journal": {STDLIB, "botpit.exchange", "botpit.lock", "msgspec"},
@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
     "botpit.audit": {STDLIB, "pydantic"},
     "botpit.check": {STDLIB, "rich", "botpit.audit", "botpit.net"},
-    "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "rich"},
+    "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "msgspec", "rich"},
     "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
     "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.lock", "botpit.net"},
     "botpit.venue": {

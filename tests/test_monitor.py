@@ -31,7 +31,7 @@ ESCAPE = "\x1b"
 
 
 def instrument(symbol, tick=0.01):
-    return dict.fromkeys(InstrumentInfo.__dataclass_fields__, 1) | {"symbol": symbol, "tick": tick}
+    return dict.fromkeys(InstrumentInfo.__struct_fields__, 1) | {"symbol": symbol, "tick": tick}
 
 
 def position(trader, number, *, symbol="SIM", lots=5, cash=10_000.0, equity=10_050.0):

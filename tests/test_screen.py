@@ -424,10 +424,10 @@ def states():
     names = [word * 9 for word in HOSTILE]
     fell = [liquidation(n, name, qty=10**12, price=123_456_789.01) for n, name in enumerate(names, start=1)]
     told = [status(n, name, "frozen") for n, name in enumerate(names, start=1)]
-    hostile = [position(name, n, lots=-(10**9), equity=float("inf")) for n, name in enumerate(names, start=1)]
+    hostile = [position(name, n, lots=-(10**9), equity=1e308) for n, name in enumerate(names, start=1)]
     return [
         watched(), watched(snapshot(levels=0)), battle(3), battle(40, seconds=3, price=12_345_678_901_234_567_890.0, qty=10**12),
-        watched(snapshot(), *hostile, *fell, *told, insurance(7, float("nan")), connected=False),
+        watched(snapshot(), *hostile, *fell, *told, insurance(7, -1e308), connected=False),
     ]  # fmt: skip
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from typing import Any, get_args
 
@@ -40,16 +39,21 @@ REFUSAL = {
     "order": "order_rejected", "place_order": "order_rejected", "replace": "replace_rejected", "cancel": "cancel_rejected",
     "cancel_all": "cancel_rejected",
 }  # fmt: skip
-CLASSES = {cls.__dataclass_fields__["type"].default: cls for cls in get_args(wire.TradingRequest | wire.FeedRequest)}
+CLASSES = {cls.type: cls for cls in get_args(wire.TradingRequest | wire.FeedRequest)}
 NUMBERS = ("Quantity", "Price", "OrderId", "RequestId", "EpochMs", "SequenceNumber")
 IGNORES_UNKNOWN_KEYS = {"order", "place_order"}
+
+
+def annotations_of(cls: type) -> dict[str, str]:
+    """As they are written, its base's too."""
+    return {name: hint for each in reversed(cls.__mro__) for name, hint in vars(each).get("__annotations__", {}).items()}
 
 
 def fields_of(kinds: tuple[str, ...]) -> list[tuple[str, str, str]]:
     """(request, field, annotation) of every field of every request whose annotation names one of the kinds."""
     return [
-        (name, field.name, str(field.type)) for name, cls in CLASSES.items() for field in dataclasses.fields(cls)
-        if any(kind in str(field.type) for kind in kinds)
+        (name, field, str(hint)) for name, cls in CLASSES.items() for field, hint in annotations_of(cls).items()
+        if any(kind in str(hint) for kind in kinds)
     ]  # fmt: skip
 
 

@@ -21,6 +21,7 @@ from botpit.gateway.gateway import Gateway
 from botpit.gateway.private import PrivateTape
 from botpit.settings import parse_settings
 from botpit.wire.encode import Encoder
+from botpit.wire.explain import twin
 from message_schemas import MESSAGE_CLASSES
 
 START_MS = 1_700_000_000_000
@@ -34,7 +35,7 @@ symbol = "ALT"
 tick = 0.05
 reference_price = 20
 """
-_ADAPTERS = {name: TypeAdapter(cls) for name, cls in MESSAGE_CLASSES.items()}
+_ADAPTERS = {name: TypeAdapter(twin(cls)) for name, cls in MESSAGE_CLASSES.items()}
 
 Message = dict[str, Any]
 

@@ -15,11 +15,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError
 
+from botpit.wire.explain import in_pydantic
 from message_schemas import ClientId
 
 MAX_BOTS = 1_000
 """Processes that one battle may start."""
 
+TraderId = Annotated[str, *in_pydantic(ClientId).__metadata__]
 Uri = Annotated[str, Field(pattern=r"^wss?://[^\s/]+\S*$", max_length=2_000)]
 MAX_ID_CHARS = 64
 MAX_CPU_S = 366 * 24 * 3_600
@@ -65,7 +67,7 @@ class BotConfig(_Model):
     `decision_interval` in seconds. What is None is the battle's own; `limits` replace the battle's as a whole.
     """
 
-    trader_id: ClientId
+    trader_id: TraderId
     strategy: Annotated[str, Field(min_length=1, max_length=4_096)]
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     decision_interval: Annotated[float, Field(gt=0, le=3_600)] = 0.5

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import fields
 
 from bot_strategies import Strategy
 from botpit.bots.counts import Counts
@@ -277,5 +276,6 @@ class Brain:
 
 def request_text(request: TradingRequest | SubscribeRequest) -> str:
     """A request as it goes over the wire: JSON without the fields that are None."""
-    values = {each.name: getattr(request, each.name) for each in fields(request)}
-    return json.dumps({name: value for name, value in values.items() if value is not None}, separators=(",", ":"))
+    values = {name: getattr(request, name) for name in request.__struct_fields__}
+    told = {"type": request.type} | {name: value for name, value in values.items() if value is not None}
+    return json.dumps(told, separators=(",", ":"))

@@ -6,10 +6,12 @@ decides nothing and asks nobody: the brain feeds it and empties the outbox.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from math import ceil, floor
 from typing import Unpack
+
+from msgspec.structs import replace
 
 from bot_strategies import OpenOrder, StrategyContext, Terms
 from botpit.bots.orders import OwnOrders

@@ -5,24 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+import msgspec
+from msgspec import Meta, Struct
 
 from botpit.bots.counts import Counts, fee_units
 from botpit.bots.latency import LatencyHistogram
 
-Count = Annotated[int, Field(ge=0)]
-Microseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Count = Annotated[int, Meta(ge=0)]
+Microseconds = Annotated[float, Meta(ge=0)]
 
 
 class ReportError(ValueError):
-    """A report that cannot be gone on from; the text says what is wrong with it, and where."""
+    """A report that cannot be gone on from; the text says what is wrong with it, and where (`$` is the whole)."""
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class LatencyReport(_Model):
+class LatencyReport(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """Latencies in microseconds. `buckets`: upper bound and how many, so that reports can be added up."""
 
     count: Count
@@ -31,14 +28,12 @@ class LatencyReport(_Model):
     max: Microseconds | None
     buckets: list[tuple[Microseconds, Count]]
 
-    @model_validator(mode="after")
-    def _adds_up(self) -> LatencyReport:
+    def __post_init__(self) -> None:
         if sum(count for _, count in self.buckets) != self.count:
             raise ValueError("buckets do not add up to count")
-        return self
 
 
-class Report(_Model):
+class Report(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
     """The fields of `Counts` under the names of the file; docs/API_SPEC.md tells each."""
 
     format: Literal[1] = 1
@@ -53,16 +48,14 @@ class Report(_Model):
     maker_fills: Count
     filled_qty: Count
     maker_qty: Count
-    fees: Annotated[float, Field(allow_inf_nan=False)]
+    fees: float
     callback_errors: Count
     slow_callbacks: Count
     latency_us: LatencyReport
 
-    @model_validator(mode="after")
-    def _has_a_place_or_none(self) -> Report:
+    def __post_init__(self) -> None:
         if (self.market_id is None) != (self.account_seq is None):
             raise ValueError("market_id and account_seq: one is null and the other is not")
-        return self
 
 
 _LIKE_COUNTS = (
@@ -80,17 +73,15 @@ def report_text(trader_id: str, counts: Counts) -> str:
         latency_us=_latency_report(counts.latency),
         **{name: getattr(counts, name) for name in _LIKE_COUNTS},
     )
-    return report.model_dump_json() + "\n"
+    return msgspec.json.encode(report).decode() + "\n"
 
 
 def counts_of(text: str, trader_id: str) -> Counts:
     """The counts that `trader_id`'s report tells. Raises ReportError."""
     try:
-        report = Report.model_validate_json(text)
-    except ValidationError as error:
-        fault = error.errors(include_url=False)[0]
-        where = ".".join(map(str, fault["loc"]))
-        raise ReportError(f"{where}: {fault['msg']}" if where else fault["msg"]) from error
+        report = msgspec.json.decode(text, type=Report)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise ReportError(str(error)) from error
     if report.trader_id != trader_id:
         raise ReportError(f"this is the report of {report.trader_id!r}, not of {trader_id!r}")
     latency = LatencyHistogram()

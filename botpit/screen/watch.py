@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import json
 from collections import deque
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
+
+from msgspec import to_builtins
 
 from botpit.mirror import BookView, Mirror
 from botpit.screen.equity import EquityHistory
@@ -187,7 +189,7 @@ class Watch:
 
     def json_line(self, now_s: float) -> str:
         """One line of ASCII without its end."""
-        return json.dumps(asdict(self.summary(now_s)))
+        return json.dumps(to_builtins(self.summary(now_s)))
 
     def plain_line(self, now_s: float) -> str:
         """One line for people without a terminal, without its end."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from math import exp, log
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy
 from botpit.strategies.moves import SIDES, Lots, Seconds, Ticks, behind_the_other_side, quote, sign
@@ -25,10 +25,10 @@ class AvellanedaStoikov(Strategy):
     Source: Avellaneda and Stoikov, High-frequency trading in a limit order book (2008).
     """
 
-    risk_aversion: Annotated[float, Field(ge=1e-6, le=100)] = 0.01
-    arrival_decay: Annotated[float, Field(ge=1e-6, le=100)] = 0.5
+    risk_aversion: Annotated[float, Meta(ge=1e-6, le=100)] = 0.01
+    arrival_decay: Annotated[float, Meta(ge=1e-6, le=100)] = 0.5
     horizon_s: Seconds = 60
-    volatility_ticks: Annotated[float, Field(ge=0, le=10_000)] = 1.5
+    volatility_ticks: Annotated[float, Meta(ge=0, le=10_000)] = 1.5
     memory_s: Seconds = 30
     size: Lots = 5
     max_position: Lots = 60

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Fill, Market, Strategy, Trade
 from botpit.strategies.moves import Lots, Seconds, take
@@ -48,7 +48,7 @@ class Twap(_Parent):
     """
 
     duration_s: Seconds = 60
-    slices: Annotated[int, Field(ge=1, le=10_000)] = 20
+    slices: Annotated[int, Meta(ge=1, le=10_000)] = 20
     _began_ms: int = field(init=False, default=0)
 
     def on_start(self, market: Market) -> None:
@@ -72,7 +72,7 @@ class Pov(_Parent):
     """
 
     trader_id: str
-    share: Annotated[float, Field(ge=0.001, le=0.5)] = 0.1
+    share: Annotated[float, Meta(ge=0.001, le=0.5)] = 0.1
     _others: int = field(init=False, default=0)
 
     def on_start(self, market: Market) -> None:

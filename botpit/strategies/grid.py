@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy
 from botpit.strategies.moves import SIDES, Lots, TicksAbove0, best_to_take, quote, sign
@@ -24,7 +24,7 @@ class Grid(Strategy):
     """
 
     step_ticks: TicksAbove0 = 5
-    lines: Annotated[int, Field(ge=1, le=50)] = 4
+    lines: Annotated[int, Meta(ge=1, le=50)] = 4
     size: Lots = 3
     max_position: Lots = 60
     _centre: float = field(init=False, default=0.0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy
 from botpit.strategies.moves import SIDES, Lots, NotNegative, Ticks, behind_the_other_side, quote, sign
@@ -22,10 +22,10 @@ class Maker(Strategy):
     Source: Ho and Stoll, Optimal dealer pricing under transactions and return uncertainty (1981).
     """
 
-    levels: Annotated[int, Field(ge=1, le=50)] = 5
+    levels: Annotated[int, Meta(ge=1, le=50)] = 5
     size: Lots = 5
     half_spread_ticks: Ticks = 2
-    step_ticks: Annotated[int, Field(ge=1, le=1_000)] = 1
+    step_ticks: Annotated[int, Meta(ge=1, le=1_000)] = 1
     skew: NotNegative = 0.1
     max_position: Lots = 100
     refresh: Ticks = 1

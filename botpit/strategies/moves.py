@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, Unpack
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Terms, TimeInForce
 from message_schemas import SideWord
 
 SIDES: tuple[SideWord, ...] = ("buy", "sell")
-Lots = Annotated[int, Field(ge=1, le=1_000_000)]
-Ticks = Annotated[int, Field(ge=0, le=1_000_000)]
-TicksAbove0 = Annotated[int, Field(ge=1, le=1_000_000)]
-Share = Annotated[float, Field(ge=0, le=1)]
-NotNegative = Annotated[float, Field(ge=0, le=1e6)]
-Seconds = Annotated[float, Field(ge=0.1, le=86_400)]
+Lots = Annotated[int, Meta(ge=1, le=1_000_000)]
+Ticks = Annotated[int, Meta(ge=0, le=1_000_000)]
+TicksAbove0 = Annotated[int, Meta(ge=1, le=1_000_000)]
+Share = Annotated[float, Meta(ge=0, le=1)]
+NotNegative = Annotated[float, Meta(ge=0, le=1e6)]
+Seconds = Annotated[float, Meta(ge=0.1, le=86_400)]
 
 
 def sign(side: SideWord) -> int:

@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy, Trade
 from botpit.strategies.moves import SIDES, Lots, Ticks, best_to_take, room, sign, take
@@ -23,7 +23,7 @@ class Sniper(Strategy):
     Source: Kaplan's program, in Rust, Miller and Palmer, Characterizing effective trading strategies (1994).
     """
 
-    memory: Annotated[int, Field(ge=2, le=10_000)] = 20
+    memory: Annotated[int, Meta(ge=2, le=10_000)] = 20
     edge_ticks: Ticks = 2
     narrow_ticks: Ticks = 4
     size: Lots = 3

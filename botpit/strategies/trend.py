@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import sqrt
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy
 from botpit.strategies.moves import Lots, NotNegative, approach
@@ -23,8 +23,8 @@ class Momentum(Strategy):
     Source: Brock, Lakonishok and LeBaron, Simple technical trading rules and the stochastic properties of stock returns (1992).
     """
 
-    fast: Annotated[int, Field(ge=1, le=100_000)] = 5
-    slow: Annotated[int, Field(ge=2, le=100_000)] = 20
+    fast: Annotated[int, Meta(ge=1, le=100_000)] = 5
+    slow: Annotated[int, Meta(ge=2, le=100_000)] = 20
     band_ticks: NotNegative = 0.5
     size: Lots = 3
     max_position: Lots = 40
@@ -53,7 +53,7 @@ class MeanReversion(Strategy):
     Source: Poterba and Summers, Mean reversion in stock prices (1988).
     """
 
-    window: Annotated[int, Field(ge=2, le=100_000)] = 40
+    window: Annotated[int, Meta(ge=2, le=100_000)] = 40
     entry: NotNegative = 1.5
     exit: NotNegative = 0.3
     size: Lots = 3

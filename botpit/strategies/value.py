@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from math import log, sqrt
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy
 from botpit.strategies.moves import SIDES, Lots, Share, Ticks, best_to_take, room, sign, take
@@ -56,10 +56,10 @@ class Value(Strategy):
     """
 
     rng: random.Random
-    world: Annotated[int, Field(ge=0, le=2**31)] = 1
-    volatility_ticks: Annotated[float, Field(ge=0, le=10_000)] = 2
-    half_life_s: Annotated[float, Field(ge=1, le=1_000)] = 60
-    noise_ticks: Annotated[float, Field(ge=0, le=10_000)] = 5
+    world: Annotated[int, Meta(ge=0, le=2**31)] = 1
+    volatility_ticks: Annotated[float, Meta(ge=0, le=10_000)] = 2
+    half_life_s: Annotated[float, Meta(ge=1, le=1_000)] = 60
+    noise_ticks: Annotated[float, Meta(ge=0, le=10_000)] = 5
     trust: Share = 0.2
     edge_ticks: Ticks = 3
     size: Lots = 3

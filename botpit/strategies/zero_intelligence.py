@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Strategy
 from botpit.strategies.customers import ServesCustomers
@@ -26,7 +26,7 @@ class RandomTrader(Strategy):
     rng: random.Random
     size: Lots = 3
     width_ticks: TicksAbove0 = 10
-    max_orders: Annotated[int, Field(ge=1, le=100)] = 8
+    max_orders: Annotated[int, Meta(ge=1, le=100)] = 8
     max_position: Lots = 50
 
     def on_timer(self, market: Market) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Annotated
 
-from pydantic import Field
+from msgspec import Meta
 
 from bot_strategies import Market, Trade
 from botpit.strategies.customers import ServesCustomers
@@ -25,10 +25,10 @@ class Zip(ServesCustomers):
     Source: Cliff, Minimal-intelligence agents for bargaining behaviors in market-based environments (1997).
     """
 
-    margin: Annotated[float, Field(ge=0, le=0.5)] = 0.004
+    margin: Annotated[float, Meta(ge=0, le=0.5)] = 0.004
     learning: Share = 0.3
     momentum: Share = 0.05
-    nudge: Annotated[float, Field(ge=0, le=0.1)] = 0.0002
+    nudge: Annotated[float, Meta(ge=0, le=0.1)] = 0.0002
     _margins: dict[SideWord, float] = field(init=False, default_factory=dict)
     _push: float = field(init=False, default=0.0)
     _best_shout: float | None = field(init=False, default=None)

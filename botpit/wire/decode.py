@@ -1,19 +1,19 @@
 """Bytes from a client to a request, and a request to a command.
 
-One pydantic adapter validates a request straight from its bytes (strict: no strings or booleans for numbers). What it does not
-know by itself is checked beside it: numbers of more than 40 digits, NaN and Infinity in ignored keys, nesting. These checks can
-only refuse what the adapter took, so there are never two parsers that take different things.
+msgspec reads a request straight from its bytes into its struct. What it does not know by itself is checked beside it: bytes that
+are no UTF-8 in ignored keys, numbers of more than 40 digits, nesting. What it refuses is read once more by `explain`, which says
+why; that one has the last word, and differs only where a repeated key was wrong before its last value.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NoReturn
+from typing import Any, NoReturn
 
 import msgspec
-from pydantic import Field, TypeAdapter, ValidationError
 
 import message_schemas as wire
 from botpit.exchange.commands import (
@@ -27,6 +27,7 @@ from botpit.exchange.commands import (
     TimeInForce,
 )
 from botpit.exchange.instrument import Instrument
+from botpit.wire.explain import Explainer, Refusal
 from botpit.wire.numbers import NS_PER_MS, PriceScale
 
 MAX_DEPTH = 64
@@ -36,9 +37,17 @@ _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 """A string, ended or not. Nothing is tried twice (possessive), so 64 KiB of quotes cost no more than 64 KiB of anything."""
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}")
 
-Requests = TypeAdapter[Any]
-TRADING: Requests = TypeAdapter(Annotated[wire.TradingRequest, Field(discriminator="type")])
-FEED: Requests = TypeAdapter(Annotated[wire.FeedRequest, Field(discriminator="type")])
+
+class Requests:
+    """The requests that one port takes."""
+
+    def __init__(self, union: Any) -> None:
+        self.read: Callable[[bytes], Any] = msgspec.json.Decoder(union).decode
+        self.explain = Explainer(union)
+
+
+TRADING = Requests(wire.TradingRequest)
+FEED = Requests(wire.FeedRequest)
 
 Answers = {"order": "order_rejected", "place_order": "order_rejected", "replace": "replace_rejected",
            "cancel": "cancel_rejected", "cancel_all": "cancel_rejected"}
@@ -84,22 +93,20 @@ def split_array(frame: bytes) -> list[bytes] | Fault:
 def parse(data: bytes, requests: Requests = TRADING) -> Any:
     """One request of the given kind, or the Fault that refuses it."""
     try:
-        request = requests.validate_json(data)
-    except ValidationError as error:
-        return _fault(data, error)
+        if not data.isascii():
+            data.decode()  # msgspec looks at no byte of an ignored key
+        request = requests.read(data)
+    except (ValueError, RecursionError):
+        return _strict_fault(data) or _explained(data, requests)
     if _looks_odd(data):
         return _strict_fault(data) or request
     return request
 
 
 def _looks_odd(data: bytes) -> bool:
-    """Cheap, and true for everything that the strict check could refuse."""
-    return (
-        len(data) - len(data.translate(None, _DIGITS)) > MAX_DIGITS
-        or data.count(b"{") + data.count(b"[") > MAX_DEPTH
-        or b"NaN" in data
-        or b"Infinity" in data
-    )
+    """Cheap, and true for everything that the strict check refuses and msgspec takes."""
+    digits = len(data) - len(data.translate(None, _DIGITS))
+    return digits > MAX_DIGITS or data.count(b"{") + data.count(b"[") > MAX_DEPTH
 
 
 # ------------------------------------------------------------------------------------------------------------------ faults
@@ -146,24 +153,15 @@ def _holds_long(value: object) -> bool:
     return any(map(_holds_long, value)) if isinstance(value, list) else isinstance(value, _LongNumber)
 
 
-def _fault(data: bytes, error: ValidationError) -> Fault:
-    strict = _strict_fault(data)
-    if strict is not None:
-        return strict
-    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-    if first["type"] == "json_invalid":
-        return Fault("order_rejected", "invalid_json", {"error": str(first["msg"])})
-    return _with_ids(_explain(first), data)
-
-
-def _explain(error: Any) -> str:
-    match error["type"]:
-        case "union_tag_invalid" | "union_tag_not_found":
-            return "type: missing or unknown"
-        case "dict_type" | "dataclass_type":
-            return "a request is a JSON object"
-    field = ".".join(map(_shown, error["loc"][1:]))
-    return f"{field}: {'unknown key' if error['type'] == 'unexpected_keyword_argument' else error['msg']}"
+def _explained(data: bytes, requests: Requests) -> Any:
+    """Why msgspec refused the data; or the request after all, when only a repeated key's earlier value was wrong."""
+    try:
+        return requests.explain.read(data)
+    except Refusal as refusal:
+        if refusal.no_json:
+            return Fault("order_rejected", "invalid_json", {"error": refusal.why})
+        field = ".".join(map(_shown, refusal.where))
+        return _with_ids(f"{field}: {refusal.why}" if field else refusal.why, data)
 
 
 def _shown(name: object) -> str:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import is_dataclass
 from functools import cache
 from typing import Any, get_args
 
+from msgspec import Struct
 from pydantic import TypeAdapter
 
 import message_schemas
+from botpit.wire.explain import twin
 from tests.docs.page import Page, Row, differences, key
 from tests.docs.source import Sources, sends
 
@@ -21,7 +22,7 @@ Schema = dict[str, Any]
 def message_faults(page: Page, house: Sources) -> Iterator[str]:
     requests = [*get_args(message_schemas.TradingRequest), *get_args(message_schemas.FeedRequest)]
     classes = {
-        "Request ": {cls.__dataclass_fields__["type"].default: cls for cls in requests},
+        "Request ": {cls.type: cls for cls in requests},
         "Message ": message_schemas.MESSAGE_CLASSES,
         "Object ": {cls.__name__: cls for cls in nested(message_schemas.MESSAGE_CLASSES.values())},
     }
@@ -39,9 +40,13 @@ def message_faults(page: Page, house: Sources) -> Iterator[str]:
 
 
 def nested(classes: Iterable[type]) -> set[type]:
-    """The dataclasses inside these."""
+    """The structs inside these."""
     names = {name for cls in classes for name in schema_of(cls).get("$defs", {})}
-    return {cls for cls in vars(message_schemas).values() if is_dataclass(cls) and cls.__name__ in names}
+    return {cls for cls in vars(message_schemas).values() if is_struct(cls) and cls.__name__ in names}
+
+
+def is_struct(value: object) -> bool:
+    return isinstance(value, type) and issubclass(value, Struct)
 
 
 def table_faults(what: str, rows: list[Row], schema: Schema) -> Iterator[str]:
@@ -83,7 +88,7 @@ def told_types(cell: str) -> set[str]:
 
 @cache
 def schema_of(cls: type) -> Schema:
-    return TypeAdapter(cls).json_schema()
+    return TypeAdapter(twin(cls)).json_schema()
 
 
 def variants(field: Any, schema: Schema) -> Iterator[Any]:
@@ -104,4 +109,4 @@ def fixed_words(field: Any, schema: Schema) -> set[str]:
 
 def inner_classes(field: Any) -> set[str]:
     names = re.findall(r"#/\$defs/(\w+)", json.dumps(field))
-    return {name for name in names if is_dataclass(getattr(message_schemas, name))}
+    return {name for name in names if is_struct(getattr(message_schemas, name))}
