@@ -17,7 +17,8 @@ HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "
 
 
 class Mind:
-    """`hooks`: those that the strategy has. `failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is raised in it is a crash of its own.
+    """`hooks`: those that the strategy has. `failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is
+    raised in it is a crash of its own.
 
     `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any left nobody could tell
     it, and an interpreter that has none to unwind its stack may hang.
