@@ -31,7 +31,7 @@ GOODBYE_S = 1.0
 """How long a stopping bot waits for the answer to its cancel_all; losing the connection cancels its orders as well."""
 SUMMARY_S = 10.0
 """Fills are summed up in the log this often."""
-REPORT_S = 0.25
+REPORT_S = 2.0
 """The report is written at most this often, and at each login: no order is sent before its place is on disk."""
 TROUBLE_LINES_PER_S = 10
 """Refused orders, crashes and hints beyond this are counted instead of logged."""
@@ -58,7 +58,7 @@ class Bot:
         self._report = report
         self._said_goodbye = asyncio.Event()
         self._gateway = Link(gateway_uri, on_open=self._greeting, on_frame=self._gateway_frame, on_state=self._gateway_state)
-        self._feed = Link(feed_uri, on_open=list, on_frame=self._feed_frame, on_state=self._feed_state)
+        self._feed = Link(feed_uri, on_open=self._subscription, on_frame=self._feed_frame, on_state=self._feed_state)
         self._decision_interval_s = decision_interval_s
         self._trouble = Sparingly(_log, per_s=TROUBLE_LINES_PER_S)
         self._link_reasons: dict[str, str] = {}
@@ -101,6 +101,9 @@ class Bot:
 
     def _greeting(self) -> Iterable[str]:
         return [request_text(self.brain.gateway_opened(now_ms()))]
+
+    def _subscription(self) -> Iterable[str]:
+        return [request_text(self.brain.feed_opened())]
 
     def _gateway_frame(self, frame: bytes) -> None:
         for message in self._messages(frame):

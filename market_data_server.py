@@ -14,10 +14,10 @@ from typing import Any
 
 from botpit import __version__
 from botpit.feed.relay import RelayFeed
+from botpit.net.bounds import UsualBounds
 from botpit.net.client import Link
 from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
 from botpit.ports import FeedPort, UsageError, deliver, every, listen, port_number
-from botpit.settings import ServerSettings
 
 EXIT_OK, EXIT_USAGE, EXIT_FAULT = 0, 2, 1
 POLL_S = 0.1
@@ -115,7 +115,7 @@ async def main_async(options: argparse.Namespace) -> int:
 async def relay(options: argparse.Namespace) -> int:
     """The relay from start to stop; returns the exit code. Raises UsageError when it cannot start as asked."""
     parts = Relay(options.upstream_uri)
-    server = await listen((options.host, options.port), "--port", parts.port.connect, ServerSettings(), parts.health)
+    server = await listen((options.host, options.port), "--port", parts.port.connect, UsualBounds(), parts.health)
     log.info("open %s", fields(port=server.port, upstream=options.upstream_uri))
     stop = asyncio.create_task(until_told_to_stop())
     work: list[asyncio.Future[Any]] = [*map(asyncio.create_task, (parts.link.run(), parts.relay(), every(POLL_S, parts.tick)))]

@@ -21,10 +21,10 @@ from botpit.feed.publisher import Feed
 from botpit.gateway.gateway import Gateway
 from botpit.gateway.session import Session
 from botpit.journal.segments import DiscardingJournal, Journal
+from botpit.net.bounds import Bounds
 from botpit.net.gate import Gate, Gated
 from botpit.net.processes import port_in_use_message
 from botpit.net.server import BACKLOG, Connection, Peer, Server, frames, serve
-from botpit.settings import ServerSettings
 from botpit.wire.decode import is_array
 
 Health = Callable[[], dict[str, object]]
@@ -57,7 +57,7 @@ class UsageError(Exception):
 
 
 async def listen(
-    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: ServerSettings, health: Health,
+    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: Bounds, health: Health,
     sockets: Sequence[socket] = (),
 ) -> Server:
     """Listen on `address`; `flag` is the option that moves its port, `sockets` are those that a server before left for this one.

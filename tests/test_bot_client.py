@@ -75,7 +75,9 @@ class Exchange:
                 self.first_order.set()
 
     async def feed(self, connection: ServerConnection) -> None:
-        await connection.send(json.dumps(SNAPSHOT))
+        """The snapshot comes after the bot has said what it wants."""
+        self.subscribed = json.loads(await connection.recv())
+        await connection.send(json.dumps([SNAPSHOT]))
         await connection.wait_closed()
 
     @asynccontextmanager
@@ -92,6 +94,14 @@ class Exchange:
 class OneOrder(Strategy):
     def on_start(self, market):
         market.buy(1, 99.0)
+
+
+def test_a_bot_begins_by_saying_what_it_wants_of_the_feed(monkeypatch):
+    exchange = Exchange()
+    play(monkeypatch, OneOrder(), exchange)
+    assert exchange.subscribed == {
+        "type": "subscribe", "channels": ["book", "positions", "trades", "status"], "batch": True
+    }  # fmt: skip
 
 
 def play(monkeypatch, strategy: Strategy, exchange: Exchange | None = None, until: str = "first_order") -> tuple[int, list[str]]:

@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from bot_strategies import OpenOrder, OrderRequest, OrderType, Side, Strategy
-from botpit.bots import Counts, request_text
+from bot_strategies import OpenOrder, OrderRequest, OrderType, Polled, Side, Strategy
+from botpit.bots import Brain, Counts, request_text
 from botpit.bots.desk import MAX_IN_FLIGHT
 from botpit.bots.mind import MAX_CRASHES_IN_A_ROW
 from message_schemas import (
@@ -357,8 +357,28 @@ def test_the_strategy_hears_of_book_and_trades():
 def test_a_hole_in_the_feed_asks_for_a_fresh_snapshot():
     stage = Stage().opens()
     stage.sees(trade(2, 101.0, "buy", 1))
-    assert [type(each) for each in stage.sees(trade(2, 101.0, "buy", 3))] == [SubscribeRequest]
+    assert stage.sees(trade(2, 101.0, "buy", 3)) == [stage.brain.feed_opened()]
     assert request_text(SubscribeRequest()) == '{"type":"subscribe"}'
+
+
+class OnlyPolled(Strategy):
+    def next_order(self, context):
+        return None
+
+
+class OnlyTimed(Strategy):
+    def on_timer(self, market):
+        return None
+
+
+@pytest.mark.parametrize(("strategy", "channels"), [
+    (OnlyPolled(), {"book", "positions"}), (Polled(OnlyPolled()), {"book", "positions"}),
+    (OnlyTimed(), {"book", "positions", "trades", "status"}),
+])  # fmt: skip
+def test_a_bot_asks_for_the_channels_its_strategy_can_see(strategy, channels):
+    """By the market handle it sees the last trade and the status; by the context neither. Both show mark and own money."""
+    asked = Brain(strategy, trader_id="alice").feed_opened()
+    assert (set(asked.channels), asked.batch) == (channels, True)
 
 
 # ----------------------------------------------------------------------------------------------------------------- bounds

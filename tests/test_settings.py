@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
 from botpit.exchange.instrument import Instrument, Rules
+from botpit.net.bounds import UsualBounds
 from botpit.settings import InstrumentSettings, MarketSettings, ServerSettings, Settings, SettingsError, parse_settings
 
 MARKET = {
@@ -58,6 +60,7 @@ def test_every_key_is_optional_and_has_its_default():
 def test_no_key_is_there_that_this_test_does_not_know():
     assert set(MarketSettings.model_fields) == set(MARKET)
     assert set(ServerSettings.model_fields) == set(SERVER)
+    assert asdict(UsualBounds()) == SERVER
     assert set(InstrumentSettings.model_fields) == {*INSTRUMENT, *OVERRIDES}
     assert set(Settings.model_fields) == {"market", "server", "instruments"}
 

@@ -64,6 +64,19 @@ def explained(data: bytes) -> Any:
         return None
 
 
+def taken_at_once(data: bytes) -> bool:
+    try:
+        return bool(BOTH_PORTS.read(data))
+    except ValueError:
+        return False
+
+
+def repeats_a_key(data: bytes) -> bool:
+    keys: list[str] = []
+    json.loads(data, object_pairs_hook=lambda pairs: keys.extend(key for key, _ in pairs))
+    return len(set(keys)) < len(keys)
+
+
 BOTH_PORTS = Requests(wire.TradingRequest | wire.FeedRequest)
 
 
@@ -77,6 +90,7 @@ def test_both_take_and_refuse_the_same_and_read_equal_values(data):
         assert found == explained(data), data
         for name in found.__struct_fields__:
             assert type(getattr(found, name)) is type(getattr(explained(data), name)), (data, name)
+        assert taken_at_once(data) or repeats_a_key(data), data
 
 
 @pytest.mark.parametrize("name", sorted(VALID))

@@ -22,6 +22,7 @@ from message_schemas import (
     BookUpdate,
     CancelAllRequest,
     CancelRejected,
+    Channel,
     Error,
     Fill,
     Liquidation,
@@ -44,6 +45,10 @@ from message_schemas import (
     TradingRequest,
 )
 
+POLLED_CHANNELS: list[Channel] = ["book", "positions"]
+"""What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` tell."""
+MARKET_CHANNELS: list[Channel] = [*POLLED_CHANNELS, "trades", "status"]
+"""What the market handle shows besides: the last trade, the queue ahead of own orders, whether the market is open."""
 START_ANEW = ("seq_ahead", "too_old", "other_market")
 """Why an exchange cannot go on where we stopped; the answer is a login that asks for nothing of before."""
 
@@ -93,6 +98,11 @@ class Brain:
         self.desk.expect_answer(login)
         return login
 
+    def feed_opened(self) -> SubscribeRequest:
+        """The feed is connected: what to send first. A strategy that is only polled sees no trades and no status."""
+        polled = self.mind.hooks <= {"next_order"}
+        return SubscribeRequest(channels=POLLED_CHANNELS if polled else MARKET_CHANNELS, batch=True)
+
     def handed_over(self, order: OrderRequest) -> None:
         """An order was given to the gateway's link."""
         self.counts.sent += 1
@@ -139,7 +149,7 @@ class Brain:
         desk = self.desk
         desk.now_ms = now_ms
         if not desk.mirror.apply(message):
-            desk.outbox.append(SubscribeRequest())
+            desk.outbox.append(self.feed_opened())
         match message:
             case Snapshot():
                 self._feed_ready = True

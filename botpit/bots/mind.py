@@ -17,7 +17,8 @@ HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "
 
 
 class Mind:
-    """`failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is raised in it is a crash of its own.
+    """`hooks`: those that the strategy has. `failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is
+    raised in it is a crash of its own.
 
     `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any left nobody could tell
     it, and an interpreter that has none to unwind its stack may hang.
@@ -32,12 +33,12 @@ class Mind:
         self._desk = desk
         self._counts = counts
         self._clock_s = clock_s
-        self._hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
+        self.hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
         self._crashes: Counter[str] = Counter()
 
     def ask(self, hook: str, call: Callable[[], None]) -> None:
         """Call one hook, if the strategy has it."""
-        if hook not in self._hooks or (self.failed and hook != "on_stop"):
+        if hook not in self.hooks or (self.failed and hook != "on_stop"):
             return
         began_s = self._clock_s()
         try:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from picows import WSFrame, WSListener, WSMsgType, WSTransport
 
+from botpit.net.bounds import Bounds
 from botpit.net.frames import (
     PING,
     PONG,
@@ -26,7 +27,6 @@ from botpit.net.frames import (
     frames,
 )
 from botpit.net.processes import fields
-from botpit.settings import ServerSettings
 
 GRACE_S = 2.0
 """So long a client has to answer a close, and to take what was written to it before, until its socket is aborted."""
@@ -65,7 +65,7 @@ class Connection(WSListener):
         self,
         transport: asyncio.Transport,
         address: str,
-        settings: ServerSettings,
+        settings: Bounds,
         connect: Callable[[Connection], Peer],
         on_failure: Callable[[Exception], None],
     ) -> None:

@@ -20,10 +20,10 @@ from typing import Any, cast
 from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves WSProtocol out
 
+from botpit.net.bounds import Bounds
 from botpit.net.connection import Connection, Peer
 from botpit.net.frames import MAX_MESSAGE_BYTES, frames
 from botpit.net.handshake import Reception
-from botpit.settings import ServerSettings
 
 __all__ = ["BACKLOG", "Connection", "Peer", "Server", "frames", "serve"]
 
@@ -44,7 +44,7 @@ async def serve(
     host: str,
     port: int,
     connect: Callable[[Connection], Peer],
-    settings: ServerSettings,
+    settings: Bounds,
     health: Callable[[], dict[str, object]],
     sockets: Sequence[socket] = (),
 ) -> Server:
@@ -61,7 +61,7 @@ async def serve(
 class Server:
     """A listening server. `failed` ends with the exception of a Peer (or of `connect` or `health`) that raised."""
 
-    def __init__(self, connect: Callable[[Connection], Peer], settings: ServerSettings, reception: Reception) -> None:
+    def __init__(self, connect: Callable[[Connection], Peer], settings: Bounds, reception: Reception) -> None:
         self.port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.connect = connect

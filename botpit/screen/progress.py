@@ -7,9 +7,6 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import TypeVar
 
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-
 T = TypeVar("T")
 LINE_S = 5.0
 """A line comes this far apart."""
@@ -27,6 +24,9 @@ def _words(doing: str, what: str, count: int, took_s: float) -> str:
 
 
 def _bar(items: Iterable[T], doing: str, what: str) -> Iterator[T]:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
     columns = SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn()
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task, began_s = progress.add_task(doing), time.monotonic()
