@@ -7,10 +7,12 @@ VENV     := .venv
 IN_VENV  := $(VENV)/bin/python
 READY    := $(VENV)/.dependencies-installed
 LOCKER   := build/locker
+BENCH    := build/bench
+PEERS    := $(BENCH)/.peers-installed
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test lint mutants lock clean
+.PHONY: help demo test lint mutants bench lock clean
 
 help: ## show this
 	@echo "botpit: a local exchange for trading bots"
@@ -32,10 +34,13 @@ lint: $(READY) ## run ruff and mypy --strict
 mutants: $(READY) ## plant every seeded fault into the engine, by name, and see it caught
 	@$(IN_VENV) -m tests.laws.mutants
 
+bench: $(PEERS) ## measure speed beside its peers, judge the targets and write benchmarks/results.md
+	@$(BENCH)/bin/python benchmarks/bench.py $(ARGS)
+
 lock: ## make requirements.txt again from pyproject.toml, with the newest versions (asks the package index)
 	@$(PYTHON) -m venv --clear $(LOCKER)
 	@$(LOCKER)/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@$(LOCKER)/bin/python -m uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --all-extras \
+	@$(LOCKER)/bin/python -m uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --extra test --extra lint \
 		--generate-hashes --no-emit-index-url --custom-compile-command "make lock" --output-file requirements.txt
 
 clean: ## remove .venv, builds and caches; runs/ and CSV files stay
@@ -50,4 +55,11 @@ $(READY): requirements.txt
 	@echo "installing the pinned dependencies into $(VENV) (once, up to a minute)"
 	@"$(PYTHON)" -m venv --clear $(VENV)
 	@PIP_USER=0 $(IN_VENV) -m pip install -qq --disable-pip-version-check --no-input -r requirements.txt
+	@touch $@
+
+$(PEERS): $(READY) requirements.txt benchmarks/requirements.txt
+	@echo "installing the peers of the benchmarks into $(BENCH) (once, up to a minute)"
+	@"$(PYTHON)" -m venv --clear $(BENCH)
+	@PIP_USER=0 $(BENCH)/bin/python -m pip install -qq --disable-pip-version-check --no-input -r requirements.txt
+	@PIP_USER=0 $(BENCH)/bin/python -m pip install -qq --disable-pip-version-check --no-input -r benchmarks/requirements.txt
 	@touch $@

@@ -1,0 +1,111 @@
+"""A whole exchange in this process, as exchange_server.py puts it together, for benchmarks that look inside.
+
+All wiring is here, and it is the server's own: `Markets` makes the market, `Venue` trades in it with its clock and its collector.
+What a socket would bring is handed to a peer of the order port instead, and one turn of the event loop is one turn of the market.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from time import process_time
+from typing import Any
+
+from botpit.exchange.commands import Open
+from botpit.exchange.engine import Exchange
+from botpit.journal.disk import Disk
+from botpit.journal.folder import DataFolder
+from botpit.journal.segments import Durability
+from botpit.markets import InTrade, Markets
+from botpit.net.frames import frames
+from botpit.net.token import read_token
+from botpit.settings import Settings, parse_settings
+from botpit.venue import Place, Venue
+
+HOST = "127.0.0.1"
+
+
+class Line:
+    """Stands where a socket would: takes what is sent, and forgets it."""
+
+    waiting_bytes = 0
+
+    def send(self, messages: Iterable[bytes]) -> None:
+        frames(messages)
+
+    def write(self, data: bytes) -> None:
+        pass
+
+    def close(self, code: int, reason: str = "") -> None:
+        pass
+
+    def pause_reading(self) -> None:
+        pass
+
+    def resume_reading(self) -> None:
+        pass
+
+
+class Market:
+    """One market in trade. `session` is a client's end of its order port; `parts` are what the exchange made it of."""
+
+    def __init__(self, parts: InTrade, venue: Venue) -> None:
+        self.parts = parts
+        self._venue = venue
+        self.session: Any = venue.turns.connect(Line())  # type: ignore[arg-type]  # as much of a connection as is used
+
+    def read(self) -> None:
+        """Let one more reader subscribe, to what is sent by default."""
+        self._venue.readers.connect(Line())  # type: ignore[arg-type]
+
+    async def take(self, requests: list[bytes], *, a_turn: int = 32) -> float:
+        """Carry out requests, so many a turn; CPU of one, in microseconds."""
+        received = self.session.received
+        began = process_time()
+        for first in range(0, len(requests), a_turn):
+            for request in requests[first : first + a_turn]:
+                received(request)
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        return 1e6 * (process_time() - began) / len(requests)
+
+
+@asynccontextmanager
+async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Market]:
+    """A new market, traded until the end of the context; `kept`: with a journal, which is thrown away after it."""
+    settings = parse_settings(settings_text)
+    with tempfile.TemporaryDirectory() as folder:
+        data = DataFolder(Path(folder), Disk()) if kept else None
+        async with traded(Markets(settings, data, Durability.OS, Disk()), settings) as traded_market:
+            yield traded_market
+        if data is not None:
+            data.close()
+
+
+@asynccontextmanager
+async def traded(markets: Markets, settings: Settings) -> AsyncIterator[Market]:
+    parts = markets.first(fresh=False, reconfigure=False)
+    venue = Venue(parts, settings, read_token(None), Place(HOST, 0, "--order-port"), Place(HOST, 0, "--events-port"))
+    await venue.open()
+    stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    trading = asyncio.create_task(venue.trade(stop))
+    await asyncio.sleep(0)
+    try:
+        yield Market(parts, venue)
+    finally:
+        if not stop.done():
+            stop.set_result("the benchmark is over")
+        await trading
+
+
+def opening(settings_text: str) -> Open:
+    settings = parse_settings(settings_text)
+    return Open("benchmark", settings.rules(), settings.engine_instruments())
+
+
+def engine(settings_text: str) -> Exchange:
+    """The engine alone: commands in, events out."""
+    return Exchange(opening(settings_text))
