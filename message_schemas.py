@@ -128,6 +128,10 @@ class PlaceOrderRequest(OrderTerms, kw_only=True, tag="place_order"):
     type: ClassVar = "place_order"
     quantity: Quantity
 
+    @property
+    def qty(self) -> int:
+        return self.quantity
+
 
 class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="cancel"):
     """Cancel one open order, named by `order_id`, `client_order_id`, or both (then both must name the same order)."""

@@ -25,7 +25,6 @@ from botpit.net.bounds import Bounds
 from botpit.net.gate import Gate, Gated
 from botpit.net.processes import port_in_use_message
 from botpit.net.server import BACKLOG, Connection, Peer, Server, frames, serve
-from botpit.wire.decode import is_array
 
 Health = Callable[[], dict[str, object]]
 """What `/healthz` answers."""
@@ -241,8 +240,7 @@ class Turns:
         commands, inbox = 0, peer.inbox
         was_full = len(inbox) >= MAX_INBOX
         while inbox and commands < MAX_COMMANDS_PER_SOCKET:
-            frames = _next_frames(inbox, MAX_COMMANDS_PER_SOCKET - commands)
-            commands += self._gateway.receive(peer.session, frames, time_ns())
+            commands += self._gateway.receive(peer.session, inbox, MAX_COMMANDS_PER_SOCKET - commands, time_ns())
         if was_full and len(inbox) < MAX_INBOX and not peer.is_lost:
             peer.connection.resume_reading()
         if peer.is_lost and not inbox and peer.session in self._peers:
@@ -319,16 +317,6 @@ class Turns:
     def _tell_views(self) -> None:
         self._view_timer = None
         self.finish()
-
-
-def _next_frames(inbox: deque[bytes], most: int) -> list[bytes]:
-    """Up to so many frames of a socket, but none after an array, which holds more than one request."""
-    taken: list[bytes] = []
-    while inbox and len(taken) < most:
-        taken.append(inbox.popleft())
-        if is_array(taken[-1]):
-            break
-    return taken
 
 
 async def every(interval_s: float, action: Callable[[], None]) -> None:

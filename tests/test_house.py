@@ -59,9 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.markets": _CORE | {
         "botpit.archive", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.ports",
     },
-    "botpit.ports": {
-        STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings", "botpit.wire.decode",
-    },
+    "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
 }
 """Room -> what its files may import themselves: rooms, libraries, parts of libraries. Its own room and the docstring of
 `botpit` are always allowed."""

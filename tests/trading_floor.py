@@ -115,7 +115,7 @@ class Client:
 
     def deliver(self, frame: object) -> int:
         """Send a frame and leave what it brings waiting; returns the number of requests it was counted as."""
-        return self._floor.gateway.receive(self.session, [_frame(frame)], self._floor.now_ns)
+        return self._floor.gateway.receive(self.session, deque([_frame(frame)]), 1, self._floor.now_ns)
 
     def asks(self, frame: object) -> Any:
         """The one answer, where there must be nothing else."""

@@ -25,6 +25,7 @@ CHANNELS: dict[type[Any], str] = {
     Liquidation: "liquidations", AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status",
 }
 """The channel of each public event."""
+_OF_NO_SYMBOL = frozenset((AccountStatus, InsuranceUpdate))
 Numbered = tuple[Any, str, str, int, int]
 """A public event, its channel, its symbol, its `seq`, its `channel_seq`."""
 Touched = dict[str, dict[tuple[int, int], None]]
@@ -44,11 +45,12 @@ class Numbers:
         numbered: list[Numbered] = []
         changed: set[str] = set()
         for event in events:
-            channel = CHANNELS.get(type(event))
+            kind = type(event)
+            channel = CHANNELS.get(kind)
             if channel is None:
                 continue
             self.seq += 1
-            counts, symbol = self.channel_seq[channel], getattr(event, "symbol", "")
+            counts, symbol = self.channel_seq[channel], "" if kind in _OF_NO_SYMBOL else event.symbol
             counts[symbol] = number = counts.get(symbol, 0) + 1
             numbered.append((event, channel, symbol, self.seq, number))
             if channel == "orders" and symbol not in changed:

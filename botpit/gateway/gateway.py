@@ -7,6 +7,7 @@ one answer; it comes before what it caused (WIRE.md, 9001).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -52,6 +53,19 @@ class Culprit(Exception):
         super().__init__(f"at {now_ns}: {command}")
 
 
+def _read(inbox: deque[bytes], most: int) -> list[Any]:
+    """Up to so many frames, each as its request, its fault, or the list of requests that it is; after a list none."""
+    read: list[Any] = []
+    while inbox and len(read) < most:
+        frame = inbox.popleft()
+        if is_array(frame):
+            elements = split_array(frame)
+            read.append(elements if isinstance(elements, Fault) else list(map(parse, elements)))
+            break
+        read.append(parse(frame))
+    return read
+
+
 class Gateway:
     """All sessions of one exchange, and the one place where commands reach it."""
 
@@ -87,24 +101,28 @@ class Gateway:
     def connect(self) -> Session:
         return Session(self._rates[0])
 
-    def receive(self, session: Session, frames: list[bytes], now_ns: int) -> int:
-        """Answer frames of a session, in order; returns the number of requests that were in them.
+    def receive(self, session: Session, inbox: deque[bytes], most: int, now_ns: int) -> int:
+        """Answer up to `most` frames of a session, in order, or up to the first array; returns the number of requests in them.
 
         All are read before the first is carried out: work of one kind done many times over keeps its code in the cache.
         """
-        read = [None if is_array(frame) else parse(frame) for frame in frames]
         self._now_ns, self._asking, requests = now_ns, session, 0
-        for frame, request in zip(frames, read, strict=True):
+        outbox, caused = session.outbox, self._caused
+        for request in _read(inbox, most):
             if session.ended:
                 break
-            answer: Said
-            if request is None:
-                answer, count = self._answer_array(session, frame)
+            if type(request) is list:
+                outbox.append(self._answer_array(session, request))
+                requests += len(request)
             else:
-                answer, count = self._answer(session, request), 1
-            requests += count
-            self._tell(session, answer, *self._caused)
-            self._caused.clear()
+                outbox.append(self._answer(session, request))
+                requests += 1
+            if caused:
+                outbox += caused
+                caused.clear()
+        if requests:
+            session.last_message_ns = now_ns
+            self.told.add(session)
         self._asking = None
         return requests
 
@@ -112,12 +130,8 @@ class Gateway:
         """What is sent for it."""
         return said if isinstance(said, bytes) else self._encoder.private(said)
 
-    def _answer_array(self, session: Session, frame: bytes) -> tuple[bytes, int]:
-        elements = split_array(frame)
-        if isinstance(elements, Fault):
-            return fault_bytes(elements, self._now_ns), 1
-        answers = [self.text_of(self._answer_element(session, parse(each))) for each in elements]
-        return array(answers), len(elements)
+    def _answer_array(self, session: Session, requests: list[Any]) -> bytes:
+        return array([self.text_of(self._answer_element(session, request)) for request in requests])
 
     def _answer_element(self, session: Session, request: Any) -> Said:
         if isinstance(request, wire.LoginRequest | wire.LogoutRequest):

@@ -76,7 +76,7 @@ class FieldError(ValueError):
 
 
 def is_array(frame: bytes) -> bool:
-    return frame[:1] == b"[" or frame.lstrip(b" \t\r\n")[:1] == b"["
+    return frame[:1] != b"{" and frame.lstrip(b" \t\r\n")[:1] == b"["
 
 
 def split_array(frame: bytes) -> list[bytes] | Fault:
@@ -213,8 +213,7 @@ _PREVENTION = {wire.SelfTradePrevention(each.value): each for each in SelfTradeP
 _IN_FORCE: dict[wire.TimeInForce | None, TimeInForce] = {wire.TimeInForce(each.value): each for each in TimeInForce}
 _IN_FORCE[None] = TimeInForce.GTC
 _SIGN = {"buy": BUY, "sell": SELL}
-
-
+_BUY, _MARKET, _GTC = wire.Side.BUY, wire.OrderType.MARKET, TimeInForce.GTC  # an enum is slow to look its words up
 NO_ORDER_NAMED = "order_id: name the order by order_id, client_order_id, or both"
 
 
@@ -228,15 +227,14 @@ class Decoder:
     def order(self, request: wire.OrderRequest | wire.PlaceOrderRequest, trader: str, session: int) -> Order:
         """Raises FieldError when the fields do not go together."""
         symbol = request.symbol or self.default_symbol
-        market_order = request.order_type is wire.OrderType.MARKET
+        market_order = request.order_type is _MARKET
         in_force = _market_in_force(request) if market_order else _limit_in_force(request)
         if request.post_only and (market_order or in_force in (TimeInForce.IOC, TimeInForce.FOK)):
             raise FieldError("post_only: only for limit orders that may rest")
         price, off_tick = (None, "") if request.price is None else self._price(symbol, request.price)
         return Order(
-            trader, symbol, BUY if request.side is wire.Side.BUY else SELL,
-            request.quantity if isinstance(request, wire.PlaceOrderRequest) else request.qty,
-            price, in_force, request.client_order_id, bool(request.post_only), bool(request.reduce_only),
+            trader, symbol, BUY if request.side is _BUY else SELL, request.qty, price, in_force, request.client_order_id,
+            bool(request.post_only), bool(request.reduce_only),
             None if request.stp is None else _PREVENTION[request.stp],
             None if request.expires_at is None else request.expires_at * NS_PER_MS, off_tick, session,
         )
@@ -283,6 +281,8 @@ def _market_in_force(request: wire.OrderTerms) -> TimeInForce:
 def _limit_in_force(request: wire.OrderTerms) -> TimeInForce:
     if request.price is None:
         raise FieldError("price: a limit order needs one")
+    if request.time_in_force is None and request.expires_at is None:
+        return _GTC
     if (request.time_in_force is wire.TimeInForce.GTD) != (request.expires_at is not None):
         raise FieldError("expires_at: goes with time_in_force gtd, and gtd with it")
     return _IN_FORCE[request.time_in_force]
