@@ -12,6 +12,7 @@ is taken out and put in again when that position changes, and all of them after 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from msgspec import Struct
@@ -50,8 +51,8 @@ class RefusedOrder:
     answer: Rejected
 
 
-Stake = tuple[int, int]
-"""What a position's open orders lose at once if they fill, and its initial margin times 10,000; account units."""
+Stake = tuple[int, int, int]
+"""What a position's open orders lose at once if they fill, its initial and its maintenance margin times 10,000; account units."""
 
 
 class OpenTotals:
@@ -80,7 +81,7 @@ class Position:
         self.account = account
         self.market = market
         self.lots = self.cost = self.realized = self.gain = 0
-        self.stake: Stake = (0, 0)
+        self.stake: Stake = (0, 0, 0)
         self.orders: dict[int, OrderRecord] = {}
         self.totals = {BUY: OpenTotals(), SELL: OpenTotals()}
         self._mark_of_losses = self.told_mark = market.mark
@@ -155,7 +156,7 @@ class Account:
         self.moves = moves
         self.valued_at = moves.count
         self.gain = 0
-        self.stake: Stake = (0, 0)
+        self.stake: Stake = (0, 0, 0)
         self.changed: dict[Position, None] = {}
         self.seq = self.sessions = 0
         self.frozen = self.held = self.bankrupt = False
@@ -189,13 +190,18 @@ class Account:
         return self.cash + self.gain
 
     def _value(self) -> None:
-        """Take the marks as they are now."""
+        """Take the marks as they are now, of those markets that moved."""
+        moved = self.moves.since(self.valued_at)
         self.valued_at = self.moves.count
-        self.gain = 0
-        for position in self.positions.values():
-            position.gain = position.unrealized()
-            self.gain += position.gain
-        self.changed = dict.fromkeys(self.positions.values())
+        for position in self.positions.values() if moved is None else self._positions_in(moved):
+            gain = position.unrealized()
+            self.gain += gain - position.gain
+            position.gain = gain
+            self.changed[position] = None
+
+    def _positions_in(self, markets: Iterable[Market]) -> list[Position]:
+        found = map(self.positions.get, {market.instrument.symbol: None for market in markets})
+        return [position for position in found if position is not None]
 
     def held_positions(self) -> list[Position]:
         """Positions that are not flat, in the order of the market's instruments."""

@@ -36,14 +36,13 @@ def liquidate(floor: Floor) -> None:
 
 
 def breached(floor: Floor) -> list[Account]:
-    """Every account in breach. Suspects that are not get new triggers; those that are stay suspect until they are cured."""
+    """Every account in breach. They stay suspect until they are cured."""
     found = []
     for account in floor.triggers.suspects():
         if in_breach(account):
             found.append(account)
-            floor.triggers.touch(account)
         else:
-            floor.triggers.set(account)
+            floor.triggers.acquit(account)
     return found
 
 

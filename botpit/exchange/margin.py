@@ -59,28 +59,31 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
 
 
 def stake(account: Account) -> Stake:
-    """What the account's open orders lose at once if they fill, and its initial margin times 10,000, at the present marks."""
-    account.equity()  # after a move of a mark, all its positions count as changed
-    loss, required = account.stake
-    for position in account.changed:
-        before, now = position.stake, _stake_of(position)
-        loss += now[0] - before[0]
-        required += now[1] - before[1]
-        position.stake = now
-    account.changed = {}
-    account.stake = (loss, required)
+    """What the account's open orders lose at once if they fill, and its margins times 10,000, at the present marks."""
+    account.equity()  # after a move of a mark, its position there counts as changed
+    if account.changed:
+        loss, initial, maintenance = account.stake
+        for position in account.changed:
+            before, now = position.stake, _stake_of(position)
+            loss += now[0] - before[0]
+            initial += now[1] - before[1]
+            maintenance += now[2] - before[2]
+            position.stake = now
+        account.changed = {}
+        account.stake = (loss, initial, maintenance)
     return account.stake
 
 
-def _stake_with(prospect: Prospect) -> Stake:
-    """The same with the prospect's fills made and the rest of it open. Its own position is worked out once, changed or not."""
+def _stake_with(prospect: Prospect) -> tuple[int, int]:
+    """Loss and initial margin with the prospect's fills made and the rest of it open. Its own position is worked out once,
+    changed or not."""
     position = prospect.position
     account = position.account
     if len(account.changed) > 1 or (account.changed and position not in account.changed):
         stake(account)
-    loss, required = account.stake
+    loss, initial, _ = account.stake
     before, then = position.stake, _stake_of(position, prospect)
-    return loss + then[0] - before[0], required + then[1] - before[1]
+    return loss + then[0] - before[0], initial + then[1] - before[1]
 
 
 def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
@@ -90,6 +93,7 @@ def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
     least. The initial margin is that of the larger one.
     """
     market = position.market
+    instrument = market.instrument
     sells, buys = position.open_totals(SELL), position.totals[BUY]
     held = position.lots * market.mark * market.tick_value
     loss = buys.loss + sells.loss
@@ -98,7 +102,8 @@ def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
         more_long, more_short, more_loss = _change(prospect)
         long, short, loss = long + more_long, short + more_short, loss + more_loss
     exposure = long if long > short else short
-    return loss, market.instrument.initial_margin_bps * exposure if exposure > 0 else 0
+    initial = instrument.initial_margin_bps * exposure if exposure > 0 else 0
+    return loss, initial, instrument.maintenance_margin_bps * (held if held > 0 else -held)
 
 
 def initial_times_bps(account: Account) -> int:
@@ -108,13 +113,13 @@ def initial_times_bps(account: Account) -> int:
 
 def maintenance_times_bps(account: Account) -> int:
     """Maintenance margin of the account's positions at the present marks, times 10,000."""
-    return sum(position_maintenance_times_bps(position) for position in account.positions.values() if position.lots)
+    return stake(account)[2]
 
 
 def position_maintenance_times_bps(position: Position) -> int:
     """One position's part of it."""
     market = position.market
-    return market.instrument.maintenance_margin_bps * abs(position.lots) * market.mark * market.instrument.tick_value
+    return market.instrument.maintenance_margin_bps * abs(position.lots) * market.mark * market.tick_value
 
 
 def excess_times_bps(account: Account) -> int:

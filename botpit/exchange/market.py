@@ -3,19 +3,35 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import islice
 
 from botpit.exchange.book import Book
 from botpit.exchange.events import TradingStatus
 from botpit.exchange.instrument import Instrument
 
+MAX_RECENT_MOVES = 1_000
+
 
 class Moves:
-    """How often any market's mark or terms have changed, so that what was worked out from them knows when it is old."""
+    """Which markets' marks or terms have changed, in order: who has worked something out from them brings only that up to date.
 
-    __slots__ = ("count",)
+    `count` of all changes so far; the markets of the last MAX_RECENT_MOVES are known.
+    """
+
+    __slots__ = ("_recent", "count")
 
     def __init__(self) -> None:
         self.count = 0
+        self._recent: deque[Market] = deque(maxlen=MAX_RECENT_MOVES)
+
+    def note(self, market: Market) -> None:
+        self.count += 1
+        self._recent.append(market)
+
+    def since(self, count: int) -> list[Market] | None:
+        """The markets that changed after that many changes, the last one first; None: it is too long ago."""
+        number = self.count - count
+        return None if number > len(self._recent) else list(islice(reversed(self._recent), number))
 
 
 class Market:
@@ -49,14 +65,14 @@ class Market:
 
     def _put_mark(self, mark: int) -> None:
         self.mark = mark
-        self.moves.count += 1
+        self.moves.note(self)
         self.untold = True
         self.band_low, self.band_high = self.instrument.band(mark)
 
     def take_terms(self, instrument: Instrument) -> None:
         """The same instrument on other terms."""
         self.instrument = instrument
-        self.moves.count += 1
+        self.moves.note(self)
         self.band_low, self.band_high = instrument.band(self.mark)
 
     def set_mark(self, mark: int, now_ns: int, keep_ns: int) -> None:

@@ -3,7 +3,7 @@
 An account's excess (equity - maintenance margin) is split evenly over its open positions; each share buys its position a
 distance that the mark may travel against it. Where that ends stands the position's trigger. While no trigger is crossed, no
 share is used up, so the account is not in breach. A crossed trigger, or any change of cash or position, only makes the account
-*suspect*: it is then checked exactly, and gets new triggers when it passes (RULES.md, Maintenance margin).
+*suspect*: it is then checked exactly, and gets new triggers when it has passed a few times (RULES.md, Maintenance margin).
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from botpit.exchange.commands import BUY, SELL
 from botpit.exchange.margin import BPS, excess_times_bps
 from botpit.exchange.market import Market
 
+LOOKS_BEFORE_TRIGGERS = 3
+"""An account that changes all the time is looked at all the time, which costs less than triggers for all its positions."""
 Entry = tuple[int, int, Position, int]
 """(rank, tie, position, version): crossed when the market's rank is at or above it; stale when the position's version is
 another."""
@@ -29,34 +31,39 @@ class Triggers:
         self._heaps: dict[tuple[Market, int], list[Entry]] = {(market, sign): [] for market in markets for sign in (BUY, SELL)}
         self._compact_above = dict.fromkeys(self._heaps, 1_000)
         self._stirred: dict[Market, None] = {}
-        self._suspects: dict[Account, None] = {}
+        self._suspects: dict[Account, int] = {}
         self._pushed = 0
 
     def touch(self, account: Account) -> None:
         """Its cash or a position of it changed."""
-        self._suspects[account] = None
+        self._suspects[account] = 0
 
     def mark_moved(self, market: Market) -> None:
         """It may have crossed triggers."""
         self._stirred[market] = None
 
     def suspects(self) -> list[Account]:
-        """Every account that may be in breach, each once; they are suspect no longer."""
+        """Every account that may be in breach, each once."""
         for market in self._stirred:
             for sign in (BUY, SELL):
                 self._cross(self._heaps[market, sign], -sign * market.mark)
         self._stirred = {}
-        found, self._suspects = list(self._suspects), {}
-        return found
+        return list(self._suspects)
 
     def _cross(self, heap: list[Entry], rank: int) -> None:
         while heap and heap[0][0] <= rank:
             _, _, position, version = heappop(heap)
             if position.trigger_version == version:
-                self._suspects[position.account] = None
+                self._suspects.setdefault(position.account, 0)
 
-    def set(self, account: Account) -> None:
-        """New triggers for an account that has just been found safe."""
+    def acquit(self, account: Account) -> None:
+        """It has just been found safe. When that was so each time for a while, it gets new triggers and is suspect no longer."""
+        self._suspects[account] += 1
+        if self._suspects[account] == LOOKS_BEFORE_TRIGGERS:
+            del self._suspects[account]
+            self._set(account)
+
+    def _set(self, account: Account) -> None:
         held = []
         for position in account.positions.values():
             position.trigger_version += 1

@@ -94,7 +94,7 @@ MUTANTS = [
     Mutant("losses of open orders as of an earlier mark", "Initial margin", "accounts.py",
            "totals.loss = sum(lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items())", "pass"),
     Mutant("the order's own position is counted as it was", "Initial margin", "margin.py",
-           "return loss + then[0] - before[0], required + then[1] - before[1]", "return loss + then[0], required + then[1]"),
+           "return loss + then[0] - before[0], initial + then[1] - before[1]", "return loss + then[0], initial + then[1]"),
     Mutant("losses on the way forgotten", "Initial margin", "margin.py",
            "free = equity - loss - _fees(prospect)", "free = equity - _fees(prospect)"),
     Mutant("trigger two ticks late", "Maintenance margin", "triggers.py",

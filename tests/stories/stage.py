@@ -37,6 +37,7 @@ from botpit.exchange.commands import (
 )
 from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
+from botpit.exchange.triggers import LOOKS_BEFORE_TRIGGERS
 from botpit.settings import Settings
 
 NS_PER_MS = 1_000_000
@@ -192,6 +193,10 @@ class Stage:
         held = [each for account in self.exchange.accounts.values() for each in account.positions.values()]
         cash = sum(account.cash for account in self.exchange.accounts.values())
         return self.money(cash + self.exchange.fees + self.exchange.insurance - sum(each.cost for each in held))
+
+    def settles(self) -> None:
+        """Tick until who does not change any more is looked at no more."""
+        self.ticks(LOOKS_BEFORE_TRIGGERS)
 
     @property
     def suspects(self) -> list[str]:

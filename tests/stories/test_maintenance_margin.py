@@ -152,7 +152,7 @@ def test_open_orders_do_not_count(open_market):
 def test_a_safe_account_is_looked_at_again_when_the_mark_has_used_up_its_excess(market):
     """At 100.00 alice has 1,000.00 and needs 500.00. A lot that loses 1.00 takes 1.00 and needs 0.10 less: 50 lots lose 45.00 of
     the excess with each 1.00, so it lasts for 11.11, and the trigger stands at 88.89."""
-    market.ticks()
+    market.settles()
     market.house.marks("88.90")
     assert market.suspects == []
     market.house.marks("88.89")
@@ -163,7 +163,7 @@ def test_a_short_is_looked_at_when_the_mark_has_risen(market):
     """Bob's 100,000.00 would last for 49,500.00 / 55.00, were he carol, who has 1,000.00: 500.00 / 55.00 is 9.09."""
     market.carol.brings("1000")
     market.bob.buys_from(market.carol, 50, "100.00")
-    market.ticks()
+    market.settles()
     market.house.marks("109.08")
     assert market.suspects == []
     market.house.marks("109.09")
@@ -179,7 +179,7 @@ def two_legs(open_market):
     market.bob.brings("100000")
     market.alice.buys_from(market.bob, 20, "100.00")
     market.bob.buys_from(market.alice, 20, "100.00", of="OIL")
-    market.ticks()
+    market.settles()
     return market
 
 
@@ -206,6 +206,8 @@ def test_a_crossed_trigger_only_brings_a_look_and_a_new_trigger(two_legs):
     """At 83.34 she has 666.80 and needs 366.68: half of 300.12, over 18.00, is 8.33 more for SIM, and over 22.00 is 6.82 for
     OIL."""
     assert two_legs.judged_at("83.34") == []
+    assert two_legs.suspects == ["alice"]  # looked at a few times before a trigger is set
+    two_legs.settles()
     assert two_legs.suspects == []
     two_legs.house.marks("75.02")
     assert two_legs.suspects == []
@@ -219,10 +221,10 @@ def test_a_crossed_trigger_only_brings_a_look_and_a_new_trigger(two_legs):
 
 
 def test_a_change_of_cash_brings_a_look_and_a_new_trigger(market):
-    market.ticks()
+    market.settles()
     market.house.pays_in(market.alice, "90")
     assert market.suspects == ["alice"]
-    market.ticks()
+    market.settles()
     assert market.suspects == []
     market.house.marks("86.90")  # 590.00 / 45.00 is 13.11
     assert market.suspects == []
@@ -231,10 +233,10 @@ def test_a_change_of_cash_brings_a_look_and_a_new_trigger(market):
 
 
 def test_a_change_of_position_brings_a_look_and_a_new_trigger(market):
-    market.ticks()
+    market.settles()
     market.bob.buys_from(market.alice, 10, "100.00")
     assert market.suspects == ["alice", "bob"]
-    market.ticks()
+    market.settles()
     assert market.suspects == []
     market.house.marks("83.34")  # 600.00 / 36.00 is 16.66
     assert market.suspects == ["alice"]
@@ -243,9 +245,9 @@ def test_a_change_of_position_brings_a_look_and_a_new_trigger(market):
 
 
 def test_whoever_holds_nothing_any_more_is_not_looked_at(market):
-    market.ticks()
+    market.settles()
     market.bob.buys_from(market.alice, 50, "100.00")
-    market.ticks()
+    market.settles()
     market.house.marks("1.00")
     assert market.suspects == []
 

@@ -167,7 +167,7 @@ def test_a_higher_maintenance_margin_is_asked_of_everybody_at_the_next_tick(open
     market = open_market(starting_cash="1000")
     market.alice.buys_from(market.bob, 40, at="100.00")
     market.carol.sells(5, at="105.00")
-    market.ticks()
+    market.settles()
     assert (market.suspects, market.due_ms) == ([], None)
     change(market, starting_cash="1000", initial_margin_bps=4000, maintenance_margin_bps=3000)
     assert market.suspects == ["alice", "bob", "carol"]
