@@ -178,6 +178,7 @@ def trigger_faults(stage: Stage, trader: str, trigger: int) -> Iterator[str]:
     """A trigger is crossed at its price, and not one tick before."""
     for price, crossed in ((trigger, True), (trigger + 1, False)):
         again = deepcopy(stage)
+        again.settles()
         again.house.marks(again.price(price, again.symbol))
         if (trader in again.suspects) is not crossed:
             yield f"{trader}'s trigger: at {price} it is {'not ' if crossed else ''}crossed"
