@@ -19,7 +19,7 @@ from msgspec import Struct
 
 from botpit.exchange.book import Level
 from botpit.exchange.commands import BUY, SELL, Order
-from botpit.exchange.events import OrderAccepted, Rejected, Standing
+from botpit.exchange.events import Rejected, Standing
 from botpit.exchange.market import Market, Moves
 
 MAX_REMEMBERED_ORDERS = 100_000
@@ -27,7 +27,10 @@ MAX_REMEMBERED_ORDERS = 100_000
 
 
 class OrderRecord(Struct, eq=False):
-    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it."""
+    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it.
+
+    `queue_ahead`, `accepted_seq` and `accepted_ns` are what its acceptance said, for whoever sends it again.
+    """
 
     id: int
     order: Order
@@ -35,9 +38,11 @@ class OrderRecord(Struct, eq=False):
     position: Position
     qty: int
     leaves: int
+    queue_ahead: int = 0
+    accepted_seq: int = 0
+    accepted_ns: int = 0
     filled: int = 0
     cancelled: int = 0
-    accepted: OrderAccepted | None = None
     level: Level | None = None
     previous: OrderRecord | None = None
     next: OrderRecord | None = None

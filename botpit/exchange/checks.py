@@ -9,6 +9,7 @@ from msgspec import Struct, field
 
 from botpit.exchange.accounts import Position
 from botpit.exchange.events import Reason, TradingStatus
+from botpit.exchange.instrument import Instrument
 from botpit.exchange.margin import Prospect, shortfall
 from botpit.exchange.market import Market
 
@@ -41,9 +42,10 @@ def halted(market: Market) -> Refusal | None:
 def bad_terms(market: Market, terms: Terms) -> Refusal | None:
     """Price and quantity against the instrument, then against its largest order, then against the band."""
     instrument, qty, limit = market.instrument, terms.qty, terms.limit
-    refusal = bad_price(market, terms) or bad_qty(market, qty, terms.filled)
-    if refusal is not None:
-        return refusal
+    if not terms.market_order and (terms.off_tick or not instrument.min_price <= limit <= instrument.max_price):
+        return invalid_price(instrument)
+    if not instrument.min_qty <= qty <= instrument.max_qty or qty <= terms.filled:
+        return bad_qty(market, qty, terms.filled)
     if qty > instrument.max_order_qty:
         return Refusal(Reason.ORDER_TOO_LARGE, {"max_order_qty": instrument.max_order_qty})
     notional = qty * limit * market.tick_value
@@ -54,10 +56,7 @@ def bad_terms(market: Market, terms: Terms) -> Refusal | None:
     return None
 
 
-def bad_price(market: Market, terms: Terms) -> Refusal | None:
-    instrument = market.instrument
-    if terms.market_order or (not terms.off_tick and instrument.min_price <= terms.limit <= instrument.max_price):
-        return None
+def invalid_price(instrument: Instrument) -> Refusal:
     return Refusal(Reason.INVALID_PRICE, {"tick": 1, "min_price": instrument.min_price, "max_price": instrument.max_price})
 
 

@@ -61,10 +61,12 @@ class Exchange(Floor):
         events: list[Event] = []
         self.events = events
         _DOING[type(command)](self, command)
-        self.tell_what_moved()
+        if self._moved or self._paid:
+            self.tell_what_moved()
         if type(command) is Tick:
             ticks.mark_to_market(self, self.clock)
-        self.tell_insurance()
+        if self.insurance != self.told_insurance:
+            self.tell_insurance()
         return events
 
     def next_due_ns(self, now_ns: int) -> int | None:
@@ -74,7 +76,7 @@ class Exchange(Floor):
     # -------------------------------------------------------------------------------------------------------------- orders
 
     def _place(self, order: Order) -> None:
-        account = self._account(order.trader)
+        account = self.accounts.get(order.trader) or self._account(order.trader)
         if account is None:
             return self._refuse(Request.ORDER, self._too_many_accounts(), order)
         if order.client_order_id is not None:
@@ -108,13 +110,13 @@ class Exchange(Floor):
     def _accept(self, order: Order, limit: int, prospect: Prospect) -> None:
         position = prospect.position
         account = position.account
-        record = OrderRecord(self.next_order_id(), order, limit, position, order.qty, order.qty)
+        order.trader, order.symbol = account.trader, position.market.instrument.symbol  # the same texts, kept once for all orders
         queue_ahead = position.market.book.side(order.side).qty_at(limit) if prospect.resting else 0
-        answer = OrderAccepted(record.id, order, queue_ahead, account.next_seq(), self.now_ns)
-        if order.client_order_id is not None:
-            record.accepted = answer
+        record = OrderRecord(
+            self.next_order_id(), order, limit, position, order.qty, order.qty, queue_ahead, account.next_seq(), self.now_ns
+        )
         account.enter(record)
-        self.events.append(answer)
+        self.events.append(OrderAccepted(record.id, order, queue_ahead, record.accepted_seq, self.now_ns))
         if order.expires_at_ns is not None:
             self.clock.expire_later(record, order.expires_at_ns)
         self._carry_out(record, prospect)
@@ -260,10 +262,10 @@ class Exchange(Floor):
         elif isinstance(known, RefusedOrder):
             self.events.append(known.answer)
         else:
-            first = known.accepted
-            assert first is not None, known.id
             self.events.append(
-                OrderAccepted(first.order_id, first.order, first.queue_ahead, first.account_seq, first.now_ns, repeated=True)
+                OrderAccepted(
+                    known.id, known.order, known.queue_ahead, known.accepted_seq, known.accepted_ns, repeated=True
+                )
             )
 
     def _refuse_and_burn(self, account: Account, order: Order, refusal: Refusal) -> None:
@@ -292,6 +294,7 @@ _DOING: dict[type[Command], Callable[[Exchange, Any], None]] = {
 """What each command does; a market is opened once, by the Exchange it makes, and never by a command after that."""
 _PREVENTIONS = {each.value: each for each in SelfTradePrevention}
 _RESTS = (TimeInForce.GTC, TimeInForce.GTD)
+_FOK = TimeInForce.FOK
 
 
 def find_order(account: Account, order_id: int | None, client_order_id: str | None) -> OrderRecord | None:
@@ -308,10 +311,10 @@ def _terms(order: Order, market: Market) -> Terms:
 
 def _unwanted(order: Order, terms: Terms, prospect: Prospect) -> Refusal | None:
     """The checks of what the order itself asked for: reduce-only, post-only, liquidity, fill-or-kill."""
-    if not (order.reduce_only or order.post_only or terms.market_order or order.time_in_force is TimeInForce.FOK):
+    fok = order.time_in_force is _FOK
+    if not (order.reduce_only or order.post_only or terms.market_order or fok):
         return None
     made = prospect.plan
-    fok = order.time_in_force is TimeInForce.FOK
     if order.reduce_only:
         refusal = would_increase(prospect.position, order.side, order.qty if fok else 0)
         if refusal is not None:

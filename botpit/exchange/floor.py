@@ -234,19 +234,17 @@ class Floor:
 
     def tell_what_moved(self) -> None:
         """One update per position that changed, then one for each account of which only the cash changed; then the fund."""
-        if self._moved or self._paid:
-            told = {position.account for position in self._moved}
-            for position in self._moved:
-                self.tell_position(position)
-            for account in self._paid:
-                if account not in told:
-                    self.tell_position(account.position(self.first_market))
-            self._moved, self._paid = {}, {}
+        told = {position.account for position in self._moved}
+        for position in self._moved:
+            self.tell_position(position)
+        for account in self._paid:
+            if account not in told:
+                self.tell_position(account.position(self.first_market))
+        self._moved, self._paid = {}, {}
 
     def tell_insurance(self) -> None:
-        if self.insurance != self.told_insurance:
-            self.told_insurance = self.insurance
-            self.events.append(InsuranceUpdate(self.insurance, self.now_ns))
+        self.told_insurance = self.insurance
+        self.events.append(InsuranceUpdate(self.insurance, self.now_ns))
 
     def tell_position(self, position: Position) -> None:
         account, market = position.account, position.market

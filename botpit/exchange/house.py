@@ -5,7 +5,7 @@ The first event of a house command is its answer; a command that cannot be obeye
 
 from __future__ import annotations
 
-from botpit.exchange.checks import Refusal, Terms, bad_price
+from botpit.exchange.checks import Refusal, invalid_price
 from botpit.exchange.commands import (
     CancelTrader,
     Close,
@@ -50,9 +50,8 @@ def _about_market(floor: Floor, command: Halt | Resume | Close | SetMark) -> Non
         case Close():
             _close(floor, market)
         case SetMark(price=price):
-            refusal = bad_price(market, Terms(0, 0, price, False, False))
-            if refusal is not None:
-                return _refuse(floor, refusal, symbol=command.symbol)
+            if not market.instrument.min_price <= price <= market.instrument.max_price:
+                return _refuse(floor, invalid_price(market.instrument), symbol=command.symbol)
             floor.set_mark(market, price)
             _set_status(floor, market, market.status, "mark")
 

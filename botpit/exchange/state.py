@@ -15,7 +15,7 @@ from botpit.exchange.accounts import Account, OrderRecord, RefusedOrder
 from botpit.exchange.book import BookSide
 from botpit.exchange.commands import Open, Order, SelfTradePrevention, TimeInForce
 from botpit.exchange.engine import Exchange
-from botpit.exchange.events import OrderAccepted, Reason, Rejected, Request, TradingStatus
+from botpit.exchange.events import Reason, Rejected, Request, TradingStatus
 from botpit.exchange.market import Market
 
 _ORDER_VALUES = attrgetter(*(field.name for field in fields(Order)))
@@ -107,9 +107,9 @@ def _account(account: Account) -> dict[str, Any]:
 
 
 def _record(record: OrderRecord) -> list[Any]:
-    """Its numbers, the order as it was asked, the answer it got: an array, for there may be a million."""
-    first = record.accepted
-    accepted = None if first is None else [first.queue_ahead, first.account_seq, first.now_ns]
+    """Its numbers, the order as it was asked, the answer that it gets again: an array, for there may be a million."""
+    named = record.order.client_order_id is not None
+    accepted = [record.queue_ahead, record.accepted_seq, record.accepted_ns] if named else None
     return [_RECORD_VALUES(record), _ORDER_VALUES(record.order), accepted]
 
 
@@ -144,12 +144,12 @@ def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) ->
 def _restored_record(account: Account, values: list[Any]) -> OrderRecord:
     numbers, asked, accepted = values
     order = _restored_order(asked)
+    order.trader = account.trader
     record = OrderRecord(0, order, 0, account.positions[order.symbol], 0, 0)
     for name, number in zip(_RECORD_FIELDS, numbers, strict=True):
         setattr(record, name, number)
     if accepted is not None:
-        queue_ahead, account_seq, now_ns = accepted
-        record.accepted = OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns)
+        record.queue_ahead, record.accepted_seq, record.accepted_ns = accepted
     return record
 
 
