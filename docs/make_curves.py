@@ -2,8 +2,8 @@
 
     python docs/make_curves.py
 
-Needs matplotlib, which is among benchmarks/requirements.txt; takes two minutes. The figures are microseconds of CPU on the machine it
-runs on: what a curve tells is its slope.
+Needs matplotlib, which is among benchmarks/requirements.txt; takes two minutes. The figures are microseconds of CPU on the
+present machine: what a curve tells is its slope.
 """
 
 from __future__ import annotations
