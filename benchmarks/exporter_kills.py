@@ -216,18 +216,21 @@ class Victim:
         return False
 
     async def catch_up(self, seq: int) -> None:
-        """Started a last time, until everything is recorded."""
+        """Started a last time, until it has connected and everything is recorded: what is told to stop before that just dies."""
+        starts_before = len(self._starts())
         await self.start()
         with suppress(TimeoutError):
             async with asyncio.timeout(CATCHES_UP_WITHIN_S):
-                while recorded_seq(self.csv_dir) < seq:
+                while len(self._starts()) == starts_before or recorded_seq(self.csv_dir) < seq:
                     await asyncio.sleep(0.05)
+
+    def _starts(self) -> list[str]:
+        """What it logged until each of its connections, and after the last."""
+        return re.split(r"INFO exporter connected", self._parts.log("exporter").read_text(encoding="utf-8"))
 
     def cuts(self) -> list[int]:
         """Bytes that each start cut off, of all files together."""
-        text = self._parts.log("exporter").read_text(encoding="utf-8")
-        starts = re.split(r"INFO exporter connected", text)
-        return [sum(map(int, re.findall(r"cut back .* bytes=(\d+)", start))) for start in starts]
+        return [sum(map(int, re.findall(r"cut back .* bytes=(\d+)", start))) for start in self._starts()]
 
 
 def _kill(child: Child) -> None:
