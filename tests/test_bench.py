@@ -15,6 +15,7 @@ PROMISED = {
     "gateway.frames_of_100", "engine.life_vs_bourse", "compiled.engine.life_vs_bourse", "growth.resting", "growth.accounts",
     "growth.instruments", "relay.turn_of_8", "relay.turn_of_1", "recovery.replay_s", "compiled.recovery.replay_s",
     "memory.resting_order", "memory.account", "memory.private_tape_mb", "crowd.bots",
+    "startup.exchange_cpu_ms", "startup.bot_cpu_ms",
 }  # fmt: skip
 ON_THE_MARK = {each.name: float(each.at_least or each.at_most or 0) for each in TARGETS}
 
