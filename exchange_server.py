@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from importlib.util import find_spec
 from pathlib import Path
 
-from botpit import __version__
+from botpit import __version__, compiled
 from botpit.journal.disk import Disk
 from botpit.journal.folder import DataFolder, FolderInUse
 from botpit.journal.reading import DamageError
@@ -122,7 +122,8 @@ async def trade(options: argparse.Namespace) -> None:
         markets = Markets(settings, data, options.durability, Disk(), track=lambda tail: tracked(tail, "recovering", "records"))
         venue = Venue(markets.first(fresh=options.fresh, reconfigure=options.reconfigure), settings, token, orders, events)
         await venue.open()
-        log.info("open %s", fields(market_id=venue.market_id, order_port=orders.port, events_port=events.port))
+        ports = {"order_port": orders.port, "events_port": events.port}
+        log.info("open %s", fields(market_id=venue.market_id, **ports, engine=compiled.engine()))
         async with _exporter(options, events.port):
             stop = asyncio.create_task(until_told_to_stop())
             while await _trade(venue, stop, options):

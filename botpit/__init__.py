@@ -18,6 +18,7 @@ The rooms, in the order in which to read them:
 - `journal`   where commands go before anybody is told, and the way back from there
 - `archive`   what a market has said, made from its journal by a process of its own; replay
 - `lock`      one process per folder
+- `compiled`  whether the engine is the compiled one, and whether that is of the sources beside it
 - `net`       the only room that awaits: server, client, processes
 - `settings`  every setting and limit, with its unit
 - `replay`    a journal played again, checked and shown
@@ -26,4 +27,7 @@ Who may import whom is kept by tests/test_house.py. The programs at the top of t
 other.
 """
 
+from botpit.compiled import refuse_stale
+
 __version__ = "0.1.0"
+refuse_stale()

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from botpit import __version__
+from botpit import __version__, compiled
 from botpit.check.command import add_check
 from botpit.demo.plan import DemoSettings
 from botpit.demo.play import demo
@@ -22,7 +22,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="botpit", description="A local exchange for trading bots.", epilog="example: botpit demo --duration 20"
     )
-    parser.add_argument("--version", action="version", version=f"botpit {__version__}")
+    parser.add_argument("--version", action="version", version=f"botpit {__version__} ({compiled.engine()} engine)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     _add_demo(commands)
     add_check(commands)

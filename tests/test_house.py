@@ -27,7 +27,8 @@ _CORE = {STDLIB, *_STRUCTS, "botpit.exchange", "botpit.wire", "botpit.settings",
 _PURE = {f"botpit.{room}" for room in PURE_ROOMS}
 
 MAY_IMPORT: dict[str, set[str]] = {
-    "botpit": {STDLIB},
+    "botpit": {STDLIB, "botpit.compiled"},
+    "botpit.compiled": {STDLIB},
     "message_schemas": {STDLIB, "msgspec"},
     "bot_strategies": {STDLIB, "msgspec", "pydantic", "message_schemas", "botpit.wire"},
     "botpit.exchange": {STDLIB, *_STRUCTS},

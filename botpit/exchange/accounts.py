@@ -13,47 +13,14 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 
-from msgspec import Struct
-
-from botpit.exchange.book import Level
-from botpit.exchange.commands import BUY, SELL, Order
-from botpit.exchange.events import Rejected, Standing
+from botpit.exchange.commands import BUY, SELL
+from botpit.exchange.events import Standing
 from botpit.exchange.market import Market, Moves
+from botpit.exchange.papers import OrderRecord, RefusedOrder
 
 MAX_REMEMBERED_ORDERS = 100_000
 """Closed and refused orders kept per trader; older ones are forgotten, oldest closing first."""
-
-
-class OrderRecord(Struct, eq=False):
-    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it.
-
-    `queue_ahead`, `accepted_seq` and `accepted_ns` are what its acceptance said, for whoever sends it again.
-    """
-
-    id: int
-    order: Order
-    price: int
-    position: Position
-    qty: int
-    leaves: int
-    queue_ahead: int = 0
-    accepted_seq: int = 0
-    accepted_ns: int = 0
-    filled: int = 0
-    cancelled: int = 0
-    level: Level | None = None
-    previous: OrderRecord | None = None
-    next: OrderRecord | None = None
-
-
-@dataclass(slots=True)
-class RefusedOrder:
-    """An order that the engine refused: its client id is burnt, and asking again gets the same answer."""
-
-    order: Order
-    answer: Rejected
 
 
 Stake = tuple[int, int, int]

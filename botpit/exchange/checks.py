@@ -5,34 +5,12 @@ A check returns None or a `Refusal`; none of them changes anything.
 
 from __future__ import annotations
 
-from msgspec import Struct, field
-
 from botpit.exchange.accounts import Position
 from botpit.exchange.events import Reason, TradingStatus
 from botpit.exchange.instrument import Instrument
-from botpit.exchange.margin import Prospect, shortfall
+from botpit.exchange.margin import reached, shortfall
 from botpit.exchange.market import Market
-
-
-class Refusal(Struct, gc=False):
-    """A reason and what a trader needs to see to understand it, in engine units."""
-
-    reason: Reason
-    details: dict[str, int] = field(default_factory=dict)
-
-
-class Terms(Struct, gc=False):
-    """What an order asks, apart from who asks. `limit`: its price, or the edge of the band for a market order.
-
-    `filled`: lots of it that have traded already; a replaced order keeps them.
-    """
-
-    sign: int
-    qty: int
-    limit: int
-    market_order: bool
-    off_tick: bool
-    filled: int = 0
+from botpit.exchange.papers import Prospect, Refusal, Terms
 
 
 def halted(market: Market) -> Refusal | None:
@@ -91,9 +69,9 @@ def too_much(prospect: Prospect) -> Refusal | None:
     if prospect.resting and len(position.orders) - len(prospect.removed) >= instrument.max_open_orders:
         return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders})
     most = instrument.max_position
-    if most and prospect.reached() > most:
-        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * prospect.reached()})
-    if (account.frozen or account.held) and prospect.reached() > 0:
+    if most and reached(prospect) > most:
+        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * reached(prospect)})
+    if (account.frozen or account.held) and reached(prospect) > 0:
         return Refusal(Reason.ACCOUNT_FROZEN)
     short = shortfall(prospect)
     if short is None:

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from typing import Any, get_args
 
 from botpit.exchange import house, ticks
-from botpit.exchange.accounts import Account, OrderRecord, RefusedOrder
-from botpit.exchange.checks import Refusal, Terms, bad_qty, bad_terms, halted, too_much, would_cross, would_increase
+from botpit.exchange.accounts import Account
+from botpit.exchange.checks import bad_qty, bad_terms, halted, too_much, would_cross, would_increase
 from botpit.exchange.commands import (
     BUY,
     Cancel,
@@ -41,9 +41,10 @@ from botpit.exchange.events import (
     Request,
 )
 from botpit.exchange.floor import Floor
-from botpit.exchange.margin import Prospect, fee
+from botpit.exchange.margin import fee
 from botpit.exchange.market import Market
-from botpit.exchange.plan import Plan, plan
+from botpit.exchange.papers import OrderRecord, Plan, Prospect, Refusal, RefusedOrder, Terms
+from botpit.exchange.plan import own_cancels, plan
 
 Asked = Order | Cancel | CancelAll | Replace | Login
 
@@ -104,7 +105,7 @@ class Exchange(Floor):
         prevention = order.self_trade_prevention or _PREVENTIONS[self.rules.self_trade_prevention]
         made = plan(position, terms.sign, qty, terms.limit, market.book.side(-terms.sign), prevention, order.reduce_only)
         resting = made.left if order.time_in_force in _RESTS and not made.stopped else 0
-        removed = [*old, *made.own_cancels(position)] if old or made.cancels else []
+        removed = [*old, *own_cancels(made, position)] if old or made.cancels else []
         return Prospect(position, terms.sign, made, resting, terms.limit, removed)
 
     def _accept(self, order: Order, limit: int, prospect: Prospect) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from botpit.exchange.accounts import Account, OrderRecord, Position
+from botpit.exchange.accounts import Account, Position
 from botpit.exchange.commands import BUY, Open
 from botpit.exchange.events import (
     AccountStatus,
@@ -28,6 +28,7 @@ from botpit.exchange.events import (
 )
 from botpit.exchange.margin import fee
 from botpit.exchange.market import Market, Moves
+from botpit.exchange.papers import OrderRecord
 from botpit.exchange.triggers import Triggers
 
 NS_PER_S = 1_000_000_000

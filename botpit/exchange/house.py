@@ -5,7 +5,7 @@ The first event of a house command is its answer; a command that cannot be obeye
 
 from __future__ import annotations
 
-from botpit.exchange.checks import Refusal, invalid_price
+from botpit.exchange.checks import invalid_price
 from botpit.exchange.commands import (
     CancelTrader,
     Close,
@@ -22,6 +22,7 @@ from botpit.exchange.events import CancelReason, MarketStatus, Reason, Rejected,
 from botpit.exchange.floor import NS_PER_S, Floor
 from botpit.exchange.liquidation import settle_deficits
 from botpit.exchange.market import Market
+from botpit.exchange.papers import Refusal
 from botpit.exchange.rules import reconfigure
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import cmp_to_key
 
-from botpit.exchange.accounts import Account, OrderRecord, Position
+from botpit.exchange.accounts import Account, Position
 from botpit.exchange.commands import Order, TimeInForce
 from botpit.exchange.events import CancelReason, Fill, Liquidation, LiquidationReason, Liquidity
 from botpit.exchange.floor import Floor
@@ -22,6 +22,7 @@ from botpit.exchange.margin import (
     maintenance_times_bps,
     position_maintenance_times_bps,
 )
+from botpit.exchange.papers import OrderRecord
 from botpit.exchange.plan import reducible
 
 

@@ -7,30 +7,11 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from msgspec import Struct
-
-from botpit.exchange.accounts import Account, OrderRecord, Position, Stake
+from botpit.exchange.accounts import Account, Position, Stake
 from botpit.exchange.commands import BUY, SELL
-from botpit.exchange.plan import Plan
+from botpit.exchange.papers import Prospect
 
 BPS = 10_000
-
-
-class Prospect(Struct, gc=False):
-    """An order about to be judged: its plan, the lots that would rest at `price`, and the own open orders it would take away."""
-
-    position: Position
-    sign: int
-    plan: Plan
-    resting: int
-    price: int
-    removed: list[OrderRecord]
-
-    def reached(self) -> int:
-        """Lots on its side (negative: on the other) if its plan, what would rest and all open orders of its side filled."""
-        position, sign = self.position, self.sign
-        removed = sum(record.leaves for record in self.removed if record.order.side == sign) if self.removed else 0
-        return sign * position.lots + position.totals[sign].qty - removed + self.plan.filled + self.resting
 
 
 class Shortfall(NamedTuple):
@@ -45,6 +26,15 @@ def fee(notional: int, rate_bps: int) -> int:
     return -(-notional * rate_bps // BPS)
 
 
+def reached(prospect: Prospect) -> int:
+    """Lots on its side (negative: on the other) if its plan, what would rest and all open orders of its side filled."""
+    position, sign, removed = prospect.position, prospect.sign, 0
+    for record in prospect.removed:
+        if record.order.side == sign:
+            removed += record.leaves
+    return sign * position.lots + position.totals[sign].qty - removed + prospect.plan.filled + prospect.resting
+
+
 def shortfall(prospect: Prospect) -> Shortfall | None:
     """None when the account can bear the order, else its equity and the margin it would need."""
     account = prospect.position.account
@@ -53,7 +43,7 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
     free = equity - loss - _fees(prospect)
     if free * BPS >= required:
         return None
-    if prospect.reached() <= 0:  # it only reduces: it cannot take the position past zero
+    if reached(prospect) <= 0:  # it only reduces: it cannot take the position past zero
         return None if free >= 0 else Shortfall(equity, 0)
     return Shortfall(equity, -(-required // BPS))
 

@@ -7,41 +7,11 @@ plan.
 
 from __future__ import annotations
 
-from msgspec import Struct
-
-from botpit.exchange.accounts import OrderRecord, Position
+from botpit.exchange.accounts import Position
 from botpit.exchange.book import BookSide
 from botpit.exchange.commands import SelfTradePrevention
 from botpit.exchange.events import CancelReason
-
-Step = tuple[OrderRecord, int]
-"""A resting order and the lots that trade with it; 0 lots: it is cancelled when it is met."""
-
-
-class Plan(Struct, gc=False):
-    """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when
-    `stopped`."""
-
-    left: int
-    steps: list[Step] = []
-    cancels: dict[int, CancelReason] = {}
-    filled: int = 0
-    value: int = 0
-    stopped: CancelReason | None = None
-
-    def fill(self, maker: OrderRecord, qty: int) -> None:
-        self.steps.append((maker, qty))
-        self.filled += qty
-        self.value += qty * maker.price
-        self.left -= qty
-
-    def cancel(self, maker: OrderRecord, reason: CancelReason) -> None:
-        self.steps.append((maker, 0))
-        self.cancels[maker.id] = reason
-
-    def own_cancels(self, position: Position) -> list[OrderRecord]:
-        """The trader's own resting orders that the plan cancels."""
-        return [maker for maker, qty in self.steps if qty == 0 and maker.position is position] if self.cancels else []
+from botpit.exchange.papers import OrderRecord, Plan
 
 
 def plan(
@@ -61,7 +31,7 @@ def plan(
             elif maker.order.reduce_only:
                 _meet_reduce_only(made, maker, room - made.filled)
             else:
-                made.fill(maker, min(maker.leaves, room - made.filled))
+                _fill(made, maker, min(maker.leaves, room - made.filled))
             if made.filled == room and room < qty:
                 made.stopped = CancelReason.REDUCE_ONLY
             if made.stopped or made.left == 0:
@@ -74,9 +44,26 @@ def reducible(maker: OrderRecord) -> int:
     return -maker.order.side * maker.position.lots
 
 
+def own_cancels(made: Plan, position: Position) -> list[OrderRecord]:
+    """The trader's own resting orders that the plan cancels."""
+    return [maker for maker, qty in made.steps if qty == 0 and maker.position is position] if made.cancels else []
+
+
+def _fill(made: Plan, maker: OrderRecord, qty: int) -> None:
+    made.steps.append((maker, qty))
+    made.filled += qty
+    made.value += qty * maker.price
+    made.left -= qty
+
+
+def _cancel(made: Plan, maker: OrderRecord, reason: CancelReason) -> None:
+    made.steps.append((maker, 0))
+    made.cancels[maker.id] = reason
+
+
 def _meet_oneself(made: Plan, own: OrderRecord, prevention: SelfTradePrevention) -> None:
     if prevention is not SelfTradePrevention.CANCEL_INCOMING:
-        made.cancel(own, CancelReason.SELF_TRADE)
+        _cancel(made, own, CancelReason.SELF_TRADE)
     if prevention is not SelfTradePrevention.CANCEL_RESTING:
         made.stopped = CancelReason.SELF_TRADE
 
@@ -87,7 +74,7 @@ def _meet_reduce_only(made: Plan, maker: OrderRecord, wanted: int) -> None:
     holds = reducible(maker) - already
     if holds > 0:
         qty = min(maker.leaves, wanted, holds)
-        made.fill(maker, qty)
+        _fill(made, maker, qty)
         if qty < holds or qty == maker.leaves:
             return
-    made.cancel(maker, CancelReason.REDUCE_ONLY)
+    _cancel(made, maker, CancelReason.REDUCE_ONLY)

@@ -11,12 +11,13 @@ from typing import Any
 
 from msgspec.structs import fields
 
-from botpit.exchange.accounts import Account, OrderRecord, RefusedOrder
+from botpit.exchange.accounts import Account
 from botpit.exchange.book import BookSide
 from botpit.exchange.commands import Open, Order, SelfTradePrevention, TimeInForce
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import Reason, Rejected, Request, TradingStatus
 from botpit.exchange.market import Market
+from botpit.exchange.papers import OrderRecord, RefusedOrder
 
 _ORDER_VALUES = attrgetter(*(field.name for field in fields(Order)))
 _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "paid_in")

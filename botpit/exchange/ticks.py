@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from heapq import heapify, heappop, heappush
 
-from botpit.exchange.accounts import Account, OrderRecord
+from botpit.exchange.accounts import Account
 from botpit.exchange.events import CancelReason
 from botpit.exchange.floor import Floor
 from botpit.exchange.liquidation import liquidate, would_act
 from botpit.exchange.margin import in_breach
 from botpit.exchange.market import Market
+from botpit.exchange.papers import OrderRecord
 
 MAX_MARKED_ACCOUNTS = 500
 """Accounts whose positions one Tick marks to market; the next Tick goes on."""

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from botpit.exchange import events as ev
-from botpit.exchange.accounts import Account, OrderRecord, Position, RefusedOrder
+from botpit.exchange.accounts import Account, Position
 from botpit.exchange.commands import BUY, Order
 from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
 from botpit.exchange.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.exchange.market import Market
+from botpit.exchange.papers import OrderRecord, RefusedOrder
 from botpit.wire import answers
 from botpit.wire.decode import Fault
 from botpit.wire.numbers import PriceScale, milliseconds

@@ -6,7 +6,6 @@ Stories drive the bare engine (commands in, events out), so that they are exact 
 
 from __future__ import annotations
 
-from copy import deepcopy
 from decimal import Decimal
 from typing import Any
 
@@ -37,7 +36,7 @@ from botpit.exchange.commands import (
 )
 from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
-from botpit.exchange.triggers import LOOKS_BEFORE_TRIGGERS
+from botpit.exchange.triggers import LOOKS_BEFORE_TRIGGERS, Triggers
 from botpit.settings import Settings
 
 NS_PER_MS = 1_000_000
@@ -201,7 +200,10 @@ class Stage:
     @property
     def suspects(self) -> list[str]:
         """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to ask is to take."""
-        return sorted(account.trader for account in deepcopy(self.exchange).triggers.suspects())
+        triggers, asked = self.exchange.triggers, Triggers([])
+        asked._heaps = {side: heap.copy() for side, heap in triggers._heaps.items()}
+        asked._stirred, asked._suspects = triggers._stirred.copy(), triggers._suspects.copy()
+        return sorted(account.trader for account in asked.suspects())
 
     @property
     def due_ms(self) -> int | None:

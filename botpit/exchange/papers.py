@@ -1,0 +1,98 @@
+"""What the engine writes down on an order's way: the terms, the plan, the prospect, a refusal; and the record that stays.
+
+Records and no more: what is done with them stands with those who do it. They are structs because an interpreted engine makes
+those fastest, and they have a file of their own because mypyc cannot compile them: it compiles the others around this one
+(docs/decisions/0008).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
+
+from botpit.exchange.commands import Order
+from botpit.exchange.events import CancelReason, Reason, Rejected
+
+if TYPE_CHECKING:
+    from botpit.exchange.accounts import Position
+    from botpit.exchange.book import Level
+
+
+class OrderRecord(Struct, eq=False):
+    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it.
+
+    `queue_ahead`, `accepted_seq` and `accepted_ns` are what its acceptance said, for whoever sends it again.
+    """
+
+    id: int
+    order: Order
+    price: int
+    position: Position
+    qty: int
+    leaves: int
+    queue_ahead: int = 0
+    accepted_seq: int = 0
+    accepted_ns: int = 0
+    filled: int = 0
+    cancelled: int = 0
+    level: Level | None = None
+    previous: OrderRecord | None = None
+    next: OrderRecord | None = None
+
+
+@dataclass(slots=True)
+class RefusedOrder:
+    """An order that the engine refused: its client id is burnt, and asking again gets the same answer."""
+
+    order: Order
+    answer: Rejected
+
+
+Step = tuple[OrderRecord, int]
+"""A resting order and the lots that trade with it; 0 lots: it is cancelled when it is met."""
+
+
+class Plan(Struct, gc=False):
+    """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when
+    `stopped`."""
+
+    left: int
+    steps: list[Step] = field(default_factory=list)
+    cancels: dict[int, CancelReason] = field(default_factory=dict)
+    filled: int = 0
+    value: int = 0
+    stopped: CancelReason | None = None
+
+
+class Prospect(Struct, gc=False):
+    """An order about to be judged: its plan, the lots that would rest at `price`, and the own open orders it would take away."""
+
+    position: Position
+    sign: int
+    plan: Plan
+    resting: int
+    price: int
+    removed: list[OrderRecord]
+
+
+class Refusal(Struct, gc=False):
+    """A reason and what a trader needs to see to understand it, in engine units."""
+
+    reason: Reason
+    details: dict[str, int] = field(default_factory=dict)
+
+
+class Terms(Struct, gc=False):
+    """What an order asks, apart from who asks. `limit`: its price, or the edge of the band for a market order.
+
+    `filled`: lots of it that have traded already; a replaced order keeps them.
+    """
+
+    sign: int
+    qty: int
+    limit: int
+    market_order: bool
+    off_tick: bool
+    filled: int = 0

@@ -1,0 +1,67 @@
+"""The compiled engine is optional and never older than its source; building it is for CI, which runs laws and stories on it."""
+
+from __future__ import annotations
+
+import inspect
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from runpy import run_path
+
+import pytest
+
+from botpit.compiled import STAMP, engine, fingerprint
+from botpit.exchange import papers
+
+HOUSE = Path(__file__).resolve().parent.parent
+FAST = run_path(str(HOUSE / "tools" / "fast.py"))
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A tree as a build leaves it, but for the extensions."""
+    kept_out = shutil.ignore_patterns("__pycache__", "*.so", "*.pyd")
+    shutil.copytree(HOUSE / "botpit", tmp_path / "botpit", ignore=kept_out)
+    (tmp_path / STAMP).write_text(fingerprint(tmp_path), encoding="utf-8")
+    return tmp_path
+
+
+def imported(tree: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([sys.executable, "-c", "import botpit"], cwd=tree, capture_output=True, text=True, check=False)
+
+
+def test_extensions_of_these_sources_are_taken(tree: Path) -> None:
+    assert imported(tree).returncode == 0
+
+
+@pytest.mark.parametrize("edited", ["exchange/engine.py", "exchange/commands.py", "gateway/gateway.py", "rates.py"])
+def test_extensions_of_other_sources_are_refused(tree: Path, edited: str) -> None:
+    with (tree / "botpit" / edited).open("a", encoding="utf-8") as file:
+        file.write("# edited since\n")
+    refused = imported(tree)
+    assert refused.returncode == 1
+    assert "StaleExtension: the compiled engine is not of the sources beside it: run `make fast`" in refused.stderr
+
+
+def test_what_is_compiled_is_there_and_stamped() -> None:
+    rooms = {"exchange", "gateway", "journal", "rates.py"}
+    for name in FAST["COMPILED"]:
+        assert (HOUSE / name).is_file()
+        assert name.split("/")[1] in rooms
+
+
+def test_the_records_take_the_same_arguments_in_both(tmp_path: Path) -> None:
+    source = tmp_path / "papers.py"
+    source.write_text(FAST["natively"](inspect.getsource(papers)), encoding="utf-8")
+    native = run_path(str(source))
+    for name in ("OrderRecord", "Plan", "Prospect", "Refusal", "Terms"):
+        expected = ["self", *getattr(papers, name).__struct_fields__]
+        assert list(inspect.signature(native[name].__init__).parameters) == expected
+    one, other = native["Plan"](1), native["Plan"](1)
+    assert one.steps == [] and one.steps is not other.steps
+
+
+def test_it_says_which_engine_runs() -> None:
+    said = subprocess.run([sys.executable, "-m", "botpit", "--version"], cwd=HOUSE, capture_output=True, text=True, check=True)
+    assert said.stdout.strip().endswith(f"({engine()} engine)")

@@ -1,0 +1,144 @@
+"""Compile the engine and what stands around it with mypyc: the same source, as extension modules beside it (`make fast`).
+
+    python tools/fast.py            build them into this clone
+    python tools/fast.py --clean    remove them
+
+Pure Python is what runs without this, and stays what the tests mean. All work is done in a copy of the tree under build/, so
+that an interrupted build leaves nothing. Beside the extensions lies a stamp of the sources they were made of, which
+botpit/compiled.py compares at each start.
+"""
+
+from __future__ import annotations
+
+import ast
+import shutil
+import subprocess
+import sys
+import sysconfig
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+from runpy import run_path
+
+HOME = Path(__file__).resolve().parent.parent
+_compiled = run_path(str(HOME / "botpit" / "compiled.py"))  # not imported: a stale engine refuses that, and is mended here
+STAMP: str = _compiled["STAMP"]
+fingerprint: Callable[[Path], str] = _compiled["fingerprint"]
+WORKSHOP = HOME / "build" / "fast"
+PAPERS = "botpit/exchange/papers.py"
+COMPILED = [
+    "botpit/exchange/accounts.py", "botpit/exchange/book.py", "botpit/exchange/checks.py", "botpit/exchange/engine.py",
+    "botpit/exchange/floor.py", "botpit/exchange/house.py", "botpit/exchange/liquidation.py", "botpit/exchange/margin.py",
+    "botpit/exchange/market.py", PAPERS, "botpit/exchange/plan.py", "botpit/exchange/ticks.py", "botpit/exchange/triggers.py",
+    "botpit/gateway/gateway.py", "botpit/gateway/private.py", "botpit/gateway/session.py", "botpit/journal/records.py",
+    "botpit/rates.py",
+]  # fmt: skip
+"""What pays, by measurement (docs/decisions/0008); a name here must be a file."""
+SETUP = """\
+import sys
+from mypyc.build import mypycify
+from setuptools import setup
+setup(name="botpit-fast", ext_modules=mypycify(sys.argv[1:], opt_level="3", debug_level="0"),
+      script_args=["build_ext", "--inplace"])
+"""
+EXIT_OK, EXIT_FAILED, EXIT_MISSING = 0, 1, 2
+
+
+def missing() -> str:
+    """What has to be installed first; empty when nothing."""
+    for module in ("mypyc", "setuptools"):
+        if find_spec(module) is None:
+            return f"{module} is missing: install it with `pip install mypy setuptools`"
+    compiler = str(sysconfig.get_config_var("CC") or "cc").split()[0]
+    if shutil.which(compiler) is None:
+        return f"no C compiler ({compiler}): install one (Debian, Ubuntu: apt install gcc python3-dev)"
+    if not Path(sysconfig.get_path("include"), "Python.h").exists():
+        return "Python.h is missing: install the headers of this Python (Debian, Ubuntu: apt install python3-dev)"
+    return ""
+
+
+def build() -> list[Path]:
+    """Build the extension modules in the workshop; returns them. Raises CalledProcessError."""
+    shutil.rmtree(WORKSHOP, ignore_errors=True)
+    shutil.copytree(HOME / "botpit", WORKSHOP / "botpit", ignore=shutil.ignore_patterns("__pycache__", f"*{_suffix()}"))
+    for program in HOME.glob("*.py"):
+        shutil.copy(program, WORKSHOP)
+    papers = WORKSHOP / PAPERS
+    papers.write_text(natively(papers.read_text(encoding="utf-8")), encoding="utf-8")
+    (WORKSHOP / "setup.py").write_text(SETUP, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "setup.py", *COMPILED], cwd=WORKSHOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        check=False,
+    )
+    if done.returncode:
+        print(done.stdout[-4_000:], file=sys.stderr)
+        done.check_returncode()
+    (WORKSHOP / STAMP).write_text(fingerprint(HOME) + "\n", encoding="utf-8")
+    return built(WORKSHOP)
+
+
+def natively(source: str) -> str:
+    """The structs of `source` as plain classes with an `__init__` of the same arguments, which mypyc makes native."""
+    tree = ast.parse(source)
+    for node in tree.body:
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Struct" for base in node.bases):
+            fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
+            node.bases, node.keywords, node.body = [], [], [_init(fields)]
+    return ast.unparse(tree)
+
+
+def _init(fields: list[ast.AnnAssign]) -> ast.stmt:
+    """A default that is made anew each time stands for None, which no caller gives."""
+    arguments, lines = [], []
+    for each in fields:
+        name, kind = ast.unparse(each.target), ast.unparse(each.annotation)
+        value = name
+        if each.value is None:
+            arguments.append(f"{name}: {kind}")
+        elif isinstance(each.value, ast.Call):
+            arguments.append(f"{name}: {kind} | None = None")
+            empty = {"list": "[]", "dict": "{}"}[ast.unparse(each.value.keywords[0].value)]
+            value = f"{empty} if {name} is None else {name}"
+        else:
+            arguments.append(f"{name}: {kind} = {ast.unparse(each.value)}")
+        lines.append(f"    self.{name}: {kind} = {value}")
+    return ast.parse("\n".join([f"def __init__(self, {', '.join(arguments)}) -> None:", *lines])).body[0]
+
+
+def _suffix() -> str:
+    return str(sysconfig.get_config_var("EXT_SUFFIX"))
+
+
+def built(tree: Path) -> list[Path]:
+    """The extension modules in a tree, and their stamp first: whoever finds one of them finds that."""
+    rooms = (tree, tree / "botpit", *(tree / "botpit").glob("*/"))
+    return [path for path in (tree / STAMP,) if path.exists()] + [
+        path for room in rooms for path in sorted(room.glob(f"*{_suffix()}"))
+    ]
+
+
+def clean() -> None:
+    for path in reversed(built(HOME)):
+        path.unlink()
+
+
+def main(words: list[str]) -> int:
+    clean()
+    if words == ["--clean"]:
+        return EXIT_OK
+    needed = missing()
+    if needed:
+        print(f"error: {needed}", file=sys.stderr)
+        return EXIT_MISSING
+    try:
+        extensions = build()
+    except subprocess.CalledProcessError:
+        return EXIT_FAILED
+    for path in extensions:
+        shutil.copy2(path, HOME / path.relative_to(WORKSHOP))
+    print(f"compiled {len(COMPILED)} modules; `make clean` removes them")
+    return EXIT_OK
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
