@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,7 @@ sys.path.insert(0, str(HOME))
 from benchmarks.flows import RICH, bar
 from benchmarks.growth import ACCOUNTS, INSTRUMENTS, RESTING, accounts, instruments, resting
 from benchmarks.in_process import market
+from benchmarks.targets import Figures
 
 ROUNDS = 3
 SLICE, SLICES = 10_000, 10
@@ -38,7 +40,7 @@ async def sent() -> list[float]:
 
 
 def curves() -> list[Curve]:
-    said = [
+    said: list[tuple[str, tuple[int, ...], Callable[[int], Figures]]] = [
         ("orders resting (engine: new and cancel)", RESTING, lambda size: resting(size, ROUNDS)),
         ("accounts with a position (engine: an order that trades)", ACCOUNTS, lambda size: accounts(size, ROUNDS)),
         ("instruments, eight traders in all (whole way)", INSTRUMENTS, lambda size: uvloop.run(instruments(size, ROUNDS))),

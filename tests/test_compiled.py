@@ -12,7 +12,7 @@ from runpy import run_path
 import pytest
 
 from botpit.compiled import STAMP, engine, fingerprint
-from botpit.exchange import papers
+from botpit.exchange import records
 
 HOUSE = Path(__file__).resolve().parent.parent
 FAST = run_path(str(HOUSE / "tools" / "fast.py"))
@@ -52,11 +52,11 @@ def test_what_is_compiled_is_there_and_stamped() -> None:
 
 
 def test_the_records_take_the_same_arguments_in_both(tmp_path: Path) -> None:
-    source = tmp_path / "papers.py"
-    source.write_text(FAST["natively"](inspect.getsource(papers)), encoding="utf-8")
+    source = tmp_path / "records.py"
+    source.write_text(FAST["natively"](inspect.getsource(records)), encoding="utf-8")
     native = run_path(str(source))
     for name in ("OrderRecord", "Plan", "Prospect", "Refusal", "Terms"):
-        expected = ["self", *getattr(papers, name).__struct_fields__]
+        expected = ["self", *getattr(records, name).__struct_fields__]
         assert list(inspect.signature(native[name].__init__).parameters) == expected
     one, other = native["Plan"](1), native["Plan"](1)
     assert one.steps == [] and one.steps is not other.steps

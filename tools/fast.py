@@ -25,11 +25,11 @@ _compiled = run_path(str(HOME / "botpit" / "compiled.py"))  # not imported: a st
 STAMP: str = _compiled["STAMP"]
 fingerprint: Callable[[Path], str] = _compiled["fingerprint"]
 WORKSHOP = HOME / "build" / "fast"
-PAPERS = "botpit/exchange/papers.py"
+RECORDS = "botpit/exchange/records.py"
 COMPILED = [
     "botpit/exchange/accounts.py", "botpit/exchange/book.py", "botpit/exchange/checks.py", "botpit/exchange/engine.py",
     "botpit/exchange/floor.py", "botpit/exchange/house.py", "botpit/exchange/liquidation.py", "botpit/exchange/margin.py",
-    "botpit/exchange/market.py", PAPERS, "botpit/exchange/plan.py", "botpit/exchange/ticks.py", "botpit/exchange/triggers.py",
+    "botpit/exchange/market.py", RECORDS, "botpit/exchange/plan.py", "botpit/exchange/ticks.py", "botpit/exchange/triggers.py",
     "botpit/gateway/gateway.py", "botpit/gateway/private.py", "botpit/gateway/session.py", "botpit/journal/records.py",
     "botpit/rates.py",
 ]  # fmt: skip
@@ -63,8 +63,8 @@ def build() -> list[Path]:
     shutil.copytree(HOME / "botpit", WORKSHOP / "botpit", ignore=shutil.ignore_patterns("__pycache__", f"*{_suffix()}"))
     for program in HOME.glob("*.py"):
         shutil.copy(program, WORKSHOP)
-    papers = WORKSHOP / PAPERS
-    papers.write_text(natively(papers.read_text(encoding="utf-8")), encoding="utf-8")
+    records = WORKSHOP / RECORDS
+    records.write_text(natively(records.read_text(encoding="utf-8")), encoding="utf-8")
     (WORKSHOP / "setup.py").write_text(SETUP, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "setup.py", *COMPILED], cwd=WORKSHOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,

@@ -17,7 +17,7 @@ from collections.abc import Iterable
 from botpit.exchange.commands import BUY, SELL
 from botpit.exchange.events import Standing
 from botpit.exchange.market import Market, Moves
-from botpit.exchange.papers import OrderRecord, RefusedOrder
+from botpit.exchange.records import OrderRecord, RefusedOrder
 
 MAX_REMEMBERED_ORDERS = 100_000
 """Closed and refused orders kept per trader; older ones are forgotten, oldest closing first."""

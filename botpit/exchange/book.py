@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from botpit.exchange.commands import BUY, SELL
 
 if TYPE_CHECKING:
-    from botpit.exchange.papers import OrderRecord
+    from botpit.exchange.records import OrderRecord
 
 
 class Level:

@@ -10,7 +10,7 @@ from botpit.exchange.events import Reason, TradingStatus
 from botpit.exchange.instrument import Instrument
 from botpit.exchange.margin import reached, shortfall
 from botpit.exchange.market import Market
-from botpit.exchange.papers import Prospect, Refusal, Terms
+from botpit.exchange.records import Prospect, Refusal, Terms
 
 
 def halted(market: Market) -> Refusal | None:

@@ -43,8 +43,8 @@ from botpit.exchange.events import (
 from botpit.exchange.floor import Floor
 from botpit.exchange.margin import fee
 from botpit.exchange.market import Market
-from botpit.exchange.papers import OrderRecord, Plan, Prospect, Refusal, RefusedOrder, Terms
 from botpit.exchange.plan import own_cancels, plan
+from botpit.exchange.records import OrderRecord, Plan, Prospect, Refusal, RefusedOrder, Terms
 
 Asked = Order | Cancel | CancelAll | Replace | Login
 

@@ -28,7 +28,7 @@ from botpit.exchange.events import (
 )
 from botpit.exchange.margin import fee
 from botpit.exchange.market import Market, Moves
-from botpit.exchange.papers import OrderRecord
+from botpit.exchange.records import OrderRecord
 from botpit.exchange.triggers import Triggers
 
 NS_PER_S = 1_000_000_000

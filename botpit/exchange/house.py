@@ -22,7 +22,7 @@ from botpit.exchange.events import CancelReason, MarketStatus, Reason, Rejected,
 from botpit.exchange.floor import NS_PER_S, Floor
 from botpit.exchange.liquidation import settle_deficits
 from botpit.exchange.market import Market
-from botpit.exchange.papers import Refusal
+from botpit.exchange.records import Refusal
 from botpit.exchange.rules import reconfigure
 
 

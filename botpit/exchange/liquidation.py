@@ -22,8 +22,8 @@ from botpit.exchange.margin import (
     maintenance_times_bps,
     position_maintenance_times_bps,
 )
-from botpit.exchange.papers import OrderRecord
 from botpit.exchange.plan import reducible
+from botpit.exchange.records import OrderRecord
 
 
 def liquidate(floor: Floor) -> None:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from botpit.exchange.accounts import Account, Position, Stake
 from botpit.exchange.commands import BUY, SELL
-from botpit.exchange.papers import Prospect
+from botpit.exchange.records import Prospect
 
 BPS = 10_000
 

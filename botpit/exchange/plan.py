@@ -11,7 +11,7 @@ from botpit.exchange.accounts import Position
 from botpit.exchange.book import BookSide
 from botpit.exchange.commands import SelfTradePrevention
 from botpit.exchange.events import CancelReason
-from botpit.exchange.papers import OrderRecord, Plan
+from botpit.exchange.records import OrderRecord, Plan
 
 
 def plan(

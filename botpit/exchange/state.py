@@ -17,7 +17,7 @@ from botpit.exchange.commands import Open, Order, SelfTradePrevention, TimeInFor
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import Reason, Rejected, Request, TradingStatus
 from botpit.exchange.market import Market
-from botpit.exchange.papers import OrderRecord, RefusedOrder
+from botpit.exchange.records import OrderRecord, RefusedOrder
 
 _ORDER_VALUES = attrgetter(*(field.name for field in fields(Order)))
 _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "paid_in")

@@ -13,7 +13,7 @@ from botpit.exchange.floor import Floor
 from botpit.exchange.liquidation import liquidate, would_act
 from botpit.exchange.margin import in_breach
 from botpit.exchange.market import Market
-from botpit.exchange.papers import OrderRecord
+from botpit.exchange.records import OrderRecord
 
 MAX_MARKED_ACCOUNTS = 500
 """Accounts whose positions one Tick marks to market; the next Tick goes on."""

@@ -19,7 +19,7 @@ from botpit.exchange.engine import Exchange
 from botpit.exchange.instrument import Instrument
 from botpit.exchange.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.exchange.market import Market
-from botpit.exchange.papers import OrderRecord, RefusedOrder
+from botpit.exchange.records import OrderRecord, RefusedOrder
 from botpit.wire import answers
 from botpit.wire.decode import Fault
 from botpit.wire.numbers import PriceScale, milliseconds

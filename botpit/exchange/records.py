@@ -1,8 +1,8 @@
 """What the engine writes down on an order's way: the terms, the plan, the prospect, a refusal; and the record that stays.
 
 Records and no more: what is done with them stands with those who do it. They are structs because an interpreted engine makes
-those fastest, and they have a file of their own because mypyc cannot compile them: it compiles the others around this one
-(docs/decisions/0008).
+those fastest, and they have a file of their own because a compiled one cannot hold structs: the build makes plain classes of
+them (docs/decisions/0008).
 """
 
 from __future__ import annotations
