@@ -8,8 +8,8 @@ process. Exchange and relay run as shipped: journal, archivist, exporter. A bot 
 the crowd holds while each has made 90 % of the decisions for which there was time. What counts is the largest crowd before the
 first that does not hold. This one needs the machine for itself: other programs take from the bots.
 
-The 60 bots of the table's `before` were read from the commands a second, which grew no further beyond some 50 bots. A strategy may
-decide to do nothing, so that is another figure: counted as here, the state before any work on speed held 180 bots.
+The 60 bots of the table's `before` were read from the commands a second, which grew no further beyond some 50 bots. A strategy
+may decide to do nothing, so that is another figure: counted as here, the state before any work on speed held 180 bots.
 """
 
 from __future__ import annotations
