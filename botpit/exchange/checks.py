@@ -22,8 +22,9 @@ def bad_terms(market: Market, terms: Terms) -> Refusal | None:
     instrument, qty, limit = market.instrument, terms.qty, terms.limit
     if not terms.market_order and (terms.off_tick or not instrument.min_price <= limit <= instrument.max_price):
         return invalid_price(instrument)
-    if not instrument.min_qty <= qty <= instrument.max_qty or qty <= terms.filled:
-        return bad_qty(market, qty, terms.filled)
+    refusal = bad_qty(market, qty, terms.filled)
+    if refusal is not None:
+        return refusal
     if qty > instrument.max_order_qty:
         return Refusal(Reason.ORDER_TOO_LARGE, {"max_order_qty": instrument.max_order_qty})
     notional = qty * limit * market.tick_value
