@@ -21,13 +21,15 @@ from botpit.export.sheets import MAX_WAITING_ROWS, Sheets
 from botpit.export.troubles import EXIT_USAGE, ExportError
 from botpit.intake import Intake
 from botpit.net.client import Link
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, is_child, printable, run, until_told_to_stop
+from botpit.net.processes import LOG_LEVELS, configure_logging, fields, give_way, is_child, printable, run, until_told_to_stop
 from message_schemas import Snapshot, parse_messages
 
 DRAIN_S = 2.0
 """A child that is told to stop waits so long for the exchange to close the socket, and takes what still comes."""
 PREDECESSOR_S = 5.0
 """A child waits so long for the exporter of an exchange that was there before its own, which may still be writing."""
+NICENESS = 5
+"""A child leaves the processors to its exchange, but is not left behind by an archivist."""
 log = logging.getLogger("exporter")
 
 
@@ -153,6 +155,8 @@ def arguments(argv: Sequence[str] | None = None) -> argparse.Namespace:
 def main(argv: Sequence[str] | None = None) -> int:
     options = arguments(argv)
     configure_logging("exporter", options.log_level)
+    if is_child():
+        give_way(NICENESS)
     return run(lambda: export(options))
 
 

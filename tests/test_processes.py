@@ -335,6 +335,26 @@ def test_a_fleet_stops_all_at_once_and_knows_who_ended_by_himself(tmp_path: Path
 # ------------------------------------------------------------------------------------------------------------------- files
 
 
+AUTOGROUP = Path("/proc/self/autogroup")
+
+
+@pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not weigh sessions")
+@pytest.mark.parametrize("own_session", (True, False), ids=["of its own", "somebody's"])
+def test_a_process_that_gives_way_takes_only_a_session_of_its_own_along(tmp_path: Path, own_session: bool) -> None:
+    path = program(tmp_path, "way", """
+        from botpit.net.processes import give_way
+        group = Path("/proc/self/autogroup")
+        before = group.read_text().split()[-1]
+        give_way(7)
+        say(os.nice(0), before, group.read_text().split()[-1])
+    """)
+    argv = [sys.executable, str(path)]
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=own_session)
+    nice, before, after = map(int, done.stdout.split())
+    assert nice == os.nice(0) + 7
+    assert after == (7 if own_session else before)
+
+
 @pytest.mark.parametrize("text", ["..", ".", "../../etc/passwd", "/etc/passwd", ".hidden", "a/b:c@d", "BTC/USD", "%2E%2E"])
 def test_an_id_becomes_one_name_in_one_folder(tmp_path: Path, text: str) -> None:
     assert (tmp_path / file_name(text)).resolve().parent == tmp_path.resolve()

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-from contextlib import suppress
 from pathlib import Path
 from time import monotonic
 
@@ -14,12 +12,14 @@ from botpit.journal.disk import Disk
 from botpit.journal.reading import DamageError
 from botpit.journal.records import OtherFormat
 from botpit.lock import Lock
-from botpit.net.processes import fields, is_child, until_told_to_stop
+from botpit.net.processes import fields, give_way, is_child, until_told_to_stop
 
 POLL_S = 0.05
 """How long the archivist waits for news when it has read everything."""
-RECORDS_AT_A_TIME = 500
-"""Replayed before it looks whether it was told to stop."""
+RECORDS_AT_A_TIME, PAUSE_S = 10, 0.001
+"""After so many records it rests, lest an order wait for its processor: a scheduler may let it run on for milliseconds."""
+HURRY_RECORDS = 2_000
+"""It rests no more when it has read so many since it last had all there was: it is behind."""
 PREDECESSOR_S = 60.0
 """So long a child waits for an archivist that an exchange before its own has left."""
 NICENESS = 10
@@ -32,8 +32,7 @@ _log = logging.getLogger(__name__)
 
 async def keep(folder: Path, *, following: bool) -> int:
     """Bring the archive of a market's folder up to date, and keep it so while `following`. Returns the exit code."""
-    with suppress(AttributeError, OSError):
-        os.nice(NICENESS)
+    give_way(NICENESS)
     try:
         lock = Lock(folder / LOCK)
         if not await _have(lock):
@@ -64,15 +63,17 @@ async def _have(lock: Lock) -> bool:
 
 
 async def _follow(archivist: Archivist) -> None:
-    told = asyncio.create_task(until_told_to_stop())
+    told, read = asyncio.create_task(until_told_to_stop()), 0
     for record in archivist.news():
         if record is not None:
             archivist.take(record)
-            if record.number % RECORDS_AT_A_TIME == 0:
-                await asyncio.sleep(0)
+            read += 1
+            if read % RECORDS_AT_A_TIME == 0:
+                await asyncio.sleep(PAUSE_S if read < HURRY_RECORDS and not told.done() else 0)
             continue
         archivist.flush()
         if told.done():
             break
         await asyncio.wait({told}, timeout=POLL_S)
+        read = 0
     told.cancel()

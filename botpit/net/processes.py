@@ -16,6 +16,7 @@ import threading
 import time
 from asyncio.subprocess import Process
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,18 @@ def _stop_order() -> _StopOrder:
     if _current is None or _current.loop is not loop:
         _current = _StopOrder(loop)
     return _current
+
+
+def give_way(niceness: int) -> None:
+    """Leave the processors to those who trade, where the system knows how to.
+
+    Linux weighs sessions before it weighs the processes in them (sched(7), autogroup), so a session that is ours alone steps
+    back as a whole; that of somebody's terminal is left as it is.
+    """
+    with suppress(AttributeError, OSError):
+        os.nice(niceness)
+        if os.getsid(0) == os.getpid():
+            Path("/proc/self/autogroup").write_text(str(niceness), encoding="ascii")
 
 
 # ---------------------------------------------------------------------------------------------------------------- children
