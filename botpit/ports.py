@@ -37,8 +37,8 @@ MAX_INBOX = 1_000
 CATCH_UP_PAUSE_S = 0.002
 LAST_PAST_S = 2.0
 """So long a reader may still take the past that it asked for when its port is to be closed."""
-LAST_VIEWS_S = 0.1
-"""Longer than a changed book has to wait until it may be told again."""
+LAST_VIEWS_S, A_VIEW_S = 2.0, 0.05
+"""So long the last state of each book may take to be told when a market ends, and how often we look."""
 CATCH_UP_WAITING_BYTES = 65_536
 """A reader gets the next slice of the past when less than this waits to be sent to it."""
 
@@ -256,8 +256,10 @@ class Turns:
     async def end(self) -> None:
         """Take everything that still waits, and have the last state of each book told."""
         await self.settle()
-        if self._view_timer is not None:
-            await asyncio.sleep(LAST_VIEWS_S)
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + LAST_VIEWS_S
+        while self._view_timer is not None and clock() < until_s:
+            await asyncio.sleep(A_VIEW_S)
             await self.settle()
 
     async def settle(self) -> None:

@@ -15,6 +15,7 @@ from botpit.exchange.book import Book
 from botpit.exchange.commands import BUY
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import Event
+from botpit.feed.book_updates import BookUpdates
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
 from botpit.feed.numbers import Numbers, touched_levels
 from botpit.feed.tape import Archive, EventItem, Item, Tape
@@ -23,8 +24,6 @@ from botpit.wire.numbers import milliseconds
 
 DEPTH = 10
 """Levels a side of `book_update`, of a snapshot's books and of a checksum."""
-BOOK_UPDATE_INTERVAL_NS = 50_000_000
-"""`book_update` comes at most 20 times a second per symbol."""
 SNAPSHOT_KEPT_NS = 100_000_000
 MAX_KEPT_SNAPSHOTS = 8
 """Of one moment, for different subscriptions."""
@@ -54,8 +53,7 @@ class Feed:
         self._taken: list[list[Event]] = []
         self._snapshots_of = (-1, -1, -1)
         self._snapshots: dict[tuple[frozenset[str], frozenset[str] | None], bytes] = {}
-        self._changed_books: set[str] = set()
-        self._book_update_ns = dict.fromkeys(exchange.markets, -BOOK_UPDATE_INTERVAL_NS)
+        self._book_updates = BookUpdates(exchange.markets)
 
     @property
     def seq(self) -> int:
@@ -102,7 +100,7 @@ class Feed:
             for event, channel, symbol, seq, number in self.numbers.count(events):
                 items.append(EventItem(channel, symbol, seq, b"", b"", event, number, self._encoder))
                 if channel == "orders":
-                    self._changed_books.add(symbol)
+                    self._book_updates.changed(symbol)
         self._turn += items
         self.tape.extend(items)
 
@@ -129,11 +127,7 @@ class Feed:
         return self.fanout.deliveries(items, now_ns) if items else []
 
     def _due_book_updates(self, now_ns: int) -> list[Item]:
-        due = [symbol for symbol in self._changed_books if self._book_due_ns(symbol) <= now_ns]
-        due.sort(key=lambda symbol: self._exchange.markets[symbol].index)
-        for symbol in due:
-            self._changed_books.discard(symbol)
-            self._book_update_ns[symbol] = now_ns
+        due = self._book_updates.take_due(now_ns)
         if not self.fanout.wanted("book"):
             return []
         return [Item("book", symbol, self.seq, self._book_update(symbol, now_ns), b"") for symbol in due]
@@ -141,12 +135,9 @@ class Feed:
     def _book_update(self, symbol: str, now_ns: int) -> bytes:
         return self._encoder.book_update(self._exchange.markets[symbol], DEPTH, self.seq, now_ns)
 
-    def _book_due_ns(self, symbol: str) -> int:
-        return self._book_update_ns[symbol] + BOOK_UPDATE_INTERVAL_NS
-
     def next_view_ns(self) -> int | None:
         """When `end_turn` is to be called for a book that changed too soon after its last update; None: no such book."""
-        return min(map(self._book_due_ns, self._changed_books), default=None)
+        return self._book_updates.next_due_ns()
 
     # ------------------------------------------------------------------------------------------------------------- snapshots
 

@@ -326,12 +326,17 @@ class Encoder:
 
     def book_update(self, market: Market, depth: int, seq: int, now_ns: int) -> bytes:
         symbol = market.instrument.symbol
-        bids, asks = self.levels(symbol, market.book.bids.top(depth)), self.levels(symbol, market.book.asks.top(depth))
-        fields = {
-            "type": "book_update", "symbol": symbol, "best_bid": bids[0][0] if bids else None,
-            "best_ask": asks[0][0] if asks else None, "bids": bids, "asks": asks, "seq": seq, "timestamp": milliseconds(now_ns),
-        }
-        return json_text(fields)
+        best_bid, bids = self._levels_text(symbol, market.book.bids.top(depth))
+        best_ask, asks = self._levels_text(symbol, market.book.asks.top(depth))
+        return (
+            f'{{"type":"book_update","symbol":"{symbol}","best_bid":{best_bid},"best_ask":{best_ask},"bids":[{bids}],'
+            f'"asks":[{asks}],"seq":{seq},"timestamp":{milliseconds(now_ns)}}}'
+        ).encode()
+
+    def _levels_text(self, symbol: str, levels: list[tuple[int, int]]) -> tuple[str, str]:
+        """The best price, or null, and the levels; the cost of a market's views is mostly here."""
+        text = self._scales[symbol].text
+        return text(levels[0][0]) if levels else "null", ",".join([f"[{text(price)},{qty}]" for price, qty in levels])
 
     def book_state(self, market: Market, depth: int | None, book_seq: int) -> dict[str, Any]:
         """One book of a snapshot; `depth` None: all levels."""

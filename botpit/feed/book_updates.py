@@ -1,0 +1,52 @@
+"""Which books changed since they were last told, and when each is told again.
+
+A book is told at most 20 times a second. When many change, all of them share 2,000 a second, so that a market of a thousand
+instruments costs its readers no more than one of a hundred; what a book came to in the end is always told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from heapq import heappop, heappush
+
+INTERVAL_NS = 50_000_000
+"""Between two updates of one book, at least."""
+MAX_PER_S = 2_000
+"""Of all books together, in the long run."""
+SHARE_NS = 1_000_000_000 // MAX_PER_S
+"""The interval grows to so much for each book that waits."""
+_NEVER_NS = -(10**18)
+"""When a book was told that never was: long before any clock."""
+
+
+class BookUpdates:
+    """The symbols whose books changed, those first that were told longest ago."""
+
+    def __init__(self, symbols: Iterable[str]) -> None:
+        self._places = {symbol: place for place, symbol in enumerate(symbols)}
+        self._told_ns: dict[str, int] = {}
+        self._waiting: set[str] = set()
+        self._in_order: list[tuple[int, int, str]] = []
+
+    def changed(self, symbol: str) -> None:
+        if symbol not in self._waiting:
+            self._waiting.add(symbol)
+            heappush(self._in_order, (self._told_ns.get(symbol, _NEVER_NS), self._places[symbol], symbol))
+
+    def take_due(self, now_ns: int) -> list[str]:
+        """Those to be told now, in the order of the market's instruments."""
+        due: list[str] = []
+        until_ns = now_ns - self._interval_ns()
+        while self._in_order and self._in_order[0][0] <= until_ns:
+            symbol = heappop(self._in_order)[2]
+            self._waiting.remove(symbol)
+            self._told_ns[symbol] = now_ns
+            due.append(symbol)
+        return sorted(due, key=self._places.__getitem__) if len(due) > 1 else due
+
+    def next_due_ns(self) -> int | None:
+        """When `take_due` has something; None: no book waits."""
+        return self._in_order[0][0] + self._interval_ns() if self._in_order else None
+
+    def _interval_ns(self) -> int:
+        return max(INTERVAL_NS, len(self._waiting) * SHARE_NS)
