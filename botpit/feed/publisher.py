@@ -11,6 +11,7 @@ from itertools import takewhile
 from typing import Any
 from zlib import crc32
 
+from botpit.exchange.accounts import Position
 from botpit.exchange.book import Book
 from botpit.exchange.commands import BUY
 from botpit.exchange.engine import Exchange
@@ -19,7 +20,7 @@ from botpit.feed.book_updates import BookUpdates
 from botpit.feed.fanout import Delivery, Fanout, Reader, Subscription
 from botpit.feed.numbers import Numbers, touched_levels
 from botpit.feed.tape import Archive, EventItem, Item, Tape
-from botpit.wire.encode import Encoder, json_text
+from botpit.wire.encode import Encoder, json_text, nested
 from botpit.wire.numbers import milliseconds
 
 DEPTH = 10
@@ -172,21 +173,29 @@ class Feed:
             state["orders"] = self._encoder.resting_orders(market, full="orders_full" in channels)
         return state
 
-    def _position_states(self, subscription: Subscription, room: int, now_ns: int) -> list[dict[str, Any]]:
+    def _position_states(self, subscription: Subscription, room: int, now_ns: int) -> list[object]:
         """Every open position, then flat ones as far as `room` bytes go."""
-        positions = [
-            position for account in self._exchange.accounts.values() for position in account.positions.values()
-            if subscription.wants_symbol(position.market.instrument.symbol)
-        ]
-        states = [self._encoder.position_state(position, now_ns) for position in positions if position.lots]
-        room -= sum(len(json_text(state)) + 1 for state in states)
+        open_ones: list[bytes] = []
+        flat: list[Position] = []
+        for account in self._exchange.accounts.values():
+            for position in account.positions.values():
+                if not subscription.wants_symbol(position.market.instrument.symbol):
+                    continue
+                if position.lots:
+                    open_ones.append(self._encoder.position_state(position, now_ns))
+                else:
+                    flat.append(position)
+        room -= sum(map(len, open_ones)) + len(open_ones)
+        return list(map(nested, open_ones + self._as_many_as_fit(flat, room, now_ns)))
+
+    def _as_many_as_fit(self, positions: list[Position], room: int, now_ns: int) -> list[bytes]:
+        states: list[bytes] = []
         for position in positions:
-            if position.lots == 0:
-                state = self._encoder.position_state(position, now_ns)
-                room -= len(json_text(state)) + 1
-                if room < 0:
-                    break
-                states.append(state)
+            state = self._encoder.position_state(position, now_ns)
+            room -= len(state) + 1
+            if room < 0:
+                break
+            states.append(state)
         return states
 
 

@@ -366,13 +366,17 @@ class Encoder:
             for side in (market.book.bids, market.book.asks) for level in side for record in level
         ]
 
-    def position_state(self, position: Position, now_ns: int) -> dict[str, Any]:
-        """One position of a snapshot."""
-        account = position.account
-        return {
-            "trader_id": account.trader, **self._account_position(position), "cash": account.cash / self._money,
-            "total_equity": account.equity() / self._money, "timestamp": milliseconds(now_ns),
-        }
+    def position_state(self, position: Position, now_ns: int) -> bytes:
+        """One position of a snapshot, which may have tens of thousands."""
+        account, market, money = position.account, position.market, self._money
+        symbol = market.instrument.symbol
+        return (
+            f'{{"trader_id":"{account.trader}","symbol":"{symbol}","position":{position.lots},'
+            f'"avg_entry_price":{self._average(symbol, position.cost, position.lots)!r},'
+            f'"unrealized_pnl":{position.unrealized() / money!r},"realized_pnl":{position.realized / money!r},'
+            f'"mark_price":{self._scales[symbol].text(market.mark)},"cash":{account.cash / money!r},'
+            f'"total_equity":{account.equity() / money!r},"timestamp":{milliseconds(now_ns)}}}'
+        ).encode()
 
     def instruments(self) -> list[dict[str, Any]]:
         return [self._instrument(market.instrument) for market in self._exchange.markets.values()]
