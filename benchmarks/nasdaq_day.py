@@ -167,7 +167,7 @@ class EngineDay:
                 self._change(number, Cancel(RESTING, self.ids.latest[name]))
             case ["R", name, qty]:
                 order_id = self.ids.latest[name]
-                total = self.exchange.accounts[RESTING].orders[order_id].qty
+                total = self.exchange.accounts[RESTING].resting[order_id].qty
                 self._change(number, Replace(RESTING, order_id, qty=total - int(qty)))
             case ["X", side, limit, qty, *fills]:
                 order = Order(INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC)

@@ -217,18 +217,17 @@ class Exchange(Floor):
         account = self._account(login.trader)
         if account is None:
             return self._refuse(Request.LOGIN, self._too_many_accounts(), login)
-        account.sessions += 1
-        account.open_sessions[account.sessions] = login.cancel_on_disconnect
-        self.events.append(LoggedIn(login.trader, account.sessions, account.seq, self.now_ns))
+        session = account.log_in(cancel_on_disconnect=login.cancel_on_disconnect)
+        self.events.append(LoggedIn(login.trader, session, account.seq, self.now_ns))
 
     def _logout(self, logout: Logout) -> None:
         account = self.accounts[logout.trader]
-        del account.open_sessions[logout.session]
+        account.log_out(logout.session)
         self.events.append(LoggedOut(logout.trader, logout.session, account.seq, self.now_ns))
 
     def _session_lost(self, lost: SessionLost) -> None:
         account = self.accounts[lost.trader]
-        if account.open_sessions.pop(lost.session):
+        if account.log_out(lost.session):
             for record in account.open_orders():
                 if record.order.session == lost.session:
                     self.take_off(record, CancelReason.DISCONNECT)

@@ -176,7 +176,6 @@ class Floor:
         position.market.book.side(order.side).add(record)
         self.restless[position.market] = None
         position.count_open(record, record.leaves)
-        position.orders[record.id] = record
         self._tell_book(OrderAdded, record, record.leaves)
 
     def reduce(self, record: OrderRecord, lots: int) -> None:
@@ -208,7 +207,6 @@ class Floor:
         position.count_open(record, -lots)
         if lots == record.leaves:
             position.market.book.side(record.order.side).remove(record)
-            del position.orders[record.id]
         else:
             assert record.level is not None, record.id
             record.level.qty -= lots
