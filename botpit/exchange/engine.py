@@ -112,7 +112,12 @@ class Exchange(Floor):
         position = prospect.position
         account = position.account
         order.trader, order.symbol = account.trader, position.market.instrument.symbol  # the same texts, kept once for all orders
-        queue_ahead = position.market.book.side(order.side).qty_at(limit) if prospect.resting else 0
+        level = position.market.book.side(order.side).levels.get(limit) if prospect.resting else None
+        queue_ahead = 0
+        if level is not None:
+            queue_ahead, limit = level.qty, level.price  # the same number, kept once for all orders at it
+            if order.price is not None:
+                order.price = limit
         record = OrderRecord(
             self.next_order_id(), order, limit, position, order.qty, order.qty, queue_ahead, account.next_seq(), self.now_ns
         )
