@@ -24,8 +24,8 @@ _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "p
 _MARKET_FIELDS = ("last_trade", "last_qty", "last_time_ns")
 _ACCOUNT_FIELDS = ("cash", "seq", "sessions", "frozen", "held", "bankrupt", "forgot")
 _POSITION_FIELDS = ("lots", "cost", "realized", "told_mark")
-_RECORD_FIELDS = ("id", "price", "qty", "leaves", "filled", "cancelled")
-_RECORD_VALUES = attrgetter(*_RECORD_FIELDS)
+_RECORD_FIELDS = ("id", "price", "qty", "leaves", "filled")
+_RECORD_VALUES = attrgetter(*_RECORD_FIELDS, "cancelled")
 
 
 def opening_of(exchange: Exchange) -> Open:
@@ -151,7 +151,7 @@ def _restored_record(account: Account, values: list[Any]) -> OrderRecord:
     order = _restored_order(asked)
     order.trader = account.trader
     record = OrderRecord(0, order, 0, account.positions[order.symbol], 0, 0)
-    for name, number in zip(_RECORD_FIELDS, numbers, strict=True):
+    for name, number in zip(_RECORD_FIELDS, numbers, strict=False):
         setattr(record, name, number)
     if accepted is not None:
         record.queue_ahead, record.accepted_seq, record.accepted_ns = accepted

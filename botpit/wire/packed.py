@@ -1,7 +1,7 @@
 """Private events packed: a page of them in one piece of bytes, for a tape that holds them by the hundred thousand.
 
 MessagePack without names: an event is its kind's number and its values. As an object with its numbers it takes 170 to 250 bytes,
-packed 60. An accepted order stays as it is: its numbers are those that the exchange remembers of the order. Nothing but the
+packed 60. An accepted order stays as it is: an interpreted engine remembers the same numbers of the order anyway. Nothing but the
 memory of this process ever holds a page, so there is no format to be kept to.
 """
 
