@@ -31,7 +31,7 @@ HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from botpit.exchange.commands import BUY, Cancel, Open, Order, Replace, TimeInForce
-from botpit.exchange.engine import Exchange
+from botpit.exchange.engine import Exchange, find_order
 from botpit.exchange.events import OrderAccepted, OrderAdded, OrderRemoved
 from botpit.exchange.events import Trade as Traded
 from botpit.exchange.instrument import Instrument, Rules
@@ -167,8 +167,9 @@ class EngineDay:
                 self._change(number, Cancel(RESTING, self.ids.latest[name]))
             case ["R", name, qty]:
                 order_id = self.ids.latest[name]
-                total = self.exchange.accounts[RESTING].orders[order_id].qty
-                self._change(number, Replace(RESTING, order_id, qty=total - int(qty)))
+                record = find_order(self.exchange.accounts[RESTING], order_id, None)
+                assert record is not None, name
+                self._change(number, Replace(RESTING, order_id, qty=record.qty - int(qty)))
             case ["X", side, limit, qty, *fills]:
                 order = Order(INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC)
                 events = self.exchange.apply(order, number)

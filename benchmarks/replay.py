@@ -75,8 +75,8 @@ class ActiveTraders:
 
     def _request(self, trader: str) -> Command:
         rng, market = self._rng, self._exchange.first_market
-        position = self._exchange.accounts[trader].position(market)
-        quotes = list(position.orders.values())
+        account = self._exchange.accounts[trader]
+        position, quotes = account.position(market), list(account.resting.values())
         kind = rng.random()
         if quotes and (kind < 0.33 or len(quotes) > MOST_QUOTES):
             return Cancel(trader, rng.choice(quotes).id)

@@ -19,7 +19,7 @@ from botpit.exchange.rules import differences, not_changeable
 from botpit.exchange.state import opening_of
 from botpit.feed.numbers import Numbers
 from botpit.feed.publisher import Feed
-from botpit.gateway.private import MAX_EVENTS, PrivateTape, Told, private_events
+from botpit.gateway.private import MAX_EVENTS, PrivateTape, private_events
 from botpit.journal.disk import Disk
 from botpit.journal.folder import DataFolder
 from botpit.journal.records import Record
@@ -29,6 +29,7 @@ from botpit.net.processes import fields
 from botpit.ports import UsageError
 from botpit.settings import Settings
 from botpit.wire.encode import Encoder
+from botpit.wire.packed import Told
 
 Track = Callable[[Iterable[Record]], Iterable[Record]]
 """Passes records on while it tells how many there were."""

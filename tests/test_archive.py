@@ -253,7 +253,7 @@ def test_a_large_market_is_written_out_less_often(tmp_path):
         archivist.take(record)
         if len(snapshots(tmp_path)) and snapshots(tmp_path)[-1][0] > taken[-1]:
             taken.append(record.number)
-            orders.append(sum(len(account.orders) for account in archivist.exchange.accounts.values()))
+            orders.append(sum(account.order_count() for account in archivist.exchange.accounts.values()))
     archivist.close()
     distances = [after - before for before, after in pairwise(taken)]
     assert distances[0] == 20 and distances[-1] > 20

@@ -8,8 +8,23 @@ import random
 import pytest
 from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
 
-from botpit.exchange.events import CancelReason, OrderCancelled, Reason
+from botpit.exchange.commands import BUY, SELL, Order, SelfTradePrevention, TimeInForce
+from botpit.exchange.events import (
+    AccountStatus,
+    CancelReason,
+    Fill,
+    Liquidation,
+    LiquidationReason,
+    Liquidity,
+    OrderAccepted,
+    OrderCancelled,
+    OrderReplaced,
+    Reason,
+    Standing,
+)
+from botpit.gateway import private
 from botpit.gateway.private import PrivateTape
+from botpit.wire.packed import Told
 
 PING = {"type": "ping"}
 LOGIN = {"type": "login", "trader_id": "alice"}
@@ -297,15 +312,17 @@ def test_what_is_no_longer_kept_is_too_old_and_never_a_silent_hole():
     assert 0 < kept < 8
 
 
+@pytest.mark.parametrize("page", [1, 4, 32])
 @pytest.mark.parametrize("seed", range(5))
-def test_law_the_tape_gives_the_exact_tail_or_nothing(seed):
+def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
+    monkeypatch.setattr(private, "PAGE", page)
     rng = random.Random(seed)
     encoder = Floor().encoder
     tape = PrivateTape(encoder, per_trader=20, in_all=50)
     told: dict[str, list[bytes]] = {trader: [] for trader in ("alice", "bob", "carol", "dave")}
     in_order: list[str] = []
-    for number in range(300):
-        trader = rng.choice(list(told))
+    for number in range(600):
+        trader = rng.choice(list(told)) if number < 500 else "alice"
         event = OrderCancelled(number, None, trader, "SIM", 1, CancelReason.REQUESTED, len(told[trader]) + 1, 0)
         told[trader].append(encoder.private(event))
         in_order.append(trader)
@@ -315,4 +332,42 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed):
         surely_kept = min(20, in_order[-50:].count(asked))
         for missing in range(len(everything) + 1):
             got = tape.after(asked, len(everything) - missing, len(everything))
-            assert got == (everything[len(everything) - missing :] if missing <= surely_kept else None)
+            assert got is None if missing > 20 else got is not None or missing > surely_kept
+            assert got in (None, everything[len(everything) - missing :])
+    assert tape.after("alice", len(told["alice"]) - 20, len(told["alice"])) is not None
+    for trader in ("bob", "carol", "dave"):
+        assert tape.after(trader, len(told[trader]) - page, len(told[trader])) is None, "a page all of which is old"
+
+
+ORDER = Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, "c", True, False, SelfTradePrevention.CANCEL_BOTH, 10**18, "", 3)
+KINDS = [
+    OrderAccepted(1, ORDER, 7, 1, 10**18),
+    OrderAccepted(2, Order("alice", "SIM", SELL, 5, None, TimeInForce.IOC), 0, 2, 10**18),
+    OrderReplaced(1, None, "alice", "SIM", 9_901, 6, 4, False, 3, 10**18),
+    OrderCancelled(1, "c", "alice", "SIM", 4, CancelReason.EXPIRED, 4, 10**18),
+    Fill(2, None, 9, "alice", "SIM", SELL, 9_900, 5, 0, -12, Liquidity.TAKER, 5, 10**18),
+    Fill(None, None, None, "alice", "SIM", SELL, 9_900, 5, 0, 0, Liquidity.ADL, 6, 10**18),
+    Liquidation("alice", "SIM", LiquidationReason.BANKRUPTCY, BUY, 5, 9_900, 7, 10**18),
+    AccountStatus("alice", Standing.BANKRUPT, 8, 10**18),
+    Told("alice", 9, b'{"type":"fill"}'),
+]
+BEYOND_64_BITS = [
+    OrderAccepted(1, Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, expires_at_ns=(2**53 - 1) * 10**6), 7, 10, 10**18),
+    Fill(2, None, 9, "alice", "SIM", SELL, 9_900, 5, 0, -(10**20), Liquidity.MAKER, 11, 10**18),
+]
+
+
+@pytest.mark.parametrize("events", [KINDS, KINDS + BEYOND_64_BITS, BEYOND_64_BITS], ids=["kinds", "both", "beyond 64 bits"])
+@pytest.mark.parametrize("page", [1, 2, 100])
+def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, page, monkeypatch):
+    monkeypatch.setattr(private, "PAGE", page)
+    encoder = Floor().encoder
+    tape = PrivateTape(encoder)
+    for event in events:
+        tape.append("alice", event)
+    told = [event.message if isinstance(event, Told) else encoder.private(event) for event in events]
+    assert tape.after("alice", 0, len(events)) == told
+
+
+def test_private_is_all_that_is_numbered():
+    assert {type(event) for event in KINDS} - {Told} == private.PRIVATE

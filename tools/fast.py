@@ -83,7 +83,8 @@ def natively(source: str) -> str:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Struct" for base in node.bases):
             fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
-            node.bases, node.keywords, node.body = [], [], [_init(fields)]
+            properties = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            node.bases, node.keywords, node.body = [], [], [_init(fields), *properties]
     return ast.unparse(tree)
 
 

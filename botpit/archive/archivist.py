@@ -12,6 +12,7 @@ from pathlib import Path
 
 from botpit.archive.files import FILE_BYTES, EventsFiles, are_there
 from botpit.archive.lines import lines_of
+from botpit.exchange.accounts import Account
 from botpit.exchange.engine import Exchange
 from botpit.feed.numbers import Numbers
 from botpit.journal.disk import Disk
@@ -89,5 +90,5 @@ class Archivist:
 
 
 def _orders(exchange: Exchange) -> int:
-    """How many orders are known, open and closed."""
-    return sum(len(account.orders) for account in exchange.accounts.values())
+    """How many orders are remembered, open, closed and refused."""
+    return sum(map(Account.order_count, exchange.accounts.values()))

@@ -69,7 +69,6 @@ class BookSide:
         if level is None:
             level = self.levels[price] = Level(price)
             insort(self.ranks, price * self.sign)
-        order.level = level
         order.previous = level.last
         if level.last is None:
             level.first = order
@@ -80,8 +79,7 @@ class BookSide:
 
     def remove(self, order: OrderRecord) -> None:
         """Take the order out; it drops its links, so that nothing it was linked with stays alive through it."""
-        level = order.level
-        assert level is not None, order.id
+        level = self.levels[order.price]
         before, after = order.previous, order.next
         if before is None:
             level.first = after
@@ -91,7 +89,7 @@ class BookSide:
             level.last = before
         else:
             after.previous = before
-        order.level = order.previous = order.next = None
+        order.previous = order.next = None
         level.qty -= order.leaves
         if level.first is None:
             self._drop(level)

@@ -67,7 +67,7 @@ def too_much(prospect: Prospect) -> Refusal | None:
     """Open orders, the position's limit, a frozen account, which may only reduce, and margin, if the plan is carried out."""
     position = prospect.position
     instrument, account = position.market.instrument, position.account
-    if prospect.resting and len(position.orders) - len(prospect.removed) >= instrument.max_open_orders:
+    if prospect.resting and position.open_count() - len(prospect.removed) >= instrument.max_open_orders:
         return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders})
     most = instrument.max_position
     if most and reached(prospect) > most:

@@ -112,7 +112,12 @@ class Exchange(Floor):
         position = prospect.position
         account = position.account
         order.trader, order.symbol = account.trader, position.market.instrument.symbol  # the same texts, kept once for all orders
-        queue_ahead = position.market.book.side(order.side).qty_at(limit) if prospect.resting else 0
+        level = position.market.book.side(order.side).levels.get(limit) if prospect.resting else None
+        queue_ahead = 0
+        if level is not None:
+            queue_ahead, limit = level.qty, level.price  # the same number, kept once for all orders at it
+            if order.price is not None:
+                order.price = limit
         record = OrderRecord(
             self.next_order_id(), order, limit, position, order.qty, order.qty, queue_ahead, account.next_seq(), self.now_ns
         )
@@ -217,18 +222,17 @@ class Exchange(Floor):
         account = self._account(login.trader)
         if account is None:
             return self._refuse(Request.LOGIN, self._too_many_accounts(), login)
-        account.sessions += 1
-        account.open_sessions[account.sessions] = login.cancel_on_disconnect
-        self.events.append(LoggedIn(login.trader, account.sessions, account.seq, self.now_ns))
+        session = account.log_in(cancel_on_disconnect=login.cancel_on_disconnect)
+        self.events.append(LoggedIn(login.trader, session, account.seq, self.now_ns))
 
     def _logout(self, logout: Logout) -> None:
         account = self.accounts[logout.trader]
-        del account.open_sessions[logout.session]
+        account.log_out(logout.session)
         self.events.append(LoggedOut(logout.trader, logout.session, account.seq, self.now_ns))
 
     def _session_lost(self, lost: SessionLost) -> None:
         account = self.accounts[lost.trader]
-        if account.open_sessions.pop(lost.session):
+        if account.log_out(lost.session):
             for record in account.open_orders():
                 if record.order.session == lost.session:
                     self.take_off(record, CancelReason.DISCONNECT)

@@ -176,7 +176,6 @@ class Floor:
         position.market.book.side(order.side).add(record)
         self.restless[position.market] = None
         position.count_open(record, record.leaves)
-        position.orders[record.id] = record
         self._tell_book(OrderAdded, record, record.leaves)
 
     def reduce(self, record: OrderRecord, lots: int) -> None:
@@ -208,14 +207,12 @@ class Floor:
         position.count_open(record, -lots)
         if lots == record.leaves:
             position.market.book.side(record.order.side).remove(record)
-            del position.orders[record.id]
         else:
-            assert record.level is not None, record.id
-            record.level.qty -= lots
+            position.market.book.side(record.order.side).levels[record.price].qty -= lots
         record.leaves -= lots
 
     def _tell_shrunk(self, record: OrderRecord, lots: int) -> None:
-        self._tell_book(OrderReduced if record.level is not None else OrderRemoved, record, lots)
+        self._tell_book(OrderReduced if record.leaves else OrderRemoved, record, lots)
 
     def _tell_book(self, kind: type[Any], record: OrderRecord, lots: int) -> None:
         order = record.order
@@ -223,7 +220,6 @@ class Floor:
 
     def _tell_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> None:
         order, account = record.order, record.position.account
-        record.cancelled += lots
         account.closed(record)
         self.events.append(
             OrderCancelled(

@@ -53,7 +53,7 @@ def would_act(floor: Floor) -> bool:
 
 
 def _would_change(account: Account) -> bool:
-    if account.equity() <= 0 or not account.frozen or any(position.orders for position in account.positions.values()):
+    if account.equity() <= 0 or not account.frozen or account.resting:
         return True
     return any(_can_close(position) for position in account.held_positions())
 
@@ -296,7 +296,7 @@ def _close_against(floor: Floor, position: Position, other: Position, qty: int, 
     """Close `qty` lots of both at `price`: no trade, no fee, no last price."""
     if qty == 0:
         return
-    for record in sorted(other.orders.values(), key=lambda record: record.id):
+    for record in other.open_orders():
         floor.take_off(record, CancelReason.LIQUIDATION)
     sign, symbol = _sign(position), position.market.instrument.symbol
     for side, each in ((-sign, position), (sign, other)):

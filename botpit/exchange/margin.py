@@ -29,10 +29,11 @@ def fee(notional: int, rate_bps: int) -> int:
 def reached(prospect: Prospect) -> int:
     """Lots on its side (negative: on the other) if its plan, what would rest and all open orders of its side filled."""
     position, sign, removed = prospect.position, prospect.sign, 0
+    totals = position.buys if sign == BUY else position.sells
     for record in prospect.removed:
         if record.order.side == sign:
             removed += record.leaves
-    return sign * position.lots + position.totals[sign].qty - removed + prospect.plan.filled + prospect.resting
+    return sign * position.lots + totals.qty - removed + prospect.plan.filled + prospect.resting
 
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
@@ -51,15 +52,14 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
 def stake(account: Account) -> Stake:
     """What the account's open orders lose at once if they fill, and its margins times 10,000, at the present marks."""
     account.equity()  # after a move of a mark, its position there counts as changed
-    if account.changed:
+    if account.changed is not None:
         loss, initial, maintenance = account.stake
-        for position in account.changed:
+        for position in account.take_changed():
             before, now = position.stake, _stake_of(position)
             loss += now[0] - before[0]
             initial += now[1] - before[1]
             maintenance += now[2] - before[2]
             position.stake = now
-        account.changed = {}
         account.stake = (loss, initial, maintenance)
     return account.stake
 
@@ -69,7 +69,8 @@ def _stake_with(prospect: Prospect) -> tuple[int, int]:
     changed or not."""
     position = prospect.position
     account = position.account
-    if len(account.changed) > 1 or (account.changed and position not in account.changed):
+    changed = account.changed
+    if changed is not None and (changed is not position or changed.changed_before is not None):
         stake(account)
     loss, initial, _ = account.stake
     before, then = position.stake, _stake_of(position, prospect)
@@ -84,7 +85,7 @@ def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
     """
     market = position.market
     instrument = market.instrument
-    sells, buys = position.open_totals(SELL), position.totals[BUY]
+    sells, buys = position.open_totals(SELL), position.buys
     held = position.lots * market.mark * market.tick_value
     loss = buys.loss + sells.loss
     long, short = held + buys.value, sells.value + sells.loss - held

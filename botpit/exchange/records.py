@@ -17,7 +17,6 @@ from botpit.exchange.events import CancelReason, Reason, Rejected
 
 if TYPE_CHECKING:
     from botpit.exchange.accounts import Position
-    from botpit.exchange.book import Level
 
 
 class OrderRecord(Struct, eq=False):
@@ -36,10 +35,13 @@ class OrderRecord(Struct, eq=False):
     accepted_seq: int = 0
     accepted_ns: int = 0
     filled: int = 0
-    cancelled: int = 0
-    level: Level | None = None
     previous: OrderRecord | None = None
     next: OrderRecord | None = None
+
+    @property
+    def cancelled(self) -> int:
+        """Lots that left the market without a trade: nothing of an order is ever lost."""
+        return self.qty - self.filled - self.leaves
 
 
 @dataclass(slots=True)

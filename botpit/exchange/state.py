@@ -24,8 +24,8 @@ _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "p
 _MARKET_FIELDS = ("last_trade", "last_qty", "last_time_ns")
 _ACCOUNT_FIELDS = ("cash", "seq", "sessions", "frozen", "held", "bankrupt", "forgot")
 _POSITION_FIELDS = ("lots", "cost", "realized", "told_mark")
-_RECORD_FIELDS = ("id", "price", "qty", "leaves", "filled", "cancelled")
-_RECORD_VALUES = attrgetter(*_RECORD_FIELDS)
+_RECORD_FIELDS = ("id", "price", "qty", "leaves", "filled")
+_RECORD_VALUES = attrgetter(*_RECORD_FIELDS, "cancelled")
 
 
 def opening_of(exchange: Exchange) -> Open:
@@ -86,10 +86,9 @@ def _restore_market(market: Market, values: dict[str, Any]) -> None:
 
 def _restore_queue(exchange: Exchange, side: BookSide, queue: list[list[Any]]) -> None:
     for trader, order_id in queue:
-        record = exchange.accounts[trader].orders[order_id]
+        record = exchange.accounts[trader].resting[order_id]
         side.add(record)
         record.position.count_open(record, record.leaves)
-        record.position.orders[order_id] = record
         if record.order.expires_at_ns is not None:
             exchange.clock.expire_later(record, record.order.expires_at_ns)
 
@@ -102,8 +101,8 @@ def _account(account: Account) -> dict[str, Any]:
         **{name: getattr(account, name) for name in _ACCOUNT_FIELDS},
         "open_sessions": [[session, cancel] for session, cancel in account.open_sessions.items()],
         "positions": {symbol: [getattr(each, name) for name in _POSITION_FIELDS] for symbol, each in account.positions.items()},
-        "orders": [_record(record) for record in account.orders.values()],
-        "remembered": [each.id if isinstance(each, OrderRecord) else _refused(each) for each in account.remembered],
+        "orders": [_record(record) for record in account.known_orders()],
+        "remembered": [each.id if isinstance(each, OrderRecord) else _refused(each) for each in account.closed_orders()],
     }
 
 
@@ -130,13 +129,18 @@ def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) ->
         for name, number in zip(_POSITION_FIELDS, numbers, strict=True):
             setattr(position, name, number)
     account.valued_at = -1  # its sums are still those of an account without positions
-    for record in values["orders"]:
-        account.enter(_restored_record(account, record))
+    records = {}
+    for recorded in values["orders"]:
+        record = _restored_record(account, recorded)
+        records[record.id] = record
+        account.enter(record)
     for entry in values["remembered"]:
         if isinstance(entry, int):
-            account.remembered.append(account.orders[entry])
+            account.closed(records.pop(entry))
         else:
             account.burn(_restored_refusal(entry))
+    if records:
+        account.resting = records  # the open ones: counted when they are in the book again
     if account.frozen:
         exchange.frozen.add(trader)
     exchange.triggers.touch(account)
@@ -147,7 +151,7 @@ def _restored_record(account: Account, values: list[Any]) -> OrderRecord:
     order = _restored_order(asked)
     order.trader = account.trader
     record = OrderRecord(0, order, 0, account.positions[order.symbol], 0, 0)
-    for name, number in zip(_RECORD_FIELDS, numbers, strict=True):
+    for name, number in zip(_RECORD_FIELDS, numbers, strict=False):
         setattr(record, name, number)
     if accepted is not None:
         record.queue_ahead, record.accepted_seq, record.accepted_ns = accepted

@@ -151,8 +151,9 @@ class Laws:
         self._positions_sum_to_zero()
         self._breaches_are_suspected()
         for account in self.exchange.accounts.values():
-            for record in account.orders.values():
-                assert record.qty == record.filled + record.leaves + record.cancelled, record.id
+            for record in account.known_orders():
+                assert min(record.filled, record.leaves, record.cancelled) >= 0, record.id
+                assert not (record.leaves and record.cancelled), record.id
             for position in account.positions.values():
                 self._totals_are_true(position)
 
@@ -182,7 +183,7 @@ class Laws:
         market = position.market
         tick_value = market.instrument.tick_value
         for side in (BUY, SELL):
-            orders = [record for record in position.orders.values() if record.order.side == side]
+            orders = [record for record in position.open_orders() if record.order.side == side]
             totals = position.open_totals(side)
             assert totals.qty == sum(record.leaves for record in orders)
             assert totals.value == sum(record.leaves * record.price for record in orders) * tick_value

@@ -146,7 +146,7 @@ class Stream:
         """A trader and an order of his; sometimes another's, an old one or none at all."""
         trader = self.rng.choice(TRADERS)
         account = self.exchange.accounts.get(trader)
-        known = list(account.orders.values())[-200:] if account else []
+        known = account.known_orders()[-200:] if account else []
         open_orders = account.open_orders() if account else []
         if not known or self.rng.random() < 0.03:
             return trader, self.rng.randrange(1, self.count + 2), None
@@ -159,7 +159,7 @@ class Stream:
     def _replace(self) -> Replace:
         trader, order_id, client_order_id = self._named_order()
         account = self.exchange.accounts.get(trader)
-        record = account.orders.get(order_id or 0) if account else None
+        record = account.remembered_order(order_id or 0, None) if account else None
         price, qty = None, None
         if record is None or self.rng.random() < 0.6:
             symbol, side = (record.order.symbol, record.order.side) if record else ("SIM", BUY)

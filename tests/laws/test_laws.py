@@ -65,7 +65,7 @@ class TestTheLawsBite:
 
     def test_a_margin_total_that_drifted(self):
         exchange, laws = self.market()
-        position = next(p for a in exchange.accounts.values() for p in a.positions.values() if p.orders)
-        position.totals[next(iter(position.orders.values())).order.side].value += 1
+        position = next(p for a in exchange.accounts.values() for p in a.positions.values() if p.open_count())
+        position.open_totals(position.open_orders()[0].order.side).value += 1
         with pytest.raises(AssertionError):
             laws.check_structures()

@@ -169,6 +169,21 @@ def test_a_forgotten_id_may_be_used_anew_and_a_forgotten_order_is_unknown(forget
     assert (again.refused, again.event.repeated) == (None, False)
 
 
+@pytest.mark.parametrize("asks", ["at the end", "all the while"])
+def test_of_many_closed_orders_the_last_are_known_by_either_id(forgetful, monkeypatch, asks):
+    monkeypatch.setattr(accounts, "FORGOTTEN_AT_A_TIME", 3)
+    ids: list[int] = []
+    for number in range(11):
+        ids.append(forgetful.alice.buys(1, at="98.00", id=f"c{number}", tif="ioc").order_id)
+        if asks == "all the while":
+            assert (forgetful.alice.account.remembered_order(ids[0], None) is not None) == (number < 2)
+    account = forgetful.alice.account
+    assert [each.id for each in account.known_orders()] == ids[-2:] and account.order_count() == 2
+    for number, order_id in enumerate(ids):
+        by_id, by_both = account.remembered_order(order_id, None), account.remembered_order(order_id, f"c{number}")
+        assert (by_id is not None) == (number > 8) == knows(forgetful, "alice", f"c{number}") and by_both is by_id
+
+
 def test_refused_orders_count_and_are_forgotten_like_closed_ones(forgetful):
     forgetful.alice.buys(5, at="120.00", id="a")
     forgetful.alice.buys(5, at="99.00", id="b", tif="ioc")

@@ -117,7 +117,7 @@ def test_order_and_trade_ids_are_counters(market):
     assert [market.bob.sells(1, at="101.00").order_id for _ in range(3)] == [1, 2, 3]
     market.alice.buys(1, at="120.00")
     assert market.alice.buys(3, at="101.00").order_id == 4
-    assert market.exchange.accounts["alice"].orders[4].filled == 3
+    assert market.exchange.accounts["alice"].remembered_order(4, None).filled == 3
 
 
 # ---------------------------------------------------------------------------------------------- the anonymous order-by-order book
