@@ -16,7 +16,7 @@ from contextlib import contextmanager, suppress
 from socket import AI_PASSIVE, SOCK_STREAM, create_server, socket
 from time import monotonic_ns, time_ns
 
-from botpit.feed.fanout import Delivery, Fanout, Reader
+from botpit.feed.fanout import Delivery, Fanout, Reader, Sink
 from botpit.feed.publisher import Feed
 from botpit.gateway.gateway import Gateway
 from botpit.gateway.session import Session
@@ -99,15 +99,15 @@ def deliver(deliveries: list[Delivery]) -> None:
 
 
 class FeedPort:
-    """One port of readers."""
+    """One port of readers; without a `gate` nothing that they are told ever has to wait."""
 
     def __init__(self, fanout: Fanout, gate: Gate | None = None) -> None:
         self._fanout = fanout
-        self._gate = gate or Gate()
+        self._gate = gate
         self._catching_up = False
 
     def connect(self, connection: Connection) -> FeedPeer:
-        return FeedPeer(self, self._fanout, Gated(connection, self._gate))
+        return FeedPeer(self, self._fanout, Gated(connection, self._gate) if self._gate else connection)
 
     def keep_catching_up(self) -> None:
         """Send slices of the past to those who asked for it, as fast as each of them reads."""
@@ -134,10 +134,10 @@ class FeedPort:
 class FeedPeer:
     """One reader's connection."""
 
-    def __init__(self, port: FeedPort, fanout: Fanout, connection: Gated) -> None:
+    def __init__(self, port: FeedPort, fanout: Fanout, sink: Sink) -> None:
         self._port = port
         self._fanout = fanout
-        self._reader = Reader(connection)
+        self._reader = Reader(sink)
         fanout.join(self._reader, time_ns())
 
     def received(self, message: bytes) -> None:

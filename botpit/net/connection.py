@@ -30,6 +30,8 @@ from botpit.net.processes import fields
 
 GRACE_S = 2.0
 """So long a client has to answer a close, and to take what was written to it before, until its socket is aborted."""
+BEHIND_BYTES = 65_536
+"""When more than this waits the event loop says so, and only then a write looks at how much it is. No bound may be less."""
 
 _TEXT = WSMsgType.TEXT
 _log = logging.getLogger(__name__)
@@ -59,7 +61,10 @@ _NOBODY = _Nobody()
 
 
 class Connection(WSListener):
-    """A client as its Peer sees it; `closing` is true once no more of its messages will be delivered."""
+    """A client as its Peer sees it; `closing` is true once no more of its messages will be delivered.
+
+    `behind`: the event loop has said that more waits for the client than BEHIND_BYTES, and not yet that it has taken it.
+    """
 
     def __init__(
         self,
@@ -72,7 +77,9 @@ class Connection(WSListener):
         self.address = address
         self.closing = False
         self.upgraded = False
+        self.behind = False
         self._transport = transport
+        transport.set_write_buffer_limits(BEHIND_BYTES)
         self._settings = settings
         self._connect = connect
         self._on_failure = on_failure
@@ -101,7 +108,7 @@ class Connection(WSListener):
         """
         if self._sealed:
             return
-        if self.waiting_bytes > self._settings.slow_reader_bytes:
+        if self.behind and self.waiting_bytes > self._settings.slow_reader_bytes:
             self._too_slow()
         else:
             self._transport.write(frames)

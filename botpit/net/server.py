@@ -21,7 +21,7 @@ from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithLi
 from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves WSProtocol out
 
 from botpit.net.bounds import Bounds
-from botpit.net.connection import Connection, Peer
+from botpit.net.connection import BEHIND_BYTES, Connection, Peer
 from botpit.net.frames import MAX_MESSAGE_BYTES, frames
 from botpit.net.handshake import Reception
 
@@ -62,6 +62,7 @@ class Server:
     """A listening server. `failed` ends with the exception of a Peer (or of `connect` or `health`) that raised."""
 
     def __init__(self, connect: Callable[[Connection], Peer], settings: Bounds, reception: Reception) -> None:
+        assert settings.slow_reader_bytes >= BEHIND_BYTES, f"a bound of {settings.slow_reader_bytes} bytes for slow readers"
         self.port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.connect = connect
@@ -202,6 +203,12 @@ class _Door(asyncio.BufferedProtocol):
 
     def eof_received(self) -> bool:
         return self.connection.upgraded and self.connection.stream_ended()
+
+    def pause_writing(self) -> None:
+        self.connection.behind = True
+
+    def resume_writing(self) -> None:
+        self.connection.behind = False
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._parser is not None:
