@@ -25,8 +25,6 @@ from botpit.exchange.records import OrderRecord, RefusedOrder
 
 MAX_REMEMBERED_ORDERS = 100_000
 """Closed and refused orders kept per trader; older ones are forgotten, oldest closing first."""
-FORGOTTEN_AT_A_TIME = 1_000
-"""So many forgotten orders leave their list together, which costs as much as one alone."""
 
 _EMPTY: Final[dict[Any, Any]] = {}
 """Stands where nothing is kept yet; what is to be kept goes into a new dict."""
@@ -181,8 +179,9 @@ class Account:
     """
 
     __slots__ = (
-        "_closed", "_closed_by_id", "_forgotten", "bankrupt", "by_client_id", "cash", "changed", "forgot", "frozen", "gain",
-        "held", "moves", "open_sessions", "positions", "resting", "seq", "sessions", "stake", "trader", "valued_at",
+        "_closed_by_id", "_closed_count", "_first_closed", "_last_closed", "bankrupt", "by_client_id", "cash", "changed",
+        "forgot", "frozen", "gain", "held", "moves", "open_sessions", "positions", "resting", "seq", "sessions", "stake",
+        "trader", "valued_at",
     )
 
     def __init__(self, trader: str, cash: int, moves: Moves) -> None:
@@ -199,9 +198,10 @@ class Account:
         self.positions: dict[str, Position] = {}
         self.resting: dict[int, OrderRecord] = _EMPTY
         self.by_client_id: dict[str, OrderRecord | RefusedOrder] = _EMPTY
-        self._closed: list[OrderRecord | RefusedOrder] = []
+        self._first_closed: OrderRecord | RefusedOrder | None = None
+        self._last_closed: OrderRecord | RefusedOrder | None = None
+        self._closed_count = 0
         self._closed_by_id: dict[int, OrderRecord] | None = None
-        self._forgotten = 0
         self.forgot = False
 
     def standing(self) -> Standing:
@@ -280,7 +280,11 @@ class Account:
 
     def closed_orders(self) -> list[OrderRecord | RefusedOrder]:
         """The closed and refused orders that are remembered, in the order in which they closed."""
-        return self._closed[self._forgotten :]
+        found, entry = [], self._first_closed
+        while entry is not None:
+            found.append(entry)
+            entry = entry.next
+        return found
 
     def known_orders(self) -> list[OrderRecord]:
         """The accepted orders that are remembered, open or closed, by order id."""
@@ -289,7 +293,7 @@ class Account:
 
     def order_count(self) -> int:
         """How many orders are remembered, open, closed and refused."""
-        return len(self.resting) + len(self._closed) - self._forgotten
+        return len(self.resting) + self._closed_count
 
     def remembered_order(self, order_id: int | None, client_order_id: str | None) -> OrderRecord | RefusedOrder | None:
         """The order, open, closed or refused, that every given id names."""
@@ -323,19 +327,23 @@ class Account:
 
     def closed(self, entry: OrderRecord | RefusedOrder) -> None:
         """The order is over; from now on it is remembered only among the last MAX_REMEMBERED_ORDERS."""
-        self._closed.append(entry)
+        if self._last_closed is None:
+            self._first_closed = entry
+        else:
+            self._last_closed.next = entry
+        self._last_closed = entry
+        self._closed_count += 1
         if self._closed_by_id is not None and isinstance(entry, OrderRecord):
             self._closed_by_id[entry.id] = entry
-        if len(self._closed) - self._forgotten > MAX_REMEMBERED_ORDERS:
+        if self._closed_count > MAX_REMEMBERED_ORDERS:
             self._forget_first()
 
     def _forget_first(self) -> None:
-        entry = self._closed[self._forgotten]
+        entry = self._first_closed
+        assert entry is not None
         self.forgot = True
-        self._forgotten += 1
-        if self._forgotten == FORGOTTEN_AT_A_TIME:
-            del self._closed[:FORGOTTEN_AT_A_TIME]
-            self._forgotten = 0
+        self._first_closed, entry.next = entry.next, None
+        self._closed_count -= 1
         if self._closed_by_id is not None and isinstance(entry, OrderRecord):
             del self._closed_by_id[entry.id]
         if entry.order.client_order_id is not None:

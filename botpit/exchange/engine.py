@@ -44,7 +44,7 @@ from botpit.exchange.floor import Floor
 from botpit.exchange.margin import fee
 from botpit.exchange.market import Market
 from botpit.exchange.plan import own_cancels, plan
-from botpit.exchange.records import OrderRecord, Plan, Prospect, Refusal, RefusedOrder, Terms
+from botpit.exchange.records import OrderRecord, Plan, Prospect, Refusal, RefusedOrder, Terms, packed, unpacked
 
 Asked = Order | Cancel | CancelAll | Replace | Login
 
@@ -118,11 +118,11 @@ class Exchange(Floor):
             queue_ahead, limit = level.qty, level.price  # the same number, kept once for all orders at it
             if order.price is not None:
                 order.price = limit
-        record = OrderRecord(
-            self.next_order_id(), order, limit, position, order.qty, order.qty, queue_ahead, account.next_seq(), self.now_ns
-        )
+        account_seq, now_ns = account.next_seq(), self.now_ns
+        acceptance = packed(queue_ahead, account_seq, now_ns) if order.client_order_id is not None else 0
+        record = OrderRecord(self.next_order_id(), order, limit, position, order.qty, order.qty, acceptance)
         account.enter(record)
-        self.events.append(OrderAccepted(record.id, order, queue_ahead, record.accepted_seq, self.now_ns))
+        self.events.append(OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns))
         if order.expires_at_ns is not None:
             self.clock.expire_later(record, order.expires_at_ns)
         self._carry_out(record, prospect)
@@ -267,11 +267,7 @@ class Exchange(Floor):
         elif isinstance(known, RefusedOrder):
             self.events.append(known.answer)
         else:
-            self.events.append(
-                OrderAccepted(
-                    known.id, known.order, known.queue_ahead, known.accepted_seq, known.accepted_ns, repeated=True
-                )
-            )
+            self.events.append(OrderAccepted(known.id, known.order, *unpacked(known.acceptance), repeated=True))
 
     def _refuse_and_burn(self, account: Account, order: Order, refusal: Refusal) -> None:
         self._refuse(Request.ORDER, refusal, order)

@@ -8,7 +8,7 @@ them (docs/decisions/0008).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct, field
 
@@ -18,11 +18,14 @@ from botpit.exchange.events import CancelReason, Reason, Rejected
 if TYPE_CHECKING:
     from botpit.exchange.accounts import Position
 
+_64_BITS = 2**64 - 1
+
 
 class OrderRecord(Struct, eq=False):
     """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it.
 
-    `queue_ahead`, `accepted_seq` and `accepted_ns` are what its acceptance said, for whoever sends it again.
+    `acceptance`: what its acceptance said, by `packed`, for whoever sends it again under its client id. `next` links the orders
+    at one price and, when it is over, the closed orders of its account.
     """
 
     id: int
@@ -31,12 +34,10 @@ class OrderRecord(Struct, eq=False):
     position: Position
     qty: int
     leaves: int
-    queue_ahead: int = 0
-    accepted_seq: int = 0
-    accepted_ns: int = 0
+    acceptance: int = 0
     filled: int = 0
     previous: OrderRecord | None = None
-    next: OrderRecord | None = None
+    next: Any = None
 
     @property
     def cancelled(self) -> int:
@@ -50,6 +51,17 @@ class RefusedOrder:
 
     order: Order
     answer: Rejected
+    next: Any = None
+
+
+def packed(queue_ahead: int, account_seq: int, now_ns: int) -> int:
+    """Three numbers as one, which takes half of their memory: there may be a million, and few are ever looked at again."""
+    return queue_ahead << 128 | account_seq << 64 | now_ns
+
+
+def unpacked(acceptance: int) -> tuple[int, int, int]:
+    """(queue_ahead, account_seq, now_ns)."""
+    return acceptance >> 128, acceptance >> 64 & _64_BITS, acceptance & _64_BITS
 
 
 Step = tuple[OrderRecord, int]

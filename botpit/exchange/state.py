@@ -17,7 +17,7 @@ from botpit.exchange.commands import Open, Order, SelfTradePrevention, TimeInFor
 from botpit.exchange.engine import Exchange
 from botpit.exchange.events import Reason, Rejected, Request, TradingStatus
 from botpit.exchange.market import Market
-from botpit.exchange.records import OrderRecord, RefusedOrder
+from botpit.exchange.records import OrderRecord, RefusedOrder, packed, unpacked
 
 _ORDER_VALUES = attrgetter(*(field.name for field in fields(Order)))
 _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "paid_in")
@@ -109,7 +109,7 @@ def _account(account: Account) -> dict[str, Any]:
 def _record(record: OrderRecord) -> list[Any]:
     """Its numbers, the order as it was asked, the answer that it gets again: an array, for there may be a million."""
     named = record.order.client_order_id is not None
-    accepted = [record.queue_ahead, record.accepted_seq, record.accepted_ns] if named else None
+    accepted = unpacked(record.acceptance) if named else None
     return [_RECORD_VALUES(record), _ORDER_VALUES(record.order), accepted]
 
 
@@ -154,7 +154,7 @@ def _restored_record(account: Account, values: list[Any]) -> OrderRecord:
     for name, number in zip(_RECORD_FIELDS, numbers, strict=False):
         setattr(record, name, number)
     if accepted is not None:
-        record.queue_ahead, record.accepted_seq, record.accepted_ns = accepted
+        record.acceptance = packed(*accepted)
     return record
 
 

@@ -170,8 +170,7 @@ def test_a_forgotten_id_may_be_used_anew_and_a_forgotten_order_is_unknown(forget
 
 
 @pytest.mark.parametrize("asks", ["at the end", "all the while"])
-def test_of_many_closed_orders_the_last_are_known_by_either_id(forgetful, monkeypatch, asks):
-    monkeypatch.setattr(accounts, "FORGOTTEN_AT_A_TIME", 3)
+def test_of_many_closed_orders_the_last_are_known_by_either_id(forgetful, asks):
     ids: list[int] = []
     for number in range(11):
         ids.append(forgetful.alice.buys(1, at="98.00", id=f"c{number}", tif="ioc").order_id)
