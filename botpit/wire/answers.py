@@ -61,3 +61,20 @@ class OrderReplaced(msgspec.Struct, tag="order_replaced", tag_field="type", gc=F
     kept_priority: bool
     account_seq: int
     timestamp: int
+
+
+class OpenOrder(msgspec.Struct, gc=False):
+    """One order of `open_orders`, which may have thousands."""
+
+    order_id: int
+    client_order_id: str | None
+    trader_id: str
+    symbol: str
+    side: str
+    order_type: str
+    price: msgspec.Raw | None
+    qty: int
+    filled_qty: int
+    leaves_qty: int
+    cancelled_qty: int
+    status: str

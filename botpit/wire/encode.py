@@ -217,8 +217,17 @@ class Encoder:
         return json_text(fields)
 
     def open_orders(self, trader: str, account: Account | None, now_ns: int) -> bytes:
-        orders = [self.order_state(record) for record in account.open_orders()] if account else []
+        orders = list(map(self._open_order, account.open_orders())) if account else []
         return json_text({"type": "open_orders", "trader_id": trader, "orders": orders, **_stamp(account, now_ns)})
+
+    def _open_order(self, record: OrderRecord) -> answers.OpenOrder:
+        """What `order_state` says of an open order."""
+        order = record.order
+        price = None if order.price is None else self._scales[order.symbol].raw(record.price)
+        return answers.OpenOrder(
+            record.id, order.client_order_id, order.trader, order.symbol, _SIDE[order.side], _order_type(order), price,
+            record.qty, record.filled, record.leaves, record.cancelled, "open",
+        )
 
     def account(self, trader: str, account: Account | None, now_ns: int) -> bytes:
         """An unknown trader's account looks like a new one."""

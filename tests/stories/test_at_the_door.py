@@ -52,6 +52,19 @@ def test_asking_makes_none(floor, client, question):
     assert floor.exchange.accounts == {}
 
 
+def test_of_each_open_order_the_list_says_what_its_status_says(client):
+    for more in ({"price": 99.0, "client_order_id": "a"}, {"price": 101.0, "side": "sell"}, {"price": 98.0, "qty": 9}):
+        client.asks(order("alice", **{"side": "buy", **more}))
+    client.asks({"type": "replace", "trader_id": "alice", "order_id": 1, "price": 99.5, "qty": 7})
+    client.asks(order("bob", "sell", price=99.5, qty=2))
+    listed = client.asks({"type": "open_orders", "trader_id": "alice"})["orders"]
+    assert [(each["order_id"], each["price"], each["filled_qty"], each["qty"]) for each in listed[:1]] == [(1, 99.5, 2, 7)]
+    for each in listed:
+        status = client.asks({"type": "order_status", "trader_id": "alice", "order_id": each["order_id"]})
+        assert list(each.items()) == [item for item in status.items() if item[0] in each]
+        assert set(status) - set(each) == {"type", "complete", "account_seq", "timestamp"}
+
+
 def test_the_houses_accounts_do_not_count():
     floor = Floor("[market]\nmax_accounts = 2\ntaker_fee_bps = 10")
     client = floor.client()
