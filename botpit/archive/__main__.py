@@ -7,7 +7,10 @@ from pathlib import Path
 sys.path[0] = str(Path(__file__).resolve().parents[2])  # not this folder, but the one that `botpit` is in
 
 from botpit.archive.keep import keep  # noqa: E402
-from botpit.net.processes import LOG_LEVELS, configure_logging, run  # noqa: E402
+from botpit.net.processes import LOG_LEVELS, configure_logging, give_way, run  # noqa: E402
+
+NICENESS = 10
+"""It leaves the processors to those who trade."""
 
 
 def main() -> int:
@@ -21,6 +24,7 @@ def main() -> int:
     parser.add_argument("--log-level", choices=LOG_LEVELS, default="info", help="(default: %(default)s)")
     options = parser.parse_args()
     configure_logging("archive", options.log_level)
+    give_way(NICENESS)
     return run(lambda: keep(options.folder, following=options.follow))
 
 

@@ -12,7 +12,7 @@ from botpit.journal.disk import Disk
 from botpit.journal.reading import DamageError
 from botpit.journal.records import OtherFormat
 from botpit.lock import Lock
-from botpit.net.processes import fields, give_way, is_child, until_told_to_stop
+from botpit.net.processes import fields, is_child, until_told_to_stop
 
 POLL_S = 0.05
 """How long the archivist waits for news when it has read everything."""
@@ -22,8 +22,6 @@ HURRY_RECORDS = 2_000
 """It rests no more when it has read so many since it last had all there was: it is behind."""
 PREDECESSOR_S = 60.0
 """So long a child waits for an archivist that an exchange before its own has left."""
-NICENESS = 10
-"""It leaves the processors to those who trade."""
 LOCK = "archive-lock"
 EXIT_OK, EXIT_USAGE, EXIT_DAMAGED, EXIT_WRITE_FAILED = 0, 2, 4, 5
 
@@ -32,7 +30,6 @@ _log = logging.getLogger(__name__)
 
 async def keep(folder: Path, *, following: bool) -> int:
     """Bring the archive of a market's folder up to date, and keep it so while `following`. Returns the exit code."""
-    give_way(NICENESS)
     try:
         lock = Lock(folder / LOCK)
         if not await _have(lock):
