@@ -69,7 +69,7 @@ async def _follow(archivist: Archivist) -> None:
                 await asyncio.sleep(PAUSE_S if read < HURRY_RECORDS and not told.done() else 0)
             continue
         archivist.flush()
-        if told.done():
+        if told.done() and read == 0:  # what was written while it rested is taken too
             break
         await asyncio.wait({told}, timeout=POLL_S)
         read = 0
