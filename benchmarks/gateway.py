@@ -7,7 +7,8 @@ The peers do nothing but send each message back: one stands on `websockets`, the
 itself uses. A ratio above 1 says that the exchange is better. `server CPU` is the exchange's own process; its children, the
 archivist and the exporter, are printed beside it. One connection carries the `bar` flow.
 
-- Throughput: 10,000 orders with at most 2,000 unanswered, then the same in frames of 100, round after round.
+- Throughput: 10,000 orders with at most 2,000 unanswered, then the same in frames of 100, round after round. The servers take
+  turns every 2,500 orders, so that a machine which is slower for a second is slower for all.
 - Round trips: one order at a time, each sent when the one before is answered, 80,000 of them on an exchange of its own.
 - Growth: 100,000 orders on an exchange of its own; CPU of an order over the last 10,000 against the first 10,000.
 """
@@ -18,6 +19,7 @@ import argparse
 import asyncio
 import sys
 import tempfile
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter
@@ -34,6 +36,7 @@ from benchmarks.targets import EXIT_OK, Figures, middle, parser_of, tell
 
 ORDERS = 10_000
 WARM_UP = 1_000
+A_TURN = 2_500
 SEQUENTIAL, SEQUENTIAL_WARM_UP = 80_000, 500
 GROWTH_ORDERS = 100_000
 SLICE = 10_000
@@ -43,8 +46,8 @@ IN_A_FRAME = 100
 MAX_UNANSWERED = 2_000
 SENT_AT_ONCE = 32
 STUCK_S = 120.0
-SETTLE_S = 0.3
-"""Between two measurements of one server, for the children to catch up."""
+SETTLE_S, SETTLES_WITHIN_S, RESTING_SHARE = 0.05, 5.0, 0.05
+"""After a turn the children catch up: until they use less than a twentieth of a processor."""
 BUSY_WAIT_BELOW = 200
 Server = Exchange | Echo
 
@@ -70,10 +73,10 @@ class Client:
     """One connection to one server."""
 
     def __init__(self, server: Server) -> None:
-        self._server = server
+        self.server = server
 
     async def __aenter__(self) -> Client:
-        self._transport, listener = await picows.ws_connect(Answers, f"ws://{HOST}:{self._server.order_port}")
+        self._transport, listener = await picows.ws_connect(Answers, f"ws://{HOST}:{self.server.order_port}")
         self._answers = cast(Answers, listener)
         return self
 
@@ -105,7 +108,7 @@ class Client:
         while (missing := len(requests) - (answers.count - first)) > 0:
             await asyncio.sleep(0.0005 if missing > BUSY_WAIT_BELOW else 0)
             if perf_counter() - began > STUCK_S:
-                sys.exit(f"{type(self._server).__name__}: {missing} of {len(requests)} were never answered")
+                sys.exit(f"{type(self.server).__name__}: {missing} of {len(requests)} were never answered")
         return perf_counter() - began
 
 
@@ -117,38 +120,72 @@ def framed(requests: list[bytes], in_a_frame: int) -> list[bytes]:
 
 @dataclass(slots=True)
 class Cost:
-    """Of one message: microseconds of CPU in the server and in its children, and messages a second."""
+    """Of `messages` so far: microseconds of CPU in the server and in its children, and seconds."""
 
-    cpu_us: float
-    children_us: float
-    per_s: float
+    messages: int = 0
+    own_us: float = 0.0
+    others_us: float = 0.0
+    seconds: float = 0.0
+
+    @property
+    def cpu_us(self) -> float:
+        return self.own_us / self.messages
+
+    @property
+    def children_us(self) -> float:
+        return self.others_us / self.messages
+
+    @property
+    def per_s(self) -> float:
+        return self.messages / self.seconds
+
+    async def add(self, client: Client, requests: list[bytes], in_a_frame: int) -> None:
+        pid, pids = client.server.pid, children(client.server.pid)
+        own, others = cpu_us(pid), sum(map(cpu_us, pids))
+        self.seconds += await client.stream(requests, in_a_frame=in_a_frame)
+        self.own_us += cpu_us(pid) - own
+        self.others_us += await settled(pids) - others
+        self.messages += len(requests)
 
 
-async def cost(server: Server, requests: list[bytes], *, in_a_frame: int = 1) -> Cost:
-    async with Client(server) as client:
-        await client.stream(requests[:WARM_UP])
-        counted, pids = requests[WARM_UP:], children(server.pid)
-        own, others = cpu_us(server.pid), sum(map(cpu_us, pids))
-        seconds = await client.stream(counted, in_a_frame=in_a_frame)
-        own, others = cpu_us(server.pid) - own, sum(map(cpu_us, pids)) - others
-    await asyncio.sleep(SETTLE_S)
-    return Cost(own / len(counted), others / len(counted), len(counted) / seconds)
+async def settled(pids: list[int]) -> float:
+    """Wait until these processes rest; the CPU time that they have used, in microseconds."""
+    used, until_s = sum(map(cpu_us, pids)), perf_counter() + SETTLES_WITHIN_S
+    while pids and perf_counter() < until_s:
+        await asyncio.sleep(SETTLE_S)
+        before, used = used, sum(map(cpu_us, pids))
+        if used - before < 1e6 * SETTLE_S * RESTING_SHARE:
+            break
+    return used
 
 
-async def throughput(servers: dict[str, Server], round_number: int) -> Figures:
+async def in_turns(streams: list[tuple[Server, list[bytes], int]]) -> list[Cost]:
+    """What each stream costs: a server, requests, and so many in a frame."""
+    costs = [Cost() for _ in streams]
+    async with AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(Client(server)) for server, _, _ in streams]
+        for client, (_, requests, _) in zip(clients, streams, strict=True):
+            await client.stream(requests[:WARM_UP])
+        for first in range(WARM_UP, WARM_UP + ORDERS, A_TURN):
+            for client, (_, requests, in_a_frame), cost in zip(clients, streams, costs, strict=True):
+                await cost.add(client, requests[first : first + A_TURN], in_a_frame)
+    return costs
+
+
+async def throughput(exchange: Server, websockets: Server, picows: Server, round_number: int) -> Figures:
     """One round over all servers, with the same requests."""
     flow = FLOWS["bar"]
     requests, in_frames = flow(ORDERS + WARM_UP, 2 * round_number), flow(ORDERS + WARM_UP, 2 * round_number + 1)
-    costs = {name: await cost(server, requests) for name, server in servers.items()}
-    in_frames_per_s = (await cost(servers["exchange"], in_frames, in_a_frame=IN_A_FRAME)).per_s
-    ours, echo, bare = costs["exchange"], costs["websockets"], costs["picows"]
+    ours, framed, echo, bare = await in_turns([
+        (exchange, requests, 1), (exchange, in_frames, IN_A_FRAME), (websockets, requests, 1), (picows, requests, 1),
+    ])  # fmt: skip
     return {
         "gateway.server_cpu_us": ours.cpu_us, "gateway.children_cpu_us": ours.children_us,
         "gateway.websockets_cpu_us": echo.cpu_us, "gateway.picows_cpu_us": bare.cpu_us,
         "gateway.server_cpu": echo.cpu_us / ours.cpu_us, "gateway.server_cpu_vs_picows": bare.cpu_us / ours.cpu_us,
         "gateway.throughput": ours.per_s / echo.per_s, "gateway.throughput_vs_picows": ours.per_s / bare.per_s,
         "gateway.per_s": ours.per_s, "gateway.websockets_per_s": echo.per_s,
-        "gateway.frames_of_100": in_frames_per_s / echo.per_s,
+        "gateway.frames_of_100": framed.per_s / echo.per_s,
     }  # fmt: skip
 
 
@@ -167,7 +204,7 @@ def quantile(ordered: list[float], share: float) -> float:
 async def tail(folder: Path, echo: Server, round_number: int, *, exporter: bool) -> Figures:
     """Round trips of an exchange of its own, and of the echo."""
     with Exchange(folder, RICH, exporter=exporter) as exchange:
-        ours = await sequential(exchange, SEQUENTIAL, round_number)  # type: ignore[arg-type]
+        ours = await sequential(exchange, SEQUENTIAL, round_number)
     theirs = await sequential(echo, SEQUENTIAL // 4, round_number)
     return {
         "gateway.p50": quantile(ours, 0.5) / quantile(theirs, 0.5), "gateway.p50_us": 1e6 * quantile(ours, 0.5),
@@ -181,7 +218,7 @@ async def growth(folder: Path, round_number: int, *, exporter: bool) -> Figures:
     """CPU of an order in the last slice against the first, on an exchange of its own."""
     requests, slices = FLOWS["bar"](GROWTH_ORDERS, 2_000 + round_number), []
     with Exchange(folder, RICH, exporter=exporter) as exchange:
-        async with Client(exchange) as client:  # type: ignore[arg-type]
+        async with Client(exchange) as client:
             for first in range(0, GROWTH_ORDERS, SLICE):
                 before = cpu_us(exchange.pid)
                 await client.stream(requests[first : first + SLICE])
@@ -194,10 +231,9 @@ async def measure(options: argparse.Namespace, folder: Path) -> Figures:
     long_rounds = range(min(QUICK_LONG_ROUNDS, options.rounds)) if options.quick else rounds
     with Exchange(folder / "exchange", RICH, exporter=exporter) as exchange, Echo("websockets", folder) as websockets:
         with Echo("picows", folder) as bare:
-            servers: dict[str, Any] = {"exchange": exchange, "websockets": websockets, "picows": bare}
-            figures = middle([await throughput(servers, number) for number in rounds])
+            figures = middle([await throughput(exchange, websockets, bare, number) for number in rounds])
         exchange.stop()
-        tails = [await tail(folder / f"tail{number}", servers["websockets"], number, exporter=exporter) for number in long_rounds]
+        tails = [await tail(folder / f"tail{number}", websockets, number, exporter=exporter) for number in long_rounds]
         growths = [await growth(folder / f"growth{number}", number, exporter=exporter) for number in long_rounds]
     return figures | middle(tails) | middle(growths)
 

@@ -192,7 +192,7 @@ def _spare_what_stays() -> None:
     only the youngest are looked at in between: one generation more would stop the market for a tenth of a second.
     """
     gc.freeze()
-    gc.set_threshold(10_000, 1_000_000, 1_000_000)
+    gc.set_threshold(2_000, 1_000_000, 1_000_000)
 
 
 def forget_what_was() -> None:
