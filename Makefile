@@ -48,7 +48,7 @@ lock: ## make requirements.txt again from pyproject.toml, with the newest versio
 
 clean: ## remove .venv, builds, the compiled engine and caches; runs/ and CSV files stay
 	@rm -rf $(VENV) build dist .hypothesis .mypy_cache .pytest_cache .ruff_cache
-	@rm -f *__mypyc.*.so *__mypyc.*.pyd botpit/*.so botpit/*/*.so botpit/*.pyd botpit/*/*.pyd botpit/compiled.stamp
+	@rm -f *__mypyc.*.so *__mypyc.*.pyd botpit/*.so botpit/*/*.so botpit/*/*/*.so botpit/*.pyd botpit/*/*.pyd botpit/*/*/*.pyd botpit/compiled.stamp
 	@find . -name __pycache__ -type d -not -path "./runs/*" -prune -exec rm -rf {} +
 
 $(READY): requirements.txt

@@ -21,15 +21,15 @@ from pathlib import Path
 
 from bot_strategies import load_strategy
 from botpit import __version__
-from botpit.arena.audience import Audience
-from botpit.arena.battle import Battle, utc_now
-from botpit.arena.troupe import Backstage
 from botpit.battle.config import BattleConfig, BattleConfigError, Bot, parse_battle
+from botpit.battle.live.battle import Battle, utc_now
+from botpit.battle.live.bot_processes import Backstage
+from botpit.battle.live.feed_connection import Audience
 from botpit.battle.ranking import totals
 from botpit.battle.results import BattleSettings, Results
-from botpit.net.files import new_folder, write_new
-from botpit.net.order_port import House, OrderPortError
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run
+from botpit.io.files import new_folder, write_new
+from botpit.io.order_port import House, OrderPortError
+from botpit.io.processes import LOG_LEVELS, configure_logging, fields, printable, run
 
 MAX_ROUNDS = 1_000
 MAX_STAGGER_MS = 60_000.0

@@ -20,11 +20,11 @@ import msgspec
 from bot_strategies import BUILT_IN, load_strategy
 from botpit import __version__
 from botpit.bots import Brain, Counts, Output, ReportError, Trouble, counts_of, report_text, request_text
-from botpit.net.client import Link
-from botpit.net.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, CpuLimitReached, Limits, on_cpu_limit
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
-from botpit.net.sparingly import Sparingly
-from botpit.net.state_file import StateFile, StateFileError
+from botpit.io.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, CpuLimitReached, Limits, on_cpu_limit
+from botpit.io.link import Link
+from botpit.io.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
+from botpit.io.rate_limited_log import Sparingly
+from botpit.io.state_file import StateFile, StateFileError
 from message_schemas import ClientId, LoggedIn, Message, OrderAccepted, OrderRequest, SubscribeRequest, parse_messages
 
 GOODBYE_S = 1.0

@@ -223,19 +223,19 @@ class Polled(Strategy):
 
 
 BUILT_IN: dict[str, str] = {
-    "maker": "botpit.strategies.maker:Maker",
-    "avellaneda_stoikov": "botpit.strategies.avellaneda_stoikov:AvellanedaStoikov",
-    "grid": "botpit.strategies.grid:Grid",
-    "taker": "botpit.strategies.taker:Taker",
-    "sniper": "botpit.strategies.sniper:Sniper",
-    "twap": "botpit.strategies.execution:Twap",
-    "pov": "botpit.strategies.execution:Pov",
-    "random": "botpit.strategies.zero_intelligence:RandomTrader",
-    "zic": "botpit.strategies.zero_intelligence:Zic",
-    "zip": "botpit.strategies.zip_trader:Zip",
-    "momentum": "botpit.strategies.trend:Momentum",
-    "mean_reversion": "botpit.strategies.trend:MeanReversion",
-    "value": "botpit.strategies.value:Value",
+    "maker": "botpit.bots.strategies.maker:Maker",
+    "avellaneda_stoikov": "botpit.bots.strategies.avellaneda_stoikov:AvellanedaStoikov",
+    "grid": "botpit.bots.strategies.grid:Grid",
+    "taker": "botpit.bots.strategies.taker:Taker",
+    "sniper": "botpit.bots.strategies.sniper:Sniper",
+    "twap": "botpit.bots.strategies.execution:Twap",
+    "pov": "botpit.bots.strategies.execution:Pov",
+    "random": "botpit.bots.strategies.zero_intelligence:RandomTrader",
+    "zic": "botpit.bots.strategies.zero_intelligence:Zic",
+    "zip": "botpit.bots.strategies.zip_trader:Zip",
+    "momentum": "botpit.bots.strategies.trend:Momentum",
+    "mean_reversion": "botpit.bots.strategies.trend:MeanReversion",
+    "value": "botpit.bots.strategies.value:Value",
 }
 """The strategies that come with the house, in the order of the table: each a plugin that has a short name."""
 

@@ -16,19 +16,19 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from botpit import __version__, compiled
-from botpit.journal.disk import Disk
-from botpit.journal.folder import DataFolder, FolderInUse
-from botpit.journal.reading import DamageError
-from botpit.journal.records import OtherFormat
-from botpit.journal.segments import Durability
-from botpit.markets import Markets
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
-from botpit.net.supervised import supervised
-from botpit.net.token import Token, TokenError, read_token
-from botpit.ports import UsageError, port_number
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.folder import DataFolder, FolderInUse
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.records import OtherFormat
+from botpit.history.journal.segments import Durability
+from botpit.io.processes import LOG_LEVELS, configure_logging, fields, printable, run, until_told_to_stop
+from botpit.io.supervisor import supervised
 from botpit.screen.progress import tracked
 from botpit.settings import Settings, SettingsError, parse_settings
-from botpit.venue import Halted, Place, Venue, forget_what_was
+from botpit.venue.lifecycle import Halted, Place, Venue, forget_what_was
+from botpit.venue.loader import Markets
+from botpit.venue.server import UsageError, port_number
+from botpit.venue.tokens import Token, TokenError, read_token
 
 EXIT_OK, EXIT_USAGE, EXIT_DAMAGED, EXIT_HALTED = 0, 2, 4, 5
 ARCHIVIST_GRACE_S = 10.0
@@ -166,7 +166,7 @@ async def _archivist(folder: Path | None, log_level: str) -> AsyncIterator[None]
     if folder is None:
         yield
         return
-    program = find_spec("botpit.archive.__main__")
+    program = find_spec("botpit.history.archive.__main__")
     assert program is not None and program.origin is not None
     argv = [sys.executable, program.origin, "--follow", "--log-level", log_level, str(folder)]
     async with supervised("archivist", argv, folder / "archivist.log", grace_s=ARCHIVIST_GRACE_S):

@@ -16,12 +16,12 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from botpit import __version__
-from botpit.export.lock import locked
-from botpit.export.sheets import MAX_WAITING_ROWS, Sheets
-from botpit.export.troubles import EXIT_USAGE, ExportError
-from botpit.intake import Intake
-from botpit.net.client import Link
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, give_way, is_child, printable, run, until_told_to_stop
+from botpit.clients.exact_reader import Intake
+from botpit.io.link import Link
+from botpit.io.processes import LOG_LEVELS, configure_logging, fields, give_way, is_child, printable, run, until_told_to_stop
+from botpit.runs.export.errors import EXIT_USAGE, ExportError
+from botpit.runs.export.lock import locked
+from botpit.runs.export.sheets import MAX_WAITING_ROWS, Sheets
 from message_schemas import Snapshot, parse_messages
 
 DRAIN_S = 2.0

@@ -13,11 +13,11 @@ from time import monotonic, time_ns
 from typing import Any
 
 from botpit import __version__
-from botpit.feed.relay import RelayFeed
-from botpit.net.bounds import UsualBounds
-from botpit.net.client import Link
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
-from botpit.ports import FeedPort, UsageError, deliver, every, listen, port_number
+from botpit.io.bounds import UsualBounds
+from botpit.io.link import Link
+from botpit.io.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
+from botpit.venue.feed.relay import RelayFeed
+from botpit.venue.server import FeedPort, UsageError, deliver, every, listen, port_number
 
 EXIT_OK, EXIT_USAGE, EXIT_FAULT = 0, 2, 1
 POLL_S = 0.1

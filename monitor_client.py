@@ -22,11 +22,11 @@ from rich.console import Console
 from rich.live import Live
 
 from botpit import __version__
-from botpit.net.client import Link
-from botpit.net.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
+from botpit.io.link import Link
+from botpit.io.processes import LOG_LEVELS, configure_logging, fields, run, until_told_to_stop
 from botpit.screen.monitor import MonitorScreen
+from botpit.screen.text import foreign
 from botpit.screen.watch import UnknownSymbol, Watch
-from botpit.screen.words import foreign
 from message_schemas import DEFAULT_CHANNELS
 
 FIRST_SNAPSHOT_S = 5.0

@@ -24,14 +24,14 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.archive.files import events_files
-from botpit.archive.lines import lines_of
-from botpit.exchange.engine import Exchange
-from botpit.feed.numbers import Numbers
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
-from botpit.journal.snapshots import read_snapshot, snapshots
+from botpit.core.exchange import Exchange
+from botpit.history.archive.files import events_files
+from botpit.history.archive.lines import lines_of
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.snapshots import read_snapshot, snapshots
 from botpit.wire.encode import Encoder
+from botpit.wire.sequence_numbers import Numbers
 from tests.kept_market import Difference, restored, states, stream_of, write_journal
 
 DYING = Path(__file__).resolve().parent.parent / "tests" / "dying_archivist.py"

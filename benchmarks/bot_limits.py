@@ -21,7 +21,7 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from botpit.net.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES
+from botpit.io.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES
 from tests.processes.running import Exchange, exchange
 
 TRADES_WITHIN_S = 4.0

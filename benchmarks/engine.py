@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.flows import FLOWS, RICH
 from benchmarks.in_process import engine
 from benchmarks.targets import EXIT_OK, EXIT_USAGE, Figures, in_rounds, parser_of, tell
-from botpit.exchange.commands import BUY, SELL, Cancel, Command, Order, Replace, TimeInForce
+from botpit.core.commands import BUY, SELL, Cancel, Command, Order, Replace, TimeInForce
 
 OPERATIONS, QUICK_OPERATIONS = 50_000, 20_000
 OF_ORDER_MATCHING = 300

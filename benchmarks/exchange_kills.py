@@ -54,7 +54,7 @@ ANSWERS = (
 PLANTS = {
     "none": "",
     "ack-first": """
-from botpit.journal.segments import Journal
+from botpit.history.journal.segments import Journal
 write = Journal.write
 def late(self):
     present, self._waiting = self._waiting, getattr(self, "_late", [])
@@ -63,9 +63,9 @@ def late(self):
 Journal.write = late
 """,
     "skip-fill": """
-from botpit import markets
-from botpit.exchange.commands import Order
-from botpit.journal import recovery
+from botpit.venue import loader as markets
+from botpit.core.commands import Order
+from botpit.history.journal import recovery
 recovery.good_snapshots = lambda *arguments: iter(())
 play = markets._play
 def skip(records, *machine):
@@ -77,7 +77,7 @@ def skip(records, *machine):
 markets._play = skip
 """,
     "forget-ids": """
-from botpit import markets
+from botpit.venue import loader as markets
 play = markets._play
 def forget(records, exchange, *machine):
     play(records, exchange, *machine)

@@ -37,7 +37,7 @@ HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from benchmarks.four_terminals import Row, Terminals, csv_rows, logs_with_tracebacks
-from botpit.net.processes import Child
+from botpit.io.processes import Child
 
 SYMBOLS = ("SIM", "ALT")
 MARKET = """
@@ -93,7 +93,7 @@ PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(HOME)!r})
 import exporter
-from botpit.export.sheets import Sheets
+from botpit.runs.export.sheets import Sheets
 {{plant}}
 sys.exit(exporter.main())
 """

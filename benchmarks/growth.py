@@ -27,8 +27,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.flows import PRICE, RICH, order
 from benchmarks.in_process import engine, market
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, middle, parser_of, tell
-from botpit.exchange.commands import BUY, SELL, Cancel, Command, Order, SetMark, Tick, TimeInForce
-from botpit.exchange.engine import Exchange
+from botpit.core.commands import BUY, SELL, Cancel, Command, Order, SetMark, Tick, TimeInForce
+from botpit.core.exchange import Exchange
 
 SYMBOL = "SIM"
 RESTING, QUICK_RESTING = (100, 10_000, 100_000, 1_000_000), (100, 10_000, 100_000)

@@ -14,16 +14,16 @@ from pathlib import Path
 from time import process_time
 from typing import Any
 
-from botpit.exchange.commands import Open
-from botpit.exchange.engine import Exchange
-from botpit.journal.disk import Disk
-from botpit.journal.folder import DataFolder
-from botpit.journal.segments import Durability
-from botpit.markets import InTrade, Markets
-from botpit.net.frames import frames
-from botpit.net.token import read_token
+from botpit.core.commands import Open
+from botpit.core.exchange import Exchange
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.folder import DataFolder
+from botpit.history.journal.segments import Durability
+from botpit.io.frames import frames
 from botpit.settings import Settings, parse_settings
-from botpit.venue import Place, Venue
+from botpit.venue.lifecycle import Place, Venue
+from botpit.venue.loader import InTrade, Markets
+from botpit.venue.tokens import read_token
 
 HOST = "127.0.0.1"
 

@@ -27,10 +27,10 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.exchange import accounts
-from botpit.journal.disk import Disk
-from botpit.journal.reading import DamageError
-from botpit.journal.segments import Durability, Journal, segments
+from botpit.core import accounts
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.segments import Durability, Journal, segments
 from tests.kept_market import Difference, archive, restored, states, stream_of, write_journal, write_turns
 
 REMEMBERED_ORDERS = 100

@@ -31,11 +31,11 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.exchange.commands import Command, Open
-from botpit.journal.disk import Disk
-from botpit.journal.reading import DamageError
-from botpit.journal.recovery import recover
-from botpit.journal.segments import Durability, Journal, begin_market
+from botpit.core.commands import Command, Open
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.recovery import recover
+from botpit.history.journal.segments import Durability, Journal, begin_market
 from tests.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import Difference, fail, stream_of
 

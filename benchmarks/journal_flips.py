@@ -27,9 +27,9 @@ from time import monotonic
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.journal_cuts import PLACE, CutMarket, make_market, remembering_little
-from botpit.journal.reading import DamageError
-from botpit.journal.segments import Durability, segments
-from botpit.journal.snapshots import snapshots
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.segments import Durability, segments
+from botpit.history.journal.snapshots import snapshots
 from tests.kept_market import Difference, restored
 
 REFUSED, TORN, PASSED_OVER = "refused with file, line and byte", "told as a torn end", "a snapshot passed over with a complaint"

@@ -16,9 +16,9 @@ from time import perf_counter_ns
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.exchange.commands import BUY, SELL, Deposit, Open, Order, SetMark, Tick
-from botpit.exchange.engine import Exchange
-from botpit.exchange.margin import in_breach
+from botpit.core.commands import BUY, SELL, Deposit, Open, Order, SetMark, Tick
+from botpit.core.exchange import Exchange
+from botpit.core.risk.margin import in_breach
 from botpit.settings import parse_settings
 
 SETTINGS = """

@@ -27,9 +27,10 @@ from benchmarks.in_process import engine
 from benchmarks.peers import resident_bytes
 from benchmarks.replay import ActiveTraders
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, parser_of, tell
-from botpit.exchange.commands import BUY, SELL, Order
-from botpit.gateway.private import MAX_EVENTS, PrivateTape, private_events
+from botpit.core.commands import BUY, SELL, Order
+from botpit.venue.gateway.private import MAX_EVENTS, PrivateTape
 from botpit.wire.encode import Encoder
+from botpit.wire.private_events import private_events
 
 OWNERS = 100
 NOW_NS = 1_750_000_000_000_000_000

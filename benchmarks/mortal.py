@@ -18,8 +18,8 @@ from socket import socket
 from time import sleep
 
 from benchmarks.four_terminals import HOME
-from botpit.archive.keep import LOCK as ARCHIVE_LOCK
-from botpit.net.processes import Child
+from botpit.history.archive.process import LOCK as ARCHIVE_LOCK
+from botpit.io.processes import Child
 
 OPENS_WITHIN_S = 30.0
 GRACE_S = 15.0

@@ -30,12 +30,12 @@ from websockets.asyncio.client import ClientConnection, connect
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from botpit.exchange.commands import BUY, Cancel, Open, Order, Replace, TimeInForce
-from botpit.exchange.engine import Exchange, find_order
-from botpit.exchange.events import OrderAccepted, OrderAdded, OrderRemoved
-from botpit.exchange.events import Trade as Traded
-from botpit.exchange.instrument import Instrument, Rules
-from botpit.net.processes import Child
+from botpit.core.commands import BUY, Cancel, Open, Order, Replace, TimeInForce
+from botpit.core.events import OrderAccepted, OrderAdded, OrderRemoved
+from botpit.core.events import Trade as Traded
+from botpit.core.exchange import Exchange, find_order
+from botpit.core.instrument import Instrument, Rules
+from botpit.io.processes import Child
 from message_schemas import BookDelta, Message, Subscribed, Trade, parse_messages
 
 WIRE_LINES = 10_000

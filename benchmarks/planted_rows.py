@@ -23,8 +23,8 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from botpit.audit.rows import COLUMNS, Wrong
-from botpit.check.command import findings
+from botpit.cli.check import findings
+from botpit.runs.audit.rows import COLUMNS, Wrong
 
 OTHER_WORD = {
     "buy": "sell", "sell": "buy", "bankruptcy": "auto_deleverage", "auto_deleverage": "maintenance_margin_breach",

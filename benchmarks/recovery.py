@@ -25,8 +25,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.peers import HOME, Process, cpu_us, free_port, resident_bytes
 from benchmarks.replay import COMMAND, make_journal
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, parser_of, tell
-from botpit.journal.disk import Disk
-from botpit.journal.folder import DataFolder
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.folder import DataFolder
 
 COMMANDS, QUICK_COMMANDS = 1_000_000, 100_000
 ROUNDS = 3

@@ -34,10 +34,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers import HOST, free_port
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, parser_of, tell
-from botpit.feed.relay import RelayFeed
-from botpit.net.bounds import UsualBounds
-from botpit.net.server import Connection, Peer, serve
-from botpit.ports import FeedPort, deliver
+from botpit.io.bounds import UsualBounds
+from botpit.io.server import Connection, Peer, serve
+from botpit.venue.feed.relay import RelayFeed
+from botpit.venue.server import FeedPort, deliver
 
 READERS = 100
 TURNS_OF = (8, 1)

@@ -27,18 +27,18 @@ from time import perf_counter, process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.archive.replay import Replay
-from botpit.exchange.commands import BUY, SELL, Cancel, Command, Login, Open, Order, Replace, Tick, TimeInForce
-from botpit.exchange.engine import Exchange
-from botpit.exchange.events import Rejected, Trade
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
-from botpit.journal.segments import Durability, Journal, begin_market
-from botpit.journal.snapshots import Snapshot, write_snapshot
+from botpit.core.commands import BUY, SELL, Cancel, Command, Login, Open, Order, Replace, Tick, TimeInForce
+from botpit.core.events import Rejected, Trade
+from botpit.core.exchange import Exchange
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.segments import Durability, Journal, begin_market
+from botpit.history.journal.snapshots import Snapshot, write_snapshot
+from botpit.history.replay import Replay
 from botpit.settings import parse_settings
 
 HOUSE = Path(__file__).resolve().parent.parent
-COMMAND = "import argparse, sys; from botpit.replay import add_replay; parser = argparse.ArgumentParser();" \
+COMMAND = "import argparse, sys; from botpit.cli.replay import add_replay; parser = argparse.ArgumentParser();" \
     " add_replay(parser.add_subparsers()); options = parser.parse_args(); sys.exit(options.run(options))"
 TARGET_S, TARGET_COMMANDS = 10.0, 1_000_000
 TRADERS = 40

@@ -35,10 +35,10 @@ sys.path.insert(0, str(HOME))
 from benchmarks.exchange_kills import PLANTS, PROGRAM
 from benchmarks.kill_load import MARKET
 from benchmarks.mortal import Mortal
-from botpit.archive.replay import Replay
-from botpit.exchange.events import OrderAccepted
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
+from botpit.core.events import OrderAccepted
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.replay import Replay
 
 TRADERS = ("ann", "ben", "cid", "dan")
 """The first two buy, the others sell, so that orders trade."""

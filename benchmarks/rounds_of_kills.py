@@ -37,13 +37,13 @@ sys.path.insert(0, str(HOME))
 from benchmarks.exporter_kills import differences, recorded_seq
 from benchmarks.four_terminals import Row, Terminals, logs_with_tracebacks
 from benchmarks.mortal import Mortal, free_ports, holder
-from botpit.archive.lines import lines_of, read_line
-from botpit.exchange.engine import Exchange
-from botpit.export.lock import LOCK_FILE
-from botpit.feed.numbers import Numbers
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
+from botpit.core.exchange import Exchange
+from botpit.history.archive.lines import lines_of, read_line
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.runs.export.lock import LOCK_FILE
 from botpit.wire.encode import Encoder
+from botpit.wire.sequence_numbers import Numbers
 
 MARKET = """
 [market]

@@ -24,13 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks.flows import FLOWS, RICH
 from benchmarks.in_process import engine, market, opening
 from benchmarks.targets import EXIT_OK, Figures, middle, parser_of, tell
-from botpit.exchange.events import OrderAccepted, OrderCancelled, OrderReplaced, Rejected
-from botpit.feed.publisher import Feed
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
-from botpit.journal.records import Record
-from botpit.journal.segments import Durability, Journal, begin_market
-from botpit.net.frames import frames
+from botpit.core.events import OrderAccepted, OrderCancelled, OrderReplaced, Rejected
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.records import Record
+from botpit.history.journal.segments import Durability, Journal, begin_market
+from botpit.io.frames import frames
+from botpit.venue.feed.publisher import Feed
 from botpit.wire.decode import parse
 from botpit.wire.encode import Encoder
 

@@ -2,26 +2,19 @@
 
 The rooms, in the order in which to read them:
 
-- `exchange`  the market itself: commands in, events out, integers only; no clock, no chance, no socket
+- `core`      the market itself: commands in, events out, integers only; no clock, no chance, no socket
 - `wire`      the border between its integers and what people write: bytes to commands, events to bytes
-- `gateway`   order entry without sockets: sessions, answers, private events, rates
-- `feed`      the public side without sockets: numbering, subscriptions, views, snapshots, catch-up; the relay's side too
-- `ports`     where gateway and feed meet the event loop: turns, peers
-- `markets`   which market an exchange trades in: the one that its data folder holds, recovered, or a new one
-- `venue`     one market on its two ports, from its first socket to its last
-- `mirror`, `intake`  the reader's side of the feed: the present as a picture, the past without a gap
-- `export`    that past as CSV files, each event once, whenever their writer is killed
-- `strategies`  the built-in strategies, each a class like any plugin's
-- `bots`      a bot's brain: messages in, strategy, requests out
-- `battle`, `arena`, `screen`  a battle as plain values; a battle as it is played; what a terminal shows
-- `audit`, `check`  a finished run worked out again from its rows, and the files for that
-- `journal`   where commands go before anybody is told, and the way back from there
-- `archive`   what a market has said, made from its journal by a process of its own; replay
-- `lock`      one process per folder
-- `compiled`  whether the engine is the compiled one, and whether that is of the sources beside it
-- `net`       the only room that awaits: server, client, processes
+- `history`   where commands go before anybody is told and the way back from there, what was said, and replay
+- `venue`     the exchange as a service: gateway and feed without sockets, then their server, a market from begin to end
+- `clients`   the reader's side of the feed: the present as a picture, the past without a gap
+- `bots`      a bot's brain: messages in, strategy, requests out; the built-in strategies, each a class like any plugin's
+- `battle`    a battle as plain values, and in `live` as it is played
+- `runs`      the files of a run: written, found, and worked out again
+- `screen`    what a terminal shows
+- `io`        the only room that awaits: server, link, processes; files and locks
+- `cli`       the subcommands of `botpit`
 - `settings`  every setting and limit, with its unit
-- `replay`    a journal played again, checked and shown
+- `compiled`  whether the engine is the compiled one, and whether that is of the sources beside it
 
 Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are each one process and import no
 other.

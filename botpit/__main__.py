@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from botpit import __version__, compiled
-from botpit.check.command import add_check
-from botpit.demo.plan import DemoSettings
-from botpit.demo.play import demo
-from botpit.net.processes import LOG_LEVELS, configure_logging, run
-from botpit.replay import add_replay
+from botpit.cli.check import add_check
+from botpit.cli.demo.command import demo
+from botpit.cli.demo.plan import DemoSettings
+from botpit.cli.replay import add_replay
+from botpit.io.processes import LOG_LEVELS, configure_logging, run
 
 MAX_DURATION_S = 7 * 24 * 3_600.0
 

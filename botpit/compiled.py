@@ -13,7 +13,8 @@ from pathlib import Path
 
 STAMP = "botpit/compiled.stamp"
 """The fingerprint of the sources the extensions were made of; there is one while there are extensions."""
-_ROOMS = ("botpit/exchange", "botpit/gateway", "botpit/journal")
+_ROOMS = ("botpit/core", "botpit/core/risk", "botpit/venue/gateway", "botpit/history/journal")
+_FILES = ("botpit/venue/rates.py", "botpit/wire/private_events.py")
 
 
 class StaleExtension(ImportError):
@@ -25,7 +26,7 @@ def fingerprint(home: Path) -> str:
     from hashlib import sha256
 
     digest = sha256(EXTENSION_SUFFIXES[0].encode())
-    for path in (home / "botpit" / "rates.py", *(path for room in _ROOMS for path in sorted((home / room).glob("*.py")))):
+    for path in (*(home / file for file in _FILES), *(path for room in _ROOMS for path in sorted((home / room).glob("*.py")))):
         digest.update(b"\0" + path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
@@ -45,7 +46,7 @@ def refuse_stale() -> None:
 
 def engine() -> str:
     """`compiled` or `pure`: which one is imported here."""
-    name = "botpit.exchange.engine"
+    name = "botpit.core.exchange"
     module = sys.modules.get(name)
     spec = module.__spec__ if module is not None else find_spec(name)
     origin = spec.origin if spec is not None else None

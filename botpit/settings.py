@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
-from botpit.exchange.instrument import LARGEST_EXACT, Instrument, Rules
+from botpit.core.instrument import LARGEST_EXACT, Instrument, Rules
 
 Bps = Annotated[int, Field(ge=0, le=10_000)]
 SignedBps = Annotated[int, Field(ge=-10_000, le=10_000)]

@@ -34,8 +34,8 @@ from benchmarks.four_terminals import Terminals, terminals, write_config
 from botpit.battle.results import Latency, TraderResult
 from botpit.screen.leaderboard import Leaderboard
 from botpit.screen.monitor import MonitorScreen
+from botpit.screen.text import counted, money_text
 from botpit.screen.watch import Watch
-from botpit.screen.words import counted, money_text
 from monitor_client import Monitor
 
 DOCS = HOME / "docs"

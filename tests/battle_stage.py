@@ -190,7 +190,7 @@ BOT = f"""#!{sys.executable}
 import json, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(HOUSE)!r})
-from botpit.net.processes import run, until_told_to_stop
+from botpit.io.processes import run, until_told_to_stop
 flags = dict(flag.removeprefix("--").split("=", 1) for flag in sys.argv[2:])
 name = flags["trader-id"]
 async def main():
@@ -215,10 +215,10 @@ sys.exit(run(main))
 RUNNER = f"""
 import sys
 sys.path.insert(0, {str(HOUSE)!r})
-import bot_battle_runner, botpit.arena.board, botpit.net.fleet, botpit.net.order_port
-botpit.arena.board.PROGRESS_S = 0.05
-botpit.net.fleet.BACKOFF_S = (0.01,) * 5
-botpit.net.order_port.HOUSE_WITHIN_S = 1.0
+import bot_battle_runner, botpit.battle.live.board, botpit.io.fleet, botpit.io.order_port
+botpit.battle.live.board.PROGRESS_S = 0.05
+botpit.io.fleet.BACKOFF_S = (0.01,) * 5
+botpit.io.order_port.HOUSE_WITHIN_S = 1.0
 sys.exit(bot_battle_runner.entry())
 """
 """The runner, with less patience."""

@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.archive.archivist import Archivist
-from botpit.journal.disk import AppendOnly, Disk
+from botpit.history.archive.follower import Archivist
+from botpit.history.journal.disk import AppendOnly, Disk
 
 SNAPSHOT_RECORDS, FILE_BYTES = 100, 100_000
 

@@ -10,7 +10,7 @@ import os
 import random
 from pathlib import Path
 
-from botpit.journal.disk import AppendOnly, Disk
+from botpit.history.journal.disk import AppendOnly, Disk
 
 BLOCK_BYTES = 512
 """A disk writes so much at once, or not at all."""

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from botpit.archive.archivist import Archivist
-from botpit.archive.replay import Replay
-from botpit.exchange.commands import Command, Open
-from botpit.exchange.engine import Exchange
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
-from botpit.journal.recovery import recover
-from botpit.journal.segments import Durability, Journal, begin_market
-from botpit.journal.snapshots import state_text
+from botpit.core.commands import Command, Open
+from botpit.core.exchange import Exchange
+from botpit.history.archive.follower import Archivist
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.recovery import recover
+from botpit.history.journal.segments import Durability, Journal, begin_market
+from botpit.history.journal.snapshots import state_text
+from botpit.history.replay import Replay
 from tests.laws.streams import Stream, opening
 
 LINES_PER_TURN = 7

@@ -12,12 +12,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botpit.exchange.commands import Close, Command, Deposit, Open, Tick
-from botpit.exchange.engine import Exchange
-from botpit.exchange.events import Fill, InsuranceUpdate, Liquidation, PositionUpdate, Trade
-from botpit.export.rows import HEADERS, row
-from botpit.intake import CHANNELS
-from botpit.net.files import file_name
+from botpit.clients.exact_reader import CHANNELS
+from botpit.core.commands import Close, Command, Deposit, Open, Tick
+from botpit.core.events import Fill, InsuranceUpdate, Liquidation, PositionUpdate, Trade
+from botpit.core.exchange import Exchange
+from botpit.io.files import file_name
+from botpit.runs.export.rows import HEADERS, row
 from botpit.settings import parse_settings
 from botpit.wire.encode import Encoder
 from message_schemas import parse_messages

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from book_folds import engine_levels
 from trading_floor import BOTH, Floor, Listener, Message, order, text
 
-from botpit.feed.relay import RelayFeed
-from botpit.mirror import Mirror
+from botpit.clients.mirror import Mirror
+from botpit.venue.feed.relay import RelayFeed
 from message_schemas import parse_messages
 
 Noise = Callable[[list[bytes]], list[bytes]]

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from botpit.archive import past as past_module
-from botpit.archive.archivist import Archivist
-from botpit.archive.files import events_files
-from botpit.archive.lines import read_line
-from botpit.archive.past import Past
-from botpit.exchange.engine import Exchange
-from botpit.feed.publisher import Feed
-from botpit.gateway.private import private_events
-from botpit.journal.disk import Disk
-from botpit.journal.segments import Durability, Journal, begin_market, segments
-from botpit.journal.snapshots import snapshots
+from botpit.core.exchange import Exchange
+from botpit.history.archive import reader as past_module
+from botpit.history.archive.files import events_files
+from botpit.history.archive.follower import Archivist
+from botpit.history.archive.lines import read_line
+from botpit.history.archive.reader import Past
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.segments import Durability, Journal, begin_market, segments
+from botpit.history.journal.snapshots import snapshots
+from botpit.venue.feed.publisher import Feed
 from botpit.wire.encode import Encoder
+from botpit.wire.private_events import private_events
 from tests.faulty_disk import FailingDisk
 from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
 

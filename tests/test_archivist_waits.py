@@ -4,11 +4,11 @@ import asyncio
 
 import pytest
 
-from botpit.archive import keep
-from botpit.exchange.commands import Open
-from botpit.journal.disk import Disk
-from botpit.journal.segments import begin_market
-from botpit.lock import Lock
+from botpit.core.commands import Open
+from botpit.history.archive import process as keep
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.segments import begin_market
+from botpit.io.lock import Lock
 from botpit.settings import Settings
 
 

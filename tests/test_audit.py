@@ -6,13 +6,13 @@ from decimal import Decimal
 
 import pytest
 
-from botpit.audit.fees import Rates, Terms
-from botpit.audit.ledger import Ledger
-from botpit.audit.marks import MAX_ROUND
-from botpit.audit.rows import COLUMNS, Sheet, Wrong
-from botpit.audit.words import summary
-from botpit.exchange.ticks import MAX_MARKED_ACCOUNTS
-from botpit.export.rows import HEADERS
+from botpit.core.timers import MAX_MARKED_ACCOUNTS
+from botpit.runs.audit.fees import Rates, Terms
+from botpit.runs.audit.ledger import Ledger
+from botpit.runs.audit.marks import MAX_ROUND
+from botpit.runs.audit.rows import COLUMNS, Sheet, Wrong
+from botpit.runs.audit.text import summary
+from botpit.runs.export.rows import HEADERS
 
 KINDS = {"trades": "trades.csv", "told": "performance.csv", "forced": "liquidations.csv", "fund": "insurance.csv"}
 OPENING = {"trades": ["1000,100.0,5,alice,bob"], "told": ["1000,alice,5,10000.0,0.0,10000.0", "1000,bob,-5,10000.0,0.0,10000.0"]}

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from botpit.feed.book_updates import INTERVAL_NS, SHARE_NS, BookUpdates
+from botpit.venue.feed.book_updates import INTERVAL_NS, SHARE_NS, BookUpdates
 
 SECOND_NS = 1_000_000_000
 TURN_NS = 1_000_000

@@ -15,8 +15,8 @@ from websockets.asyncio.server import ServerConnection, serve
 import bot_client
 from bot_strategies import Strategy
 from botpit.bots import Brain, Counts, report_text
-from botpit.net.sparingly import Sparingly
-from botpit.net.state_file import StateFile
+from botpit.io.rate_limited_log import Sparingly
+from botpit.io.state_file import StateFile
 from tests.bot_stage import SIM
 
 PATIENCE_S = 20.0
@@ -279,7 +279,7 @@ def test_flags_reach_the_strategy(tmp_path):
 
 def test_a_flood_of_lines_is_counted(monkeypatch, caplog):
     now_s = 0.0
-    monkeypatch.setattr("botpit.net.sparingly.time.monotonic", lambda: now_s)
+    monkeypatch.setattr("botpit.io.rate_limited_log.time.monotonic", lambda: now_s)
     log = Sparingly(logging.getLogger("flood"), per_s=2)
     for number in range(5):
         log.say(logging.WARNING, "again", {"number": number})

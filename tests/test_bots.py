@@ -8,8 +8,8 @@ import pytest
 
 from bot_strategies import OpenOrder, OrderRequest, OrderType, Polled, Side, Strategy
 from botpit.bots import Brain, Counts, request_text
-from botpit.bots.desk import MAX_IN_FLIGHT
-from botpit.bots.mind import MAX_CRASHES_IN_A_ROW
+from botpit.bots.market_handle import MAX_IN_FLIGHT
+from botpit.bots.runner import MAX_CRASHES_IN_A_ROW
 from message_schemas import (
     AccountRequest,
     AllCancelled,

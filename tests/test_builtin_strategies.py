@@ -10,7 +10,7 @@ import pytest
 
 from bot_strategies import BUILT_IN, Strategy, TimeInForce, load_strategy
 from botpit.battle.config import parse_battle
-from botpit.strategies.value import Fundamental
+from botpit.bots.strategies.value import Fundamental
 from message_schemas import CancelRequest, OrderReplaced, OrderRequest
 from tests.bot_stage import Stage, book, snapshot, trade
 

@@ -16,9 +16,9 @@ import pytest
 
 from benchmarks.planted_rows import hunt
 from botpit.__main__ import main
-from botpit.audit.rows import Wrong
-from botpit.check.command import findings
-from botpit.exchange.commands import SetMark, Tick
+from botpit.cli.check import findings
+from botpit.core.commands import SetMark, Tick
+from botpit.runs.audit.rows import Wrong
 from tests.recorded_market import RecordedMarket, random_market, write_run
 
 HOUSE = Path(__file__).resolve().parent.parent

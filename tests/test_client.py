@@ -9,8 +9,8 @@ from contextlib import asynccontextmanager, suppress
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from botpit.net import client
-from botpit.net.client import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, SEND_QUEUE_TEXTS, Link
+from botpit.io import link as client
+from botpit.io.link import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, SEND_QUEUE_TEXTS, Link
 
 PATIENCE_S = 20.0
 """A test that waits longer has failed."""

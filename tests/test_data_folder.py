@@ -10,16 +10,22 @@ from pathlib import Path
 
 import pytest
 
-from botpit.exchange.commands import Open
-from botpit.journal.disk import Disk
-from botpit.journal.folder import CURRENT, DataFolder, FolderInUse, present_market
-from botpit.journal.reading import DamageError
-from botpit.journal.segments import Durability, Journal, segments
-from botpit.lock import Lock
+from botpit.core.commands import Open
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.folder import CURRENT, DataFolder, FolderInUse, present_market
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.segments import Durability, Journal, segments
+from botpit.io.lock import Lock
 from tests.faulty_disk import FailingDisk
 from tests.laws.streams import opening
 
-HOLDER = "import sys; from botpit.lock import Lock; assert Lock(sys.argv[1]).take(); print('held', flush=True); sys.stdin.read()"
+HOLDER = """
+import sys
+from botpit.io.lock import Lock
+assert Lock(sys.argv[1]).take()
+print('held', flush=True)
+sys.stdin.read()
+"""
 
 
 def opening_of(market_id: str) -> Open:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from botpit.demo.plan import DemoError, DemoSettings, battle_config, check_ports, new_run_folder
+from botpit.cli.demo.plan import DemoError, DemoSettings, battle_config, check_ports, new_run_folder
 
 HOUSE = Path(__file__).resolve().parent.parent
 LeftBehind = Callable[..., list[str]]

@@ -19,9 +19,9 @@ from zlib import crc32
 
 import pytest
 
-from botpit.exchange.events import CancelReason, Reason
-from botpit.export.rows import HEADERS
-from botpit.mirror import Mirror
+from botpit.clients.mirror import Mirror
+from botpit.core.events import CancelReason, Reason
+from botpit.runs.export.rows import HEADERS
 from botpit.settings import InstrumentSettings, MarketSettings, ServerSettings
 from message_schemas import parse_messages
 from tests.docs.page import HOUSE, SPEC, Page, code, differences, key
@@ -197,15 +197,16 @@ def test_a_fault_planted_in_the_page_is_found(old: str, new: str, sentence: str)
     assert any(fault.startswith(sentence) for fault in faults(spec.replace(old, new, 1), sources()))
 
 
-GATEWAY, FANOUT = "botpit/gateway/gateway.py", "botpit/feed/fanout.py"
+GATEWAY, FANOUT = "botpit/venue/gateway/gateway.py", "botpit/venue/feed/subscriptions.py"
+RISK_CHECKS, SERVER = "botpit/core/risk/checks.py", "botpit/venue/server.py"
 PLANTED_IN_THE_CODE = [
     (GATEWAY, "def f(self, r): return self._refuse(r, 'busy', load=1)", "reasons of refusals: busy is not"),
     (GATEWAY, "def f(self, r): return self._refuse(r, 'rate_limited', per_s=1)", "details of rate_limited: per_s is not"),
     (GATEWAY, "def say(r, why): return Fault('error', why, {})\ndef f(r): say(r, 'why_so')", "reasons of refusals: why_so is"),
-    (FANOUT, "def f(r): return _error(r, 'closed_' + r.type, {})", "botpit/feed/fanout.py:"),
-    ("botpit/exchange/checks.py", "X = Refusal(Reason.NO_LIQUIDITY, {'spread': 1})", "details of no_liquidity: spread is not"),
-    ("botpit/ports.py", "def f(c): c.close(1013, 'try_again_later')", "close codes: 1013 try_again_later is not documented"),
-    ("botpit/net/handshake.py", "def f(): return _response(404, '')", "HTTP answers: 404 is not documented"),
+    (FANOUT, "def f(r): return _error(r, 'closed_' + r.type, {})", "botpit/venue/feed/subscriptions.py:"),
+    (RISK_CHECKS, "X = Refusal(Reason.NO_LIQUIDITY, {'spread': 1})", "details of no_liquidity: spread is not"),
+    (SERVER, "def f(c): c.close(1013, 'try_again_later')", "close codes: 1013 try_again_later is not documented"),
+    ("botpit/io/handshake.py", "def f(): return _response(404, '')", "HTTP answers: 404 is not documented"),
     ("exporter.py", "EXIT_OTHER = 9", "exit codes: 9 is not documented"),
 ]
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from botpit.export.lock import locked
-from botpit.export.rows import line, row
-from botpit.export.sheets import MAX_MARKETS, Sheets
-from botpit.export.state import STATE_FILE, State
-from botpit.export.troubles import Damaged, Unusable, WriteFailed
-from botpit.intake import Bookmark
+from botpit.clients.exact_reader import Bookmark
+from botpit.runs.export.errors import Damaged, Unusable, WriteFailed
+from botpit.runs.export.lock import locked
+from botpit.runs.export.rows import line, row
+from botpit.runs.export.sheets import MAX_MARKETS, Sheets
+from botpit.runs.export.state import STATE_FILE, State
 from message_schemas import parse_messages
 from tests.docs.page import SPEC, Page, key
 from tests.told_market import Exchange

@@ -18,8 +18,8 @@ from pathlib import Path
 import pytest
 
 import exporter
-from botpit.intake import Bookmark
-from botpit.net.processes import Child
+from botpit.clients.exact_reader import Bookmark
+from botpit.io.processes import Child
 from tests.told_market import Exchange, Feed, feed_of
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -119,8 +119,8 @@ def test_a_lost_connection_neither_loses_nor_doubles_a_row(tmp_path: Path) -> No
 
 def test_rows_that_wait_for_a_slow_disk_are_bounded_and_none_is_lost(tmp_path: Path) -> None:
     program = tmp_path / "small.py"
-    program.write_text(f"import sys; sys.path.insert(0, {str(HOUSE)!r}); import botpit.export.sheets, exporter\n"
-                       "botpit.export.sheets.MAX_WAITING_ROWS = 10\n"
+    program.write_text(f"import sys; sys.path.insert(0, {str(HOUSE)!r}); import botpit.runs.export.sheets, exporter\n"
+                       "botpit.runs.export.sheets.MAX_WAITING_ROWS = 10\n"
                        "sys.exit(exporter.main())")  # fmt: skip
 
     async def story() -> None:

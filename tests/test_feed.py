@@ -12,8 +12,8 @@ import pytest
 from book_folds import channel, engine_levels, reading, rests, types
 from trading_floor import BOTH, DEFAULT, EVERYTHING, RICH, START_MS, TWO_MARKETS, Floor, Message, order, text
 
-from botpit.journal.segments import DiscardingJournal
-from botpit.ports import Turns
+from botpit.history.journal.segments import DiscardingJournal
+from botpit.venue.server import Turns
 
 # ------------------------------------------------------------------------------------------------- what comes without asking
 

@@ -9,7 +9,7 @@ import pytest
 from book_folds import DeltaBook, OrderBook, channel, engine_levels, engine_queue, events, reading, rests, types
 from trading_floor import BOTH, EVERYTHING, Floor, Listener, Message, checked, order
 
-from botpit.feed.tape import Item, Tape
+from botpit.venue.feed.buffer import Item, Tape
 
 # --------------------------------------------------------------------------------------- books from deltas and order by order
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from copy import deepcopy
 
-from botpit.exchange.engine import Exchange
-from botpit.feed.numbers import Numbers
+from botpit.core.exchange import Exchange
+from botpit.wire.sequence_numbers import Numbers
 from tests.kept_market import stream_of
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from botpit.net import fleet as fleet_module
-from botpit.net.fleet import Fleet
+from botpit.io import fleet as fleet_module
+from botpit.io.fleet import Fleet
 from tests.battle_stage import until
 
 GRACE_S = 20.0

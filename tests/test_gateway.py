@@ -8,7 +8,7 @@ from operator import itemgetter
 import pytest
 from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
 
-from botpit.exchange.commands import Login, Logout, SessionLost
+from botpit.core.commands import Login, Logout, SessionLost
 
 PING = {"type": "ping"}
 LOGIN = {"type": "login", "trader_id": "alice"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from trading_floor import START_MS, TWO_MARKETS, Floor, order
 
-from botpit.exchange.commands import Close, Halt
+from botpit.core.commands import Close, Halt
 from message_schemas import LoginRequest
 
 TOKEN = "a-token-of-thirty-two-characters"

@@ -8,8 +8,8 @@ import random
 import pytest
 from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
 
-from botpit.exchange.commands import BUY, SELL, Order, SelfTradePrevention, TimeInForce
-from botpit.exchange.events import (
+from botpit.core.commands import BUY, SELL, Order, SelfTradePrevention, TimeInForce
+from botpit.core.events import (
     AccountStatus,
     CancelReason,
     Fill,
@@ -22,8 +22,8 @@ from botpit.exchange.events import (
     Reason,
     Standing,
 )
-from botpit.gateway import private
-from botpit.gateway.private import PrivateTape
+from botpit.venue.gateway import private
+from botpit.venue.gateway.private import PrivateTape
 from botpit.wire.packed import Told
 
 PING = {"type": "ping"}

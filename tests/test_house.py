@@ -17,57 +17,46 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parent.parent
 
 STDLIB = "stdlib"
-PURE_ROOMS = frozenset({
-    "exchange", "wire", "gateway", "feed", "mirror", "intake", "rates", "bots", "strategies", "battle", "prices", "audit",
-})
 PROCESSES = ("exchange_server", "market_data_server", "bot_client", "bot_battle_runner", "monitor_client", "exporter")
 _STRUCTS = {"msgspec.Struct", "msgspec.field", "msgspec.structs"}
 """A faster dataclass, and no more of that library than this."""
-_CORE = {STDLIB, *_STRUCTS, "botpit.exchange", "botpit.wire", "botpit.settings", "botpit.rates", "message_schemas"}
-_PURE = {f"botpit.{room}" for room in PURE_ROOMS}
+_PURE = frozenset({
+    "botpit.core", "botpit.wire", "botpit.venue.gateway", "botpit.venue.feed", "botpit.venue.rates", "botpit.clients",
+    "botpit.bots", "botpit.battle", "botpit.runs.audit",
+})
+_CORE = {STDLIB, *_STRUCTS, "botpit.core", "botpit.wire", "botpit.settings", "botpit.venue.rates", "message_schemas"}
+_HISTORY = _CORE - {"botpit.settings", "botpit.venue.rates"} | {"botpit.history", "botpit.io", "msgspec"}
 
 MAY_IMPORT: dict[str, set[str]] = {
     "botpit": {STDLIB, "botpit.compiled"},
     "botpit.compiled": {STDLIB},
     "message_schemas": {STDLIB, "msgspec"},
     "bot_strategies": {STDLIB, "msgspec", "pydantic", "message_schemas", "botpit.wire"},
-    "botpit.exchange": {STDLIB, *_STRUCTS},
-    "botpit.settings": {STDLIB, "pydantic", "botpit.exchange"},
-    "botpit.wire": {STDLIB, "message_schemas", "botpit.exchange", "pydantic", "msgspec"},
-    "botpit.rates": {STDLIB},
-    "botpit.feed": _CORE,
-    "botpit.gateway": _CORE | {"botpit.feed", "botpit.journal"},
-    "botpit.mirror": {STDLIB, "message_schemas"},
-    "botpit.intake": {STDLIB, "message_schemas"},
-    "botpit.bots": {STDLIB, "msgspec", "message_schemas", "bot_strategies", "botpit.mirror"},
-    "botpit.strategies": {STDLIB, "msgspec", "message_schemas", "bot_strategies"},
-    "botpit.prices": {STDLIB},
-    "botpit.lock": {STDLIB},
-    "botpit.journal": {STDLIB, "botpit.exchange", "botpit.lock", "msgspec"},
-    "botpit.archive": _CORE | {"botpit.feed", "botpit.gateway", "botpit.journal", "botpit.lock", "botpit.net", "msgspec"},
-    "botpit.replay": _CORE | {"botpit.archive", "botpit.feed", "botpit.journal", "botpit.net", "botpit.screen"},
-    "botpit.battle": {STDLIB, "pydantic", "message_schemas", "bot_strategies", "openskill", "plotly"} | _PURE - {"botpit.battle"},
-    "botpit.audit": {STDLIB, "pydantic"},
-    "botpit.check": {STDLIB, "rich", "botpit.audit", "botpit.net"},
-    "botpit.screen": {STDLIB, "message_schemas", "botpit.mirror", "botpit.battle", "msgspec", "rich"},
-    "botpit.net": {STDLIB, "botpit.settings", "picows", "websockets", "uvloop"},
-    "botpit.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.intake", "botpit.lock", "botpit.net"},
-    "botpit.venue": {
-        STDLIB, "botpit.exchange", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.markets", "botpit.net",
-        "botpit.ports", "botpit.settings", "botpit.wire",
-    },
-    "botpit.arena": {STDLIB, "botpit.battle", "botpit.net", "botpit.screen", "rich"},
-    "botpit.markets": _CORE | {
-        "botpit.archive", "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.ports",
-    },
-    "botpit.ports": {STDLIB, "botpit.feed", "botpit.gateway", "botpit.journal", "botpit.net", "botpit.settings"},
+    "botpit.core": {STDLIB, *_STRUCTS},
+    "botpit.settings": {STDLIB, "pydantic", "botpit.core"},
+    "botpit.wire": {STDLIB, "message_schemas", "botpit.core", "pydantic", "msgspec"},
+    "botpit.io": {STDLIB, "picows", "websockets", "uvloop"},
+    "botpit.history.journal": {STDLIB, "botpit.core", "botpit.io", "msgspec"},
+    "botpit.history": _HISTORY,
+    "botpit.venue.rates": {STDLIB},
+    "botpit.venue.tokens": {STDLIB, "botpit.io"},
+    "botpit.venue.feed": _CORE,
+    "botpit.venue.gateway": _CORE | {"botpit.venue.feed"},
+    "botpit.venue": _HISTORY | {"botpit.settings"},
+    "botpit.clients": {STDLIB, "message_schemas"},
+    "botpit.bots": {STDLIB, "msgspec", "message_schemas", "bot_strategies", "botpit.clients"},
+    "botpit.battle": {STDLIB, "pydantic", "message_schemas", "botpit.clients", "botpit.wire"},
+    "botpit.battle.live": {STDLIB, "botpit.battle", "botpit.io", "botpit.screen", "rich"},
+    "botpit.runs.audit": {STDLIB, "pydantic"},
+    "botpit.runs.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.clients", "botpit.io"},
+    "botpit.runs": {STDLIB, "botpit.io"},
+    "botpit.screen": {STDLIB, "message_schemas", "botpit.clients", "botpit.battle", "msgspec", "rich"},
 }
-"""Room -> what its files may import themselves: rooms, libraries, parts of libraries. Its own room and the docstring of
-`botpit` are always allowed."""
+"""Room -> what its files may import: rooms, libraries, parts of libraries. Its own room, those within it and around it, and the
+docstring of `botpit` are always allowed; a room within another may import what its own row says, and no more."""
 _ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values())
-MAY_IMPORT |= dict.fromkeys(PROCESSES, _ROOMS_AND_LIBRARIES)
-MAY_IMPORT["botpit.demo"] = _ROOMS_AND_LIBRARIES
-MAY_IMPORT["botpit.__main__"] = _ROOMS_AND_LIBRARIES | {"botpit.demo"}
+MAY_IMPORT |= dict.fromkeys((*PROCESSES, "botpit.cli", "botpit.__main__"), _ROOMS_AND_LIBRARIES | {"botpit.cli"})
+MAY_IMPORT["botpit.cli"] = _ROOMS_AND_LIBRARIES
 
 PURE_STDLIB = frozenset({
     "__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
@@ -99,7 +88,7 @@ class Module:
 
     @property
     def room(self) -> str:
-        return ".".join(self.name.split(".")[:2])
+        return _room_of(self.name)
 
     @property
     def pure(self) -> bool:
@@ -181,6 +170,12 @@ def _target(name: str, house: dict[str, Module]) -> str:
     return next((each for each in beginnings if each in house or each in MAY_IMPORT), beginnings[-1])
 
 
+def _room_of(name: str) -> str:
+    """The innermost room of the table that a module or a name lies in; of what is in none, its first two words."""
+    rooms = (each for each in _beginnings(name) if each in MAY_IMPORT and (each != "botpit" or name == "botpit"))
+    return next(rooms, ".".join(name.split(".")[:2]))
+
+
 def _beginnings(name: str) -> list[str]:
     """a.b.c, a.b, a."""
     words = name.split(".")
@@ -199,13 +194,14 @@ def _faults_of(module: Module, imports: list[Import]) -> Iterator[str]:
         yield f"{module.path}:1 {module.room} is not in the import table"
         return
     for each in imports:
-        room = ".".join(each.target.split(".")[:2])
+        room = _room_of(each.target)
         word = STDLIB if room.split(".")[0] in sys.stdlib_module_names else room
-        if room not in (module.room, "botpit") and MAY_IMPORT[module.room].isdisjoint({word, *_beginnings(each.name)}):
+        inside = room == "botpit" or f"{room}.".startswith(f"{module.room}.")
+        if not inside and MAY_IMPORT[module.room].isdisjoint({word, *_beginnings(each.name)}):
             yield f"{module.at(each.node)} imports {each.name}, which {module.room} may not"
     if module.pure:
         yield from _stdlib_faults(module, imports)
-    if module.room == "botpit.exchange":
+    if module.room == "botpit.core":
         yield from _inexactness(module, imports)
 
 
@@ -285,31 +281,31 @@ def _dangers(path: Path, root: Path) -> Iterator[str]:
 # ------------------------------------------------------------------------------------------------------------------- the tests
 
 PLANTED = [
-    ("botpit/exchange/book.py", "from botpit import wire", "imports botpit.wire, which botpit.exchange may not"),
-    ("botpit/exchange/book.py", "from ..net import server", "imports botpit.net.server, which botpit.exchange may not"),
-    ("botpit/exchange/book.py", "def late(): import botpit.settings", "imports botpit.settings, which botpit.exchange may not"),
-    ("botpit/exchange/book.py", "import msgspec", "imports msgspec, which botpit.exchange may not"),
-    ("botpit/exchange/book.py", "from msgspec import json", "imports msgspec.json, which botpit.exchange may not"),
-    ("botpit/exchange/book.py", "FEE = 0.5", "has the float 0.5: the engine knows integers only"),
-    ("botpit/exchange/book.py", "HALF = 1 / 2", "divides with /: the engine knows integers only"),
-    ("botpit/exchange/book.py", "FEE /= 2", "divides with /: the engine knows integers only"),
-    ("botpit/exchange/book.py", "ONE = float('1')", "uses float: the engine knows integers only"),
-    ("botpit/exchange/book.py", "import math", "imports math: the engine knows integers only"),
-    ("botpit/exchange/book.py", "from decimal import Decimal", "imports decimal.Decimal: the engine knows integers only"),
-    ("botpit/exchange/book.py", "import asyncio", "imports asyncio, which is not pure"),
-    ("botpit/exchange/book.py", "import time as t", "imports time, which is not pure"),
-    ("botpit/exchange/book.py", "import logging", "imports logging, which is not pure"),
-    ("botpit/exchange/book.py", "from os import path", "imports os.path, which is not pure"),
-    ("botpit/exchange/book.py", "datetime.now()", "reads a clock with datetime.now: time is handed in"),
-    ("botpit/exchange/book.py", "LUCK = random.random()", "uses random.random: chance is handed in"),
-    ("botpit/exchange/book.py", "from random import choice", "imports random.choice: chance is handed in"),
-    ("botpit/exchange/book.py", "RNG = random.Random()", "makes a Random without a seed: chance is handed in"),
-    ("botpit/exchange/book.py", "open('orders.txt')", "uses open, which is not pure"),
-    ("botpit/mirror.py", "import socket", "imports socket, which is not pure"),
-    ("botpit/mirror.py", "import rich", "imports rich, which botpit.mirror may not"),
+    ("botpit/core/book.py", "from botpit import wire", "imports botpit.wire, which botpit.core may not"),
+    ("botpit/core/book.py", "from ..io import server", "imports botpit.io.server, which botpit.core may not"),
+    ("botpit/core/book.py", "def late(): import botpit.settings", "imports botpit.settings, which botpit.core may not"),
+    ("botpit/core/book.py", "import msgspec", "imports msgspec, which botpit.core may not"),
+    ("botpit/core/book.py", "from msgspec import json", "imports msgspec.json, which botpit.core may not"),
+    ("botpit/core/book.py", "FEE = 0.5", "has the float 0.5: the engine knows integers only"),
+    ("botpit/core/book.py", "HALF = 1 / 2", "divides with /: the engine knows integers only"),
+    ("botpit/core/book.py", "FEE /= 2", "divides with /: the engine knows integers only"),
+    ("botpit/core/book.py", "ONE = float('1')", "uses float: the engine knows integers only"),
+    ("botpit/core/book.py", "import math", "imports math: the engine knows integers only"),
+    ("botpit/core/book.py", "from decimal import Decimal", "imports decimal.Decimal: the engine knows integers only"),
+    ("botpit/core/book.py", "import asyncio", "imports asyncio, which is not pure"),
+    ("botpit/core/book.py", "import time as t", "imports time, which is not pure"),
+    ("botpit/core/book.py", "import logging", "imports logging, which is not pure"),
+    ("botpit/core/book.py", "from os import path", "imports os.path, which is not pure"),
+    ("botpit/core/book.py", "datetime.now()", "reads a clock with datetime.now: time is handed in"),
+    ("botpit/core/book.py", "LUCK = random.random()", "uses random.random: chance is handed in"),
+    ("botpit/core/book.py", "from random import choice", "imports random.choice: chance is handed in"),
+    ("botpit/core/book.py", "RNG = random.Random()", "makes a Random without a seed: chance is handed in"),
+    ("botpit/core/book.py", "open('orders.txt')", "uses open, which is not pure"),
+    ("botpit/clients/mirror.py", "import socket", "imports socket, which is not pure"),
+    ("botpit/clients/mirror.py", "import rich", "imports rich, which botpit.clients may not"),
     ("message_schemas.py", "import time", "imports time, and a pure room stands on it"),
     ("message_schemas.py", "import bot_strategies", "imports bot_strategies, which message_schemas may not"),
-    ("botpit/net/processes.py", "import botpit.gateway", "imports botpit.gateway, which botpit.net may not"),
+    ("botpit/io/processes.py", "import botpit.venue.gateway", "imports botpit.venue.gateway, which botpit.io may not"),
     ("botpit/helpers.py", "", "botpit.helpers is not in the import table"),
     ("common.py", "", "common is not in the import table"),
     ("exporter.py", "import monitor_client", "imports monitor_client, which exporter may not"),
@@ -339,8 +335,8 @@ def test_every_planted_fault_is_found_where_it_is(tmp_path: Path) -> None:
 
 
 def test_a_planted_circle_is_found(tmp_path: Path) -> None:
-    _plant(tmp_path / "botpit/exchange/one.py", "from botpit.exchange import two")
-    _plant(tmp_path / "botpit/exchange/two.py", "from botpit.exchange.one import thing")
+    _plant(tmp_path / "botpit/core/one.py", "from botpit.core import two")
+    _plant(tmp_path / "botpit/core/two.py", "from botpit.core.one import thing")
     assert [fault for fault in faults(tmp_path) if "circle" in fault and "one <-" in fault and "two <-" in fault]
 
 

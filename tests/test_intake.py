@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from botpit.intake import Bookmark, Intake
+from botpit.clients.exact_reader import Bookmark, Intake
 from message_schemas import parse_messages
 from tests.told_market import Exchange, Message
 

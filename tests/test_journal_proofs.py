@@ -8,8 +8,8 @@ from zlib import crc32
 import pytest
 
 from benchmarks import journal_cuts, journal_failures, journal_flips
-from botpit.journal import reading, records, segments, snapshots
-from botpit.journal.segments import Durability
+from botpit.history.journal import reading, records, segments, snapshots
+from botpit.history.journal.segments import Durability
 from tests.kept_market import Difference
 
 SEED, COMMANDS = 11, 500

@@ -12,11 +12,11 @@ from zlib import crc32
 
 import pytest
 
-from botpit.exchange.commands import Tick
-from botpit.journal.disk import READ_BYTES, Disk
-from botpit.journal.reading import DamageError, Reading, Torn
-from botpit.journal.records import MAX_LINE_BYTES, OtherFormat, Record, seed_of, written, written_note, written_opening
-from botpit.journal.segments import Durability, Journal, segment_name, segments
+from botpit.core.commands import Tick
+from botpit.history.journal.disk import READ_BYTES, Disk
+from botpit.history.journal.reading import DamageError, Reading, Torn
+from botpit.history.journal.records import MAX_LINE_BYTES, OtherFormat, Record, seed_of, written, written_note, written_opening
+from botpit.history.journal.segments import Durability, Journal, segment_name, segments
 from tests.kept_market import stream_of, write_journal
 from tests.laws.streams import opening
 
@@ -85,7 +85,7 @@ def test_only_the_records_after_a_number_are_asked_for_and_the_others_checked(ma
 
 def test_pieces_of_any_size_are_the_same_lines(written_once, monkeypatch):
     for size in (1, 7, 100, 4_096):
-        monkeypatch.setattr("botpit.journal.disk.READ_BYTES", size)
+        monkeypatch.setattr("botpit.history.journal.disk.READ_BYTES", size)
         assert read(written_once) == (expected(), None)
 
 

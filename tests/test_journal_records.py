@@ -9,11 +9,11 @@ from zlib import crc32
 import msgspec
 import pytest
 
-from botpit.exchange import commands as cmd
-from botpit.exchange.commands import Command, Open, Order
-from botpit.exchange.instrument import LARGEST_EXACT
-from botpit.journal import records
-from botpit.journal.records import (
+from botpit.core import commands as cmd
+from botpit.core.commands import Command, Open, Order
+from botpit.core.instrument import LARGEST_EXACT
+from botpit.history.journal import records
+from botpit.history.journal.records import (
     FORMAT,
     MAX_LINE_BYTES,
     RULES_VERSION,

@@ -10,9 +10,9 @@ from threading import Event, Thread
 
 import pytest
 
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
-from botpit.journal.segments import DiscardingJournal, Durability, Journal, begin_market, segments
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.segments import DiscardingJournal, Durability, Journal, begin_market, segments
 from tests.faulty_disk import FailingDisk, ForgetfulDisk
 from tests.kept_market import stream_of
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from botpit.net import limits
-from botpit.net.limits import CPU_GRACE_S, LEAST_MEMORY_MB, LEAST_OPEN_FILES, LimitError, Limits
+from botpit.io import limits
+from botpit.io.limits import CPU_GRACE_S, LEAST_MEMORY_MB, LEAST_OPEN_FILES, LimitError, Limits
 from tests.docs.page import SPEC, Page, key
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -19,7 +19,7 @@ DEADLINE_S = 20.0
 
 def told(lines: str) -> list[object]:
     """What a process of its own says: limits outlast a test."""
-    program = f"import json, resource as r\nfrom botpit.net.limits import *\nsaid = []\n{lines}\nprint(json.dumps(said))"
+    program = f"import json, resource as r\nfrom botpit.io.limits import *\nsaid = []\n{lines}\nprint(json.dumps(said))"
     argv = [sys.executable, "-c", program]
     done = subprocess.run(argv, cwd=HOUSE, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
     said: list[object] = json.loads(done.stdout)

@@ -7,7 +7,7 @@ from zlib import crc32
 
 import pytest
 
-from botpit.mirror import Mirror, checksum
+from botpit.clients.mirror import Mirror, checksum
 from message_schemas import (
     AccountStatus,
     BookDelta,

@@ -20,8 +20,8 @@ from websockets.asyncio.server import serve
 
 import monitor_client
 from botpit.screen.monitor import MonitorScreen
+from botpit.screen.text import decimals_of, foreign, money_text
 from botpit.screen.watch import SlidingRate, UnknownSymbol, Watch
-from botpit.screen.words import decimals_of, foreign, money_text
 from message_schemas import InstrumentInfo
 
 ROOT = Path(__file__).parent.parent

@@ -10,8 +10,8 @@ from typing import TypeVar
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-from botpit.net import order_port
-from botpit.net.order_port import House, OrderPortError, Refused, equities
+from botpit.io import order_port
+from botpit.io.order_port import House, OrderPortError, Refused, equities
 from tests.battle_stage import TOKEN, Market
 
 T = TypeVar("T")

@@ -18,9 +18,9 @@ from pathlib import Path
 
 import pytest
 
-from botpit.net.files import file_name, write_new
-from botpit.net.fleet import Fleet
-from botpit.net.processes import Child, configure_logging, fields, port_in_use_message
+from botpit.io.files import file_name, write_new
+from botpit.io.fleet import Fleet
+from botpit.io.processes import Child, configure_logging, fields, port_in_use_message
 
 HOUSE = Path(__file__).resolve().parent.parent
 DEADLINE_S = 20.0
@@ -30,7 +30,7 @@ PROLOGUE = f"""
 import asyncio, json, os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, {str(HOUSE)!r})
-from botpit.net.processes import Child, configure_logging, run, until_told_to_stop
+from botpit.io.processes import Child, configure_logging, run, until_told_to_stop
 def say(*words):
     print(*words, flush=True)
 """
@@ -289,7 +289,7 @@ sys.exit(run(main))
 """
 
 HUNG = """
-import botpit.net.processes as processes
+import botpit.io.processes as processes
 processes.ORPHAN_GRACE_S = 0.05
 async def main():
     say("up", os.getpid())
@@ -343,7 +343,7 @@ AUTOGROUP = Path("/proc/self/autogroup")
 @pytest.mark.parametrize("own_session", (True, False), ids=["of its own", "somebody's"])
 def test_a_process_that_gives_way_takes_only_a_session_of_its_own_along(tmp_path: Path, own_session: bool) -> None:
     path = program(tmp_path, "way", """
-        from botpit.net.processes import give_way
+        from botpit.io.processes import give_way
         group = Path("/proc/self/autogroup")
         before = group.read_text()
         give_way(7)

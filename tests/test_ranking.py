@@ -10,6 +10,7 @@ import pytest
 
 from botpit.battle.config import parse_battle
 from botpit.battle.equity import Equities
+from botpit.battle.feed import Spectator
 from botpit.battle.ranking import totals, trader_results
 from botpit.battle.reports import BotReport
 from botpit.battle.results import (
@@ -24,7 +25,6 @@ from botpit.battle.results import (
     TotalResult,
     TraderResult,
 )
-from botpit.battle.spectator import Spectator
 from botpit.battle.standings import Standing, ranked
 from tests.battle_stage import forced, of_the_house, position, snapshot, told, trade
 from tests.docs.page import SPEC, Page, code, differences

@@ -9,7 +9,7 @@ import pytest
 from relay_line import Bot, Line, connected, events, held, positions, same, seen, trades, truth
 from trading_floor import BOTH, DEFAULT, EVERYTHING, Floor, Listener, Message, checked, order, text
 
-from botpit.feed.tape import Tape
+from botpit.venue.feed.buffer import Tape
 
 # ------------------------------------------------------------------------------------------------------------------- joining
 

@@ -15,17 +15,17 @@ from pathlib import Path
 
 import pytest
 
-from botpit.archive.files import events_files
-from botpit.archive.lines import read_line
-from botpit.archive.replay import Replay
-from botpit.exchange.commands import BUY, SELL, Deposit, Login, Open, Order
-from botpit.exchange.events import OrderReduced, OrderRemoved
-from botpit.journal.disk import Disk
-from botpit.journal.folder import CURRENT, DataFolder
-from botpit.journal.reading import Reading
-from botpit.journal.segments import Durability, Journal, segments
-from botpit.journal.snapshots import Snapshot, read_snapshot, snapshots, write_snapshot
-from botpit.replay import add_replay
+from botpit.cli.replay import add_replay
+from botpit.core.commands import BUY, SELL, Deposit, Login, Open, Order
+from botpit.core.events import OrderReduced, OrderRemoved
+from botpit.history.archive.files import events_files
+from botpit.history.archive.lines import read_line
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.folder import CURRENT, DataFolder
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.segments import Durability, Journal, segments
+from botpit.history.journal.snapshots import Snapshot, read_snapshot, snapshots, write_snapshot
+from botpit.history.replay import Replay
 from botpit.settings import parse_settings
 from tests.kept_market import archive, states, stream_of, write_journal
 
@@ -33,7 +33,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 RECORDS = 1_000
 BEGUN, COMMANDS = stream_of(9, RECORDS)
 SECOND_NS = 1_000_000_000
-COMMAND = "import argparse, sys; from botpit.replay import add_replay; parser = argparse.ArgumentParser();" \
+COMMAND = "import argparse, sys; from botpit.cli.replay import add_replay; parser = argparse.ArgumentParser();" \
     " add_replay(parser.add_subparsers()); options = parser.parse_args(); sys.exit(options.run(options))"
 
 
@@ -171,7 +171,7 @@ def test_a_snapshot_of_what_the_journal_has_lost_is_named(replay, market):
 
 
 def test_money_from_nowhere_is_noticed(replay, market, monkeypatch):
-    monkeypatch.setattr("botpit.exchange.floor.Floor.deposit", lambda self, account, amount: self.pay(account, amount))
+    monkeypatch.setattr("botpit.core.ledger.Floor.deposit", lambda self, account, amount: self.pay(account, amount))
     assert any(isinstance(command, Deposit) and command.amount for command, _ in COMMANDS)
     for _, path in snapshots(market):
         path.unlink()
@@ -253,7 +253,7 @@ def test_a_folder_that_is_not_there_is_named(replay, kept_once, tmp_path):
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
 def test_a_full_disk_is_told(replay, kept_once, tmp_path, monkeypatch):
-    monkeypatch.setattr("botpit.replay.open", lambda path, mode: open("/dev/full", "wb"), raising=False)  # noqa: SIM115
+    monkeypatch.setattr("botpit.cli.replay.open", lambda path, mode: open("/dev/full", "wb"), raising=False)  # noqa: SIM115
     told = replay(kept_once, "--events", tmp_path / "events")
     assert (told.code, told.err) == (5, f"error: {tmp_path}/events: No space left on device\n")
 

@@ -17,8 +17,8 @@ from botpit.screen.latency import MAX_SAMPLES as MAX_LATENCIES
 from botpit.screen.latency import FeedLatency, Latency
 from botpit.screen.monitor import MonitorScreen
 from botpit.screen.standings import Standing
+from botpit.screen.text import span_text
 from botpit.screen.watch import BookSummary, Summary
-from botpit.screen.words import span_text
 from tests.docs.page import SPEC, Page, code, differences
 from tests.test_monitor import (
     ESCAPE,

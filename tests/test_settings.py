@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from botpit.exchange.instrument import Instrument, Rules
-from botpit.net.bounds import UsualBounds
+from botpit.core.instrument import Instrument, Rules
+from botpit.io.bounds import UsualBounds
 from botpit.settings import InstrumentSettings, MarketSettings, ServerSettings, Settings, SettingsError, parse_settings
 
 MARKET = {

@@ -9,14 +9,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from botpit.archive.replay import Replay
-from botpit.exchange.engine import Exchange
-from botpit.journal.disk import Disk
-from botpit.journal.reading import DamageError
-from botpit.journal.records import FORMAT, RULES_VERSION
-from botpit.journal.recovery import recover
-from botpit.journal.segments import Durability, segment_name, segments
-from botpit.journal.snapshots import KEPT, Snapshot, good_snapshots, read_snapshot, snapshots, write_snapshot
+from botpit.core.exchange import Exchange
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.records import FORMAT, RULES_VERSION
+from botpit.history.journal.recovery import recover
+from botpit.history.journal.segments import Durability, segment_name, segments
+from botpit.history.journal.snapshots import KEPT, Snapshot, good_snapshots, read_snapshot, snapshots, write_snapshot
+from botpit.history.replay import Replay
 from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
 from tests.laws.streams import Stream, opening
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from botpit.battle.feed import Spectator
 from botpit.battle.ranking import trader_results
-from botpit.battle.spectator import Spectator
 from tests.battle_stage import error, forced, of_the_house, position, resumed, snapshot, subscribed, told, trade
 
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from botpit.net.files import replace_file
-from botpit.net.state_file import MAX_STATE_BYTES, StateFile, StateFileError
+from botpit.io.files import replace_file
+from botpit.io.state_file import MAX_STATE_BYTES, StateFile, StateFileError
 
 
 def test_what_is_kept_is_read_back_and_is_nobody_elses(tmp_path):

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from botpit.net import supervised as module
-from botpit.net.supervised import FINAL_EXIT_CODES, supervised
+from botpit.io import supervisor as module
+from botpit.io.supervisor import FINAL_EXIT_CODES, supervised
 
 DEADLINE_S = 20.0
 PROGRAM = """

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 from stories.stage import Person, Stage
 
-from botpit.exchange.liquidation import bankruptcy_price
-from botpit.exchange.margin import BPS, excess_times_bps, initial_times_bps, maintenance_times_bps
+from botpit.core.risk.liquidation import bankruptcy_price
+from botpit.core.risk.margin import BPS, excess_times_bps, initial_times_bps, maintenance_times_bps
 from botpit.settings import MarketSettings
 from tests.docs.page import HOUSE, Page, key
 from tests.test_docs import missing_files
@@ -319,6 +319,6 @@ def test_a_fault_on_the_page_is_named(true: str, false: str, named: str) -> None
 
 def test_the_page_would_notice_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One in which positions are closed a tick too cheap."""
-    monkeypatch.setattr("botpit.exchange.liquidation.bankruptcy_price", lambda position: bankruptcy_price(position) - 1)
+    monkeypatch.setattr("botpit.core.risk.liquidation.bankruptcy_price", lambda position: bankruptcy_price(position) - 1)
     named = faults(SYSTEM_DESIGN.read_text(encoding="utf-8"))
     assert "alice sells 50 at 79.40: bankruptcy: told is alice sells 50 at 79.39: bankruptcy" in named

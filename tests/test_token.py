@@ -8,7 +8,7 @@ import stat
 
 import pytest
 
-from botpit.net.token import MAX_CHARS, TokenError, _make, read_token
+from botpit.venue.tokens import MAX_CHARS, TokenError, _make, read_token
 from message_schemas import MAX_TOKEN_CHARS
 
 TOKEN = "a-token-of-thirty-two-characters"

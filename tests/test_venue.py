@@ -14,12 +14,12 @@ import pytest
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
-from botpit.journal.disk import Disk
-from botpit.journal.segments import Durability
-from botpit.markets import Markets
-from botpit.net.token import Token
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.segments import Durability
 from botpit.settings import parse_settings
-from botpit.venue import Halted, Place, Venue, forget_what_was
+from botpit.venue.lifecycle import Halted, Place, Venue, forget_what_was
+from botpit.venue.loader import Markets
+from botpit.venue.tokens import Token
 
 TOKEN = "a-token-of-thirty-two-characters"
 LOGIN = {"type": "login", "trader_id": "@house", "token": TOKEN}
@@ -148,7 +148,7 @@ def frame(text: str) -> bytes:
 
 
 def test_a_reader_of_the_past_has_it_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("botpit.feed.fanout.CATCH_UP_SLICE_BYTES", 4_096)
+    monkeypatch.setattr("botpit.venue.feed.subscriptions.CATCH_UP_SLICE_BYTES", 4_096)
 
     async def story() -> None:
         async with trading() as (ports, _end, _):

@@ -12,8 +12,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from trading_floor import START_MS, TWO_MARKETS, Floor, checked, order
 
-from botpit.exchange import events as ev
-from botpit.exchange.commands import BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce
+from botpit.core import events as ev
+from botpit.core.commands import BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce
 from botpit.settings import SettingsError, parse_settings
 from botpit.wire.numbers import PriceScale
 

@@ -13,13 +13,13 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from botpit.exchange.commands import Command, Open
-from botpit.exchange.engine import Exchange
-from botpit.feed.fanout import Reader
-from botpit.feed.publisher import Feed
-from botpit.gateway.gateway import Gateway
-from botpit.gateway.private import PrivateTape
+from botpit.core.commands import Command, Open
+from botpit.core.exchange import Exchange
 from botpit.settings import parse_settings
+from botpit.venue.feed.publisher import Feed
+from botpit.venue.feed.subscriptions import Reader
+from botpit.venue.gateway.gateway import Gateway
+from botpit.venue.gateway.private import PrivateTape
 from botpit.wire.encode import Encoder
 from botpit.wire.explain import twin
 from message_schemas import MESSAGE_CLASSES

@@ -25,13 +25,13 @@ _compiled = run_path(str(HOME / "botpit" / "compiled.py"))  # not imported: a st
 STAMP: str = _compiled["STAMP"]
 fingerprint: Callable[[Path], str] = _compiled["fingerprint"]
 WORKSHOP = HOME / "build" / "fast"
-RECORDS = "botpit/exchange/records.py"
+RECORDS = "botpit/core/orders.py"
 COMPILED = [
-    "botpit/exchange/accounts.py", "botpit/exchange/book.py", "botpit/exchange/checks.py", "botpit/exchange/engine.py",
-    "botpit/exchange/floor.py", "botpit/exchange/house.py", "botpit/exchange/liquidation.py", "botpit/exchange/margin.py",
-    "botpit/exchange/market.py", RECORDS, "botpit/exchange/plan.py", "botpit/exchange/ticks.py", "botpit/exchange/triggers.py",
-    "botpit/gateway/gateway.py", "botpit/gateway/private.py", "botpit/gateway/session.py", "botpit/journal/records.py",
-    "botpit/rates.py",
+    "botpit/core/accounts.py", "botpit/core/admin.py", "botpit/core/book.py", "botpit/core/exchange.py", "botpit/core/ledger.py",
+    "botpit/core/market.py", "botpit/core/matching.py", RECORDS, "botpit/core/timers.py", "botpit/core/risk/checks.py",
+    "botpit/core/risk/liquidation.py", "botpit/core/risk/margin.py", "botpit/core/risk/watch.py", "botpit/wire/private_events.py",
+    "botpit/venue/gateway/gateway.py", "botpit/venue/gateway/private.py", "botpit/venue/gateway/sessions.py",
+    "botpit/venue/rates.py", "botpit/history/journal/records.py",
 ]  # fmt: skip
 """What pays, by measurement (docs/decisions/0008); a name here must be a file."""
 SETUP = """\
@@ -112,10 +112,8 @@ def _suffix() -> str:
 
 def built(tree: Path) -> list[Path]:
     """The extension modules in a tree, and their stamp first: whoever finds one of them finds that."""
-    rooms = (tree, tree / "botpit", *(tree / "botpit").glob("*/"))
-    return [path for path in (tree / STAMP,) if path.exists()] + [
-        path for room in rooms for path in sorted(room.glob(f"*{_suffix()}"))
-    ]
+    stamp = [path for path in (tree / STAMP,) if path.exists()]
+    return stamp + sorted([*tree.glob(f"*{_suffix()}"), *(tree / "botpit").rglob(f"*{_suffix()}")])
 
 
 def clean() -> None:

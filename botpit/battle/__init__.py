@@ -1,5 +1,5 @@
 """A battle as plain values: its configuration, what a spectator sees, who ranks where, its results.
 
 Nothing here starts a process or reads a file: the runner hands in text and gets validated bots, hands in what the feed told and
-gets figures. Reading order: config, standings, equity, spectator, reports, results, ranking.
+gets figures. Reading order: config, standings, equity, feed, reports, results, ranking.
 """

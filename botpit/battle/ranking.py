@@ -9,9 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
+from botpit.battle.feed import Spectator
 from botpit.battle.reports import BotReport
 from botpit.battle.results import Latency, RoundResult, TotalResult, TraderResult
-from botpit.battle.spectator import Spectator
 from botpit.battle.standings import MONEY_DECIMALS, Standing, ranked, standings
 
 SHARE_DECIMALS = 6

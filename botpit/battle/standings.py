@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
-from botpit.mirror import Mirror
+from botpit.clients.mirror import Mirror
 from message_schemas import PositionState
 
 MONEY_DECIMALS = 8

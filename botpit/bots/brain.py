@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from bot_strategies import Strategy
 from botpit.bots.counts import Counts
-from botpit.bots.desk import Desk, Output, Trouble
-from botpit.bots.mind import Mind
+from botpit.bots.market_handle import Desk, Output, Trouble
+from botpit.bots.runner import Mind
 from message_schemas import (
     Account,
     AccountRequest,

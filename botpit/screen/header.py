@@ -11,8 +11,8 @@ from rich.text import Text
 
 from botpit.screen.latency import Latency
 from botpit.screen.liquidations import Liquidations
+from botpit.screen.text import cell, in_line, price_text
 from botpit.screen.watch import Watch
-from botpit.screen.words import cell, in_line, price_text
 
 MAX_INSTRUMENTS = 10
 LATE_MS = 1_000

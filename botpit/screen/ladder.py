@@ -9,9 +9,9 @@ from itertools import accumulate
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
-from botpit.mirror import BookView, Level
+from botpit.clients.mirror import BookView, Level
 from botpit.screen.blocks import bar
-from botpit.screen.words import cell, in_line, price_text
+from botpit.screen.text import cell, in_line, price_text
 
 MAX_LEVELS = 10
 FULL_LINES = 2 * MAX_LEVELS + 2

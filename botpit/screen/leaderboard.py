@@ -16,7 +16,7 @@ from rich.table import Table
 
 from botpit.battle.results import MarketResult, TotalResult, TraderResult
 from botpit.screen.standings import forced_words, position_text
-from botpit.screen.words import NOTHING, cell, counted, foreign, gain_style, money_text
+from botpit.screen.text import NOTHING, cell, counted, foreign, gain_style, money_text
 
 MAX_NAME_CELLS = 24
 """A trader's name is cut here on a terminal; plain lines have it whole."""

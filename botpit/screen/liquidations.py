@@ -10,8 +10,8 @@ from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
+from botpit.screen.text import cell, clock_text, counted, decimals_of, price_text
 from botpit.screen.watch import Watch
-from botpit.screen.words import cell, clock_text, counted, decimals_of, price_text
 from message_schemas import Liquidation
 
 FULL_LINES = 10

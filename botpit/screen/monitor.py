@@ -13,16 +13,16 @@ from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.layout import Layout
 from rich.panel import Panel
 
-from botpit.mirror import BookView
+from botpit.clients.mirror import BookView
 from botpit.screen import ladder
 from botpit.screen.header import Header
 from botpit.screen.ladder import Ladder
 from botpit.screen.liquidations import Liquidations
 from botpit.screen.standings import Standing, house_words, standings
 from botpit.screen.tape import Tape
+from botpit.screen.text import cell
 from botpit.screen.traders import Traders, lines_wanted
 from botpit.screen.watch import Watch
-from botpit.screen.words import cell
 
 FRAME_LINES = 2
 FULL_BOOK_LINES = ladder.FULL_LINES + FRAME_LINES

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from botpit.battle.standings import Standing, standings
-from botpit.mirror import Mirror
-from botpit.screen.words import counted, foreign, money_text
+from botpit.clients.mirror import Mirror
+from botpit.screen.text import counted, foreign, money_text
 
 __all__ = ["Standing", "forced_words", "house_words", "position_text", "standings"]
 

@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
 from botpit.screen import liquidations
+from botpit.screen.text import cell, clock_text, in_line, price_text, sized
 from botpit.screen.watch import Watch
-from botpit.screen.words import cell, clock_text, in_line, price_text, sized
 from message_schemas import Liquidation, Trade
 
 FULL_LINES = 10

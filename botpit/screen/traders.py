@@ -15,7 +15,7 @@ from rich.text import Text
 from botpit.screen.blocks import curve
 from botpit.screen.equity import EquityHistory
 from botpit.screen.standings import Standing
-from botpit.screen.words import cell, gain_style, money_text, span_text
+from botpit.screen.text import cell, gain_style, money_text, span_text
 
 MAX_CURVE_LINES = 5
 LEAST_CURVE_COLUMNS = 9

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from msgspec import to_builtins
 
-from botpit.mirror import BookView, Mirror
+from botpit.clients.mirror import BookView, Mirror
 from botpit.screen.equity import EquityHistory
 from botpit.screen.latency import FeedLatency, Latency
 from botpit.screen.standings import Standing, house_words, standings
-from botpit.screen.words import decimals_of, foreign, money_text, price_text
+from botpit.screen.text import decimals_of, foreign, money_text, price_text
 from message_schemas import Error, Heartbeat, LastTrade, Message, Resumed, Snapshot, Subscribed, Trade, parse_messages
 
 RATE_WINDOW_S = 5.0

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 import msgspec
 
 import message_schemas as wire
-from botpit.exchange.commands import (
+from botpit.core.commands import (
     BUY,
     SELL,
     Cancel,
@@ -26,7 +26,7 @@ from botpit.exchange.commands import (
     SelfTradePrevention,
     TimeInForce,
 )
-from botpit.exchange.instrument import Instrument
+from botpit.core.instrument import Instrument
 from botpit.wire.explain import Explainer, Refusal
 from botpit.wire.numbers import NS_PER_MS, PriceScale
 

@@ -12,14 +12,14 @@ from typing import Any
 import msgspec
 from msgspec import UNSET, Raw
 
-from botpit.exchange import events as ev
-from botpit.exchange.accounts import Account, Position
-from botpit.exchange.commands import BUY, Order
-from botpit.exchange.engine import Exchange
-from botpit.exchange.instrument import Instrument
-from botpit.exchange.margin import BPS, initial_times_bps, maintenance_times_bps
-from botpit.exchange.market import Market
-from botpit.exchange.records import OrderRecord, RefusedOrder
+from botpit.core import events as ev
+from botpit.core.accounts import Account, Position
+from botpit.core.commands import BUY, Order
+from botpit.core.exchange import Exchange
+from botpit.core.instrument import Instrument
+from botpit.core.market import Market
+from botpit.core.orders import OrderRecord, RefusedOrder
+from botpit.core.risk.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.wire import answers
 from botpit.wire.decode import Fault
 from botpit.wire.numbers import PriceScale, milliseconds

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from msgspec import Raw
 
-from botpit.exchange.instrument import LARGEST_EXACT, Instrument
+from botpit.core.instrument import LARGEST_EXACT, Instrument
 
 NS_PER_MS = 1_000_000
 MAX_REMEMBERED_PRICES = 10_000

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Struct, convert, msgpack
 from msgspec.structs import astuple
 
-from botpit.exchange.events import AccountStatus, Fill, Liquidation, OrderAccepted, OrderCancelled, OrderReplaced, PrivateEvent
+from botpit.core.events import AccountStatus, Fill, Liquidation, OrderAccepted, OrderCancelled, OrderReplaced, PrivateEvent
 
 
 class Told(Struct, gc=False):

@@ -14,7 +14,7 @@ Sources = dict[str, str]
 """Path of each source file -> its text."""
 Details = dict[str, set[str]]
 """Reason -> the keys that its details may have."""
-SPEAKERS = r"botpit/(wire|gateway|feed)/"
+SPEAKERS = r"botpit/(wire|venue/gateway|venue/feed)/"
 """The rooms that say something to clients. (The relay, among them, only passes on what it gets.)"""
 
 
@@ -37,7 +37,7 @@ def strings(text: str) -> str:
 
 def sends(word: str, house: Sources) -> bool:
     """Whether the exchange says this word anywhere."""
-    speakers = (path for path in house if re.match(SPEAKERS, path) and path != "botpit/feed/relay.py")
+    speakers = (path for path in house if re.match(SPEAKERS, path) and path != "botpit/venue/feed/relay.py")
     return any(re.search(rf"\b{word}\b", strings(house[path])) for path in speakers)
 
 
@@ -54,7 +54,7 @@ def calls(nodes: Iterable[ast.AST]) -> Iterator[tuple[str, ast.Call]]:
 def engine_details(house: Sources) -> Details:
     """Of every Refusal made in the engine."""
     found: Details = defaultdict(set)
-    for path in (path for path in house if path.startswith("botpit/exchange/")):
+    for path in (path for path in house if path.startswith("botpit/core/")):
         for name, call in calls(parsed(house[path])):
             if name == "Refusal" and ast.unparse(call.args[0]).startswith("Reason."):
                 found[ast.unparse(call.args[0]).removeprefix("Reason.").lower()] |= _keys(call, by_name=False)
@@ -99,7 +99,7 @@ def _keys(call: ast.Call, *, by_name: bool) -> set[str]:
 def close_codes(house: Sources) -> set[str]:
     """`1008 slow_consumer` for a reason of one word, else only the code."""
     found = set()
-    for path in (path for path in house if path.startswith(("botpit/net/", "botpit/ports.py"))):
+    for path in (path for path in house if path.startswith(("botpit/io/", "botpit/venue/server.py"))):
         for _, call in calls(parsed(house[path])):
             first, second, *_ = [*(each.value if isinstance(each, ast.Constant) else None for each in call.args), None, None]
             if isinstance(first, int) and 1000 <= first <= 4999:
@@ -109,7 +109,7 @@ def close_codes(house: Sources) -> set[str]:
 
 def http_statuses(house: Sources) -> set[str]:
     found = {"101", "400"}  # picows' own: it opens the WebSocket, and refuses what is no HTTP
-    for path in (path for path in house if path.startswith("botpit/net/")):
+    for path in (path for path in house if path.startswith("botpit/io/")):
         found |= set(re.findall(r"HTTP/1\.1 (\d{3})", house[path]))
         found |= {ast.unparse(call.args[0]) for name, call in calls(parsed(house[path])) if name == "_response"}
     return found

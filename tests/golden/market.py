@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from botpit import ports
-from botpit.archive.replay import Replay
-from botpit.exchange.commands import Open
-from botpit.exchange.engine import Exchange
-from botpit.feed.publisher import Feed
-from botpit.gateway.gateway import Gateway
-from botpit.gateway.private import PrivateTape
-from botpit.journal.disk import Disk
-from botpit.journal.reading import Reading
-from botpit.journal.segments import Durability, Journal, begin_market
-from botpit.journal.snapshots import state_text
-from botpit.net.frames import frames
-from botpit.ports import FeedPort, Turns
+from botpit.core.commands import Open
+from botpit.core.exchange import Exchange
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import Reading
+from botpit.history.journal.segments import Durability, Journal, begin_market
+from botpit.history.journal.snapshots import state_text
+from botpit.history.replay import Replay
+from botpit.io.frames import frames
 from botpit.settings import parse_settings
+from botpit.venue import server as ports
+from botpit.venue.feed.publisher import Feed
+from botpit.venue.gateway.gateway import Gateway
+from botpit.venue.gateway.private import PrivateTape
+from botpit.venue.server import FeedPort, Turns
 from botpit.wire.encode import Encoder
 from tests.golden.flows import FRAME_NS, START_NS
 from tests.trading_floor import Landlord

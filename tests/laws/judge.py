@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
-from botpit.exchange.engine import Exchange
-from botpit.exchange.events import CancelReason, Event, LiquidationReason, Liquidity, Reason, Standing
+from botpit.core.events import CancelReason, Event, LiquidationReason, Liquidity, Reason, Standing
+from botpit.core.exchange import Exchange
 from tests.laws.laws import Laws
 from tests.laws.plain import plain
 from tests.laws.slow_engine import SlowExchange

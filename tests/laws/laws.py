@@ -6,9 +6,8 @@ up, and what the engine holds must be what the events say.
 
 from collections import defaultdict
 
-from botpit.exchange.commands import BUY, SELL
-from botpit.exchange.engine import Exchange
-from botpit.exchange.events import (
+from botpit.core.commands import BUY, SELL
+from botpit.core.events import (
     AccountStatus,
     Event,
     Fill,
@@ -27,8 +26,9 @@ from botpit.exchange.events import (
     Trade,
     TradingStatus,
 )
-from botpit.exchange.liquidation import breached
-from botpit.exchange.margin import in_breach
+from botpit.core.exchange import Exchange
+from botpit.core.risk.liquidation import breached
+from botpit.core.risk.margin import in_breach
 
 Queue = list[list[int]]
 """[order id, lots] at one price, first come first."""

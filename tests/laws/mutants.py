@@ -25,7 +25,7 @@ EPISODES = 40
 
 @dataclass(frozen=True, slots=True)
 class Mutant:
-    """`old` stands once in the file of `botpit/exchange`, and is replaced by `new`."""
+    """`old` stands once in the file of `botpit/core`, and is replaced by `new`."""
 
     name: str
     heading: str

@@ -3,7 +3,7 @@
 from functools import cache
 from typing import Any
 
-from botpit.exchange.commands import Order
+from botpit.core.commands import Order
 
 
 @cache

@@ -8,7 +8,7 @@ import random
 
 from msgspec.structs import replace
 
-from botpit.exchange.commands import (
+from botpit.core.commands import (
     BUY,
     SELL,
     Cancel,
@@ -32,7 +32,7 @@ from botpit.exchange.commands import (
     TimeInForce,
     Unfreeze,
 )
-from botpit.exchange.engine import Exchange
+from botpit.core.exchange import Exchange
 from botpit.settings import parse_settings
 
 TRADERS = ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"]

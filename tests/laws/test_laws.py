@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from botpit.exchange.commands import SELL, Order
-from botpit.exchange.engine import Exchange
+from botpit.core.commands import SELL, Order
+from botpit.core.exchange import Exchange
 from tests.laws.judge import episode, never_seen
 from tests.laws.laws import Laws
 from tests.laws.streams import EPISODE, TRADERS, Stream, opening

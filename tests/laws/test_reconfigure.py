@@ -6,10 +6,10 @@ from dataclasses import replace
 import msgspec
 import pytest
 
-from botpit.exchange.commands import Open, Reconfigure
-from botpit.exchange.engine import Exchange
-from botpit.exchange.rules import not_changeable
-from botpit.exchange.state import capture, opening_of, restore
+from botpit.core.commands import Open, Reconfigure
+from botpit.core.exchange import Exchange
+from botpit.core.rules import not_changeable
+from botpit.core.state import capture, opening_of, restore
 from tests.laws.laws import Laws
 from tests.laws.streams import Stream, opening
 

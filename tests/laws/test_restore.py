@@ -5,8 +5,8 @@ import random
 
 import pytest
 
-from botpit.exchange.engine import Exchange
-from botpit.exchange.state import capture, restore
+from botpit.core.exchange import Exchange
+from botpit.core.state import capture, restore
 from tests.laws.laws import Laws
 from tests.laws.streams import Stream, opening
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from botpit.exchange.commands import (
+from botpit.core.commands import (
     BUY,
     SELL,
     Cancel,
@@ -19,7 +19,7 @@ from botpit.exchange.commands import (
     SetMark,
     Tick,
 )
-from botpit.exchange.instrument import Instrument, Rules
+from botpit.core.instrument import Instrument, Rules
 from tests.laws import slow_engine
 from tests.laws.slow_engine import SlowExchange
 

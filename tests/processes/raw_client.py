@@ -1,4 +1,4 @@
-"""A server with peers that remember what they heard, and a client that sends it raw bytes: for the tests of botpit.net.server."""
+"""A server with peers that remember what they heard, and a client that sends it raw bytes: for the tests of botpit.io.server."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from unittest.mock import patch
 
 import pytest
 
-from botpit.net.connection import GRACE_S
-from botpit.net.server import Connection, Server, serve
+from botpit.io.connection import GRACE_S
+from botpit.io.server import Connection, Server, serve
 from botpit.settings import ServerSettings
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -156,7 +156,7 @@ async def house(
 
     here.connect = connect
     here.server = await serve("127.0.0.1", 0, connect, ServerSettings(**settings), health)
-    with patch("botpit.net.connection.GRACE_S", grace_s):
+    with patch("botpit.io.connection.GRACE_S", grace_s):
         try:
             yield here
         finally:

@@ -9,17 +9,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from botpit.archive.files import events_files
-from botpit.archive.past import Past
-from botpit.journal.disk import Disk
-from botpit.journal.segments import Durability, Journal, begin_market, segments
-from botpit.journal.snapshots import snapshots
+from botpit.history.archive.files import events_files
+from botpit.history.archive.reader import Past
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.segments import Durability, Journal, begin_market, segments
+from botpit.history.journal.snapshots import snapshots
 from tests.kept_market import archive, restored, stream_of, write_journal, write_turns
 from tests.processes.running import HOUSE, Running
 
 BEGUN, COMMANDS = stream_of(3, 600)
-KEEP = "import sys; from pathlib import Path; from botpit.archive.keep import keep;" \
-    " from botpit.net.processes import configure_logging, run; configure_logging('archivist', 'info');" \
+KEEP = "import sys; from pathlib import Path; from botpit.history.archive.process import keep;" \
+    " from botpit.io.processes import configure_logging, run; configure_logging('archivist', 'info');" \
     " sys.exit(run(lambda: keep(Path(sys.argv[1]), following=True)))"
 
 

@@ -26,7 +26,7 @@ from raw_client import (
 )
 from websockets.asyncio.client import connect
 
-from botpit.net.frames import Fragments, ProtocolError
+from botpit.io.frames import Fragments, ProtocolError
 
 # --------------------------------------------------------------------------------------------------------------- messages
 

@@ -23,8 +23,8 @@ from raw_client import (
     text,
 )
 
-from botpit.net.frames import frames
-from botpit.net.server import Connection, serve
+from botpit.io.frames import frames
+from botpit.io.server import Connection, serve
 from botpit.settings import ServerSettings
 
 # ------------------------------------------------------------------------------------------------------------------ closing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from raw_client import LIMIT, TEXT, Listener, close, close_code, frame, health_of, house, on_both_loops, request, size_field, text
 
-from botpit.net.server import Connection
+from botpit.io.server import Connection
 
 # ---------------------------------------------------------------------------------------------------------------- handshake
 

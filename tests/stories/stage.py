@@ -9,8 +9,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from botpit.exchange import events as ev
-from botpit.exchange.commands import (
+from botpit.core import events as ev
+from botpit.core.commands import (
     BUY,
     SELL,
     Cancel,
@@ -34,9 +34,9 @@ from botpit.exchange.commands import (
     TimeInForce,
     Unfreeze,
 )
-from botpit.exchange.engine import Exchange
-from botpit.exchange.instrument import Instrument
-from botpit.exchange.triggers import LOOKS_BEFORE_TRIGGERS, Triggers
+from botpit.core.exchange import Exchange
+from botpit.core.instrument import Instrument
+from botpit.core.risk.watch import LOOKS_BEFORE_TRIGGERS, Triggers
 from botpit.settings import Settings
 
 NS_PER_MS = 1_000_000

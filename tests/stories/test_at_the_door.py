@@ -8,8 +8,8 @@ from __future__ import annotations
 import pytest
 from trading_floor import NS_PER_MS, START_MS, Floor, order
 
-from botpit.exchange import accounts
-from botpit.exchange.commands import Order, Tick
+from botpit.core import accounts
+from botpit.core.commands import Order, Tick
 
 NAMED = {"price": 99.0, "client_order_id": "a"}
 

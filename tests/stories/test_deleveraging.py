@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange.events import Fill, Liquidation, Trade
+from botpit.core.events import Fill, Liquidation, Trade
 from stories.stage import Person
 
 BOTH = ({"symbol": "SIM"}, {"symbol": "OIL"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange import accounts
+from botpit.core import accounts
 
 
 def test_the_same_order_again_gets_the_original_answer_and_does_nothing(market):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange.events import InsuranceUpdate
+from botpit.core.events import InsuranceUpdate
 
 BOTH = ({"symbol": "SIM"}, {"symbol": "OIL"})
 

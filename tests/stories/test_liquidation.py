@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange.events import Fill, Liquidation, OrderAccepted, Trade
+from botpit.core.events import Fill, Liquidation, OrderAccepted, Trade
 
 
 def make_alice_long(market, cash="1000"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange.events import PositionUpdate
+from botpit.core.events import PositionUpdate
 from stories.stage import Person
 
 BOTH = ({"symbol": "SIM"}, {"symbol": "OIL"})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange.events import Reason
+from botpit.core.events import Reason
 
 IN_ORDER = [
     "too_many_accounts", "duplicate_client_order_id", "unknown_symbol", "invalid_price", "invalid_qty", "order_too_large",

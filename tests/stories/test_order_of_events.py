@@ -4,7 +4,7 @@ change."""
 
 from __future__ import annotations
 
-from botpit.exchange.events import Fill, OrderAccepted, OrderCancelled, PositionUpdate
+from botpit.core.events import Fill, OrderAccepted, OrderCancelled, PositionUpdate
 
 
 def test_a_trade_is_told_to_the_incoming_side_first(market):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from msgspec import structs
 
-from botpit.exchange.commands import Open, Reconfigure
-from botpit.exchange.rules import differences, not_changeable
+from botpit.core.commands import Open, Reconfigure
+from botpit.core.rules import differences, not_changeable
 from tests.stories.stage import Stage
 
 SIM = {"symbol": "SIM"}

@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 from trading_floor import Floor, order
 
-from botpit.exchange.commands import Halt
+from botpit.core.commands import Halt
 
 BOTH = ({"symbol": "SIM"}, {"symbol": "OIL"})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.exchange.events import Trade
+from botpit.core.events import Trade
 
 THREE = ({"symbol": "SIM"}, {"symbol": "OIL"}, {"symbol": "GAS"})
 

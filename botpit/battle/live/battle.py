@@ -1,0 +1,153 @@
+"""A battle's rounds, one after the other: who plays, how long, and what is left of it when everybody has gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from botpit.battle.config import BattleConfig
+from botpit.battle.live.board import Board
+from botpit.battle.live.bot_processes import Backstage, Troupe
+from botpit.battle.live.feed_connection import Audience
+from botpit.battle.ranking import trader_results
+from botpit.battle.results import BattleSettings, RoundResult
+from botpit.io.order_port import House, OrderPortError
+from botpit.io.processes import fields, until_told_to_stop
+
+SETTLED_WITHIN_S = 10.0
+"""When the market is closed, the feed shows everybody flat by then, or the standings are as last told."""
+NEW_MARKET_S = 30.0
+"""The feed tells of the market that was asked for by then, or the battle is over."""
+
+log = logging.getLogger(__name__)
+
+
+class Battle:
+    """To be made and to `play` once, within a running event loop. `folder`: that of results.json.
+
+    Without a `house` there is one round, and the market stays as it is. `trouble`: why it could not be closed or begun anew.
+    """
+
+    def __init__(
+        self,
+        config: BattleConfig,
+        settings: BattleSettings,
+        audience: Audience,
+        house: House | None,
+        backstage: Backstage,
+        folder: Path,
+    ) -> None:
+        self.rounds: list[RoundResult] = []
+        self.trouble: str | None = None
+        self.board = Board(audience, settings.rounds)
+        self._bots = config.all_bots()
+        self._settings = settings
+        self._audience = audience
+        self._house = house
+        self._backstage = backstage
+        self._folder = folder
+        self._told = asyncio.create_task(until_told_to_stop())
+        self._activities = {asyncio.create_task(audience.link.run()), asyncio.create_task(self.board.tell())}
+
+    async def play(self) -> str:
+        """All rounds; returns what ended the last of them, or the trouble."""
+        try:
+            for number in range(1, self._settings.rounds + 1):
+                self.rounds.append(result := await self._round(number))
+                self.board.show_round(result)
+                if self.trouble or self._told.done() or all(bot.failed for bot in result.bots):
+                    break
+        except OrderPortError as error:
+            self.trouble = f"no new market: {error}"
+        finally:
+            for activity in self._activities:
+                activity.cancel()
+            await asyncio.gather(*self._activities, return_exceptions=True)
+        return self.trouble or self.rounds[-1].ended_by
+
+    async def _round(self, number: int) -> RoundResult:
+        """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be opened."""
+        started_at = utc_now()
+        troupe = Troupe([bot.in_round(number) for bot in self._bots], self._backstage.of_round(number, self._settings.rounds))
+        self.board.begin_round(number, troupe.restarts)
+        await self._open_market()
+        await self._audience.begin_round(*await troupe.equities())
+        try:
+            await troupe.start(self._told)
+            ended_by = await self._trade(troupe)
+        finally:
+            await troupe.stop()
+        settlement = await self._come_to_rest()
+        await self._audience.look("at the end")
+        return RoundResult(
+            round=number,
+            started_at=started_at,
+            ended_at=utc_now(),
+            ended_by=ended_by,
+            market=self._audience.spectator.result(settlement),
+            standings=trader_results(self._audience.spectator, troupe.reports(), troupe.restarts()),
+            bots=troupe.results(self._folder),
+        )
+
+    async def _open_market(self) -> None:
+        """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises OrderPortError."""
+        if self._house is None:
+            return
+        if not self.rounds:
+            await self._audience.begin_round({}, None)
+            if not self._audience.spectator.is_closed:
+                return
+        spectator = self._audience.spectator
+        closed = spectator.mirror.market_id
+        await self._house.reopen()
+        if not await self._audience.until(lambda: spectator.mirror.market_id not in (None, closed), NEW_MARKET_S):
+            raise OrderPortError(f"the feed tells of none within {NEW_MARKET_S:g} s")
+
+    async def _trade(self, troupe: Troupe) -> str:
+        """Warm-up, then the time that counts, until something ends the round; returns what."""
+        all_ended = asyncio.create_task(troupe.until_all_ended())
+        over_s = time.monotonic() + self._settings.duration_s if self._settings.duration_s else None
+        if self._settings.warm_up_s:
+            self.board.enter("warm-up")
+            if ended_by := await self._wait(self._settings.warm_up_s, all_ended):
+                return ended_by
+            await self._audience.look("after the warm-up")
+            self._audience.spectator.equities.start_over()
+        self.board.enter("trading")
+        left_s = None if over_s is None else max(0.0, over_s - time.monotonic())
+        return await self._wait(left_s, all_ended) or "duration"
+
+    async def _come_to_rest(self) -> dict[str, float]:
+        """Let the marks settle, then, if there is a house, all accounts; returns the price of each instrument it closed."""
+        if self._settings.cool_down_s and not self._told.done():
+            self.board.enter("cool-down")
+            await self._wait(self._settings.cool_down_s)
+        if self._house is None:
+            return {}
+        self.board.enter("closing")
+        try:
+            settlement = await self._house.close()
+        except OrderPortError as error:
+            self.trouble = f"the market could not be closed: {error}"
+            return {}
+        if not await self._audience.until(lambda: self._audience.spectator.is_flat, SETTLED_WITHIN_S):
+            log.warning("not everybody is told to be flat %s", fields(within_s=SETTLED_WITHIN_S, feed=self._audience.reason))
+        return settlement
+
+    async def _wait(self, seconds: float | None, *ends: asyncio.Task[Any]) -> str | None:
+        """Wait so long, or less when the battle is told to stop or all bots have ended; returns which."""
+        waiting = {self._told, *self._activities, *ends}
+        done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        for activity in self._activities & done:
+            activity.result()
+        if self._told in done:
+            return self._told.result()
+        return "all bots ended" if done else None
+
+
+def utc_now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")

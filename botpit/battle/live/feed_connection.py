@@ -1,0 +1,72 @@
+"""The spectators' place: a connection to the feed that outlives every round, and what it tells of the present one."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping
+
+from botpit.battle.feed import Spectator
+from botpit.io.link import Link
+from botpit.io.processes import fields
+
+FIRST_SNAPSHOT_S = 2.0
+"""A round begins without a picture of the market when the feed has none to show by then."""
+FRESH_SNAPSHOT_S = 2.0
+_CONNECTING = "connecting"
+
+log = logging.getLogger(__name__)
+
+
+class Audience:
+    """A spectator with a connection to the feed. Raises ValueError when `uri` is no address."""
+
+    def __init__(self, uri: str) -> None:
+        self.spectator = Spectator()
+        self.link = Link(uri, on_open=lambda: self.spectator.opening(), on_frame=self._frame, on_state=self._state)
+        self.reason = _CONNECTING
+        """Why there is no connection, or "connected"."""
+        self._changed = asyncio.Event()
+
+    async def begin_round(self, began: Mapping[str, float], newcomers: float | None) -> None:
+        """Forget the last round and wait for the first picture of the market, if the feed is there to show one."""
+        self.spectator = Spectator(began, newcomers)
+        self.link.send(self.spectator.subscribe())
+        await self.until(lambda: self.spectator.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S)
+
+    async def look(self, what: str) -> bool:
+        """Have the market shown as it is now. Without an answer (False) all is as last told. `what` is said once a round."""
+        request = self.spectator.ask(what)
+        asked = await self.until(lambda: self.link.send(request), FRESH_SNAPSHOT_S)
+        if asked and await self.until(lambda: self.spectator.answered, FRESH_SNAPSHOT_S):
+            return True
+        log.warning("no fresh snapshot: the standings are as last told %s", fields(when=what, feed=self.reason))
+        return False
+
+    async def until(self, seen: Callable[[], bool], within_s: float) -> bool:
+        """Wait until it is seen; whether it was, within so many seconds."""
+        try:
+            async with asyncio.timeout(within_s):
+                while not seen():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return seen()
+        return True
+
+    def _cannot_connect(self) -> bool:
+        return not self.link.connected and self.reason != _CONNECTING
+
+    def _frame(self, frame: bytes) -> None:
+        try:
+            if not self.spectator.received(frame):
+                self.link.send(self.spectator.subscribe())
+        except ValueError as error:
+            log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
+        self._changed.set()
+
+    def _state(self, connected: bool, reason: str) -> None:
+        if reason != self.reason:
+            log.info("%s %s", "connected" if connected else "disconnected", fields(uri=self.link.uri, reason=reason))
+        self.reason = reason
+        self._changed.set()

@@ -1,0 +1,75 @@
+"""A strategy as the brain asks it: hook by hook. Its crashes and its slow thoughts are counted and told, never passed on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+from bot_strategies import Polled, Strategy
+from botpit.bots.counts import Counts
+from botpit.bots.market_handle import Desk, Trouble
+
+MAX_CRASHES_IN_A_ROW = 10
+"""So many crashes of one hook without a success in between end the bot."""
+SLOW_CALLBACK_S = 1.0
+"""A hook that takes longer is told by name: meanwhile the bot hears nothing, neither fills nor prices."""
+HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "on_stop", "next_order")
+
+
+class Mind:
+    """`hooks`: those that the strategy has. `failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is
+    raised in it is a crash of its own.
+
+    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any left nobody could tell
+    it, and an interpreter that has none to unwind its stack may hang.
+    """
+
+    def __init__(self, strategy: Strategy, desk: Desk, counts: Counts, clock_s: Callable[[], float]) -> None:
+        self.failed = False
+        self.thinking = False
+        self.reserve_bytes = 0
+        self._reserve = bytearray()
+        self._strategy = strategy
+        self._desk = desk
+        self._counts = counts
+        self._clock_s = clock_s
+        self.hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
+        self._crashes: Counter[str] = Counter()
+
+    def ask(self, hook: str, call: Callable[[], None]) -> None:
+        """Call one hook, if the strategy has it."""
+        if hook not in self.hooks or (self.failed and hook != "on_stop"):
+            return
+        began_s = self._clock_s()
+        try:
+            self._reserve = self._reserve or bytearray(self.reserve_bytes)
+            self.thinking = True
+            call()
+            self.thinking = False
+        except Exception as error:
+            self.thinking = False
+            self._crashed(hook, error)
+        else:
+            self._crashes[hook] = 0
+        self._note_slow(hook, self._clock_s() - began_s)
+
+    def give_up(self, why: Exception) -> None:
+        """The strategy has failed. From a signal's handler this also ends the hook that is running: `why` is raised in it."""
+        self.failed = True
+        if self.thinking:
+            raise why
+
+    def _crashed(self, hook: str, error: Exception) -> None:
+        if isinstance(error, MemoryError):
+            self._reserve.clear()
+        self._desk.outbox.append(Trouble("strategy crashed", {"hook": hook}, error=error))
+        self._counts.callback_errors += 1
+        self._crashes[hook] += 1
+        self.failed = self.failed or self._crashes[hook] >= MAX_CRASHES_IN_A_ROW
+
+    def _note_slow(self, hook: str, took_s: float) -> None:
+        if took_s > SLOW_CALLBACK_S:
+            named = self._strategy.plugin if isinstance(self._strategy, Polled) else self._strategy
+            told = {"strategy": type(named).__name__, "hook": hook, "took_s": round(took_s, 3)}
+            self._desk.outbox.append(Trouble("slow callback", told))
+            self._counts.slow_callbacks += 1

@@ -1,0 +1,110 @@
+"""The demo's processes: each started by its file, watched, asked for its health, and stopped in order."""
+
+from __future__ import annotations
+
+import asyncio
+import http.client
+import json
+import os
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from botpit.cli.demo.plan import HOME, DemoError
+from botpit.io.processes import EXIT_CRASHED, LIFELINE, Child
+
+HEALTHY_WITHIN_S = 20.0
+"""A server that does not answer `/healthz` by then has failed to start."""
+HEALTH_POLL_S = 0.05
+HEALTH_TIMEOUT_S = 1.0
+STOP_GRACE_S = {"battle": 20.0, "relay": 5.0, "monitor": 5.0, "exchange": 15.0}
+"""The order in which the processes leave, and how long each may take before it is killed. The exchange ends its exporter."""
+
+
+class Cast:
+    """The processes of one run, by name, with their logs in its folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._members: dict[str, Child] = {}
+
+    async def start(self, name: str, program: str, *flags: str) -> Child:
+        """Start one of the top-level programs in the background."""
+        self._members[name] = await Child.start(name, _command(program, flags), self._log(name))
+        return self._members[name]
+
+    async def start_in_front(self, name: str, program: str, *flags: str) -> Child:
+        """Start a program that shares our terminal and is, for the rest, a child like the others: Ctrl-C reaches only us."""
+        theirs, ours = os.pipe()
+        with self._log(name).open("ab") as log:
+            try:
+                process = await asyncio.create_subprocess_exec(
+                    *_command(program, flags), stdin=theirs, stderr=log, env=os.environ | {LIFELINE: "1"}, start_new_session=True
+                )
+            finally:
+                os.close(theirs)
+        self._members[name] = Child(name, process, ours)
+        return self._members[name]
+
+    async def healthy(self, name: str, address: str, port: int, **expected: str) -> None:
+        """Wait until `/healthz` on `port` answers as expected. Raises DemoError when the process ends or takes too long."""
+        deadline = asyncio.get_running_loop().time() + HEALTHY_WITHIN_S
+        while not expected.items() <= (await asyncio.to_thread(health, address, port)).items():
+            self.check(name)
+            if asyncio.get_running_loop().time() > deadline:
+                raise DemoError(f"{name} is not ready after {HEALTHY_WITHIN_S:g} s: see {self._log(name)}", EXIT_CRASHED)
+            await asyncio.sleep(HEALTH_POLL_S)
+
+    async def watch(self, time_is_up: Coroutine[Any, Any, None]) -> None:
+        """Wait until the time is up or a process ends. Raises DemoError unless that is the battle, and well."""
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(member.wait()) for member in self._members.values()]
+        waits.append(asyncio.create_task(time_is_up))
+        try:
+            done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        for wait in done:
+            wait.result()
+        for name in self._members:
+            self.check(name, may_end=name == "battle")
+
+    def check(self, name: str, *, may_end: bool = False) -> None:
+        """Raise DemoError when this process has failed or, unless it may, has ended."""
+        code = self._members[name].returncode
+        if code is not None and (code or not may_end):
+            ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
+            raise DemoError(f"{name} {ended}: see {self._log(name)}", code if code > 0 else EXIT_CRASHED)
+
+    async def leave(self) -> None:
+        """Stop all that run, in order."""
+        for name, grace_s in STOP_GRACE_S.items():
+            if name in self._members:
+                await self._members[name].stop(grace_s)
+
+    def check_all_ended_well(self) -> None:
+        """Raise DemoError naming the first of those that left, in the order of their start, that did not end well."""
+        for name in self._members:
+            self.check(name, may_end=True)
+
+    def _log(self, name: str) -> Path:
+        return self.folder / f"{name}.log"
+
+
+def _command(program: str, flags: tuple[str, ...]) -> list[str]:
+    """By its file, so that it is the program of this installation whatever lies in the current folder."""
+    return [sys.executable, str(HOME / f"{program}.py"), *flags]
+
+
+def health(address: str, port: int) -> dict[str, Any]:
+    """What `/healthz` says; empty while nobody answers."""
+    connection = http.client.HTTPConnection(address, port, timeout=HEALTH_TIMEOUT_S)
+    try:
+        connection.request("GET", "/healthz")
+        answer = json.loads(connection.getresponse().read())
+    except (OSError, http.client.HTTPException, ValueError):
+        return {}
+    finally:
+        connection.close()
+    return answer if isinstance(answer, dict) else {}

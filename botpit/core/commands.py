@@ -1,0 +1,178 @@
+"""Everything that can change the exchange, each as a command: also what looks like time or accident.
+
+Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch. They are made by
+the border (`botpit/wire`) from what a client wrote, or by the process that owns the clock and the sockets. The journal keeps
+commands and nothing else: the same commands in the same order give the same events.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from msgspec import Struct
+from msgspec.structs import astuple
+
+from botpit.core.instrument import Instrument, Rules
+
+BUY = 1
+SELL = -1
+
+
+class TimeInForce(StrEnum):
+    GTC = "gtc"
+    IOC = "ioc"
+    FOK = "fok"
+    GTD = "gtd"
+
+
+class SelfTradePrevention(StrEnum):
+    CANCEL_RESTING = "cancel_resting"
+    CANCEL_INCOMING = "cancel_incoming"
+    CANCEL_BOTH = "cancel_both"
+
+
+class Open(Struct, gc=False):
+    """The first command of a market: its name, rules and instruments."""
+
+    market_id: str
+    rules: Rules
+    instruments: tuple[Instrument, ...]
+
+
+class Order(Struct, gc=False):
+    """A new order. `price` None: a market order. `off_tick`: the price as written when it is on no tick; the engine refuses it.
+
+    Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
+    """
+
+    trader: str
+    symbol: str
+    side: int
+    qty: int
+    price: int | None
+    time_in_force: TimeInForce = TimeInForce.GTC
+    client_order_id: str | None = None
+    post_only: bool = False
+    reduce_only: bool = False
+    self_trade_prevention: SelfTradePrevention | None = None
+    expires_at_ns: int | None = None
+    off_tick: str = ""
+    session: int = 0
+
+    def same_as(self, other: Order) -> bool:
+        """Whether both ask the same, whatever session they came by."""
+        return astuple(self)[:-1] == astuple(other)[:-1]
+
+
+class Cancel(Struct, gc=False):
+    """Cancel one open order, by either id or both."""
+
+    trader: str
+    order_id: int | None = None
+    client_order_id: str | None = None
+
+
+class CancelAll(Struct, gc=False):
+    """Cancel the trader's open orders, of one symbol and of one side where given (`side` 0: both)."""
+
+    trader: str
+    symbol: str | None = None
+    side: int = 0
+
+
+class Replace(Struct, gc=False):
+    """New price, new total quantity, or both, for one open order. None: as it was."""
+
+    trader: str
+    order_id: int | None = None
+    client_order_id: str | None = None
+    price: int | None = None
+    qty: int | None = None
+    off_tick: str = ""
+
+
+class Login(Struct, gc=False):
+    """A session begins to act for a trader."""
+
+    trader: str
+    cancel_on_disconnect: bool = False
+
+
+class Logout(Struct, gc=False):
+    """A session ends in good order: its orders stay."""
+
+    trader: str
+    session: int
+
+
+class SessionLost(Struct, gc=False):
+    """A session's socket is gone without a logout."""
+
+    trader: str
+    session: int
+
+
+class Tick(Struct, gc=False):
+    """Time has passed: expiries, marks, thaws, liquidation, mark-to-market."""
+
+
+# ------------------------------------------------------------------------------------------------------------- the house's
+
+
+class Halt(Struct, gc=False):
+    """Stop trading in an instrument: orders and replaces are refused, its mark stands still."""
+
+    symbol: str
+
+
+class Resume(Struct, gc=False):
+    """Open a halted instrument again."""
+
+    symbol: str
+
+
+class Close(Struct, gc=False):
+    """End an instrument for good and settle every position in it at the mean mark of the settlement window."""
+
+    symbol: str
+
+
+class SetMark(Struct, gc=False):
+    """Put an instrument's mark at a price, in ticks; accounts are judged by it at the next Tick."""
+
+    symbol: str
+    price: int
+
+
+class Freeze(Struct, gc=False):
+    """Let a trader only cancel and reduce, until Unfreeze."""
+
+    trader: str
+
+
+class Unfreeze(Struct, gc=False):
+    trader: str
+
+
+class CancelTrader(Struct, gc=False):
+    """Cancel every open order of a trader."""
+
+    trader: str
+
+
+class Deposit(Struct, gc=False):
+    """Pay money into an account, in account units; a bankrupt account becomes active again."""
+
+    trader: str
+    amount: int
+
+
+class Reconfigure(Struct, gc=False):
+    """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see `exchange/rules.py`)."""
+
+    rules: Rules
+    instruments: tuple[Instrument, ...]
+
+
+HouseCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit | Reconfigure
+Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick | HouseCommand

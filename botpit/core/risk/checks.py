@@ -1,0 +1,80 @@
+"""The engine's checks of an order or a replace, in the order of RULES.md; the first that fails is the reason.
+
+A check returns None or a `Refusal`; none of them changes anything.
+"""
+
+from __future__ import annotations
+
+from botpit.core.accounts import Position
+from botpit.core.events import Reason, TradingStatus
+from botpit.core.instrument import Instrument
+from botpit.core.market import Market
+from botpit.core.orders import Prospect, Refusal, Terms
+from botpit.core.risk.margin import reached, shortfall
+
+
+def halted(market: Market) -> Refusal | None:
+    return None if market.status is TradingStatus.OPEN else Refusal(Reason.MARKET_HALTED)
+
+
+def bad_terms(market: Market, terms: Terms) -> Refusal | None:
+    """Price and quantity against the instrument, then against its largest order, then against the band."""
+    instrument, qty, limit = market.instrument, terms.qty, terms.limit
+    if not terms.market_order and (terms.off_tick or not instrument.min_price <= limit <= instrument.max_price):
+        return invalid_price(instrument)
+    refusal = bad_qty(market, qty, terms.filled)
+    if refusal is not None:
+        return refusal
+    if qty > instrument.max_order_qty:
+        return Refusal(Reason.ORDER_TOO_LARGE, {"max_order_qty": instrument.max_order_qty})
+    notional = qty * limit * market.tick_value
+    if notional > instrument.max_order_notional:
+        return Refusal(Reason.NOTIONAL_TOO_LARGE, {"notional": notional, "max_order_notional": instrument.max_order_notional})
+    if not market.band_low <= limit <= market.band_high:
+        return Refusal(Reason.PRICE_BAND, {"band_low": market.band_low, "band_high": market.band_high})
+    return None
+
+
+def invalid_price(instrument: Instrument) -> Refusal:
+    return Refusal(Reason.INVALID_PRICE, {"tick": 1, "min_price": instrument.min_price, "max_price": instrument.max_price})
+
+
+def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
+    """A total quantity within the instrument's bounds, and above what is filled of it."""
+    instrument = market.instrument
+    if not instrument.min_qty <= qty <= instrument.max_qty:
+        return Refusal(Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty})
+    return Refusal(Reason.INVALID_QTY, {"filled_qty": filled}) if qty <= filled else None
+
+
+def would_increase(position: Position, sign: int, fok_qty: int) -> Refusal | None:
+    """A reduce-only order needs a position on the other side; a fok one (`fok_qty` > 0) needs it whole."""
+    holds = -sign * position.lots
+    if holds > 0 and fok_qty <= holds:
+        return None
+    return Refusal(Reason.REDUCE_ONLY_WOULD_INCREASE, {"position": position.lots})
+
+
+def would_cross(market: Market, terms: Terms) -> Refusal | None:
+    """Whether a post-only order would meet the best opposite price, whoever owns that."""
+    best = market.book.side(-terms.sign).best()
+    if best is None or terms.sign * (terms.limit - best) < 0:
+        return None
+    return Refusal(Reason.POST_ONLY_WOULD_CROSS, {"best_price": best})
+
+
+def too_much(prospect: Prospect) -> Refusal | None:
+    """Open orders, the position's limit, a frozen account, which may only reduce, and margin, if the plan is carried out."""
+    position = prospect.position
+    instrument, account = position.market.instrument, position.account
+    if prospect.resting and position.open_count() - len(prospect.removed) >= instrument.max_open_orders:
+        return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders})
+    most = instrument.max_position
+    if most and reached(prospect) > most:
+        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * reached(prospect)})
+    if (account.frozen or account.held) and reached(prospect) > 0:
+        return Refusal(Reason.ACCOUNT_FROZEN)
+    short = shortfall(prospect)
+    if short is None:
+        return None
+    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": short.equity, "required_margin": short.required_margin})

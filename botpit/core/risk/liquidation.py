@@ -1,0 +1,317 @@
+"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md, Liquidation).
+
+First the open orders of everybody concerned are cancelled. Then each account in turn is closed through the book, one resting
+order at a time, as long as that helps and never below zero. What is still in breach is frozen; what has nothing left is closed
+against the deleveraging queue, the insurance fund paying first, and is bankrupt.
+"""
+
+from __future__ import annotations
+
+from functools import cmp_to_key
+
+from botpit.core.accounts import Account, Position
+from botpit.core.commands import Order, TimeInForce
+from botpit.core.events import CancelReason, Fill, Liquidation, LiquidationReason, Liquidity
+from botpit.core.ledger import Floor
+from botpit.core.matching import reducible
+from botpit.core.orders import OrderRecord
+from botpit.core.risk.margin import (
+    BPS,
+    excess_times_bps,
+    fee,
+    in_breach,
+    initial_times_bps,
+    maintenance_times_bps,
+    position_maintenance_times_bps,
+)
+
+
+def liquidate(floor: Floor) -> None:
+    """The liquidation step of a Tick: every account in breach, once."""
+    listed = sorted(breached(floor), key=_WORST_FIRST)
+    cancel_orders(floor, listed)
+    for account in listed:
+        if in_breach(account):
+            _close_through_book(floor, account)
+            _settle_up(floor, account, listed)
+
+
+def breached(floor: Floor) -> list[Account]:
+    """Every account in breach. They stay suspect until they are cured."""
+    found = []
+    for account in floor.triggers.suspects():
+        if in_breach(account):
+            found.append(account)
+        else:
+            floor.triggers.acquit(account)
+    return found
+
+
+def would_act(floor: Floor) -> bool:
+    """Whether a liquidation step would change anything now."""
+    return any(map(_would_change, breached(floor)))
+
+
+def _would_change(account: Account) -> bool:
+    if account.equity() <= 0 or not account.frozen or account.resting:
+        return True
+    return any(_can_close(position) for position in account.held_positions())
+
+
+def settle_deficits(floor: Floor) -> None:
+    """What a closing market does for accounts below zero: their orders, the fund, the queue; nothing through the book."""
+    listed = sorted((account for account in floor.accounts.values() if account.equity() < 0), key=_WORST_FIRST)
+    cancel_orders(floor, listed)
+    for account in listed:
+        if account.equity() < 0:
+            _bankrupt(floor, account, listed)
+
+
+def cancel_orders(floor: Floor, listed: list[Account]) -> None:
+    for account in listed:
+        for record in account.open_orders():
+            floor.take_off(record, CancelReason.LIQUIDATION)
+
+
+def _compare(one: Account, other: Account) -> int:
+    """Accounts without positions first, then the lowest equity / maintenance, ties by trader id."""
+    margin, other_margin = maintenance_times_bps(one), maintenance_times_bps(other)
+    left, right = one.equity() * other_margin, other.equity() * margin
+    if not margin or not other_margin:
+        left, right = bool(margin), bool(other_margin)
+    if left == right:
+        return -1 if one.trader < other.trader else 1
+    return -1 if left < right else 1
+
+
+_WORST_FIRST = cmp_to_key(_compare)
+
+
+# -------------------------------------------------------------------------------------------------------- through the book
+
+
+def _close_through_book(floor: Floor, account: Account) -> None:
+    positions = account.held_positions()
+    for position in sorted(positions, key=_largest_maintenance_first):
+        _close_position(floor, position)
+
+
+def _largest_maintenance_first(position: Position) -> tuple[int, str]:
+    return -position_maintenance_times_bps(position), position.market.instrument.symbol
+
+
+def _close_position(floor: Floor, position: Position) -> None:
+    """Fill by fill, while the account needs it and the book is good enough."""
+    account, market = position.account, position.market
+    order: OrderRecord | None = None
+    while _can_close(position):
+        maker = _best_opposite(position)
+        assert maker is not None
+        gives = min(maker.leaves, reducible(maker)) if maker.order.reduce_only else maker.leaves
+        if gives <= 0:
+            floor.take_off(maker, CancelReason.REDUCE_ONLY)
+            continue
+        order = order or _liquidation_order(floor, position)
+        qty = _smallest_cure(position, maker.price, min(gives, abs(position.lots)))
+        order.leaves = qty
+        floor.trade(order, maker, qty, *_capped_fees(position, maker.price, qty))
+        if maker.leaves and maker.order.reduce_only and reducible(maker) <= 0:
+            floor.take_off(maker, CancelReason.REDUCE_ONLY)
+    if order is not None and market.last_trade is not None:
+        _tell(floor, account, market.instrument.symbol, LiquidationReason.MAINTENANCE_MARGIN_BREACH, order.order.side,
+              order.filled, market.last_trade)
+
+
+def _liquidation_order(floor: Floor, position: Position) -> OrderRecord:
+    """An order nobody sent and nobody can name: it has an id, and so has its trader's fill."""
+    trader, symbol = position.account.trader, position.market.instrument.symbol
+    order = Order(trader, symbol, -_sign(position), 0, None, TimeInForce.IOC)
+    return OrderRecord(floor.next_order_id(), order, 0, position, 0, 0)
+
+
+def _best_opposite(position: Position) -> OrderRecord | None:
+    side = position.market.book.side(_sign(position))
+    return side.levels[side.ranks[-1] * side.sign].first if side.ranks else None
+
+
+def _can_close(position: Position) -> bool:
+    """Whether a lot of the position may be traded through the book now."""
+    if not position.lots or not position.market.is_open():
+        return False
+    maker = _best_opposite(position)
+    if maker is None or _margin_is_enough(position.account):
+        return False
+    return _sign(position) * (maker.price - bankruptcy_price(position)) >= 0
+
+
+def _margin_is_enough(account: Account) -> bool:
+    return account.equity() * BPS >= initial_times_bps(account)
+
+
+def _sign(position: Position) -> int:
+    return 1 if position.lots > 0 else -1
+
+
+def bankruptcy_price(position: Position) -> int:
+    """The price, in ticks, at which closing the position uses up its share of the account's equity, and no more."""
+    market, account, sign = position.market, position.account, _sign(position)
+    weights = _weights(account)
+    per_tick = sum(weights.values()) * abs(position.lots) * market.instrument.tick_value
+    price = market.mark - sign * (account.equity() * weights[position] // per_tick)
+    return min(max(price, market.instrument.min_price), market.instrument.max_price)
+
+
+def _weights(account: Account) -> dict[Position, int]:
+    """How the equity is shared out: by maintenance while there is some, else by loss at the mark."""
+    held = account.held_positions()
+    if account.equity() <= 0:
+        losses = {position: max(0, -position.unrealized()) for position in held}
+        if any(losses.values()):
+            return losses
+    return {position: position_maintenance_times_bps(position) for position in held}
+
+
+def _smallest_cure(position: Position, price: int, most: int) -> int:
+    """The least lots whose closing at `price` restores initial margin, or `most`.
+
+    Without the rounding of fees the gain is the same for every lot, which gives a lower bound; the rounding costs at most two
+    account units, so the exact number is found a few steps above it.
+    """
+    market, instrument = position.market, position.market.instrument
+    missing = initial_times_bps(position.account) - position.account.equity() * BPS
+    rates = instrument.taker_fee_bps + instrument.liquidation_fee_bps
+    gain = BPS * _sign(position) * (price - market.mark) + instrument.initial_margin_bps * market.mark - price * rates
+    gain *= instrument.tick_value
+    if gain <= 0:
+        return most
+    for qty in range(min(most, -(-missing // gain)), most):
+        if _cures(position, price, qty):
+            return qty
+    return most
+
+
+def _cures(position: Position, price: int, qty: int) -> bool:
+    account, market, instrument = position.account, position.market, position.market.instrument
+    equity = account.equity() + qty * instrument.tick_value * _sign(position) * (price - market.mark)
+    equity -= sum(_capped_fees(position, price, qty))
+    freed = instrument.initial_margin_bps * market.mark * qty * instrument.tick_value
+    return equity * BPS >= initial_times_bps(account) - freed
+
+
+def _capped_fees(position: Position, price: int, qty: int) -> tuple[int, int]:
+    """Trading fee, then liquidation fee, each at most the equity then left: the book never takes an account below zero."""
+    market, instrument = position.market, position.market.instrument
+    equity = position.account.equity() + qty * instrument.tick_value * _sign(position) * (price - market.mark)
+    notional = qty * price * instrument.tick_value
+    trading = min(max(0, equity), fee(notional, instrument.taker_fee_bps))
+    return trading, min(max(0, equity - trading), fee(notional, instrument.liquidation_fee_bps))
+
+
+# ---------------------------------------------------------------------------------------------- frozen, bankrupt, deleverage
+
+
+def _settle_up(floor: Floor, account: Account, listed: list[Account]) -> None:
+    """After the book: nothing left is bankrupt, still in breach is frozen."""
+    if account.equity() <= 0:
+        _bankrupt(floor, account, listed)
+    elif in_breach(account) and not account.frozen:
+        floor.freeze(account)
+
+
+def _bankrupt(floor: Floor, account: Account, listed: list[Account]) -> None:
+    """The fund pays what it can; the rest is closed against the queue; what remains goes to the fund."""
+    from_fund = min(max(floor.insurance, 0), -account.equity())
+    if from_fund:
+        floor.insurance -= from_fund
+        floor.pay(account, from_fund)
+    positions = sorted(account.held_positions(), key=_largest_maintenance_first)
+    prices = {position: bankruptcy_price(position) for position in positions}
+    for position in positions:
+        _deleverage(floor, position, prices[position], listed)
+    floor.insurance += account.cash
+    floor.pay(account, -account.cash)
+    floor.go_bankrupt(account)
+
+
+def _deleverage(floor: Floor, position: Position, price: int, listed: list[Account]) -> None:
+    queue = _queue(floor, position, listed)
+    for other in queue:
+        _close_against(floor, position, other, min(abs(position.lots), _bearable(other, price)), price)
+    for other in queue:
+        _close_against(floor, position, other, min(abs(position.lots), abs(other.lots)), position.market.mark)
+    assert position.lots == 0, (position.account.trader, position.lots)
+
+
+def _queue(floor: Floor, position: Position, listed: list[Account]) -> list[Position]:
+    """Opposite positions: the most profitable and most leveraged first; those who are on today's list last."""
+    symbol, on_list = position.market.instrument.symbol, set(listed)
+    opposite = [
+        account.positions[symbol] for account in floor.accounts.values()
+        if symbol in account.positions and account.positions[symbol].lots * position.lots < 0
+    ]
+    unlisted = [other for other in opposite if other.account not in on_list]
+    return [*_winners_first(unlisted), *_winners_first([other for other in opposite if other.account in on_list])]
+
+
+def _winners_first(positions: list[Position]) -> list[Position]:
+    winners = sorted(filter(_wins, positions), key=_MOST_GAIN_AND_RISK_FIRST)
+    return [*winners, *sorted((each for each in positions if not _wins(each)), key=_trader)]
+
+
+def _trader(position: Position) -> str:
+    return position.account.trader
+
+
+def _wins(position: Position) -> bool:
+    return position.unrealized() > 0 and position.account.equity() > 0
+
+
+def _compare_winners(one: Position, other: Position) -> int:
+    """By (gain x gross notional) / (|cost| x equity), the greatest first, ties by trader id."""
+    left = one.unrealized() * _gross_notional(one.account) * abs(other.cost) * other.account.equity()
+    right = other.unrealized() * _gross_notional(other.account) * abs(one.cost) * one.account.equity()
+    if left == right:
+        return -1 if _trader(one) < _trader(other) else 1
+    return -1 if left > right else 1
+
+
+_MOST_GAIN_AND_RISK_FIRST = cmp_to_key(_compare_winners)
+
+
+def _gross_notional(account: Account) -> int:
+    return sum(abs(each.lots) * each.market.mark * each.market.instrument.tick_value for each in account.positions.values())
+
+
+def _bearable(position: Position, price: int) -> int:
+    """The lots a counterparty can take at `price` without ending below its own maintenance margin."""
+    market, instrument = position.market, position.market.instrument
+    excess = excess_times_bps(position.account)
+    if excess < 0:
+        return 0
+    burden = abs(price - market.mark) * BPS - market.mark * instrument.maintenance_margin_bps
+    return abs(position.lots) if burden <= 0 else min(abs(position.lots), excess // (instrument.tick_value * burden))
+
+
+def _close_against(floor: Floor, position: Position, other: Position, qty: int, price: int) -> None:
+    """Close `qty` lots of both at `price`: no trade, no fee, no last price."""
+    if qty == 0:
+        return
+    for record in other.open_orders():
+        floor.take_off(record, CancelReason.LIQUIDATION)
+    sign, symbol = _sign(position), position.market.instrument.symbol
+    for side, each in ((-sign, position), (sign, other)):
+        floor.book_fill(each, side, qty, price)
+        account = each.account
+        floor.events.append(
+            Fill(
+                None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(), floor.now_ns
+            )
+        )
+    _tell(floor, position.account, symbol, LiquidationReason.BANKRUPTCY, -sign, qty, price)
+    _tell(floor, other.account, symbol, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
+
+
+def _tell(
+    floor: Floor, account: Account, symbol: str, reason: LiquidationReason, side: int, qty: int, price: int
+) -> None:
+    floor.events.append(Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), floor.now_ns))

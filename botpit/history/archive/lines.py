@@ -1,0 +1,54 @@
+"""One event as one line of JSON: the message as it was sent, byte for byte, after what a reader needs to choose it.
+
+Public events carry their own `seq`; an event for one trader's eyes carries the `seq` of the public one before it and the trader,
+so that all lines of a market are in order and a place is found by halving.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from botpit.wire.encode import Encoder
+from botpit.wire.private_events import private_events
+from botpit.wire.sequence_numbers import Numbers
+
+_NONE = Raw()
+
+
+class Line(Struct, omit_defaults=True):
+    """`trader` "": a public event, of `channel` and `symbol`; `full`: the same with the trader named, in the order-by-order
+    book."""
+
+    seq: int
+    message: Raw
+    channel: str = ""
+    symbol: str = ""
+    trader: str = ""
+    account_seq: int = 0
+    full: Raw = _NONE
+
+
+_encode = msgspec.json.Encoder().encode
+read_line = msgspec.json.Decoder(Line).decode
+"""Raises msgspec.MsgspecError when it is no such line."""
+
+
+def lines_of(events: list[Any], numbers: Numbers, encoder: Encoder) -> Iterator[tuple[int, bytes]]:
+    """What one command said, as lines with their ends: private events first, then public ones, counted by `numbers`.
+
+    With each line the `seq` before which no later public event comes.
+    """
+    before = numbers.seq
+    numbered = numbers.count(events)
+    for trader, event in private_events(events):
+        line = Line(before, Raw(encoder.private(event)), trader=trader, account_seq=event.account_seq)
+        yield before + 1, _encode(line) + b"\n"
+    for event, channel, symbol, seq, number in numbered:
+        line = Line(seq, Raw(encoder.public(event, seq, number)), channel, symbol)
+        if channel == "orders":
+            line.full = Raw(encoder.public(event, seq, number, full=True))
+        yield seq, _encode(line) + b"\n"

@@ -1,0 +1,90 @@
+"""Replay: a market made again from its journal, with a fingerprint of all it said and of what it is.
+
+The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a snapshot, are compared
+by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist go the same way with the same machine.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Any
+
+import msgspec
+
+from botpit.core.commands import Open
+from botpit.core.exchange import Exchange
+from botpit.history.journal.records import Record
+from botpit.history.journal.snapshots import state_text
+from botpit.wire.sequence_numbers import CHANNELS
+
+HASHED_TOGETHER = 1_000
+"""Events are hashed when so many wait: it is the same hash, and quicker."""
+_encode = msgspec.json.Encoder(order="deterministic").encode
+
+
+class Unlike(Exception):
+    """The replay came to something else than what was kept. The text says where."""
+
+
+class Replay:
+    """A market from its opening on. `number` of the last record."""
+
+    def __init__(self, opening: Open) -> None:
+        self.exchange = Exchange(opening)
+        self.number = 0
+        self._seq = 0
+        self._hash = sha256()
+        self._state = (-1, "")
+        self._waiting: list[Any] = []
+
+    def take(self, record: Record) -> list[Any]:
+        """Apply a record; returns its events."""
+        events = self.exchange.apply(record.command, record.now_ns)
+        self.number = record.number
+        self.hash(events)
+        return events
+
+    def hash(self, events: list[Any]) -> None:
+        """Let the fingerprint of all that was said go on by these."""
+        self._waiting += events
+        if len(self._waiting) >= HASHED_TOGETHER:
+            self._hash_waiting()
+
+    @property
+    def seq(self) -> int:
+        """Of the last public event."""
+        self._hash_waiting()
+        return self._seq
+
+    def events_hash(self) -> str:
+        """SHA-256 of all events so far, in order: their kinds and their integers."""
+        self._hash_waiting()
+        return self._hash.hexdigest()
+
+    def state_hash(self) -> str:
+        """SHA-256 of everything that a snapshot would keep of the exchange."""
+        if self._state[0] != self.number:
+            self._state = (self.number, sha256(state_text(self.exchange)).hexdigest())
+        return self._state[1]
+
+    def check(self, kept: str | None) -> None:
+        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises Unlike."""
+        if kept is not None and kept != self.state_hash():
+            raise Unlike(f"the snapshot of record {self.number} is not the state that the journal leads to")
+        owed = money_out_of_place(self.exchange)
+        if owed:
+            raise Unlike(f"after record {self.number} {owed} units of money are not accounted for")
+
+    def _hash_waiting(self) -> None:
+        events, self._waiting = self._waiting, []
+        kinds = [type(event) for event in events]
+        self._seq += sum(map(CHANNELS.__contains__, kinds))
+        told = [each for kind, event in zip(kinds, events, strict=True) for each in (kind.__name__, event)]
+        self._hash.update(_encode(told)[1:-1] + b"," if told else b"")
+
+
+def money_out_of_place(exchange: Exchange) -> int:
+    """All cash less all cost, less what was ever paid in: 0 to the last unit (RULES.md, Laws)."""
+    cash = sum(account.cash for account in exchange.accounts.values()) + exchange.fees + exchange.insurance
+    cost = sum(position.cost for account in exchange.accounts.values() for position in account.positions.values())
+    return cash - cost - exchange.paid_in

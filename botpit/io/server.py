@@ -1,0 +1,256 @@
+"""The WebSocket servers of the house: `serve` listens; each client is a `Connection` with the `Peer` that `connect` makes for it.
+
+picows parses, all else is decided here. A `_Door` stands between the event loop and picows: a protocol to the one, a transport to
+the other. So sockets are counted when they are made, not when their handshake is done, and what picows would write or close by
+itself after the handshake comes to the `Connection` first, the one place that knows what a client is sent and when it is over.
+
+A Peer that raises is our own mistake and is not swallowed: the exception goes to `Server.failed`, every connection is closed with
+1011 and nothing more is delivered. Whoever serves awaits `failed` beside the signal to stop, and ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable, Sequence
+from socket import socket
+from typing import Any, cast
+
+from picows import WSAutoPingStrategy, WSUpgradeRequest, WSUpgradeResponseWithListener
+from picows.picows import WSProtocol  # type: ignore[attr-defined]  # its stub leaves WSProtocol out
+
+from botpit.io.bounds import Bounds
+from botpit.io.connection import BEHIND_BYTES, Connection, Peer
+from botpit.io.frames import MAX_MESSAGE_BYTES, frames
+from botpit.io.handshake import Reception
+
+__all__ = ["BACKLOG", "Connection", "Peer", "Server", "frames", "serve"]
+
+BACKLOG = 1_024
+"""Sockets that the kernel holds while a whole battle connects at once."""
+_CLOCK_STEPS = 10
+"""The clock of the pings ticks so often in `ping_s` or `pong_s`, whichever is shorter."""
+_READ_BYTES = 16 * 1024
+"""What is read of a socket at once; picows' buffer grows beyond it, to less than 128 KiB, only for a longer frame."""
+_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\ntoo many connections\n"
+
+_silent = logging.Logger("picows", logging.CRITICAL + 1)
+_PICOWS_LOG = logging.LoggerAdapter(_silent, {})
+"""picows says several lines about every client, hostile ones too; ours say what was decided."""
+
+
+async def serve(
+    host: str,
+    port: int,
+    connect: Callable[[Connection], Peer],
+    settings: Bounds,
+    health: Callable[[], dict[str, object]],
+    sockets: Sequence[socket] = (),
+) -> Server:
+    """Listen on `host` and `port` (0: any free one), or on the `sockets` that another server has handed over.
+
+    `connect` makes the Peer of each client after its handshake and may send at once; `health` is what GET /healthz answers.
+    Raises OSError when the port cannot be had.
+    """
+    server = Server(connect, settings, Reception(host, health))
+    await server.listen(host, port, sockets)
+    return server
+
+
+class Server:
+    """A listening server. `failed` ends with the exception of a Peer (or of `connect` or `health`) that raised."""
+
+    def __init__(self, connect: Callable[[Connection], Peer], settings: Bounds, reception: Reception) -> None:
+        assert settings.slow_reader_bytes >= BEHIND_BYTES, f"a bound of {settings.slow_reader_bytes} bytes for slow readers"
+        self.port = 0
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.connect = connect
+        self.settings = settings
+        self.reception = reception
+        self._stopping = False
+        self._doors: dict[_Door, None] = {}
+        self._per_address: Counter[str] = Counter()
+        self._empty = asyncio.Event()
+        self._empty.set()
+
+    @property
+    def connections(self) -> int:
+        """WebSockets that are open now."""
+        return sum(door.connection.upgraded for door in self._doors)
+
+    async def listen(self, host: str, port: int, sockets: Sequence[socket] = ()) -> None:
+        """Begin. Raises OSError when the port cannot be had."""
+        self._loop = asyncio.get_running_loop()
+        places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [{"host": host, "port": port}]
+        self._listeners = [await self._loop.create_server(lambda: _Door(self), backlog=BACKLOG, **each) for each in places]
+        self.port = self._listeners[0].sockets[0].getsockname()[1]
+        self._step_s = min(self.settings.ping_s, self.settings.pong_s) / _CLOCK_STEPS
+        self._clock = self._loop.call_later(self._step_s, self._tick)
+
+    async def close(self) -> None:
+        """Stop listening, close every connection with 1001, and return when all are gone: two seconds later at the latest."""
+        self._stop_listening()
+        self._close_all(1001, "stopping")
+        await self._empty.wait()
+
+    async def halt(self) -> None:
+        """The same with 1011: what stands behind the connections can no longer go on."""
+        self._stop_listening()
+        self._close_all(1011, "market_halted")
+        await self._empty.wait()
+
+    async def hand_over(self) -> list[socket]:
+        """The same with 1012, but who dials from now on waits for the server that takes over the sockets returned here."""
+        sockets = [each.dup() for listener in self._listeners for each in listener.sockets]
+        self._stop_listening()
+        self._close_all(1012, "reopening")
+        await self._empty.wait()
+        return sockets
+
+    def _stop_listening(self) -> None:
+        self._stopping = True
+        self._clock.cancel()
+        for listener in self._listeners:
+            listener.close()
+
+    def fail(self, error: Exception) -> None:
+        """A Peer raised: what stands behind the connections cannot be trusted any more."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
+        self._stopping = True
+        self._close_all(1011, "internal_error")
+
+    def admit(self, door: _Door) -> bool:
+        """Count a new socket; False when its address has its share already, or when the server is stopping."""
+        is_full = self._per_address[door.address] >= self.settings.max_connections_per_address
+        if self._stopping or (is_full and not self._make_room(door.address)):
+            return False
+        self._per_address[door.address] += 1
+        self._doors[door] = None
+        self._empty.clear()
+        return True
+
+    def forget(self, door: _Door) -> None:
+        """An admitted socket is gone."""
+        if door not in self._doors:
+            return
+        del self._doors[door]
+        self._per_address[door.address] -= 1
+        if not self._per_address[door.address]:
+            del self._per_address[door.address]
+        if not self._doors:
+            self._empty.set()
+
+    def _make_room(self, address: str) -> bool:
+        """Drop the address's oldest socket that has not finished its handshake: who only dials cannot lock the others out."""
+        idle = next((door for door in self._doors if door.address == address and not door.connection.upgraded), None)
+        if idle is None:
+            return False
+        self.forget(idle)
+        idle.transport.abort()
+        return True
+
+    def _close_all(self, code: int, reason: str) -> None:
+        for door in tuple(self._doors):
+            if door.connection.upgraded:
+                door.connection.close(code, reason)
+            else:
+                door.transport.abort()
+
+    def _tick(self) -> None:
+        """Steps are counted instead of a clock read: when this process was stopped for a while, its clients were not silent."""
+        for door in tuple(self._doors):
+            if door.connection.upgraded:
+                door.connection.time_passed(self._step_s)
+        self._clock = self._loop.call_later(self._step_s, self._tick)
+
+
+class _Door(asyncio.BufferedProtocol):
+    """One socket, from accepted to gone."""
+
+    connection: Connection
+    transport: asyncio.Transport
+    _window: memoryview
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._parser: Any = None
+
+    # ---------------------------------------------------------------------------------------------- for the event loop
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        peername = transport.get_extra_info("peername")
+        self.address = peername[0] if peername else ""
+        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        if not self._server.admit(self):
+            transport.write(_TOO_MANY)
+            transport.close()
+            return
+        settings = self._server.settings
+        self.connection = Connection(transport, self.address, settings, self._server.connect, self._server.fail)
+        self._parser = _parser(self._receive_request, settings.handshake_s)
+        self._parser.connection_made(self)
+
+    def get_buffer(self, sizehint: int) -> memoryview:
+        self._window = self._parser.get_buffer(sizehint)
+        return self._window
+
+    def buffer_updated(self, nbytes: int) -> None:
+        # picows may move its buffer before it parses, so the raw bytes are copied before it is told of them.
+        if self.connection.arriving(bytes(self._window[:nbytes])):
+            self._parser.buffer_updated(nbytes)
+
+    def eof_received(self) -> bool:
+        return self.connection.upgraded and self.connection.stream_ended()
+
+    def pause_writing(self) -> None:
+        self.connection.behind = True
+
+    def resume_writing(self) -> None:
+        self.connection.behind = False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._parser is not None:
+            self._server.forget(self)
+            self._parser.connection_lost(exc)
+            self._parser = None  # its transport is this door: a cycle that would keep 16 KiB until a full collection
+
+    # ------------------------------------------------------------------------------------- for picows: its transport
+
+    def get_extra_info(self, name: str) -> Any:
+        return self.transport.get_extra_info(name)
+
+    def get_write_buffer_size(self) -> int:
+        """Never 0: else picows writes past its transport, straight to the descriptor."""
+        return 1
+
+    def write(self, data: bytes | bytearray) -> None:
+        """The answer to the handshake; after it picows writes by itself only the close frame for what it cannot parse."""
+        if not self.connection.upgraded:
+            self.transport.write(data)
+        else:
+            self.connection.broken(int.from_bytes(data[2:4], "big"), bytes(data[4:]).decode())
+
+    def close(self) -> None:
+        if not self.connection.upgraded:
+            self.transport.close()
+
+    def _receive_request(self, request: WSUpgradeRequest) -> Connection | WSUpgradeResponseWithListener:
+        """picows' listener factory."""
+        try:
+            response = self._server.reception.answer(request)
+        except Exception as error:
+            self._server.fail(error)
+            raise
+        return self.connection if response is None else WSUpgradeResponseWithListener(response, None)
+
+
+def _parser(receive_request: Callable[[WSUpgradeRequest], object], handshake_s: float) -> Any:
+    """picows' parser for one socket, told to leave pings, pongs and its log to us."""
+    return WSProtocol(
+        host_port=None, ws_path=None, is_client_side=False, ws_listener_factory=receive_request, logger=_PICOWS_LOG,
+        disconnect_on_exception=True, websocket_handshake_timeout=handshake_s, enable_auto_ping=False, auto_ping_idle_timeout=0,
+        auto_ping_reply_timeout=0, auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE, enable_auto_pong=False,
+        max_frame_size=MAX_MESSAGE_BYTES, extra_headers=None, read_buffer_init_size=_READ_BYTES,
+    )

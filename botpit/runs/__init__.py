@@ -1,0 +1,1 @@
+"""The files of a run: written by `export`, found by `folder`, recomputed by `audit`."""

@@ -1,0 +1,201 @@
+"""One market on its two ports, from its first socket to its last.
+
+The pure rooms are wired together here and given a clock and an end. When a market ends nothing of it is left: the next one is
+another `Venue`, so that a market that follows another begins as one after a start of the process does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from socket import socket
+from time import monotonic, time_ns
+from traceback import format_exception
+from typing import Any
+
+from botpit.core.commands import Reconfigure
+from botpit.io.files import write_new
+from botpit.io.processes import fields
+from botpit.io.server import Connection, Peer, Server
+from botpit.settings import ServerSettings, Settings
+from botpit.venue.gateway.gateway import Culprit, Gateway
+from botpit.venue.loader import InTrade
+from botpit.venue.server import FeedPort, Health, Turns, every, listen, take
+from botpit.venue.tokens import Token
+
+IDLE_COLLECTION_S = 60.0
+"""Full garbage collections happen this often at most, and only while nobody trades."""
+log = logging.getLogger(__name__)
+
+
+class Halted(Exception):
+    """The exchange itself is at fault: the log says how, and nothing more was told to anybody."""
+
+
+@dataclass(slots=True)
+class Place:
+    """One of the two ports, for one market after another; `flag` is the option that moves it.
+
+    `sockets` listen there before the first market and between two, so that whoever dials then is not turned away but waits.
+    """
+
+    host: str
+    port: int
+    flag: str
+    sockets: list[socket] = field(default_factory=list)
+
+    async def take(self) -> None:
+        """Have the port before the market is there. Raises UsageError when it cannot be had."""
+        self.sockets = await take((self.host, self.port), self.flag)
+
+    async def open(self, connect: Callable[[Connection], Peer], bounds: ServerSettings, health: Health) -> Server:
+        """Raises UsageError when the port cannot be had."""
+        server = await listen((self.host, self.port), self.flag, connect, bounds, health, self.sockets)
+        self.port, self.sockets = server.port, []
+        return server
+
+    async def close(self, server: Server, *, reopening: bool) -> None:
+        if reopening:
+            self.sockets = await server.hand_over()
+        else:
+            await server.close()
+
+    def leave(self) -> None:
+        """No market follows."""
+        for each in self.sockets:
+            each.close()
+
+
+class Venue:
+    """The parts of one market. To its gateway it is the house, known by its token."""
+
+    def __init__(self, market: InTrade, settings: Settings, token: Token, for_orders: Place, for_events: Place) -> None:
+        self.exchange, self.feed, self.folder = market.exchange, market.feed, market.folder
+        self.gateway = Gateway(
+            market.exchange, market.feed, market.encoder, market.private, market.journal, self,
+            max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
+        )
+        self.turns = Turns(self.gateway, market.feed, market.journal)
+        self.readers = FeedPort(market.feed.fanout, self.turns.gate)
+        self._market = market
+        self.state = "open"
+        self._settings = settings
+        self._token = token
+        self._for_orders, self._for_events = for_orders, for_events
+        self._reopened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._opened = monotonic()
+        self._collected, self._seq_then = monotonic(), 0
+
+    @property
+    def market_id(self) -> str:
+        return self.exchange.market_id
+
+    async def open(self) -> None:
+        """Let everybody in. Raises UsageError when a port cannot be had, OSError when the journal cannot be written."""
+        if self._market.is_recovered:
+            self._go_on()
+        bounds = self._settings.server
+        self.orders = await self._for_orders.open(self.turns.connect, bounds, self.health)
+        self.events = await self._for_events.open(self.readers.connect, bounds, self.health)
+
+    def _go_on(self) -> None:
+        """What is to be done first in a market that an earlier process left: take over its rules, end its sessions."""
+        changes = self._market.changes
+        if changes is not None:
+            self.gateway.reconfigure(Reconfigure(changes.rules, changes.instruments), time_ns())
+            log.info("reconfigured %s", fields(market_id=self.market_id))
+        self.gateway.end_sessions(time_ns())
+        self.turns.finish()
+
+    def health(self) -> dict[str, object]:
+        return {
+            "uptime_s": round(monotonic() - self._opened, 3), "seq": self.feed.seq, "sessions": self.gateway.sessions(),
+            "market_id": self.market_id, "state": self.state,
+        }
+
+    # ------------------------------------------------------------------------------------------------------------- the house
+
+    def knows(self, token: str) -> bool:
+        return self._token.matches(token)
+
+    def closed(self, symbols: list[str]) -> None:
+        log.info("closed %s", fields(market_id=self.market_id, symbols=",".join(symbols)))
+
+    def reopen(self) -> None:
+        if not self._reopened.done():
+            self._reopened.set_result(None)
+
+    # -------------------------------------------------------------------------------------------------------- from open to end
+
+    async def trade(self, stop: asyncio.Future[str]) -> bool:
+        """Trade until told to stop, or until the house wants another market (True). Raises Halted."""
+        clock = asyncio.create_task(every(self._settings.market.tick_ms / 1_000, self._tick))
+        faults: list[asyncio.Future[Any]] = [clock, self.orders.failed, self.events.failed, self.turns.failed]
+        ends: list[asyncio.Future[Any]] = [stop, self._reopened, *faults]
+        _spare_what_stays()
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        is_sound = not any(each.done() for each in faults)
+        self.state = "stopping" if is_sound else "halted"
+        clock.cancel()
+        if is_sound:
+            await self._end(reopening=self._reopened.done())
+        else:
+            await self._break_off()
+        fault = next((each for each in faults if each.done() and not each.cancelled()), None)
+        if fault is not None or stop.done():
+            self._for_orders.leave()
+            self._for_events.leave()
+        self._market.journal.close()
+        if fault is not None:
+            self._tell_fault(fault.exception())
+            raise Halted
+        return not stop.done()
+
+    async def _end(self, *, reopening: bool) -> None:
+        """Close both ports, after everybody got what is still his."""
+        await self.turns.settle()
+        await asyncio.gather(self._for_orders.close(self.orders, reopening=reopening), self.readers.caught_up())
+        await self.turns.end()
+        await self._for_events.close(self.events, reopening=reopening)
+
+    async def _break_off(self) -> None:
+        """Nothing more is told to anybody but that it is over."""
+        await asyncio.gather(self.orders.halt(), self.events.halt())
+
+    def _tell_fault(self, fault: BaseException | None) -> None:
+        if isinstance(fault, OSError):
+            remedy = "what was acknowledged is safe; make room or mend the disk, then start again"
+            log.critical("halted: the journal cannot be written %s", fields(reason=fault, folder=self.folder, remedy=remedy))
+            return
+        log.critical("halted by a fault of the exchange itself", exc_info=fault)
+        if isinstance(fault, Culprit) and self.folder is not None:
+            path = write_new(self.folder / "crash.txt", f"{fault}\n{''.join(format_exception(fault))}")
+            log.critical("the command is not in the journal, but here %s", fields(file=path))
+
+    def _tick(self) -> None:
+        """Let time pass; use a quiet moment to collect garbage."""
+        self.turns.tick()
+        quiet, self._seq_then = self.feed.seq == self._seq_then, self.feed.seq
+        if quiet and monotonic() - self._collected > IDLE_COLLECTION_S:
+            gc.collect()
+            _spare_what_stays()
+            self._collected = monotonic()
+
+
+def _spare_what_stays() -> None:
+    """What lives now is not looked at by the collector again, and full collections come in quiet moments only.
+
+    Orders, accounts and the past mostly stay, and looking through those of a large market stops it for a second. Of what is new
+    only the youngest are looked at in between: one generation more would stop the market for a tenth of a second.
+    """
+    gc.freeze()
+    gc.set_threshold(2_000, 1_000_000, 1_000_000)
+
+
+def forget_what_was() -> None:
+    """A market's parts name each other: when it is over only a full collection frees it, one that spares nothing."""
+    gc.unfreeze()
+    gc.collect()

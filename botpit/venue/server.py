@@ -1,0 +1,331 @@
+"""The two ports of a server as peers of its sockets: order entry with its turns, and the feed.
+
+This is where the pure rooms meet the event loop. A *turn* reads what the sockets have brought, carries it out one command after
+another, and then, in this order: writes the journal, sends each session its answers and private events, sends the public events,
+sends the views. What one of these steps does for many commands it does for all of them in one go, and each socket gets one joined
+write per turn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from socket import AI_PASSIVE, SOCK_STREAM, create_server, socket
+from time import monotonic_ns, time_ns
+
+from botpit.history.journal.segments import DiscardingJournal, Journal
+from botpit.io.bounds import Bounds
+from botpit.io.gate import Gate, Gated
+from botpit.io.processes import port_in_use_message
+from botpit.io.server import BACKLOG, Connection, Peer, Server, frames, serve
+from botpit.venue.feed.publisher import Feed
+from botpit.venue.feed.subscriptions import Delivery, Fanout, Reader, Sink
+from botpit.venue.gateway.gateway import Gateway
+from botpit.venue.gateway.sessions import Session
+
+Health = Callable[[], dict[str, object]]
+"""What `/healthz` answers."""
+MAX_TURN_COMMANDS = 1_000
+MAX_TURN_NS = 5_000_000
+MAX_COMMANDS_PER_SOCKET = 100
+"""Of one socket in one turn, but for the rest of an array; then the next socket has its turn."""
+MAX_INBOX = 1_000
+"""Messages a socket may have waiting before it is no longer read."""
+CATCH_UP_PAUSE_S = 0.002
+LAST_PAST_S = 2.0
+"""So long a reader may still take the past that it asked for when its port is to be closed."""
+LAST_VIEWS_S, A_VIEW_S = 2.0, 0.05
+"""So long the last state of each book may take to be told when a market ends, and how often we look."""
+CATCH_UP_WAITING_BYTES = 65_536
+"""A reader gets the next slice of the past when less than this waits to be sent to it."""
+
+
+def port_number(text: str) -> int:
+    """A port flag's value. Raises ValueError when it is none."""
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise ValueError(text)
+    return port
+
+
+class UsageError(Exception):
+    """A server cannot start as asked; the text is the one line that says what is wrong and what to do."""
+
+
+async def listen(
+    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: Bounds, health: Health,
+    sockets: Sequence[socket] = (),
+) -> Server:
+    """Listen on `address`; `flag` is the option that moves its port, `sockets` are those that a server before left for this one.
+
+    Raises UsageError when the port cannot be had.
+    """
+    host, port = address
+    with _usable(address, flag):
+        return await serve(host, port, connect, settings, health, sockets)
+
+
+async def take(address: tuple[str, int], flag: str) -> list[socket]:
+    """Sockets at `address` for a server that is still to come: whoever dials waits for it.
+
+    Raises UsageError when the port cannot be had.
+    """
+    host, port = address
+    with _usable(address, flag):
+        places = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE)
+        return [create_server(place[:2], family=family, backlog=BACKLOG) for family, _, _, _, place in dict.fromkeys(places)]
+
+
+@contextmanager
+def _usable(address: tuple[str, int], flag: str) -> Iterator[None]:
+    host, port = address
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise UsageError(port_in_use_message(port, flag)) from error
+        raise UsageError(f"error: cannot listen on {host}:{port}: {error.strerror or error}") from error
+
+
+def deliver(deliveries: list[Delivery]) -> None:
+    """Send each group its messages: framed once, written once per reader."""
+    for messages, readers in deliveries:
+        joined = frames(messages)
+        for reader in readers:
+            reader.sink.write(joined)
+
+
+class FeedPort:
+    """One port of readers; without a `gate` nothing that they are told ever has to wait."""
+
+    def __init__(self, fanout: Fanout, gate: Gate | None = None) -> None:
+        self._fanout = fanout
+        self._gate = gate
+        self._catching_up = False
+
+    def connect(self, connection: Connection) -> FeedPeer:
+        return FeedPeer(self, self._fanout, Gated(connection, self._gate) if self._gate else connection)
+
+    def keep_catching_up(self) -> None:
+        """Send slices of the past to those who asked for it, as fast as each of them reads."""
+        if not self._catching_up:
+            self._catch_up()
+
+    async def caught_up(self) -> None:
+        """Wait until each has the past that he asked for; not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LAST_PAST_S):
+                while self._catching_up:
+                    await asyncio.sleep(CATCH_UP_PAUSE_S)
+
+    def _catch_up(self) -> None:
+        behind = self._fanout.catching_up()
+        for reader in behind:
+            if reader.sink.waiting_bytes < CATCH_UP_WAITING_BYTES and not self._fanout.catch_up(reader, time_ns()):
+                reader.sink.close(1008, "slow_consumer")
+        self._catching_up = bool(behind)
+        if behind:
+            asyncio.get_running_loop().call_later(CATCH_UP_PAUSE_S, self._catch_up)
+
+
+class FeedPeer:
+    """One reader's connection."""
+
+    def __init__(self, port: FeedPort, fanout: Fanout, sink: Sink) -> None:
+        self._port = port
+        self._fanout = fanout
+        self._reader = Reader(sink)
+        fanout.join(self._reader, time_ns())
+
+    def received(self, message: bytes) -> None:
+        self._fanout.receive(self._reader, message, time_ns())
+        self._port.keep_catching_up()
+
+    def lost(self) -> None:
+        self._fanout.leave(self._reader)
+
+
+class OrderPeer:
+    """One session's connection. What it receives waits in `inbox` for a turn."""
+
+    def __init__(self, turns: Turns, connection: Gated, session: Session) -> None:
+        self._turns = turns
+        self.connection = connection
+        self.session = session
+        self.inbox: deque[bytes] = deque()
+        self.is_lost = False
+
+    def received(self, message: bytes) -> None:
+        if not self.inbox:
+            self._turns.wait(self)
+        self.inbox.append(message)
+        if len(self.inbox) == MAX_INBOX:
+            self.connection.pause_reading()
+
+    def lost(self) -> None:
+        self.is_lost = True
+        self._turns.wait(self)
+
+
+class Turns:
+    """The exchange's one thread of work: every command of every socket and of the clock goes through here.
+
+    `failed` ends with the exception when the exchange itself or its disk is at fault; nothing more is told to anybody then.
+    `gate` stands before all its sockets: shut while a journal that is asked for it has yet to make durable what they would tell.
+    """
+
+    def __init__(self, gateway: Gateway, feed: Feed, journal: Journal | DiscardingJournal) -> None:
+        self.gate = Gate()
+        self._syncing: asyncio.Future[None] | None = None
+        self._gateway = gateway
+        self._feed = feed
+        self._journal = journal
+        self._peers: dict[Session, OrderPeer] = {}
+        self._waiting: dict[OrderPeer, None] = {}
+        self._armed = False
+        self._view_timer: asyncio.TimerHandle | None = None
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def connect(self, connection: Connection) -> OrderPeer:
+        session = self._gateway.connect()
+        peer = self._peers[session] = OrderPeer(self, Gated(connection, self.gate), session)
+        return peer
+
+    def wait(self, peer: OrderPeer) -> None:
+        """The peer has something for the next turn."""
+        self._waiting[peer] = None
+        self._arm()
+
+    def tick(self) -> None:
+        """Let time pass: expiries, marks, heartbeats."""
+        now_ns = time_ns()
+        self._gateway.tick(now_ns)
+        self.finish()
+        self._gateway.heartbeats(now_ns)
+        self._feed.fanout.heartbeats(now_ns)
+        self._tell_sessions()
+
+    def _arm(self) -> None:
+        if not self._armed:
+            self._armed = True
+            asyncio.get_running_loop().call_soon(self._guarded, self._turn)
+
+    def _guarded(self, work: Callable[[], None]) -> None:
+        try:
+            if not self.failed.done():
+                work()
+        except Exception as error:
+            self.failed.set_exception(error)
+
+    def _turn(self) -> None:
+        """One bounded turn; sockets with more to say go to the end of the line."""
+        self._armed = False
+        if self.gate.full:
+            return  # until the disk has caught up
+        until_ns, commands = monotonic_ns() + MAX_TURN_NS, 0
+        while self._waiting and commands < MAX_TURN_COMMANDS and monotonic_ns() < until_ns:
+            peer = next(iter(self._waiting))
+            del self._waiting[peer]
+            commands += self._serve(peer)
+            if peer.inbox:
+                self._waiting[peer] = None
+        self.finish()
+        if self._waiting:
+            self._arm()
+
+    def _serve(self, peer: OrderPeer) -> int:
+        commands, inbox = 0, peer.inbox
+        was_full = len(inbox) >= MAX_INBOX
+        while inbox and commands < MAX_COMMANDS_PER_SOCKET:
+            commands += self._gateway.receive(peer.session, inbox, MAX_COMMANDS_PER_SOCKET - commands, time_ns())
+        if was_full and len(inbox) < MAX_INBOX and not peer.is_lost:
+            peer.connection.resume_reading()
+        if peer.is_lost and not inbox and peer.session in self._peers:
+            del self._peers[peer.session]
+            self._gateway.lost(peer.session, time_ns())
+        return commands
+
+    def drain(self) -> None:
+        """Take everything that still waits, however long that is."""
+        while self._waiting and not self.failed.done() and not self.gate.full:
+            self._guarded(self._turn)
+
+    async def end(self) -> None:
+        """Take everything that still waits, and have the last state of each book told."""
+        await self.settle()
+        clock = asyncio.get_running_loop().time
+        until_s = clock() + LAST_VIEWS_S
+        while self._view_timer is not None and clock() < until_s:
+            await asyncio.sleep(A_VIEW_S)
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Take everything that still waits, and wait until all that it caused may be told."""
+        self.drain()
+        while self._syncing is not None:
+            await asyncio.wait({self._syncing})
+            await asyncio.sleep(0)
+            self.drain()
+
+    def finish(self) -> None:
+        """Journal, then answers and private events, then public events, then views."""
+        self._journal.write()
+        if self._journal.holds:
+            self.gate.hold(self._journal.written)
+            self._sync()
+        self._tell_sessions()
+        now_ns = time_ns()
+        deliver(self._feed.end_turn(now_ns))
+        self._wake_for_views(now_ns)
+
+    def _sync(self) -> None:
+        """Have the journal made durable in another thread; what is written meanwhile is the next one's."""
+        if self._syncing is None and not self.failed.done():
+            self._syncing = asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
+            self._syncing.add_done_callback(lambda done: self._guarded(lambda: self._synced(done)))
+
+    def _synced(self, done: asyncio.Future[None]) -> None:
+        self._syncing = None
+        done.result()
+        self.gate.release(self._journal.synced)
+        if self._journal.holds:
+            self._sync()
+        if self._waiting:
+            self._arm()
+
+    def _tell_sessions(self) -> None:
+        told, self._gateway.told = self._gateway.told, set()
+        for session in told:
+            self._send(session)
+
+    def _send(self, session: Session) -> None:
+        messages, session.outbox = session.outbox, []
+        peer = self._peers.get(session)
+        if peer is None:
+            return
+        peer.connection.send(list(map(self._gateway.text_of, messages)))
+        if session.ended:
+            peer.connection.close(1000)
+
+    def _wake_for_views(self, now_ns: int) -> None:
+        due_ns = self._feed.next_view_ns()
+        if due_ns is not None and self._view_timer is None:
+            delay_s = max(0, due_ns - now_ns) / 1_000_000_000
+            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._tell_views)
+
+    def _tell_views(self) -> None:
+        self._view_timer = None
+        self.finish()
+
+
+async def every(interval_s: float, action: Callable[[], None]) -> None:
+    """Do it again and again, on a steady beat, until cancelled."""
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while True:
+        due = max(due + interval_s, loop.time())
+        await asyncio.sleep(due - loop.time())
+        action()
