@@ -13,8 +13,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-import bot_client
 from botpit.bots import Brain, Output
+from botpit.cli import bot as bot_client
 
 COUNT_BYTES = 8
 
@@ -39,4 +39,4 @@ def count_decisions(counts: memoryview, place: int) -> None:
 if __name__ == "__main__":
     count_decisions(counts_in(Path(sys.argv[1])), int(sys.argv[2]))
     del sys.argv[1:3]
-    sys.exit(bot_client.entry())
+    sys.exit(bot_client.main())

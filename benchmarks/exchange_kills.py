@@ -91,7 +91,7 @@ an exchange that does not know its clients' ids any more."""
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(HOME)!r})
-import exchange_server
+from botpit.cli import exchange as exchange_server
 {{plant}}
 sys.exit(exchange_server.main())
 """

@@ -37,7 +37,7 @@ HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
 from benchmarks.four_terminals import Row, Terminals, csv_rows, logs_with_tracebacks
-from botpit.io.processes import Child
+from botpit.io.child import Child
 
 SYMBOLS = ("SIM", "ALT")
 MARKET = """
@@ -92,7 +92,7 @@ Sheets.flush = flush
 PROGRAM = f"""
 import sys
 sys.path.insert(0, {str(HOME)!r})
-import exporter
+from botpit.cli import export as exporter
 from botpit.runs.export.sheets import Sheets
 {{plant}}
 sys.exit(exporter.main())

@@ -31,7 +31,7 @@ from websockets.exceptions import ConnectionClosed
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from botpit.io.processes import Child
+from botpit.io.child import Child
 
 OPENS_WITHIN_S = 30.0
 GRACE_S = 15.0

@@ -19,7 +19,7 @@ from time import sleep
 
 from benchmarks.four_terminals import HOME
 from botpit.history.archive.process import LOCK as ARCHIVE_LOCK
-from botpit.io.processes import Child
+from botpit.io.child import Child
 
 OPENS_WITHIN_S = 30.0
 GRACE_S = 15.0

@@ -35,7 +35,7 @@ from botpit.core.events import OrderAccepted, OrderAdded, OrderRemoved
 from botpit.core.events import Trade as Traded
 from botpit.core.exchange import Exchange, find_order
 from botpit.core.instrument import Instrument, Rules
-from botpit.io.processes import Child
+from botpit.io.child import Child
 from message_schemas import BookDelta, Message, Subscribed, Trade, parse_messages
 
 WIRE_LINES = 10_000

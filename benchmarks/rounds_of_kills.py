@@ -71,14 +71,14 @@ import sys
 from pathlib import Path
 sys.path.insert(0, {str(HOME)!r})
 {{plant}}
-import exporter
+from botpit.cli import export as exporter
 sys.exit(exporter.main())
 """
 PROGRAM = f"""
 import sys
 from types import SimpleNamespace
 sys.path.insert(0, {str(HOME)!r})
-import exchange_server
+from botpit.cli import exchange as exchange_server
 find = exchange_server.find_spec
 planted = SimpleNamespace(origin={{exporter!r}})
 exchange_server.find_spec = lambda name: planted if name == "exporter" else find(name)

@@ -32,11 +32,11 @@ sys.path.insert(0, str(HOME))
 
 from benchmarks.four_terminals import Terminals, terminals, write_config
 from botpit.battle.results import Latency, TraderResult
+from botpit.cli.monitor import Monitor
 from botpit.screen.leaderboard import Leaderboard
 from botpit.screen.monitor import MonitorScreen
 from botpit.screen.text import counted, money_text
 from botpit.screen.watch import Watch
-from monitor_client import Monitor
 
 DOCS = HOME / "docs"
 URI = "ws://127.0.0.1:9010"

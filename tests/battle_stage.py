@@ -190,7 +190,7 @@ BOT = f"""#!{sys.executable}
 import json, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(HOUSE)!r})
-from botpit.io.processes import run, until_told_to_stop
+from botpit.io.run import run, until_told_to_stop
 flags = dict(flag.removeprefix("--").split("=", 1) for flag in sys.argv[2:])
 name = flags["trader-id"]
 async def main():
@@ -219,7 +219,7 @@ import bot_battle_runner, botpit.battle.live.board, botpit.io.fleet, botpit.io.o
 botpit.battle.live.board.PROGRESS_S = 0.05
 botpit.io.fleet.BACKOFF_S = (0.01,) * 5
 botpit.io.order_port.HOUSE_WITHIN_S = 1.0
-sys.exit(bot_battle_runner.entry())
+sys.exit(bot_battle_runner.main())
 """
 """The runner, with less patience."""
 

@@ -8,6 +8,7 @@ from botpit.core.commands import Open
 from botpit.history.archive import process as keep
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import begin_market
+from botpit.io.exit_codes import ExitCode
 from botpit.io.lock import Lock
 from botpit.settings import Settings
 
@@ -33,11 +34,11 @@ def test_a_child_waits_until_the_folder_is_free(market, monkeypatch):
         other.release()
         return await keeping
 
-    assert asyncio.run(waits()) == keep.EXIT_OK
+    assert asyncio.run(waits()) == ExitCode.OK
 
 
 def test_anybody_else_is_refused_at_once(market, caplog):
     folder, other = market
-    assert asyncio.run(keep.keep(folder, following=False)) == keep.EXIT_USAGE
+    assert asyncio.run(keep.keep(folder, following=False)) == ExitCode.USAGE
     assert "another archivist is at work here" in caplog.text
     other.release()

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-import bot_battle_runner
 from botpit.battle.config import BattleConfig, BattleConfigError, BotConfig, Limits, parse_battle
+from botpit.cli import battle as bot_battle_runner
 from tests.docs.page import SPEC, Page, differences, key
 
 MAKER = {"trader_id": "alice", "strategy": "maker"}
@@ -24,7 +24,7 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str
     def lines(text: str) -> list[str]:
         (tmp_path / "bots.json").write_text(text)
         path = str(tmp_path / "bots.json")
-        assert bot_battle_runner.entry(["--config", path, "--results", str(tmp_path / "out" / "results.json")]) == 2
+        assert bot_battle_runner.main(["--config", path, "--results", str(tmp_path / "out" / "results.json")]) == 2
         assert not (tmp_path / "out").exists(), "nothing is made or started"
         said = capsys.readouterr()
         assert said.out == ""
@@ -86,7 +86,7 @@ def test_a_strategy_that_fails_with_many_lines_is_still_one_line(refused: Callab
 
 
 def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert bot_battle_runner.entry(["--config", str(tmp_path / "none.json")]) == 2
+    assert bot_battle_runner.main(["--config", str(tmp_path / "none.json")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and "none.json" in line
 
@@ -94,7 +94,7 @@ def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path, capsys: p
 @pytest.mark.parametrize("flags", [["--duration", "0"], ["--duration", "nan"], ["--python", "/nowhere/python"]])
 def test_a_wrong_flag_exits_2(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
-        bot_battle_runner.entry(flags)
+        bot_battle_runner.main(flags)
     assert ended.value.code == 2
     assert flags[0] in capsys.readouterr().err.splitlines()[-1]
 
@@ -120,7 +120,7 @@ def test_a_battle_never_has_more_than_a_thousand_bots() -> None:
 
 def test_rounds_without_a_token_say_which_file_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        bot_battle_runner.entry(["--rounds", "2", "--duration", "5"])
+        bot_battle_runner.main(["--rounds", "2", "--duration", "5"])
     assert "--house-token FILE, the file of exchange_server.py --house-token-file" in capsys.readouterr().err
 
 
@@ -133,7 +133,7 @@ def test_a_token_that_is_none_is_exit_2(
     if content is not None:
         token.write_text(content, encoding="utf-8")
     flags = ["--config", str(config), "--rounds", "2", "--duration", "5", "--house-token", str(token)]
-    assert bot_battle_runner.entry([*flags, "--results", str(tmp_path / "results.json")]) == 2
+    assert bot_battle_runner.main([*flags, "--results", str(tmp_path / "results.json")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and words in line
 

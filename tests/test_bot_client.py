@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
-import bot_client
 from bot_strategies import Strategy
 from botpit.bots import Brain, Counts, report_text
+from botpit.cli import bot as bot_client
 from botpit.io.rate_limited_log import Sparingly
 from botpit.io.state_file import StateFile
 from tests.bot_stage import SIM
@@ -116,7 +116,7 @@ def play(monkeypatch, strategy: Strategy, exchange: Exchange | None = None, unti
 
         monkeypatch.setattr(bot_client, "until_told_to_stop", until_told_to_stop)
         async with exchange.bot(strategy) as bot:
-            code = await asyncio.wait_for(bot_client.main(bot), PATIENCE_S)
+            code = await asyncio.wait_for(bot_client.traded(bot), PATIENCE_S)
         return code, exchange.heard
 
     return asyncio.run(story())
@@ -171,10 +171,9 @@ def test_a_rejection_is_logged_whatever_its_details_are_called(monkeypatch, capl
 )
 def test_what_cannot_be_used_is_named_and_exit_2(monkeypatch, capsys, flags, text):
     monkeypatch.setattr("sys.argv", ["bot_client.py", *flags])
-    monkeypatch.setattr(bot_client, "configure_logging", lambda *_: None)
-    monkeypatch.setattr(bot_client, "run", lambda main: 0)
+    monkeypatch.setattr("botpit.cli.program.configure_logging", lambda *_: None)
     try:
-        code = bot_client.entry()
+        code = bot_client.main()
     except SystemExit as refused:
         code = refused.code
     assert code == 2
@@ -222,7 +221,7 @@ def test_a_bot_whose_report_cannot_be_written_trades_on(monkeypatch, tmp_path, c
     async def story() -> int:
         async with exchange.bot(strategy) as bot:
             bot._report = StateFile(tmp_path / "nowhere" / "alice.json")
-            return await asyncio.wait_for(bot_client.main(bot), PATIENCE_S)
+            return await asyncio.wait_for(bot_client.traded(bot), PATIENCE_S)
 
     monkeypatch.setattr(bot_client, "until_told_to_stop", order_heard)
     assert asyncio.run(story()) == 0
@@ -247,9 +246,8 @@ def test_a_report_that_cannot_be_gone_on_from_is_exit_2_and_stays_as_it_is(monke
     file = tmp_path / "report.json"
     file.write_text(text)
     monkeypatch.setattr("sys.argv", ["bot_client.py", "--trader-id", "alice", "--report", str(file)])
-    monkeypatch.setattr(bot_client, "configure_logging", lambda *_: None)
-    monkeypatch.setattr(bot_client, "run", lambda main: 0)
-    assert bot_client.entry() == 2
+    monkeypatch.setattr("botpit.cli.program.configure_logging", lambda *_: None)
+    assert bot_client.main() == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith(f"error: --report {file}: {sentence}")
     assert file.read_text() == text
@@ -273,7 +271,7 @@ def test_flags_reach_the_strategy(tmp_path):
     )
     flags = ["--trader-id", "alice", "--strategy", "mine.py:Mine", "--strategy-dir", str(tmp_path), "--seed", "7",
              "--strategy-param", "size=3", "--strategy-param", "name=a=b"]
-    bot = bot_client.make_bot(bot_client.parse_options(flags))
+    bot = bot_client.make_bot(bot_client.arguments(flags))
     assert bot.brain._strategy.values == (bot_client.random.Random(7).random(), 3, "a=b")
 
 

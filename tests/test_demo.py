@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from botpit.cli.demo.plan import DemoError, DemoSettings, battle_config, check_ports, new_run_folder
+from botpit.cli.demo.plan import DemoSettings, battle_config, check_ports, new_run_folder
+from botpit.io.exit_codes import ProgramError
 
 HOUSE = Path(__file__).resolve().parent.parent
 LeftBehind = Callable[..., list[str]]
@@ -80,12 +81,12 @@ def test_a_second_run_in_the_same_second_gets_its_own_folder(tmp_path: Path) -> 
 
 def test_a_runs_dir_that_is_a_file_is_named(tmp_path: Path) -> None:
     (tmp_path / "runs").touch()
-    with pytest.raises(DemoError, match=r"--runs-dir .*runs: "):
+    with pytest.raises(ProgramError, match=r"--runs-dir .*runs: "):
         new_run_folder(tmp_path / "runs")
 
 
 def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="three different ports"):
+    with pytest.raises(ProgramError, match="three different ports"):
         check_ports(settings(tmp_path, events_port=9001))
 
 

@@ -207,7 +207,7 @@ PLANTED_IN_THE_CODE = [
     (RISK_CHECKS, "X = Refusal(Reason.NO_LIQUIDITY, {'spread': 1})", "details of no_liquidity: spread is not"),
     (SERVER, "def f(c): c.close(1013, 'try_again_later')", "close codes: 1013 try_again_later is not documented"),
     ("botpit/io/handshake.py", "def f(): return _response(404, '')", "HTTP answers: 404 is not documented"),
-    ("exporter.py", "EXIT_OTHER = 9", "exit codes: 9 is not documented"),
+    ("botpit/io/exit_codes.py", "class ExitCode: OTHER = 9", "exit codes: 9 is not documented"),
 ]
 
 

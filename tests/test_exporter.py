@@ -17,9 +17,10 @@ from pathlib import Path
 
 import pytest
 
-import exporter
+from botpit.cli import export as exporter
 from botpit.clients.exact_reader import Bookmark
-from botpit.io.processes import Child
+from botpit.io.child import Child
+from botpit.io.exit_codes import ExitCode, ProgramError
 from tests.told_market import Exchange, Feed, feed_of
 
 HOUSE = Path(__file__).resolve().parent.parent
@@ -278,26 +279,28 @@ def test_the_next_run_goes_on_with_the_next_event_and_another_market_is_appended
     assert began == [("m1", None), ("m2", (tmp_path / "trades.csv").read_text().index("1000,100.0,1,of m2"))]
 
 
-def test_a_second_exporter_on_a_folder_is_refused_and_told_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async def story() -> int:
+def test_a_second_exporter_on_a_folder_is_refused_and_told_why(tmp_path: Path) -> None:
+    async def story() -> None:
         async with feed_of(Exchange()) as feed, exporting(feed, tmp_path):
-            return await exporter.export(exporter.arguments(options(feed, tmp_path)))
+            await exporter.export(exporter.arguments(options(feed, tmp_path)))
 
-    assert asyncio.run(story()) == 2
-    (line,) = capsys.readouterr().err.splitlines()
-    assert line == f"error: another exporter (pid {os.getpid()}) writes to {tmp_path}; stop it, or choose another folder"
+    with pytest.raises(ProgramError) as refused:
+        asyncio.run(story())
+    said = f"another exporter (pid {os.getpid()}) writes to {tmp_path}; stop it, or choose another folder"
+    assert (refused.value.problems, refused.value.exit_code) == ((said,), ExitCode.USAGE)
 
 
-def test_files_that_are_not_what_was_recorded_are_exit_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    async def story() -> int:
+def test_files_that_are_not_what_was_recorded_are_exit_4(tmp_path: Path) -> None:
+    async def story() -> None:
         async with feed_of(Exchange()) as feed:
             async with exporting(feed, tmp_path):
                 await feed.tell(feed.exchange.trade())
             (tmp_path / "trades.csv").unlink()
-            return await exporter.export(exporter.arguments(options(feed, tmp_path)))
+            await exporter.export(exporter.arguments(options(feed, tmp_path)))
 
-    assert asyncio.run(story()) == 4
-    assert f"error: {tmp_path / 'trades.csv'} has only 0 bytes" in capsys.readouterr().err
+    with pytest.raises(ProgramError, match=f"{tmp_path / 'trades.csv'} has only 0 bytes") as refused:
+        asyncio.run(story())
+    assert refused.value.exit_code is ExitCode.DAMAGED
 
 
 @pytest.mark.parametrize("flags", [["--uri", "nowhere"], ["--flush-ms", "0"], ["--dir", "{file}/below"], ["--from-seq", "0"]])

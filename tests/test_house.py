@@ -17,7 +17,12 @@ from pathlib import Path
 HOUSE = Path(__file__).resolve().parent.parent
 
 STDLIB = "stdlib"
-PROCESSES = ("exchange_server", "market_data_server", "bot_client", "bot_battle_runner", "monitor_client", "exporter")
+MAINS = {
+    "exchange_server": "exchange", "market_data_server": "relay", "bot_client": "bot", "bot_battle_runner": "battle",
+    "monitor_client": "monitor", "exporter": "export",
+}  # fmt: skip
+"""Program at the top of a clone -> its file in botpit/cli/."""
+PROGRAMS = (*MAINS.values(), "archive", "check", "replay", "demo")
 _STRUCTS = {"msgspec.Struct", "msgspec.field", "msgspec.structs"}
 """A faster dataclass, and no more of that library than this."""
 _PURE = frozenset({
@@ -54,9 +59,11 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 """Room -> what its files may import: rooms, libraries, parts of libraries. Its own room, those within it and around it, and the
 docstring of `botpit` are always allowed; a room within another may import what its own row says, and no more."""
-_ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values())
-MAY_IMPORT |= dict.fromkeys((*PROCESSES, "botpit.cli", "botpit.__main__"), _ROOMS_AND_LIBRARIES | {"botpit.cli"})
-MAY_IMPORT["botpit.cli"] = _ROOMS_AND_LIBRARIES
+_ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values()) - {"botpit"}
+MAY_IMPORT |= {main: {STDLIB, f"botpit.cli.{program}"} for main, program in MAINS.items()}
+MAY_IMPORT |= {f"botpit.cli.{program}": _ROOMS_AND_LIBRARIES | {"botpit.cli.program"} for program in PROGRAMS}
+MAY_IMPORT |= {"botpit.cli": {STDLIB}, "botpit.cli.program": {STDLIB, "botpit.io"}}
+MAY_IMPORT |= {"botpit.__main__": {STDLIB, "botpit.compiled"}}
 
 PURE_STDLIB = frozenset({
     "__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
@@ -305,10 +312,11 @@ PLANTED = [
     ("botpit/clients/mirror.py", "import rich", "imports rich, which botpit.clients may not"),
     ("message_schemas.py", "import time", "imports time, and a pure room stands on it"),
     ("message_schemas.py", "import bot_strategies", "imports bot_strategies, which message_schemas may not"),
-    ("botpit/io/processes.py", "import botpit.venue.gateway", "imports botpit.venue.gateway, which botpit.io may not"),
+    ("botpit/io/run.py", "import botpit.venue.gateway", "imports botpit.venue.gateway, which botpit.io may not"),
     ("botpit/helpers.py", "", "botpit.helpers is not in the import table"),
     ("common.py", "", "common is not in the import table"),
     ("exporter.py", "import monitor_client", "imports monitor_client, which exporter may not"),
+    ("botpit/cli/export.py", "import botpit.cli.monitor", "imports botpit.cli.monitor, which botpit.cli.export may not"),
     ("exporter.py", "import pickle", "imports pickle, which runs or believes what it reads"),
     ("exporter.py", "from yaml import load", "imports yaml, which runs or believes what it reads"),
     ("exporter.py", "eval('1')", "uses eval, which runs what it reads"),
@@ -319,6 +327,11 @@ PLANTED = [
 
 def test_the_house_is_built_to_plan() -> None:
     assert faults(HOUSE) == []
+
+
+def test_every_row_is_of_a_file_or_a_folder_that_is_there() -> None:
+    places = [HOUSE / row.replace(".", "/") for row in {*MAY_IMPORT, *_PURE}]
+    assert [place for place in places if not place.with_suffix(".py").exists() and not place.is_dir()] == []
 
 
 def test_the_table_itself_has_no_circle() -> None:

@@ -18,7 +18,9 @@ from rich.cells import cell_len
 from rich.console import Console
 from websockets.asyncio.server import serve
 
-import monitor_client
+from botpit.cli import monitor as monitor_client
+from botpit.io.exit_codes import ProgramError
+from botpit.io.run import refused
 from botpit.screen.monitor import MonitorScreen
 from botpit.screen.text import decimals_of, foreign, money_text
 from botpit.screen.watch import SlidingRate, UnknownSymbol, Watch
@@ -346,12 +348,19 @@ async def relay(*frames, deaf_to=0):
         yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
 
 
+async def main_of(*flags):
+    try:
+        return await monitor_client.watch(monitor_client.arguments(flags))
+    except ProgramError as error:
+        return refused(error)
+
+
 def run_main(*flags, frames):
     """The monitor's main against such a relay; its exit code."""
 
     async def both():
         async with relay(*frames) as (uri, _):
-            return await monitor_client.main(monitor_client.parse_options(["--uri", uri, *flags]))
+            return await main_of("--uri", uri, *flags)
 
     return asyncio.run(both())
 
@@ -407,23 +416,26 @@ def test_once_gives_up_on_a_relay_that_sends_no_snapshot(capsys, frames):
         async with relay(*frames, deaf_to=9) as (uri, _):
             monitor = monitor_client.Monitor(uri, None)
             link = asyncio.create_task(monitor.link.run())
-            code = await monitor_client.show_once(monitor, as_json=False, patience_s=0.2)
-            link.cancel()
-            return code
+            try:
+                await monitor_client.show_once(monitor, as_json=False, patience_s=0.2)
+            except ProgramError as error:
+                return refused(error)
+            finally:
+                link.cancel()
 
     assert asyncio.run(impatient()) == 2
     assert re.fullmatch(r"error: no snapshot from \S+ within 0.2 s \(.*\); is a relay running there\?\n", capsys.readouterr().err)
 
 
 def test_a_uri_that_is_none_is_refused(capsys):
-    assert asyncio.run(monitor_client.main(monitor_client.parse_options(["--uri", "localhost:9010"]))) == 2
+    assert asyncio.run(main_of("--uri", "localhost:9010")) == 2
     assert capsys.readouterr().err.startswith("error: --uri: 'localhost:9010' is no WebSocket address")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "61", "nan", "fast"])
 def test_a_refresh_rate_out_of_bounds_is_refused(value, capsys):
     with pytest.raises(SystemExit) as stopped:
-        monitor_client.parse_options(["--refresh-hz", value])
+        monitor_client.arguments(["--refresh-hz", value])
     assert stopped.value.code == 2
     assert "--refresh-hz" in capsys.readouterr().err
 

@@ -17,10 +17,14 @@ from pathlib import Path
 import pytest
 
 HOUSE = Path(__file__).resolve().parent.parent
-TOP_LEVEL = {
-    "bot_battle_runner.py", "bot_client.py", "bot_strategies.py", "exchange_server.py", "exporter.py", "market_data_server.py",
-    "message_schemas.py", "monitor_client.py",
+TOP_LEVEL = {"bot_strategies.py", "message_schemas.py"}
+"""What a plugin imports."""
+BESIDE_THE_CODE = {
+    "botpit/py.typed", "botpit/bots_config.json", "botpit/bots_config_stress.json", "botpit/bots_config_twenty.json",
+    "botpit/examples/my_first_bot.py",
 }  # fmt: skip
+THEIR_OWN = ("exporter", "message_schemas", "bot_strategies", "random", "token", "io", "exchange_server")
+"""Modules of a user's own, in the folder that he stands in, that are called like one of ours or of Python's."""
 
 
 @pytest.fixture(scope="module")
@@ -47,29 +51,41 @@ def environment(wheel: Path, tmp_path: Path) -> Path:
     return python.parent
 
 
-def test_the_wheel_holds_the_programs_the_package_and_the_battle_alone(wheel: Path) -> None:
+def test_the_wheel_holds_the_package_and_what_plugins_import_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     first_words = {name.split("/")[0] for name in names}
     assert {word for word in first_words if not word.endswith(".dist-info")} == TOP_LEVEL | {"botpit"}
-    assert "botpit/bots_config.json" in names
+    assert set(names) >= BESIDE_THE_CODE
     tree = {path.relative_to(HOUSE).as_posix() for path in (HOUSE / "botpit").rglob("*.py")}
-    assert tree == {name for name in names if name.startswith("botpit/") and name.endswith(".py")}
+    modules = {name for name in names if name.startswith("botpit/") and name.endswith(".py")}
+    assert tree == {name for name in modules if not name.startswith("botpit/examples/")}
 
 
-def test_the_installed_demo_runs_from_an_empty_folder(
+def test_all_programs_run_from_a_folder_with_names_like_theirs(
     environment: Path, tmp_path: Path, demo_ports: dict[str, int], marked: dict[str, str], left_behind: Callable[..., list[str]]
 ) -> None:
-    empty = tmp_path / "empty"
-    empty.mkdir()
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    for name in THEIR_OWN:
+        folder.joinpath(f"{name}.py").write_text(f"raise SystemExit('{name}.py is not yours')", encoding="utf-8")
     marked.pop("PYTHONPATH", None)
-    ports = [str(word) for pair in demo_ports.items() for word in pair]
-    demo = subprocess.run(
-        [environment / "botpit", "demo", "--duration", "5", *ports],
-        cwd=empty, env=marked, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120,
-    )  # fmt: skip
-    assert (demo.returncode, demo.stderr) == (0, "")
-    assert "final standings after" in demo.stdout
+
+    def said(*command: object, code: int = 0) -> str:
+        done = subprocess.run(
+            [str(word) for word in command], cwd=folder, env=marked, stdin=subprocess.DEVNULL, capture_output=True, text=True,
+            timeout=120, check=False,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (code, ""), done.stdout
+        return done.stdout
+
+    botpit, ports = environment / "botpit", [word for pair in demo_ports.items() for word in pair]
+    assert "final standings after" in said(botpit, "demo", "--duration", "5", *ports)
     assert left_behind() == []
-    assert [path.name for path in empty.iterdir()] == ["runs"]
-    (trades,) = empty.glob("runs/*/trades.csv")
+    assert {path.name for path in folder.iterdir()} == {"runs", *(f"{name}.py" for name in THEIR_OWN)}
+    (trades,) = folder.glob("runs/*/trades.csv")
     assert len(trades.read_text(encoding="utf-8").splitlines()) > 1
+    assert said(botpit, "check", trades.parent).endswith("\nok\n")
+    assert "snapshots that agree" in said(botpit, "replay", trades.parent / "exchange-data", "--verify")
+    assert said(environment / "python", "-m", "botpit", "check", trades.parent).endswith("\nok\n")
+    for program in ("exchange", "relay", "bot", "battle", "monitor", "export", "archive"):
+        assert f"usage: botpit {program} " in said(botpit, program, "--help")

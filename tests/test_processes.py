@@ -18,9 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from botpit.io.child import Child
+from botpit.io.exit_codes import port_in_use
 from botpit.io.files import file_name, write_new
 from botpit.io.fleet import Fleet
-from botpit.io.processes import Child, configure_logging, fields, port_in_use_message
+from botpit.io.log import configure_logging, fields
 
 HOUSE = Path(__file__).resolve().parent.parent
 DEADLINE_S = 20.0
@@ -30,7 +32,9 @@ PROLOGUE = f"""
 import asyncio, json, os, signal, sys, time
 from pathlib import Path
 sys.path.insert(0, {str(HOUSE)!r})
-from botpit.io.processes import Child, configure_logging, run, until_told_to_stop
+from botpit.io.child import Child
+from botpit.io.log import configure_logging
+from botpit.io.run import run, until_told_to_stop
 def say(*words):
     print(*words, flush=True)
 """
@@ -152,7 +156,8 @@ def test_a_field_is_quoted_when_it_would_not_end_where_it_should(value: object, 
 
 
 def test_a_port_in_use_is_said_with_its_flag() -> None:
-    assert port_in_use_message(9001, "--order-port") == "error: port 9001 is already in use; choose another with --order-port"
+    said = "port 9001 is already in use; choose another with --order-port"
+    assert port_in_use(9001, "--order-port").problems == (said,)
 
 
 # ---------------------------------------------------------------------------------------------------------------- stopping
@@ -289,8 +294,8 @@ sys.exit(run(main))
 """
 
 HUNG = """
-import botpit.io.processes as processes
-processes.ORPHAN_GRACE_S = 0.05
+import botpit.io.run as running
+running.ORPHAN_GRACE_S = 0.05
 async def main():
     say("up", os.getpid())
     while True:
@@ -343,7 +348,7 @@ AUTOGROUP = Path("/proc/self/autogroup")
 @pytest.mark.parametrize("own_session", (True, False), ids=["of its own", "somebody's"])
 def test_a_process_that_gives_way_takes_only_a_session_of_its_own_along(tmp_path: Path, own_session: bool) -> None:
     path = program(tmp_path, "way", """
-        from botpit.io.processes import give_way
+        from botpit.io.run import give_way
         group = Path("/proc/self/autogroup")
         before = group.read_text()
         give_way(7)

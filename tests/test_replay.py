@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import gc
 import os
 import random
@@ -15,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from botpit.cli.replay import add_replay
+from botpit.cli.replay import main
 from botpit.core.commands import BUY, SELL, Deposit, Login, Open, Order
 from botpit.core.events import OrderReduced, OrderRemoved
 from botpit.history.archive.files import events_files
@@ -33,8 +32,7 @@ HOUSE = Path(__file__).resolve().parent.parent
 RECORDS = 1_000
 BEGUN, COMMANDS = stream_of(9, RECORDS)
 SECOND_NS = 1_000_000_000
-COMMAND = "import argparse, sys; from botpit.cli.replay import add_replay; parser = argparse.ArgumentParser();" \
-    " add_replay(parser.add_subparsers()); options = parser.parse_args(); sys.exit(options.run(options))"
+COMMAND = "import sys; from botpit.cli.replay import main; sys.exit(main())"
 
 
 class Told:
@@ -47,12 +45,9 @@ class Told:
 @pytest.fixture
 def replay(capsys):
     """Runs the command and hears what it says."""
-    parser = argparse.ArgumentParser()
-    add_replay(parser.add_subparsers())
 
     def run(*argv: object) -> Told:
-        options = parser.parse_args(["replay", *map(str, argv)])
-        code = options.run(options)
+        code = main(list(map(str, argv)))
         return Told(code, *capsys.readouterr())
 
     return run
@@ -111,7 +106,7 @@ def test_the_same_hashes_in_every_process_whatever_its_hash_seed(kept_once, repl
     seeds = ["0", str(rng.randrange(2**32)), str(rng.randrange(2**32))]
     running = [
         subprocess.Popen(
-            [sys.executable, "-c", COMMAND, "replay", kept_once], cwd=HOUSE, stdout=subprocess.PIPE, text=True,
+            [sys.executable, "-c", COMMAND, kept_once], cwd=HOUSE, stdout=subprocess.PIPE, text=True,
             env=os.environ | {"PYTHONHASHSEED": seed, "TZ": "Asia/Kathmandu"},
         )
         for seed in seeds

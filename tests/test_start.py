@@ -30,7 +30,7 @@ parse_messages('{"type":"pong","timestamp":1}')
     ("import market_data_server", FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
     ("import monitor_client", FOR_CONFIGURATIONS | FOR_RESULTS),
     ("import exchange_server", FOR_SCREENS | FOR_RESULTS),
-    ("import botpit.history.archive.__main__", FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
+    ("import botpit.cli.archive", FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
 ], ids=["bot", "maker", "relay", "monitor", "exchange", "archivist"])  # fmt: skip
 def test_a_program_starts_without_what_it_does_not_need(program, does_without):
     script = f"{program}\nimport sys\nprint(*sorted({does_without!r} & set(sys.modules)))"

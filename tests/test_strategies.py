@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import bot_client
 import bot_strategies
 from bot_strategies import BUILT_IN, Polled, Strategy, StrategyContext, StrategyError, describe_strategy, load_strategy
 from botpit.bots import Brain
+from botpit.cli import bot as bot_client
 from message_schemas import OrderType, Side
 from tests.bot_stage import Stage, book
 
@@ -380,5 +380,5 @@ def test_a_slow_plugin_of_the_older_framework_is_told_by_its_own_name(tmp_path):
 
 
 def test_the_bots_process_hands_its_clock_in():
-    bot = bot_client.make_bot(bot_client.parse_options(["--trader-id", "alice"]))
+    bot = bot_client.make_bot(bot_client.arguments(["--trader-id", "alice"]))
     assert bot.brain._clock_s is time.monotonic

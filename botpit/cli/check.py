@@ -14,59 +14,65 @@ from urllib.parse import unquote
 from rich.console import Console
 from rich.progress import Progress
 
-from botpit import __version__
+from botpit.cli.program import add_version, parser_of
+from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.files import file_name
-from botpit.io.processes import printable
+from botpit.io.log import printable
+from botpit.io.run import refused
 from botpit.runs.audit.fees import Terms
 from botpit.runs.audit.ledger import Ledger
 from botpit.runs.audit.results import OtherFormat, ReportRecord, RoundRecord, Unreadable, read_report, read_results
 from botpit.runs.audit.rows import Wrong
 from botpit.runs.audit.text import summary
 from botpit.runs.audit.totals import compare
-from botpit.runs.folder import STATE, MarketFiles, UsageError, markets_of, read_text
+from botpit.runs.folder import STATE, MarketFiles, markets_of, read_text
 
 PROGRESS_FROM_BYTES = 4 * 2**20
-EXIT_USAGE, EXIT_WRONG, EXIT_STOPPED = 2, 4, 130
 Tell = Callable[[int], None]
 
 
-def add_check(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    parser = commands.add_parser(
-        "check",
-        help="hold a run's files against each other",
-        description="Work a finished run out again from its CSV files, row by row: positions, realised PnL, cash, the insurance"
-        " fund; then its results. Says what was checked and ok, or names the first row that is wrong.",
-        epilog="example: botpit check runs/2026-11-20T19-43-32Z; exit codes: 0 all is well, 2 nothing to check, 4 a row is wrong",
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Check a finished run; returns the exit code."""
+    return check(arguments(argv, prog))
+
+
+def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
+    parser = parser_of(
+        prog,
+        "Work a finished run out again from its CSV files, row by row: positions, realised PnL, cash, the insurance fund;"
+        " then its results. Says what was checked and ok, or names the first row that is wrong.",
+        "example: %(prog)s runs/2026-11-20T19-43-32Z; exit codes: 0 all is well, 2 nothing to check, 4 a row is wrong",
     )
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="where trades.csv and performance.csv are, or a folder of"
                         " them for each instrument")  # fmt: skip
     which = parser.add_mutually_exclusive_group()
     which.add_argument("--results", type=Path, help="default: the newest results*.json in RUN_DIR, if there is one")
     which.add_argument("--no-results", action="store_true", help="look at the CSV files alone")
-    parser.add_argument("--version", action="version", version=f"botpit {__version__}")
-    parser.set_defaults(run=check)
+    add_version(parser)
+    return parser.parse_args(argv)
 
 
-def check(options: argparse.Namespace) -> int:
-    """Check a run and say what came of it; returns the exit code."""
+def check(options: argparse.Namespace) -> ExitCode:
+    """Check a run and say what came of it."""
     try:
         for line in findings(options.run_dir, options.results, with_results=not options.no_results):
             print(printable(line), flush=True)
     except Wrong as wrong:
         print(*map(printable, [str(wrong), *getattr(wrong, "__notes__", [])]), sep="\n")
-        return EXIT_WRONG
-    except (UsageError, OSError) as error:
-        print(f"error: {printable(str(error))}", file=sys.stderr)
-        return EXIT_USAGE
+        return ExitCode.DAMAGED
+    except ProgramError as error:
+        return refused(error)
+    except OSError as error:
+        return refused(ProgramError(str(error)))
     except KeyboardInterrupt:
         print("stopped before the end: nothing is said of the rest", file=sys.stderr)
-        return EXIT_STOPPED
+        return ExitCode.STOPPED
     print("ok")
-    return 0
+    return ExitCode.OK
 
 
 def findings(folder: Path, results: Path | None, *, with_results: bool = True) -> Iterator[str]:
-    """A line for each thing that was checked, market by market. Raises UsageError, or Wrong at the first wrong row."""
+    """A line for each thing that was checked, market by market. Raises ProgramError, or Wrong at the first wrong row."""
     markets = markets_of(folder)
     path = (results or _newest_results(folder)) if with_results else None
     rounds = _rounds(path, markets) if path else {}
@@ -127,11 +133,11 @@ def _read(path: Path, read: Callable[[str], _Record]) -> _Record:
     except Unreadable as error:
         raise Wrong(str(path), str(error)) from error
     except OtherFormat as error:
-        raise UsageError(f"{path}: {error}; --no-results looks at the CSV files alone") from error
+        raise ProgramError(f"{path}: {error}; --no-results looks at the CSV files alone") from error
 
 
 def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, Battle]:
-    """Of each market its last round. Raises UsageError when the results are not of this run."""
+    """Of each market its last round. Raises ProgramError when the results are not of this run."""
     results = _read(path, read_results)
     found = {each.market.market_id: Battle(path, at, each) for at, each in enumerate(results.rounds)}
     found.pop(None, None)
@@ -139,18 +145,18 @@ def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, Batt
         return {None: next(iter(found.values()))}
     if not any(market.market_id in found for market in markets):
         here = ", ".join(market.market_id or f"nobody knows which, without {STATE}" for market in markets)
-        raise UsageError(f"{path} is of market {', '.join(map(str, found))}, the CSV files are of {here}")
+        raise ProgramError(f"{path} is of market {', '.join(map(str, found))}, the CSV files are of {here}")
     return found
 
 
 def _symbols(market: MarketFiles, record: RoundRecord | None) -> dict[str, str]:
-    """Folder -> the instrument whose files are in it. Raises UsageError when the results have others."""
+    """Folder -> the instrument whose files are in it. Raises ProgramError when the results have others."""
     if record is None:
         return {folder: unquote(folder) for folder in market.folders}
     known = list(record.market.instruments)
     symbols = {"": known[0]} if len(known) == 1 else {file_name(symbol): symbol for symbol in known}
     if not market.folders <= symbols.keys():
-        raise UsageError(f"the results have the instruments {', '.join(known)}; their files are not the ones here")
+        raise ProgramError(f"the results have the instruments {', '.join(known)}; their files are not the ones here")
     return symbols
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -14,6 +13,7 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+from botpit.cli.program import parser_of
 from botpit.core.commands import BUY
 from botpit.core.market import Market
 from botpit.history.archive.lines import lines_of
@@ -24,34 +24,30 @@ from botpit.history.journal.records import OtherFormat, Record
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import good_snapshots
 from botpit.history.replay import Replay, Unlike
-from botpit.io.processes import printable
+from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.io.log import printable
+from botpit.io.run import refused
 from botpit.screen.progress import tracked
 from botpit.wire.encode import Encoder
 from botpit.wire.numbers import PriceScale
 from botpit.wire.sequence_numbers import Numbers
 
-EXIT_OK, EXIT_USAGE, EXIT_DAMAGED, EXIT_WRITE_FAILED, EXIT_STOPPED = 0, 2, 4, 5, 130
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Until = Callable[[Replay, Record], bool]
 """Whether the record still belongs to the part that is asked for."""
 
 
-class Refused(Exception):
-    """What was asked for cannot be done. The text says why, and what to do."""
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Play a journal again; returns the exit code."""
+    return replay(arguments(argv, prog))
 
 
-class NotWritten(Exception):
-    """A file that was asked for cannot be written. The text names it."""
-
-
-def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """The parser of the subcommand."""
-    parser = commands.add_parser(
-        "replay",
-        help="play a journal again: fingerprints, checks, any past state",
-        description="Play a market's journal again and print the fingerprints of its state and of its events. The same journal"
-        " has the same fingerprints on every machine. Exit code 4: the journal is damaged, or something does not agree with it.",
-        epilog="example: botpit replay exchange-data --verify --show book",
+def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
+    parser = parser_of(
+        prog,
+        "Play a market's journal again and print the fingerprints of its state and of its events. The same journal has the"
+        " same fingerprints on every machine. Exit code 4: the journal is damaged, or something does not agree with it.",
+        "example: %(prog)s exchange-data --verify --show book",
     )
     parser.add_argument("folder", type=Path, metavar="DIR",
                         help="an exchange's --data-dir (its present market), or one market's folder")  # fmt: skip
@@ -59,7 +55,7 @@ def add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--until", type=moment, metavar="SEQ|TIME", help="stop after that event, or before that time (ISO-8601)")
     parser.add_argument("--events", type=Path, metavar="FILE", help="write every event, a JSON line each, to this new file")
     parser.add_argument("--show", choices=sorted(SHOWN), help="print that part of the state at the end")
-    parser.set_defaults(run=replay)
+    return parser.parse_args(argv)
 
 
 def moment(text: str) -> Until:
@@ -75,29 +71,24 @@ def moment(text: str) -> Until:
     return lambda so_far, record: record.now_ns < until_ns
 
 
-def replay(options: argparse.Namespace) -> int:
-    """Play it, print what was found, return the exit code."""
+def replay(options: argparse.Namespace) -> ExitCode:
+    """Play it and print what was found."""
     try:
         with uncollected():
             _replay(options)
     except (DamageError, OtherFormat, Unlike) as error:
-        return _failed(error, EXIT_DAMAGED)
-    except NotWritten as error:
-        return _failed(error, EXIT_WRITE_FAILED)
-    except (OSError, Refused) as error:
-        return _failed(error, EXIT_USAGE)
+        return refused(ProgramError(str(error), exit_code=ExitCode.DAMAGED))
+    except ProgramError as error:
+        return refused(error)
+    except OSError as error:
+        return refused(ProgramError(str(error)))
     except KeyboardInterrupt:
-        return _failed("stopped before the end", EXIT_STOPPED)
-    return EXIT_OK
-
-
-def _failed(error: object, code: int) -> int:
-    print(f"error: {printable(str(error))}", file=sys.stderr)
-    return code
+        return refused(ProgramError("stopped before the end", exit_code=ExitCode.STOPPED))
+    return ExitCode.OK
 
 
 def _replay(options: argparse.Namespace) -> None:
-    """Raises what reading raises, Unlike, NotWritten and Refused."""
+    """Raises what reading raises, Unlike and ProgramError."""
     reading = Reading(market_folder(options.folder), Disk())
     played = Replay(reading.opening)
     kept = kept_states(reading) if options.verify else {}
@@ -128,11 +119,11 @@ def say(text: str) -> None:
 def market_folder(folder: Path) -> Path:
     """The folder itself when it is a market's, else the present market of an exchange's data folder.
 
-    Raises Refused when it is neither, DamageError, OSError.
+    Raises ProgramError when it is neither, DamageError, OSError.
     """
     market = folder if segments(folder) else present_market(folder)
     if market is None:
-        raise Refused(f"{folder}: there is no journal here; name an exchange's --data-dir or a market's folder")
+        raise ProgramError(f"{folder}: there is no journal here; name an exchange's --data-dir or a market's folder")
     return market
 
 
@@ -146,7 +137,7 @@ def kept_states(reading: Reading) -> dict[int, str]:
 
 
 class EventsFile:
-    """All events as lines, the same as the archive's, in a new file. Raises NotWritten; making one Refused, OSError."""
+    """All events as lines, the same as the archive's, in a new file. Raises ProgramError; making one also OSError."""
 
     def __init__(self, path: Path, played: Replay) -> None:
         self._path = path
@@ -155,7 +146,7 @@ class EventsFile:
         try:
             self._file = open(path, "xb")  # noqa: SIM115
         except FileExistsError as error:
-            raise Refused(f"{path} is there already; name a new file") from error
+            raise ProgramError(f"{path} is there already; name a new file") from error
 
     def take(self, events: list[Any]) -> None:
         """What one record caused."""
@@ -168,7 +159,7 @@ class EventsFile:
         try:
             write()
         except OSError as error:
-            raise NotWritten(f"{self._path}: {error.strerror}") from error
+            raise ProgramError(f"{self._path}: {error.strerror}", exit_code=ExitCode.HALTED) from error
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from botpit.io.frames import (
     control_frame,
     frames,
 )
-from botpit.io.processes import fields
+from botpit.io.log import fields
 
 GRACE_S = 2.0
 """So long a client has to answer a close, and to take what was written to it before, until its socket is aborted."""

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from botpit.io.child import Child
+from botpit.io.exit_codes import ExitCode
 from botpit.io.files import file_name
-from botpit.io.processes import Child, fields
+from botpit.io.log import fields
 
 BACKOFF_S = (0.5, 1.0, 2.0, 4.0, 8.0)
 """Before the first new start of a child, before the second …: after these it is given up."""
-EXIT_USAGE = 2
-"""What a program ends with that is not to be started again: it would fail in the same way."""
 
 _log = logging.getLogger(__name__)
 
@@ -137,7 +137,7 @@ class Fleet:
         return True
 
     def _starts_again(self, member: _Member) -> bool:
-        if not member.restart_on_failure or member.child.returncode in (0, EXIT_USAGE):
+        if not member.restart_on_failure or member.child.returncode in (ExitCode.OK, ExitCode.USAGE):
             return False
         if len(member.restarts) < len(BACKOFF_S):
             return True

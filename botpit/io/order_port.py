@@ -16,7 +16,7 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import WebSocketException
 
-from botpit.io.processes import fields
+from botpit.io.log import fields
 
 ANSWERS = {"login": "logged_in", "account": "account", "close": "closed", "reopen": "reopening"}
 """Request -> its answer; any of them may be answered by `error` instead. What else comes (heartbeats) is not for us."""

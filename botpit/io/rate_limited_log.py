@@ -6,7 +6,7 @@ import logging
 import time
 from collections.abc import Mapping
 
-from botpit.io.processes import fields
+from botpit.io.log import fields
 
 
 class Sparingly:

@@ -12,7 +12,7 @@ import stat
 from pathlib import Path
 
 from botpit.io.files import open_private, replace_file
-from botpit.io.processes import fields
+from botpit.io.log import fields
 
 MAX_STATE_BYTES = 2**20
 

@@ -14,13 +14,15 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from time import monotonic
 
-from botpit.io.processes import Child, fields
+from botpit.io.child import Child
+from botpit.io.exit_codes import ExitCode
+from botpit.io.log import fields
 
 FIRST_BACKOFF_S = 0.5
 LONGEST_BACKOFF_S = 30.0
 """A child that ran longer than this is started with the first backoff again."""
-FINAL_EXIT_CODES = frozenset({0, 2, 3, 4, 5})
-"""The exit codes of the house that are no accident."""
+FINAL_EXIT_CODES = frozenset(ExitCode) - {ExitCode.FAULT, ExitCode.STOPPED}
+"""The exit codes that are no accident."""
 
 _log = logging.getLogger(__name__)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from botpit.io.exit_codes import ProgramError
 from botpit.io.files import file_name
 from botpit.runs.audit.results import OtherFormat, StateRecord, Unreadable, read_state
 from botpit.runs.audit.rows import COLUMNS, Sheet, Wrong
@@ -22,10 +23,6 @@ MAX_LINE_BYTES = 1_000
 MAX_JSON_BYTES = 64 * 2**20
 BLOCK_BYTES = 2**20
 TELL_EVERY_LINES = 10_000
-
-
-class UsageError(ValueError):
-    """The run cannot be checked as asked; the text says what is missing, or what to do."""
 
 
 @dataclass(slots=True)
@@ -95,19 +92,19 @@ class MarketFiles:
 
 
 def read_text(path: Path) -> str:
-    """Raises UsageError when there is no such file, or none that can be read."""
+    """Raises ProgramError when there is no such file, or none that can be read."""
     try:
         if path.stat().st_size > MAX_JSON_BYTES:
-            raise UsageError(f"{path}: more than {MAX_JSON_BYTES:,} bytes")
+            raise ProgramError(f"{path}: more than {MAX_JSON_BYTES:,} bytes")
         return path.read_text(encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise UsageError(f"{path}: {error.strerror}") from error
+        raise ProgramError(f"{path}: {error.strerror}") from error
 
 
 def markets_of(folder: Path) -> list[MarketFiles]:
-    """The markets whose rows are in a run's folder, in their order. Raises UsageError; Wrong for a state file that is damaged."""
+    """The markets whose rows are in a run's folder, in their order. Raises ProgramError; Wrong for a damaged state file."""
     if not folder.is_dir():
-        raise UsageError(f"{folder}: not a folder; name the one that has {' and '.join(NEEDED)}")
+        raise ProgramError(f"{folder}: not a folder; name the one that has {' and '.join(NEEDED)}")
     path = folder / STATE
     if not path.exists():
         return [MarketFiles(None, [_whole(folder, name) for name in _names(folder)])]
@@ -116,7 +113,7 @@ def markets_of(folder: Path) -> list[MarketFiles]:
     except Unreadable as error:
         raise Wrong(str(path), str(error)) from error
     except OtherFormat as error:
-        raise UsageError(f"{path}: {error}") from error
+        raise ProgramError(f"{path}: {error}") from error
     return [MarketFiles(each.market_id, _portions(folder, state, place)) for place, each in enumerate(state.markets)]
 
 
@@ -126,7 +123,7 @@ def _names(folder: Path) -> list[str]:
     folders = [""] if is_one else [path.parent.name for path in folder.glob("*/trades.csv")]
     missing = [str(folder / each / name) for each in folders or [""] for name in NEEDED if not (folder / each / name).is_file()]
     if missing:
-        raise UsageError(f"there is no {missing[0]}; name the folder that has {' and '.join(NEEDED)}")
+        raise ProgramError(f"there is no {missing[0]}; name the folder that has {' and '.join(NEEDED)}")
     names = [f"{each}/{name}".lstrip("/") for each in sorted(folders) for name in CHANNELS]
     return [name for name in [*names, OF_THE_MARKET] if (folder / name).is_file()]
 
@@ -137,7 +134,7 @@ def _whole(folder: Path, name: str) -> Portion:
     if kind not in COLUMNS or within in (".", "..") or "/" in within:
         raise Wrong(str(folder / STATE), f"the name of a CSV file was expected in sizes, {name!r} stands there")
     if not path.is_file():
-        raise UsageError(f"there is no {path}, which {STATE} tells of")
+        raise ProgramError(f"there is no {path}, which {STATE} tells of")
     return Portion(path, kind, within, 0, path.stat().st_size)
 
 

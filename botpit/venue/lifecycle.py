@@ -18,7 +18,7 @@ from typing import Any
 
 from botpit.core.commands import Reconfigure
 from botpit.io.files import write_new
-from botpit.io.processes import fields
+from botpit.io.log import fields
 from botpit.io.server import Connection, Peer, Server
 from botpit.settings import ServerSettings, Settings
 from botpit.venue.gateway.gateway import Culprit, Gateway
@@ -48,11 +48,11 @@ class Place:
     sockets: list[socket] = field(default_factory=list)
 
     async def take(self) -> None:
-        """Have the port before the market is there. Raises UsageError when it cannot be had."""
+        """Have the port before the market is there. Raises ProgramError when it cannot be had."""
         self.sockets = await take((self.host, self.port), self.flag)
 
     async def open(self, connect: Callable[[Connection], Peer], bounds: ServerSettings, health: Health) -> Server:
-        """Raises UsageError when the port cannot be had."""
+        """Raises ProgramError when the port cannot be had."""
         server = await listen((self.host, self.port), self.flag, connect, bounds, health, self.sockets)
         self.port, self.sockets = server.port, []
         return server
@@ -94,7 +94,7 @@ class Venue:
         return self.exchange.market_id
 
     async def open(self) -> None:
-        """Let everybody in. Raises UsageError when a port cannot be had, OSError when the journal cannot be written."""
+        """Let everybody in. Raises ProgramError when a port cannot be had, OSError when the journal cannot be written."""
         if self._market.is_recovered:
             self._go_on()
         bounds = self._settings.server

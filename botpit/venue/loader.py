@@ -22,11 +22,11 @@ from botpit.history.journal.folder import DataFolder
 from botpit.history.journal.records import Record
 from botpit.history.journal.recovery import Recovered, recover
 from botpit.history.journal.segments import DiscardingJournal, Durability, Journal
-from botpit.io.processes import fields
+from botpit.io.exit_codes import ProgramError
+from botpit.io.log import fields
 from botpit.settings import Settings
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.private import MAX_EVENTS, PrivateTape
-from botpit.venue.server import UsageError
 from botpit.wire.encode import Encoder
 from botpit.wire.packed import Told
 from botpit.wire.private_events import private_events
@@ -68,8 +68,8 @@ class Markets:
     def first(self, *, fresh: bool, reconfigure: bool) -> InTrade:
         """The present market, or a new one if there is none or `fresh` is asked for.
 
-        Raises UsageError when its rules are not those of the settings and may not or cannot be changed; DamageError, OtherFormat,
-        OSError.
+        Raises ProgramError when its rules are not those of the settings and may not or cannot be changed; DamageError,
+        OtherFormat, OSError.
         """
         folder = None if fresh or self._data is None else self._data.current()
         if folder is None:
@@ -121,15 +121,15 @@ class Markets:
             return market
         fixed = not_changeable(market.exchange, wanted)
         if fixed:
-            raise UsageError(_sentence(fixed, "this cannot be changed in a running market; --fresh begins a new one"))
+            raise ProgramError(_sentence(fixed, "this cannot be changed in a running market; --fresh begins a new one"))
         if not reconfigure:
-            raise UsageError(_sentence(changes, "--reconfigure takes the new rules over, --fresh begins a new market"))
+            raise ProgramError(_sentence(changes, "--reconfigure takes the new rules over, --fresh begins a new market"))
         market.changes = wanted
         return market
 
 
 def _sentence(changes: list[str], remedy: str) -> str:
-    return f"error: the market was opened with other rules: {'; '.join(changes)} (in the engine's units): {remedy}"
+    return f"the market was opened with other rules: {'; '.join(changes)} (in the engine's units): {remedy}"
 
 
 def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateTape:

@@ -18,8 +18,8 @@ from time import monotonic_ns, time_ns
 
 from botpit.history.journal.segments import DiscardingJournal, Journal
 from botpit.io.bounds import Bounds
+from botpit.io.exit_codes import ProgramError, port_in_use
 from botpit.io.gate import Gate, Gated
-from botpit.io.processes import port_in_use_message
 from botpit.io.server import BACKLOG, Connection, Peer, Server, frames, serve
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Delivery, Fanout, Reader, Sink
@@ -51,17 +51,13 @@ def port_number(text: str) -> int:
     return port
 
 
-class UsageError(Exception):
-    """A server cannot start as asked; the text is the one line that says what is wrong and what to do."""
-
-
 async def listen(
     address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: Bounds, health: Health,
     sockets: Sequence[socket] = (),
 ) -> Server:
     """Listen on `address`; `flag` is the option that moves its port, `sockets` are those that a server before left for this one.
 
-    Raises UsageError when the port cannot be had.
+    Raises ProgramError when the port cannot be had.
     """
     host, port = address
     with _usable(address, flag):
@@ -71,7 +67,7 @@ async def listen(
 async def take(address: tuple[str, int], flag: str) -> list[socket]:
     """Sockets at `address` for a server that is still to come: whoever dials waits for it.
 
-    Raises UsageError when the port cannot be had.
+    Raises ProgramError when the port cannot be had.
     """
     host, port = address
     with _usable(address, flag):
@@ -86,8 +82,8 @@ def _usable(address: tuple[str, int], flag: str) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise UsageError(port_in_use_message(port, flag)) from error
-        raise UsageError(f"error: cannot listen on {host}:{port}: {error.strerror or error}") from error
+            raise port_in_use(port, flag) from error
+        raise ProgramError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
 def deliver(deliveries: list[Delivery]) -> None:

@@ -15,7 +15,7 @@ from hmac import compare_digest
 from pathlib import Path
 
 from botpit.io.files import open_private
-from botpit.io.processes import fields
+from botpit.io.log import fields
 
 MIN_CHARS = 32
 MAX_CHARS = 256

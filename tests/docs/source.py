@@ -116,6 +116,6 @@ def http_statuses(house: Sources) -> set[str]:
 
 
 def exit_codes(house: Sources) -> set[str]:
-    assigned = (node for text in house.values() for node in parsed(text) if isinstance(node, ast.Assign))
-    values = (ast.unparse(node.value) for node in assigned if "EXIT_" in ast.unparse(node.targets[0]))
-    return {"0"}.union(*(re.findall(r"\d+", value) for value in values))
+    classes = (node for node in parsed(house["botpit/io/exit_codes.py"]) if isinstance(node, ast.ClassDef))
+    codes = (node for each in classes if each.name == "ExitCode" for node in each.body if isinstance(node, ast.Assign))
+    return {ast.unparse(node.value) for node in codes}

@@ -1,7 +1,7 @@
 """Real processes of the house for tests: on free ports, watched through their logs, and never left behind.
 
 Everything here is plain threads and no event loop, so that one process can serve a whole module of tests. A process hangs on its
-lifeline (see botpit.io.processes): should the test run itself be killed, it ends too.
+lifeline (see botpit.io.run): should the test run itself be killed, it ends too.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from tests.processes.running import HOUSE, Running
 
 BEGUN, COMMANDS = stream_of(3, 600)
 KEEP = "import sys; from pathlib import Path; from botpit.history.archive.process import keep;" \
-    " from botpit.io.processes import configure_logging, run; configure_logging('archivist', 'info');" \
+    " from botpit.io.log import configure_logging; from botpit.io.run import run; configure_logging('archivist', 'info');" \
     " sys.exit(run(lambda: keep(Path(sys.argv[1]), following=True)))"
 
 

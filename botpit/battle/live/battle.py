@@ -15,8 +15,9 @@ from botpit.battle.live.bot_processes import Backstage, Troupe
 from botpit.battle.live.feed_connection import Audience
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import BattleSettings, RoundResult
+from botpit.io.log import fields
 from botpit.io.order_port import House, OrderPortError
-from botpit.io.processes import fields, until_told_to_stop
+from botpit.io.run import until_told_to_stop
 
 SETTLED_WITHIN_S = 10.0
 """When the market is closed, the feed shows everybody flat by then, or the standings are as last told."""

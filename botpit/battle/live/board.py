@@ -20,7 +20,7 @@ from rich.live import Live
 from botpit.battle.live.feed_connection import Audience
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import RoundResult, TotalResult, TraderResult
-from botpit.io.processes import printable
+from botpit.io.log import printable
 from botpit.screen.leaderboard import Leaderboard, Tables, market_remarks, remarks, standings_tables, totals_tables
 from botpit.screen.standings import house_words
 from botpit.screen.text import counted, foreign, money_text

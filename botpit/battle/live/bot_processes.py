@@ -12,15 +12,15 @@ from pathlib import Path
 from botpit.battle.config import Bot
 from botpit.battle.reports import BotReport
 from botpit.battle.results import BotResult, RestartResult
+from botpit.io.child import command_of
 from botpit.io.files import file_name
 from botpit.io.fleet import Fleet
+from botpit.io.log import fields
 from botpit.io.order_port import equities
-from botpit.io.processes import fields
 
 BOT_GRACE_S = 10.0
 """A bot that is told to stop has so long to cancel its orders; then it is killed."""
 MAX_REPORT_BYTES = 1_048_576
-BOT_CLIENT = Path(__file__).resolve().parent.parent.parent / "bot_client.py"
 
 log = logging.getLogger(__name__)
 
@@ -97,7 +97,8 @@ class Troupe:
             "log-level": bot.log_level or behind.log_level,
             "report": self._report_path(bot),
         }
-        return [behind.python, str(BOT_CLIENT), *(f"--{name}={value}" for name, value in ours.items()), *bot.flags()]
+        flags = [f"--{name}={value}" for name, value in ours.items()]
+        return command_of("bot", *flags, *bot.flags(), python=behind.python)
 
     def _report_path(self, bot: Bot) -> Path:
         return self._backstage.report_dir / f"{file_name(bot.trader_id)}.json"

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 from botpit.battle.feed import Spectator
 from botpit.io.link import Link
-from botpit.io.processes import fields
+from botpit.io.log import fields
 
 FIRST_SNAPSHOT_S = 2.0
 """A round begins without a picture of the market when the feed has none to show by then."""

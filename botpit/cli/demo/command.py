@@ -2,35 +2,86 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from botpit.battle.results import Latency, TraderResult
-from botpit.cli.demo.plan import BATTLE, DemoError, DemoSettings, battle_config, check_ports, new_run_folder
+from botpit.cli.demo.plan import BATTLE, DemoSettings, battle_config, check_ports, new_run_folder
 from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, Cast, health
-from botpit.io.processes import until_told_to_stop
+from botpit.cli.program import add_usual_flags, parser_of, start
+from botpit.io.exit_codes import ExitCode
+from botpit.io.run import until_told_to_stop
 from botpit.screen.leaderboard import remarks, standings_tables
 
+MAX_DURATION_S = 7 * 24 * 3_600.0
 
-async def demo(settings: DemoSettings) -> int:
-    """Play the demo to its end and print the final standings. Returns the exit code; an error is one line on stderr."""
-    try:
-        config = battle_config(settings)
-        check_ports(settings)
-        folder = new_run_folder(settings.runs_dir)
-        (folder / BATTLE).write_text(config.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
-        await _play_until_told(settings, Cast(folder), len(config.all_bots()))
-    except DemoError as error:
-        print("\n".join(f"error: {line}" for line in str(error).splitlines()), file=sys.stderr)
-        return error.exit_code
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Play the demo; returns the exit code."""
+    options = arguments(argv, prog)
+    settings = DemoSettings(
+        config=options.config,
+        duration_s=options.duration,
+        runs_dir=options.runs_dir,
+        host=options.host,
+        order_port=options.order_port,
+        events_port=options.events_port,
+        market_data_port=options.market_data_port,
+        log_level=options.log_level,
+    )
+    return start("demo", options.log_level, lambda: demo(settings))
+
+
+def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
+    parser = parser_of(
+        prog,
+        "Start exchange, relay, the battle of a config and the monitor; stop all at the end and print the standings. Logs and"
+        " CSV files go to a new folder for each run. The config's addresses are replaced by the demo's own.",
+        "example: %(prog)s --duration 20 --config my_battle.json",
+    )
+    which = "the battle (default: bots_config.json here, else the one that ships)"
+    parser.add_argument("--config", type=Path, help=which)
+    parser.add_argument("--duration", type=seconds, metavar="S", help="end after so many seconds (default: with Ctrl-C)")
+    runs_dir = "gets a folder for this run (default: %(default)s)"
+    parser.add_argument("--runs-dir", type=Path, default=Path("runs"), help=runs_dir)
+    parser.add_argument("--host", default="127.0.0.1", help="address that the servers listen on (default: %(default)s)")
+    for name, default in (("order", 9001), ("events", 9002), ("market-data", 9010)):
+        parser.add_argument(f"--{name}-port", type=port, default=default, metavar="PORT", help="(default: %(default)s)")
+    add_usual_flags(parser, "of all processes (default: %(default)s)")
+    return parser.parse_args(argv)
+
+
+def seconds(text: str) -> float:
+    duration_s = float(text)
+    if not 0 < duration_s <= MAX_DURATION_S:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {MAX_DURATION_S:g} seconds")
+    return duration_s
+
+
+def port(text: str) -> int:
+    number = int(text)
+    if not 1 <= number <= 65_535:
+        raise argparse.ArgumentTypeError(f"{text} is not within 1 to 65535")
+    return number
+
+
+async def demo(settings: DemoSettings) -> ExitCode:
+    """Play the demo to its end and print the final standings. Raises ProgramError."""
+    config = battle_config(settings)
+    check_ports(settings)
+    folder = new_run_folder(settings.runs_dir)
+    (folder / BATTLE).write_text(config.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
+    await _play_until_told(settings, Cast(folder), len(config.all_bots()))
     show_standings(folder / "results.json")
     print(f"logs and CSV files: {folder}")
-    return 0
+    return ExitCode.OK
 
 
 async def _play_until_told(settings: DemoSettings, cast: Cast, bots: int) -> None:
@@ -51,16 +102,16 @@ async def _play(settings: DemoSettings, cast: Cast, bots: int) -> None:
     """Start everybody, each when those it needs answer, and watch until the time is over."""
     address, level = settings.own_address, ("--log-level", settings.log_level)
     exchange = ("--host", settings.host, "--order-port", f"{settings.order_port}", "--events-port", f"{settings.events_port}")
-    await cast.start("exchange", "exchange_server", *exchange, "--csv-dir", str(cast.folder),
+    await cast.start("exchange", "exchange", *exchange, "--csv-dir", str(cast.folder),
                      "--data-dir", str(cast.folder / "exchange-data"), *level)  # fmt: skip
     await cast.healthy("exchange", address, settings.order_port, state="open")
     await cast.healthy("exchange", address, settings.events_port, state="open")
     relay = ("--host", settings.host, "--port", f"{settings.market_data_port}")
-    await cast.start("relay", "market_data_server", *relay, "--upstream-uri", settings.uri(settings.events_port), *level)
+    await cast.start("relay", "relay", *relay, "--upstream-uri", settings.uri(settings.events_port), *level)
     await cast.healthy("relay", address, settings.market_data_port, upstream="connected")
     battle = ("--config", str(cast.folder / BATTLE), "--results", str(cast.folder / "results.json"))
-    await cast.start("battle", "bot_battle_runner", *battle, "--log-dir", str(cast.folder / "bots"), *level)
-    await cast.start_in_front("monitor", "monitor_client", "--uri", settings.uri(settings.market_data_port), *level)
+    await cast.start("battle", "battle", *battle, "--log-dir", str(cast.folder / "bots"), *level)
+    await cast.start_in_front("monitor", "monitor", "--uri", settings.uri(settings.market_data_port), *level)
     await cast.watch(_time(settings, bots))
 
 

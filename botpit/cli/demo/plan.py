@@ -14,22 +14,13 @@ from pathlib import Path
 
 from bot_strategies import load_strategy
 from botpit.battle.config import BattleConfig, BattleConfigError, Bot, parse_battle
-from botpit.io.processes import port_in_use_message, printable
+from botpit.io.child import PACKAGE
+from botpit.io.exit_codes import ProgramError, port_in_use
 
-EXIT_USAGE = 2
 MAX_RUNS_PER_SECOND = 100
 BATTLE = "bots_config.json"
-PACKAGE = Path(__file__).resolve().parent.parent
 HOME = PACKAGE.parent
-"""Where the programs are; every one of them finds modules here by name."""
-
-
-class DemoError(Exception):
-    """The demo cannot start or go on; the text says what is wrong, where, and what to do."""
-
-    def __init__(self, text: str, exit_code: int = EXIT_USAGE) -> None:
-        super().__init__(text)
-        self.exit_code = exit_code
+"""Whatever is here, everybody finds by its module's name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +62,9 @@ def battle_config(settings: DemoSettings) -> BattleConfig:
     try:
         config = parse_battle(path.read_text(encoding="utf-8"), try_out)
     except BattleConfigError as error:
-        raise DemoError("\n".join(f"{path}: {printable(problem)}" for problem in error.problems)) from error
+        raise ProgramError(*(f"{path}: {problem}" for problem in error.problems)) from error
     except (OSError, UnicodeDecodeError) as error:
-        raise DemoError(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
+        raise ProgramError(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
     ours = {"market_data_uri": None, "order_gateway_uri": None}
     bots = [bot.model_copy(update=ours | {"strategy": _found_from_anywhere(bot.strategy, path.parent)}) for bot in config.bots]
     uris = {"market_data_uri": settings.uri(settings.market_data_port), "order_gateway_uri": settings.uri(settings.order_port)}
@@ -94,18 +85,18 @@ def _found_from_anywhere(strategy: str, folder: Path) -> str:
 
 
 def check_ports(settings: DemoSettings) -> None:
-    """Raise DemoError when a port is asked for twice, or cannot be listened on now."""
+    """Raise ProgramError when a port is asked for twice, or cannot be listened on now."""
     if len(set(settings.ports.values())) < len(settings.ports):
-        raise DemoError(f"{', '.join(settings.ports)} must be three different ports")
+        raise ProgramError(f"{', '.join(settings.ports)} must be three different ports")
     for flag, port in settings.ports.items():
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         try:
             socket.create_server((settings.host, port), family=family).close()
         except OSError as error:
             if error.errno == errno.EADDRINUSE:
-                raise DemoError(port_in_use_message(port, flag).removeprefix("error: ")) from error
+                raise port_in_use(port, flag) from error
             reason = str(error.strerror or error).partition(" (while")[0]
-            raise DemoError(f"cannot listen on --host {settings.host} {flag} {port}: {reason}") from error
+            raise ProgramError(f"cannot listen on --host {settings.host} {flag} {port}: {reason}") from error
 
 
 def new_run_folder(runs_dir: Path) -> Path:
@@ -117,9 +108,9 @@ def new_run_folder(runs_dir: Path) -> Path:
             folder.mkdir(parents=True)
         except FileExistsError:
             if not runs_dir.is_dir():
-                raise DemoError(f"--runs-dir {runs_dir}: not a folder") from None
+                raise ProgramError(f"--runs-dir {runs_dir}: not a folder") from None
         except OSError as error:
-            raise DemoError(f"--runs-dir {runs_dir}: {error.strerror}") from error
+            raise ProgramError(f"--runs-dir {runs_dir}: {error.strerror}") from error
         else:
             return folder
-    raise DemoError(f"--runs-dir {runs_dir}: {MAX_RUNS_PER_SECOND} runs began this second")
+    raise ProgramError(f"--runs-dir {runs_dir}: {MAX_RUNS_PER_SECOND} runs began this second")

@@ -1,4 +1,4 @@
-"""The demo's processes: each started by its file, watched, asked for its health, and stopped in order."""
+"""The demo's processes: each started, watched, asked for its health, and stopped in order."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 import http.client
 import json
 import os
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
-from botpit.cli.demo.plan import HOME, DemoError
-from botpit.io.processes import EXIT_CRASHED, LIFELINE, Child
+from botpit.io.child import Child, command_of
+from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.io.run import LIFELINE
 
 HEALTHY_WITHIN_S = 20.0
 """A server that does not answer `/healthz` by then has failed to start."""
@@ -30,8 +30,8 @@ class Cast:
         self._members: dict[str, Child] = {}
 
     async def start(self, name: str, program: str, *flags: str) -> Child:
-        """Start one of the top-level programs in the background."""
-        self._members[name] = await Child.start(name, _command(program, flags), self._log(name))
+        """Start a program in the background."""
+        self._members[name] = await Child.start(name, command_of(program, *flags), self._log(name))
         return self._members[name]
 
     async def start_in_front(self, name: str, program: str, *flags: str) -> Child:
@@ -39,8 +39,9 @@ class Cast:
         theirs, ours = os.pipe()
         with self._log(name).open("ab") as log:
             try:
+                command, environment = command_of(program, *flags), os.environ | {LIFELINE: "1"}
                 process = await asyncio.create_subprocess_exec(
-                    *_command(program, flags), stdin=theirs, stderr=log, env=os.environ | {LIFELINE: "1"}, start_new_session=True
+                    *command, stdin=theirs, stderr=log, env=environment, start_new_session=True
                 )
             finally:
                 os.close(theirs)
@@ -48,16 +49,17 @@ class Cast:
         return self._members[name]
 
     async def healthy(self, name: str, address: str, port: int, **expected: str) -> None:
-        """Wait until `/healthz` on `port` answers as expected. Raises DemoError when the process ends or takes too long."""
+        """Wait until `/healthz` on `port` answers as expected. Raises ProgramError when the process ends or takes too long."""
         deadline = asyncio.get_running_loop().time() + HEALTHY_WITHIN_S
         while not expected.items() <= (await asyncio.to_thread(health, address, port)).items():
             self.check(name)
             if asyncio.get_running_loop().time() > deadline:
-                raise DemoError(f"{name} is not ready after {HEALTHY_WITHIN_S:g} s: see {self._log(name)}", EXIT_CRASHED)
+                late = f"{name} is not ready after {HEALTHY_WITHIN_S:g} s: see {self._log(name)}"
+                raise ProgramError(late, exit_code=ExitCode.FAULT)
             await asyncio.sleep(HEALTH_POLL_S)
 
     async def watch(self, time_is_up: Coroutine[Any, Any, None]) -> None:
-        """Wait until the time is up or a process ends. Raises DemoError unless that is the battle, and well."""
+        """Wait until the time is up or a process ends. Raises ProgramError unless that is the battle, and well."""
         waits: list[asyncio.Task[Any]] = [asyncio.create_task(member.wait()) for member in self._members.values()]
         waits.append(asyncio.create_task(time_is_up))
         try:
@@ -71,11 +73,12 @@ class Cast:
             self.check(name, may_end=name == "battle")
 
     def check(self, name: str, *, may_end: bool = False) -> None:
-        """Raise DemoError when this process has failed or, unless it may, has ended."""
+        """Raise ProgramError when this process has failed or, unless it may, has ended."""
         code = self._members[name].returncode
         if code is not None and (code or not may_end):
             ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            raise DemoError(f"{name} {ended}: see {self._log(name)}", code if code > 0 else EXIT_CRASHED)
+            exit_code = ExitCode(code) if code in set(ExitCode) else ExitCode.FAULT
+            raise ProgramError(f"{name} {ended}: see {self._log(name)}", exit_code=exit_code)
 
     async def leave(self) -> None:
         """Stop all that run, in order."""
@@ -84,17 +87,12 @@ class Cast:
                 await self._members[name].stop(grace_s)
 
     def check_all_ended_well(self) -> None:
-        """Raise DemoError naming the first of those that left, in the order of their start, that did not end well."""
+        """Raise ProgramError naming the first of those that left, in the order of their start, that did not end well."""
         for name in self._members:
             self.check(name, may_end=True)
 
     def _log(self, name: str) -> Path:
         return self.folder / f"{name}.log"
-
-
-def _command(program: str, flags: tuple[str, ...]) -> list[str]:
-    """By its file, so that it is the program of this installation whatever lies in the current folder."""
-    return [sys.executable, str(HOME / f"{program}.py"), *flags]
 
 
 def health(address: str, port: int) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from botpit.history.archive.follower import Archivist
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.records import OtherFormat
+from botpit.io.exit_codes import ExitCode
 from botpit.io.lock import Lock
-from botpit.io.processes import fields, is_child, until_told_to_stop
+from botpit.io.log import fields
+from botpit.io.run import is_child, until_told_to_stop
 
 POLL_S = 0.05
 """How long the archivist waits for news when it has read everything."""
@@ -23,7 +25,6 @@ HURRY_RECORDS = 2_000
 PREDECESSOR_S = 60.0
 """So long a child waits for an archivist that an exchange before its own has left."""
 LOCK = "archive-lock"
-EXIT_OK, EXIT_USAGE, EXIT_DAMAGED, EXIT_WRITE_FAILED = 0, 2, 4, 5
 
 _log = logging.getLogger(__name__)
 
@@ -34,19 +35,19 @@ async def keep(folder: Path, *, following: bool) -> int:
         lock = Lock(folder / LOCK)
         if not await _have(lock):
             _log.error("another archivist is at work here %s", fields(folder=folder, owner=lock.owner()))
-            return EXIT_USAGE
+            return ExitCode.USAGE
         archivist = Archivist(folder, Disk(), following=following, complain=_log.warning)
         _log.info("keeping %s", fields(folder=folder, from_record=archivist.number + 1))
         await _follow(archivist)
         archivist.close()
     except (DamageError, OtherFormat) as error:
         _log.error("the journal cannot be followed %s", fields(reason=error))
-        return EXIT_DAMAGED
+        return ExitCode.DAMAGED
     except OSError as error:
         _log.error("the archive cannot be written %s", fields(folder=folder, reason=error))
-        return EXIT_WRITE_FAILED
+        return ExitCode.HALTED
     _log.info("kept %s", fields(until_record=archivist.number, seq=archivist.numbers.seq))
-    return EXIT_OK
+    return ExitCode.OK
 
 
 async def _have(lock: Lock) -> bool:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-EXIT_USAGE, EXIT_DAMAGED, EXIT_WRITE_FAILED = 2, 4, 5
+from botpit.io.exit_codes import ExitCode, ProgramError
 
 
-class ExportError(Exception):
-    """The base of them all. `exit_code` is the process's."""
+class ExportError(ProgramError):
+    """The base of them all: `code` is that of a folder that is in use, or holds what is not ours."""
 
-    exit_code = EXIT_USAGE
+    code = ExitCode.USAGE
+
+    def __init__(self, text: str) -> None:
+        super().__init__(text, exit_code=self.code)
 
 
 class Unusable(ExportError):
@@ -22,13 +25,13 @@ class Unusable(ExportError):
 class Damaged(ExportError):
     """The files are not what was recorded of them."""
 
-    exit_code = EXIT_DAMAGED
+    code = ExitCode.DAMAGED
 
 
 class WriteFailed(ExportError):
     """The system refused to write."""
 
-    exit_code = EXIT_WRITE_FAILED
+    code = ExitCode.HALTED
 
 
 @contextmanager

@@ -22,7 +22,7 @@ import aiofiles
 
 from botpit.clients.exact_reader import Bookmark, RowEvent
 from botpit.io.files import open_private
-from botpit.io.processes import fields
+from botpit.io.log import fields
 from botpit.runs.export.errors import Damaged, Unusable, writing
 from botpit.runs.export.rows import HEADERS, file_below, row
 from botpit.runs.export.state import STATE_FILE, Section, Sizes, State, parse_state

@@ -1,0 +1,202 @@
+"""Run a battle: a process per bot of a configuration, the feed watched to the end, the traders ranked, results.json written.
+
+The bots are processes and know nothing of each other, the audience reads the feed like anybody else: the standings are what
+everyone could see, and the end of one bot, or the loss of the feed, ends nothing else. A battle of several rounds closes the
+market after each, through the house's door, so that standings are plain cash, and has a new one begin.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import platform
+import random
+import shutil
+import sys
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+
+from bot_strategies import load_strategy
+from botpit import __version__
+from botpit.battle.config import BattleConfig, BattleConfigError, Bot, parse_battle
+from botpit.battle.live.battle import Battle, utc_now
+from botpit.battle.live.bot_processes import Backstage
+from botpit.battle.live.feed_connection import Audience
+from botpit.battle.ranking import totals
+from botpit.battle.results import BattleSettings, Results
+from botpit.cli.program import add_usual_flags, parser_of, start
+from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.io.files import new_folder, write_new
+from botpit.io.log import fields
+from botpit.io.order_port import House, OrderPortError
+
+MAX_ROUNDS = 1_000
+MAX_STAGGER_MS = 60_000.0
+MS_PER_S = 1_000
+
+log = logging.getLogger("runner")
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run a battle until it is over or told to stop; returns the exit code."""
+    options = arguments(argv, prog)
+    return start("runner", options.log_level, lambda: battle(options))
+
+
+async def battle(options: argparse.Namespace) -> ExitCode:
+    """The battle from the first process to the results. Raises ProgramError when it cannot begin as asked."""
+    config = read_config(options.config)
+    try:
+        audience, house = Audience(config.market_data_uri), house_of(config, options)
+        options.results.parent.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        raise ProgramError(str(error)) from error
+    started_at = utc_now()
+    try:
+        if house is not None:
+            await house.knock()
+        backstage = backstage_of(options)
+    except OrderPortError as error:
+        reason = f"the exchange's door at {config.order_gateway_uri} does not open: {error}"
+        raise ProgramError(f"--house-token: {reason}") from error
+    except OSError as error:
+        raise ProgramError(f"--log-dir: {error}") from error
+    played = Battle(config, settings_of(options), audience, house, backstage, options.results.parent)
+    ended_by = await played.play()
+    results = Results(
+        version=__version__,
+        versions=versions(),
+        started_at=started_at,
+        ended_at=utc_now(),
+        ended_by=ended_by,
+        config=config.model_dump(mode="json"),
+        settings=settings_of(options),
+        rounds=played.rounds,
+        totals=totals(played.rounds),
+    )
+    return report(played, results, options.results)
+
+
+def report(battle: Battle, results: Results, path: Path) -> ExitCode:
+    """Show all rounds together, if there are several, and write the results; returns the exit code."""
+    if len(results.rounds) > 1:
+        battle.board.show_totals(results.totals)
+    if battle.trouble:
+        log.error("the battle ended early %s", fields(reason=battle.trouble))
+    try:
+        battle.board.say(f"results: {write_new(path, results.to_json())}")
+    except OSError as error:
+        log.error("the results cannot be written %s", fields(reason=error))
+        return ExitCode.HALTED
+    if battle.trouble:
+        return ExitCode.FAULT
+    all_failed = all(bot.failed for each in results.rounds for bot in each.bots)
+    return ExitCode.STRATEGY if all_failed else ExitCode.OK
+
+
+def settings_of(options: argparse.Namespace) -> BattleSettings:
+    return BattleSettings(
+        duration_s=None if math.isinf(options.duration) else options.duration,
+        rounds=options.rounds,
+        warm_up_s=options.warm_up,
+        cool_down_s=options.cool_down,
+        stagger_ms=options.stagger_ms,
+    )
+
+
+def backstage_of(options: argparse.Namespace) -> Backstage:
+    """Makes the folder for this battle's reports. Raises OSError."""
+    return Backstage(
+        python=options.python,
+        strategy_dir=options.config.resolve().parent,
+        log_level=options.log_level,
+        log_dir=options.log_dir,
+        report_dir=new_folder(options.log_dir / "reports"),
+        stagger_s=options.stagger_ms / MS_PER_S,
+    )
+
+
+def versions() -> dict[str, str]:
+    """Of all that a battle's course may depend on."""
+    ours = {"botpit": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    return ours | {name: metadata.version(name) for name in ("pydantic", "websockets")}
+
+
+# ----------------------------------------------------------------------------------------------------------------- options
+
+
+def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
+    parser = parser_of(
+        prog,
+        "Start every bot of a configuration, watch the battle, rank the traders by what they gained.",
+        "example: %(prog)s --config bots_config.json --duration 60",
+    )
+    parser.add_argument("--config", type=Path, default=Path("bots_config.json"), help="default: %(default)s")
+    parser.add_argument("--duration", metavar="S", type=float, default=math.inf,
+                        help="seconds of a round (default: until told to stop)")
+    parser.add_argument("--warm-up", metavar="S", type=float, default=0.0,
+                        help="the first seconds of a round, which do not count (default: 0)")
+    parser.add_argument("--cool-down", metavar="S", type=float, default=0.0,
+                        help="seconds from the end of the last bot to the standings (default: 0)")
+    parser.add_argument("--rounds", metavar="N", type=int, default=1, help="each in a new market (default: %(default)s)")
+    parser.add_argument("--house-token", metavar="FILE", type=Path, help="the file that exchange_server.py --house-token-file "
+                        "names: lets rounds close the market and begin a new one")  # fmt: skip
+    parser.add_argument("--stagger-ms", metavar="MS", type=float, default=20.0, help="between two starts (default: 20)")
+    parser.add_argument("--results", type=Path, default=Path("results.json"), help="never overwritten (default: %(default)s)")
+    parser.add_argument("--log-dir", type=Path, help="logs and reports of the bots go here (default: logs, beside --results)")
+    parser.add_argument("--python", default=sys.executable, help="the bots' interpreter (default: this one)")
+    add_usual_flags(parser)
+    options = parser.parse_args(argv)
+    if problem := problem_of(options):
+        parser.error(problem)
+    options.log_dir = options.log_dir or options.results.parent / "logs"
+    return options
+
+
+def problem_of(options: argparse.Namespace) -> str | None:
+    """What is wrong with the flags, beginning with the flag."""
+    if not options.duration > 0:
+        return "--duration takes more than 0 seconds"
+    if not 0 <= options.warm_up < options.duration:
+        return "--warm-up takes 0 seconds or more, and less than --duration"
+    if not 0 <= options.cool_down < math.inf:
+        return "--cool-down takes 0 seconds or more"
+    if not 1 <= options.rounds <= MAX_ROUNDS:
+        return f"--rounds takes 1 to {MAX_ROUNDS}"
+    if options.rounds > 1 and math.isinf(options.duration):
+        return "--rounds above 1 take a --duration"
+    if options.rounds > 1 and options.house_token is None:
+        return "--rounds above 1 take --house-token FILE, the file of exchange_server.py --house-token-file"
+    if not 0 <= options.stagger_ms <= MAX_STAGGER_MS:
+        return f"--stagger-ms takes 0 to {MAX_STAGGER_MS:g}"
+    if shutil.which(options.python) is None:
+        return f"--python: there is no program {options.python}"
+    return None
+
+
+def house_of(config: BattleConfig, options: argparse.Namespace) -> House | None:
+    """The house's door, where it is needed: for several rounds. Raises OSError, ValueError."""
+    if options.rounds == 1:
+        return None
+    token = options.house_token.read_text(encoding="ascii").strip()
+    if not token:
+        raise ValueError(f"--house-token: {options.house_token} is empty")
+    return House(config.order_gateway_uri, token)
+
+
+def read_config(path: Path) -> BattleConfig:
+    """The battle in the file, each strategy of which can be made. Raises ProgramError with a line for each mistake."""
+
+    def try_out(bot: Bot) -> None:
+        rng, folder = random.Random(bot.seed), path.resolve().parent
+        params = bot.strategy_params
+        load_strategy(bot.strategy, trader_id=bot.trader_id, rng=rng, params=params, relative_to=folder)
+
+    try:
+        return parse_battle(path.read_text(encoding="utf-8"), try_out)
+    except BattleConfigError as error:
+        raise ProgramError(*(f"{path}: {problem}" for problem in error.problems)) from error
+    except (OSError, ValueError) as error:
+        raise ProgramError(str(error)) from error

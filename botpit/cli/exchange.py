@@ -1,0 +1,198 @@
+"""The exchange process: order entry on one port, the event stream on another, the exporter as its child.
+
+Everything that matters happens in the pure rooms. One market follows another when the house asks for it: on the same ports, with
+the same settings, and by the same way as a start and a stop.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Iterator, Sequence
+from pathlib import Path
+
+from botpit import compiled
+from botpit.cli.program import add_usual_flags, parser_of, start
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.folder import DataFolder, FolderInUse
+from botpit.history.journal.reading import DamageError
+from botpit.history.journal.records import OtherFormat
+from botpit.history.journal.segments import Durability
+from botpit.io.child import command_of
+from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.io.log import fields
+from botpit.io.run import until_told_to_stop
+from botpit.io.supervisor import supervised
+from botpit.screen.progress import tracked
+from botpit.settings import Settings, SettingsError, parse_settings
+from botpit.venue.lifecycle import Halted, Place, Venue, forget_what_was
+from botpit.venue.loader import Markets
+from botpit.venue.server import port_number
+from botpit.venue.tokens import Token, TokenError, read_token
+
+ARCHIVIST_GRACE_S = 10.0
+"""So long the archivist may take to write a last snapshot when the exchange stops."""
+EXPORTER_DRAIN_S = 10.0
+"""So long the exporter may take to write out what it has when the exchange stops."""
+log = logging.getLogger("exchange")
+
+
+def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Run an exchange until it is told to stop; returns the exit code."""
+    options = arguments(argv, prog)
+    return start("exchange", options.log_level, lambda: exchange(options))
+
+
+def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
+    parser = parser_of(
+        prog,
+        "The botpit exchange: order entry, matching, positions, event stream.",
+        "port 0 means any free one; example: %(prog)s --config exchange.toml --csv-dir runs/today",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--order-port", type=port_number, default=9001, help="port of order entry (default: %(default)s)")
+    parser.add_argument("--events-port", type=port_number, default=9002, help="port of the event stream (default: %(default)s)")
+    parser.add_argument("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if there is one)")
+    parser.add_argument("--no-export", action="store_true", help="do not start the CSV exporter")
+    parser.add_argument("--csv-dir", type=Path, default=Path(), help="where the exporter writes (default: the current folder)")
+    parser.add_argument("--data-dir", type=Path, default=Path("exchange-data"), help="of the journal (default: %(default)s)")
+    parser.add_argument("--durability", type=durability, default=Durability.OS, metavar="os|batch|none", help="what an answer"
+                        " promises: to survive the end of this process, a loss of power, or nothing (default: os)")  # fmt: skip
+    parser.add_argument("--fresh", action="store_true", help="begin a new market beside those in --data-dir")
+    parser.add_argument("--reconfigure", action="store_true", help="let a market that is there take over other rules")
+    parser.add_argument("--house-token-file", type=Path, metavar="FILE", help="open the house's door to those who know the token "
+                        "in FILE, which is made when it is not there (default: shut)")  # fmt: skip
+    add_usual_flags(parser)
+    return parser.parse_args(argv)
+
+
+def durability(text: str) -> Durability | None:
+    """None: nothing is kept. Raises ValueError."""
+    return None if text == "none" else Durability(text)
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Raises ProgramError when the file cannot be read or used."""
+    chosen = path or Path("exchange.toml")
+    if path is None and not chosen.exists():
+        return Settings()
+    try:
+        return parse_settings(chosen.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, SettingsError) as error:
+        raise ProgramError(f"{chosen}: {error}") from error
+
+
+def read_house_token(path: Path | None) -> Token:
+    """Raises ProgramError when the file cannot be used."""
+    try:
+        return read_token(path)
+    except TokenError as error:
+        raise ProgramError(f"--house-token-file {path}: {error}") from error
+
+
+async def exchange(options: argparse.Namespace) -> ExitCode:
+    """The exchange from start to stop. Raises ProgramError when it cannot start as asked."""
+    try:
+        await trade(options)
+    except FolderInUse as error:
+        raise ProgramError(f"--data-dir: {error}") from error
+    except (DamageError, OtherFormat) as error:
+        remedy = "put back what was there, or begin a new market with --fresh"
+        raise ProgramError(f"--data-dir: {error}; {remedy}", exit_code=ExitCode.DAMAGED) from error
+    except OSError as error:
+        log.critical("halted: the journal cannot be written %s", fields(reason=error))
+        return ExitCode.HALTED
+    except Halted:
+        return ExitCode.HALTED
+    return ExitCode.OK
+
+
+async def trade(options: argparse.Namespace) -> None:
+    """Market after market, until told to stop.
+
+    Raises ProgramError, FolderInUse, DamageError and OtherFormat when it cannot begin as asked, Halted and OSError when it cannot
+    go on.
+    """
+    settings, token = read_settings(options.config), read_house_token(options.house_token_file)
+    orders = Place(options.host, options.order_port, "--order-port")
+    events = Place(options.host, options.events_port, "--events-port")
+    await orders.take()
+    await events.take()
+    with data_folder(options) as data:
+        markets = Markets(settings, data, options.durability, Disk(), track=lambda tail: tracked(tail, "recovering", "records"))
+        venue = Venue(markets.first(fresh=options.fresh, reconfigure=options.reconfigure), settings, token, orders, events)
+        await venue.open()
+        ports = {"order_port": orders.port, "events_port": events.port}
+        log.info("open %s", fields(market_id=venue.market_id, **ports, engine=compiled.engine()))
+        async with _exporter(options, events.port):
+            stop = asyncio.create_task(until_told_to_stop())
+            while await _trade(venue, stop, options):
+                ended = venue.market_id
+                del venue
+                forget_what_was()
+                venue = Venue(markets.new(), settings, token, orders, events)
+                await venue.open()
+                log.info("reopened %s", fields(market_id=venue.market_id, after=ended))
+            log.info("stopped %s", fields(why=stop.result(), seq=venue.feed.seq))
+
+
+async def _trade(venue: Venue, stop: asyncio.Future[str], options: argparse.Namespace) -> bool:
+    """One market with its archivist; whether another one follows. Raises Halted."""
+    async with _archivist(venue.folder, options.log_level):
+        return await venue.trade(stop)
+
+
+@contextlib.contextmanager
+def data_folder(options: argparse.Namespace) -> Iterator[DataFolder | None]:
+    """The folder of the journals, ours alone for as long as the context lasts; None when nothing is to be kept.
+
+    Raises FolderInUse, and ProgramError when the folder cannot be used.
+    """
+    if options.durability is None:
+        yield None
+        return
+    try:
+        data = DataFolder(options.data_dir, Disk())
+    except OSError as error:
+        reason = f"--data-dir {options.data_dir}: {error.strerror or error}"
+        raise ProgramError(f"{reason}; choose another folder, or --durability none") from error
+    with contextlib.closing(data):
+        yield data
+
+
+@contextlib.asynccontextmanager
+async def _archivist(folder: Path | None, log_level: str) -> AsyncIterator[None]:
+    """The market's archivist as our child while it trades, started again when it is killed."""
+    if folder is None:
+        yield
+        return
+    argv = command_of("archive", "--follow", "--log-level", log_level, str(folder))
+    async with supervised("archivist", argv, folder / "archivist.log", grace_s=ARCHIVIST_GRACE_S):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _exporter(options: argparse.Namespace, events_port: int) -> AsyncIterator[None]:
+    """The exporter as our child while we trade, started again when it is killed; it ends last, with everything written."""
+    if options.no_export:
+        yield
+        return
+    uri = f"ws://{_loopback(options.host)}:{events_port}"
+    where = ("--uri", uri, "--dir", str(options.csv_dir), "--from-seq", "1")
+    argv = command_of("export", *where, "--log-level", options.log_level)
+    async with contextlib.AsyncExitStack() as until_the_end:
+        try:
+            child = supervised("exporter", argv, options.csv_dir / "exporter.log", grace_s=EXPORTER_DRAIN_S)
+            await until_the_end.enter_async_context(child)
+        except OSError as error:
+            reason = f"cannot export to {options.csv_dir}: {error}; choose another folder with --csv-dir"
+            raise ProgramError(reason) from error
+        yield
+
+
+def _loopback(host: str) -> str:
+    """Where our own exporter finds us when we listen on every address."""
+    return {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+

@@ -1,0 +1,38 @@
+"""What all programs have in common: the last flags of their parsers, and the way from flags to an exit code."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Coroutine
+from io import TextIOWrapper
+from typing import Any
+
+from botpit import __version__
+from botpit.io.log import LOG_LEVELS, configure_logging
+from botpit.io.run import run
+
+Main = Callable[[], Coroutine[Any, Any, int]]
+
+
+def parser_of(prog: str | None, description: str, epilog: str) -> argparse.ArgumentParser:
+    """A parser without flags. `prog` None: the name of the file that runs."""
+    return argparse.ArgumentParser(prog=prog, description=description, epilog=epilog)
+
+
+def add_usual_flags(parser: argparse.ArgumentParser, log_level_help: str = "(default: %(default)s)") -> None:
+    """The flags that every program of its own process takes: `--log-level` and `--version`."""
+    parser.add_argument("--log-level", type=str.lower, choices=LOG_LEVELS, default="info", help=log_level_help)
+    add_version(parser)
+
+
+def add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"botpit {__version__}")
+
+
+def start(component: str, log_level: str, main: Main) -> int:
+    """Log as `component`, run `main` until it ends or is told to stop, and return the exit code."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    configure_logging(component, log_level)
+    return run(main)
