@@ -23,10 +23,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.peers import HOME, Process, cpu_us, free_port, resident_bytes
-from benchmarks.replay import COMMAND, make_journal
+from benchmarks.replay import make_journal
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, parser_of, tell
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.folder import DataFolder
+from botpit.io.child import command_of
 
 COMMANDS, QUICK_COMMANDS = 1_000_000, 100_000
 ROUNDS = 3
@@ -48,8 +49,8 @@ def made(home: Path, commands: int) -> tuple[Path, Path]:
 def replay_s(*arguments: str) -> float:
     """CPU seconds of `botpit replay` with these."""
     before = _children_s()
-    argv = [sys.executable, "-c", COMMAND, "replay", *arguments]
-    done = subprocess.run(argv, cwd=HOME, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    argv = command_of("replay", *arguments)
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
     return _children_s() - before

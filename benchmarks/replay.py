@@ -35,11 +35,9 @@ from botpit.history.journal.reading import Reading
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import Snapshot, write_snapshot
 from botpit.history.replay import Replay
+from botpit.io.child import command_of
 from botpit.settings import parse_settings
 
-HOUSE = Path(__file__).resolve().parent.parent
-COMMAND = "import argparse, sys; from botpit.cli.replay import add_replay; parser = argparse.ArgumentParser();" \
-    " add_replay(parser.add_subparsers()); options = parser.parse_args(); sys.exit(options.run(options))"
 TARGET_S, TARGET_COMMANDS = 10.0, 1_000_000
 TRADERS = 40
 MOST_QUOTES = 12
@@ -118,8 +116,8 @@ def make_journal(folder: Path, commands: int, seed: int) -> Counter[str]:
 def replayed(folder: Path) -> tuple[str, float]:
     """What `botpit replay --verify` says, and how many seconds it took."""
     began = perf_counter()
-    argv = [sys.executable, "-c", COMMAND, "replay", str(folder), "--verify"]
-    done = subprocess.run(argv, cwd=HOUSE, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    argv = command_of("replay", str(folder), "--verify")
+    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
     return done.stdout, perf_counter() - began

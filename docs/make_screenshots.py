@@ -30,13 +30,13 @@ from rich.terminal_theme import TerminalTheme
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from benchmarks.four_terminals import Terminals, terminals, write_config
 from botpit.battle.results import Latency, TraderResult
 from botpit.cli.monitor import Monitor
 from botpit.screen.leaderboard import Leaderboard
 from botpit.screen.monitor import MonitorScreen
 from botpit.screen.text import counted, money_text
 from botpit.screen.watch import Watch
+from proofs.harness.terminals import terminals
 
 DOCS = HOME / "docs"
 URI = "ws://127.0.0.1:9010"
@@ -136,7 +136,10 @@ def seen(battle: Battle) -> Scene:
 async def _played(battle: Battle, folder: Path) -> Scene:
     """Start a market and its battle, all files in `folder`, and watch it. Raises TimeoutError if it is not as it should be."""
     async with terminals(folder) as parts:
-        monitor = Monitor(f"ws://127.0.0.1:{await _start(parts, battle.config)}", None)
+        await parts.start_exchange("--no-export")
+        await parts.start_relay()
+        await parts.start_battle(HOME / battle.config)
+        monitor = Monitor(parts.relay, None)
         link, began_s = asyncio.create_task(monitor.link.run()), time.monotonic()
         await asyncio.sleep(battle.seconds)
         async with asyncio.timeout(PATIENCE_S):
@@ -149,21 +152,6 @@ async def _played(battle: Battle, folder: Path) -> Scene:
     monitor.watch.link_changed(True, "connected")
     monitor.watch.uri = URI
     return Scene(monitor.watch, now_s, now_s - began_s, json.loads((folder / "results.json").read_text(encoding="utf-8")))
-
-
-async def _start(parts: Terminals, config: str) -> str:
-    """Exchange, relay and battle on free ports; returns the relay's."""
-    await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export",
-                      "--data-dir", str(parts.folder / "exchange-data"))  # fmt: skip
-    order_port = await parts.logged("exchange", r"order_port=(\d+)")
-    events_port = await parts.logged("exchange", r"events_port=(\d+)")
-    upstream = f"ws://127.0.0.1:{events_port}"
-    await parts.start("relay", "market_data_server.py", "--port", "0", "--upstream-uri", upstream)
-    relay_port = await parts.logged("relay", r"open port=(\d+)")
-    write_config(HOME / config, parts.folder / "battle.json", order_port, relay_port)
-    await parts.start("battle", "bot_battle_runner.py", "--config", str(parts.folder / "battle.json"), "--results",
-                      str(parts.folder / "results.json"), "--log-dir", str(parts.folder / "bots"))  # fmt: skip
-    return relay_port
 
 
 def _is_alive(watch: Watch, battle: Battle) -> bool:

@@ -21,10 +21,6 @@ from tests.laws.streams import Stream, opening
 LINES_PER_TURN = 7
 
 
-class Difference(AssertionError):
-    """Something came to something else than it must. The text says where, and is its own reproduction."""
-
-
 def stream_of(seed: object, count: int) -> tuple[Open, list[tuple[Command, int]]]:
     """A market's opening, and commands for it with their times."""
     begun = opening(seed)

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.planted_rows import hunt
 from botpit.__main__ import main
 from botpit.cli.check import findings
 from botpit.core.commands import SetMark, Tick
 from botpit.runs.audit.rows import Wrong
+from proofs.planted_rows import hunt
 from tests.recorded_market import RecordedMarket, random_market, write_run
 
 HOUSE = Path(__file__).resolve().parent.parent

@@ -135,7 +135,7 @@ def faults(root: Path) -> list[str]:
 
 def _python_files(root: Path) -> Iterator[Path]:
     yield from sorted(root.glob("*.py"))
-    for folder in ("botpit", "benchmarks", "docs", "examples", "tests"):
+    for folder in ("botpit", "benchmarks", "docs", "examples", "proofs", "tests"):
         yield from sorted((root / folder).rglob("*.py"))
 
 

@@ -1,4 +1,4 @@
-"""The proofs of benchmarks/journal_*.py, short, and each of their checkers shown a planted fault that it must find."""
+"""The proofs of proofs/journal_*.py, short, and each of their checkers shown a planted fault that it must find."""
 
 from __future__ import annotations
 
@@ -7,24 +7,26 @@ from zlib import crc32
 
 import pytest
 
-from benchmarks import journal_cuts, journal_failures, journal_flips
 from botpit.history.journal import reading, records, segments, snapshots
 from botpit.history.journal.segments import Durability
-from tests.kept_market import Difference
+from proofs import journal_cuts, journal_failures, journal_flips
+from proofs.harness.main import Difference
+from proofs.harness.stored_market import StoredMarket, make_market, remembering_little
+from tests.kept_market import restored
 
 SEED, COMMANDS = 11, 500
 
 
 @pytest.fixture(scope="module")
-def market(tmp_path_factory: pytest.TempPathFactory) -> journal_cuts.CutMarket:
-    with journal_cuts.remembering_little():
-        return journal_cuts.make_market(tmp_path_factory.mktemp("cut") / "market", SEED, COMMANDS)
+def market(tmp_path_factory: pytest.TempPathFactory) -> StoredMarket:
+    with remembering_little():
+        return make_market(tmp_path_factory.mktemp("cut") / "market", SEED, COMMANDS)
 
 
 @pytest.fixture(scope="module")
-def batch_market(tmp_path_factory: pytest.TempPathFactory) -> journal_cuts.CutMarket:
-    with journal_cuts.remembering_little():
-        return journal_cuts.make_market(tmp_path_factory.mktemp("flip") / "market", SEED, COMMANDS, Durability.BATCH)
+def batch_market(tmp_path_factory: pytest.TempPathFactory) -> StoredMarket:
+    with remembering_little():
+        return make_market(tmp_path_factory.mktemp("flip") / "market", SEED, COMMANDS, Durability.BATCH)
 
 
 # ------------------------------------------------------------------------------------------------------------------------ cuts
@@ -105,7 +107,7 @@ def plant_trust_in_snapshots(monkeypatch):
 
 
 def plant_silence(monkeypatch):
-    monkeypatch.setattr(journal_flips, "restored", lambda folder, complaints: journal_cuts.restored(folder, []))
+    monkeypatch.setattr(journal_flips, "restored", lambda folder, complaints: restored(folder, []))
 
 
 @pytest.mark.parametrize("plant", [plant_blind_trust, plant_trust_in_snapshots, plant_silence])
@@ -117,8 +119,8 @@ def test_the_check_of_flips_finds_a_planted_fault(market, monkeypatch, plant):
 
 def test_the_check_of_flips_finds_a_checksum_that_is_too_weak(tmp_path, monkeypatch):
     plant_a_weak_checksum(monkeypatch)
-    with journal_cuts.remembering_little():
-        market = journal_cuts.make_market(tmp_path / "market", SEED, 300)
+    with remembering_little():
+        market = make_market(tmp_path / "market", SEED, 300)
     with pytest.raises(Difference):
         journal_flips.share(market, str(SEED), 300)
 

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.nasdaq_day import EngineDay, read_lines
+from proofs.nasdaq_day import EngineDay, read_lines
 
 HOME = Path(__file__).resolve().parent.parent
 DAY = Path(os.environ.get("BOTPIT_NASDAQ_DAY", HOME.parent / "shared" / "data" / "goog_2012-06-21_commands.txt.xz"))
 
 
-@pytest.mark.skipif(not DAY.is_file(), reason=f"the Nasdaq day is not there ({DAY.name}; see benchmarks/nasdaq_day.py)")
+@pytest.mark.skipif(not DAY.is_file(), reason=f"the Nasdaq day is not there ({DAY.name}; see proofs/nasdaq_day.py)")
 def test_ten_thousand_lines_of_a_nasdaq_day_give_the_venues_books_and_fills():
     score = EngineDay().run(read_lines(DAY, 10_000))
     assert (score.books_right, score.books) == (4_481, 4_481), score

@@ -151,7 +151,7 @@ def caught(mutant: Mutant) -> bool:
     """Plant it in a copy and run until something shows."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
-        for part in ("botpit", "tests/laws", "benchmarks/laws.py", "message_schemas.py"):
+        for part in ("botpit", "tests/laws", "proofs/laws.py", "message_schemas.py"):
             source = HOME / part
             (tree / part).parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
@@ -159,7 +159,7 @@ def caught(mutant: Mutant) -> bool:
             else:
                 shutil.copy(source, tree / part)
         plant(mutant, tree / "botpit" / "exchange")
-        run = [sys.executable, "benchmarks/laws.py", "--commands", str(EPISODES * 10_000), "--seeds", "2", "--processes", "1"]
+        run = [sys.executable, "proofs/laws.py", "--commands", str(EPISODES * 10_000), "--seeds", "2", "--processes", "1"]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
         outcome = subprocess.run(run, cwd=tree, capture_output=True, text=True, env=environment, check=False)
     return outcome.returncode not in (0, 2) and "0 differences" not in outcome.stdout

@@ -1,4 +1,4 @@
-"""A battle of real bots, one of which is killed: it comes back and all is accounted for; see benchmarks/battle_kills.py."""
+"""A battle of real bots, one of which is killed: it comes back and all is accounted for; see proofs/battle_kills.py."""
 
 import asyncio
 import json
@@ -7,9 +7,9 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.battle_kills import BATTLE, victims, watch
 from bot_strategies import load_strategy
 from botpit.battle.config import parse_battle
+from proofs.battle_kills import BATTLE, victims, watch
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,12 @@
-"""The exchange killed -9 under load and held against what its clients recorded: benchmarks/exchange_kills.py, in short."""
+"""The exchange killed -9 under load and held against what its clients recorded: proofs/exchange_kills.py, in short."""
 
 import asyncio
 import json
 
 import pytest
 
-from benchmarks.exchange_kills import watch
-from benchmarks.witness import Account, Difference, Sent, Witness
+from proofs.exchange_kills import watch
+from proofs.harness.client_ledger import Account, ClientLedger, Difference, Sent
 
 CYCLES = 20
 MOST_CYCLES = 15
@@ -49,7 +49,7 @@ def test_a_planted_fault_is_found(plant, tmp_path):
 @pytest.fixture
 def ann() -> Account:
     """She has sent one order, which was accepted."""
-    account = Witness({"ann": False}).accounts["ann"]
+    account = ClientLedger({"ann": False}).accounts["ann"]
     account.orders["a-1"] = Sent("ann", ORDER)
     takes(account, 1, "order_accepted", 7, **ORDER)
     return account
@@ -95,25 +95,25 @@ def test_the_same_fill_twice_is_a_difference(ann):
 
 
 def test_a_trade_without_its_other_side_is_a_difference():
-    witness = Witness({"ann": False})
+    ledger = ClientLedger({"ann": False})
     trade = {"type": "trade", "trade_id": 1, "seq": 1}
-    witness.takes_trade(json.dumps(trade).encode(), trade, again=False)
+    ledger.takes_trade(json.dumps(trade).encode(), trade, again=False)
     with pytest.raises(Difference, match="no fill"):
-        witness.settle()
+        ledger.settle()
 
 
 def test_a_trade_after_a_missing_one_and_one_that_comes_twice_are_differences():
-    witness = Witness({})
+    ledger = ClientLedger({})
     with pytest.raises(Difference, match="lost"):
-        witness.takes_trade(b"{}", {"trade_id": 2}, again=False)
-    witness.takes_trade(b"{}", {"trade_id": 1}, again=False)
+        ledger.takes_trade(b"{}", {"trade_id": 2}, again=False)
+    ledger.takes_trade(b"{}", {"trade_id": 1}, again=False)
     with pytest.raises(Difference, match="doubled"):
-        witness.takes_trade(b"{}", {"trade_id": 1}, again=False)
+        ledger.takes_trade(b"{}", {"trade_id": 1}, again=False)
 
 
 def test_an_order_id_that_goes_back_is_a_difference():
-    witness = Witness({})
-    witness.takes_order_id(5)
-    witness.settle()
+    ledger = ClientLedger({})
+    ledger.takes_order_id(5)
+    ledger.settle()
     with pytest.raises(Difference, match="after 5"):
-        witness.takes_order_id(4)
+        ledger.takes_order_id(4)

@@ -1,4 +1,4 @@
-"""The exporter killed -9 under load: by benchmarks/exporter_kills.py, and as the exchange's child, which is started again."""
+"""The exporter killed -9 under load: by proofs/exporter_kills.py, and as the exchange's child, which is started again."""
 
 import asyncio
 import json
@@ -10,7 +10,7 @@ from time import monotonic, sleep
 import pytest
 from websockets.sync.client import connect
 
-from benchmarks.exporter_kills import watch
+from proofs.exporter_kills import watch
 from tests.processes.running import FREE, PATIENCE_S, Exchange, running
 
 

@@ -1,11 +1,11 @@
 """The flow of README's four terminals, as real processes on free ports, the relay killed under load; see
-benchmarks/four_terminals.py."""
+proofs/four_terminals.py."""
 
 import asyncio
 
 import pytest
 
-from benchmarks.four_terminals import HOME, Recorder, watch
+from proofs.four_terminals import HOME, TradesAndQuotes, watch
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_everything_ends_cleanly(outcome):
 
 
 def test_the_recorder_counts_how_long_the_book_has_two_sides():
-    recorder = Recorder()
+    recorder = TradesAndQuotes()
     for now_ms, ask in [(1_000, None), (2_000, 101.0), (5_000, None), (6_000, 101.0)]:
         recorder.take({"type": "book_update", "timestamp": now_ms, "best_bid": 99.0, "best_ask": ask})
     assert recorder.two_sided() == 0.75

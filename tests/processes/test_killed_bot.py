@@ -1,10 +1,10 @@
-"""A bot that is killed and started again, as real processes; see benchmarks/killed_bot.py."""
+"""A bot that is killed and started again, as real processes; see proofs/killed_bot.py."""
 
 import asyncio
 
 import pytest
 
-from benchmarks.killed_bot import BY_HAND_LOTS, watch
+from proofs.killed_bot import BY_HAND_LOTS, watch
 
 KILLS = 2
 

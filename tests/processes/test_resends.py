@@ -1,10 +1,10 @@
-"""Orders sent again over cut connections and restarts are one order each: benchmarks/resends.py, in short."""
+"""Orders sent again over cut connections and restarts are one order each: proofs/resends.py, in short."""
 
 import asyncio
 
 import pytest
 
-from benchmarks.resends import CUTS, watch
+from proofs.resends import CUTS, watch
 
 ORDERS, ORDERS_PER_RESTART = 1_000, 250
 

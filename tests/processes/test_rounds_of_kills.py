@@ -1,10 +1,10 @@
-"""Exporter, relay and exchange dying in rounds, and trades.csv as the journal has it: benchmarks/rounds_of_kills.py, in short."""
+"""Exporter, relay and exchange dying in rounds, and trades.csv as the journal has it: proofs/rounds_of_kills.py, in short."""
 
 import asyncio
 
 import pytest
 
-from benchmarks.rounds_of_kills import watch
+from proofs.rounds_of_kills import watch
 
 ROUNDS = 3
 

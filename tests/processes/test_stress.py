@@ -1,10 +1,10 @@
-"""The stress battle as real processes, until it has shown everything it is for; see benchmarks/stress.py."""
+"""The stress battle as real processes, until it has shown everything it is for; see proofs/stress.py."""
 
 import asyncio
 
 import pytest
 
-from benchmarks.stress import EXPECTED, STRESS_BATTLE, watch
+from proofs.stress import EXPECTED, STRESS_BATTLE, watch
 
 PATIENCE_S = 180
 
@@ -16,8 +16,8 @@ def outcome(tmp_path_factory):
 
 
 def test_somebody_is_liquidated_the_fund_pays_and_somebody_is_deleveraged(outcome):
-    assert set(EXPECTED) <= outcome.witness.first_ms.keys(), outcome
-    assert outcome.witness.bankrupt, outcome
+    assert set(EXPECTED) <= outcome.recorder.first_ms.keys(), outcome
+    assert outcome.recorder.bankrupt, outcome
 
 
 def test_the_books_balance_to_the_cent(outcome):

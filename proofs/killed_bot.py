@@ -5,17 +5,15 @@ is logged in as the same trader and shares no code with the bot: it is told ever
 a hand trades in its name, so that there is something to miss. At the end the report must have the fills, lots and fees of the
 drop copy, to the last decimal.
 
-    python benchmarks/killed_bot.py --kills 50
+    python proofs/killed_bot.py --kills 50
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
 import sys
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -25,11 +23,11 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.four_terminals import Terminals, logs_with_tracebacks, terminals
 from bot_strategies import Market, Strategy
+from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.terminals import Terminals, logs_with_tracebacks, terminals
 
 PATIENCE_S = 30.0
 LONGEST_LIFE_S = 1.5
@@ -178,6 +176,14 @@ class Victim:
         self._lives += 1
         await self._parts.start("alice", "bot_client.py", *self._flags, "--seed", str(self._lives))
 
+    async def dies(self, copy: DropCopy) -> int:
+        """kill -9, and trade in its name; how many fills its report does not have."""
+        await self._parts.kill("alice")
+        await trade_by_hand(self._parts.orders, "alice")
+        await copy.is_complete()
+        missed: int = copy.counted["fills"] - self.reported()["fills"]
+        return missed
+
     def reported(self) -> dict[str, Any]:
         text = self.report.read_text(encoding="utf-8")
         report: dict[str, Any] = json.loads(text, parse_float=Decimal)
@@ -186,49 +192,45 @@ class Victim:
 
 async def watch(kills: int, folder: Path, seed: int = 1) -> Outcome:
     """So many deaths of alice's bot, each at a moment of chance; all files in `folder`."""
-    rng, missed = random.Random(seed), 0
-    (folder / "exchange.toml").write_text(MARKET, encoding="utf-8")
     async with terminals(folder) as parts:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export",
-                          "--config", str(folder / "exchange.toml"), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
-        order_port = await parts.logged("exchange", r"order_port=(\d+)")
-        events_port = await parts.logged("exchange", r"events_port=(\d+)")
-        orders, events = f"ws://127.0.0.1:{order_port}", f"ws://127.0.0.1:{events_port}"
-        flags = ["--strategy", f"{__file__}:Churner", "--order-gateway-uri", orders, "--market-data-uri", events,
-                 "--decision-interval", "0.005"]  # fmt: skip
-        async with drop_copy(orders, "alice") as copy:
-            victim = Victim(parts, flags)
+        await parts.start_exchange("--no-export", settings=MARKET)
+        flags = ["--strategy", f"{__file__}:Churner", "--order-gateway-uri", parts.orders,
+                 "--market-data-uri", parts.events, "--decision-interval", "0.005"]  # fmt: skip
+        victim = Victim(parts, flags)
+        async with drop_copy(parts.orders, "alice") as copy:
             try:
                 await parts.start("bob", "bot_client.py", *flags, "--trader-id", "bob")
-                await victim.starts()
-                await copy.sees_fills(1)
-                for _ in range(kills):
-                    await asyncio.sleep(rng.random() * LONGEST_LIFE_S)
-                    await parts.kill("alice")
-                    await trade_by_hand(orders, "alice")
-                    await copy.is_complete()
-                    missed += copy.counted["fills"] - victim.reported()["fills"]
-                    await victim.starts()
-                await copy.sees_fills(LAST_FILLS)
+                missed = await kill(victim, copy, kills, random.Random(seed))
             finally:
-                await parts.stop("alice")
-                await parts.stop("bob")
+                await parts.stop("alice", "bob")
             await copy.is_complete()
-    return Outcome(kills, missed, copy.counted, victim.reported(), parts.exit_codes, logs_with_tracebacks(folder))
+    tracebacks = logs_with_tracebacks(folder)
+    return Outcome(kills, missed, copy.counted, victim.reported(), parts.exit_codes, tracebacks)
+
+
+async def kill(victim: Victim, copy: DropCopy, times: int, rng: random.Random) -> int:
+    """So many times, and let it trade on after the last one; the fills it missed, over all deaths."""
+    missed = 0
+    await victim.starts()
+    await copy.sees_fills(1)
+    for _ in range(times):
+        await asyncio.sleep(rng.random() * LONGEST_LIFE_S)
+        missed += await victim.dies(copy)
+        await victim.starts()
+    await copy.sees_fills(LAST_FILLS)
+    return missed
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Kill a bot again and again and compare its report with what the exchange told an independent session.",
-        epilog="example: python benchmarks/killed_bot.py --kills 50",
+    parser = parser_of(
+        "Kill a bot again and again and compare its report with what the exchange told an independent session.",
+        "killed_bot.py --kills 50",
     )
     parser.add_argument("--kills", type=int, default=20, help="deaths of the bot (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the moments of death (default: %(default)s)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(watch(options.kills, Path(folder), options.seed))
-    print(outcome)
-    return 0 if outcome.agrees and not outcome.tracebacks else 4
+    outcome = in_a_folder(lambda folder: watch(options.kills, folder, options.seed))
+    return verdict(outcome, is_good=outcome.agrees and not outcome.tracebacks)
 
 
 if __name__ == "__main__":

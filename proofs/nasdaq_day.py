@@ -4,18 +4,15 @@ The file (not part of this repository) lists the day's orders as commands and th
 resting order, `R` a reduction in place, `C` a cancel, `X` an incoming immediate-or-cancel order with the fills it must have, in
 order, `B` the CRC-32 of the ten best levels. Margin is off: both sides of the day are one rich account each.
 
-    python benchmarks/nasdaq_day.py goog_2012-06-21_commands.txt.xz            the engine alone, the whole day
-    python benchmarks/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire     the first 10,000 lines over real sockets
+    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz            the engine alone, the whole day
+    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire     the first 10,000 lines over real sockets
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
 import json
 import lzma
 import sys
-import tempfile
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -27,16 +24,16 @@ from zlib import crc32
 
 from websockets.asyncio.client import ClientConnection, connect
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.core.commands import BUY, Cancel, Open, Order, Replace, TimeInForce
 from botpit.core.events import OrderAccepted, OrderAdded, OrderRemoved
 from botpit.core.events import Trade as Traded
 from botpit.core.exchange import Exchange, find_order
 from botpit.core.instrument import Instrument, Rules
-from botpit.io.child import Child
 from message_schemas import BookDelta, Message, Subscribed, Trade, parse_messages
+from proofs.harness.main import EXIT_UNUSABLE, in_a_folder, parser_of, verdict
+from proofs.harness.terminals import terminals
 
 WIRE_LINES = 10_000
 RESTING, INCOMING = "resting", "incoming"
@@ -308,39 +305,21 @@ def _order(trader: str, side: str, qty: str, price: str, time_in_force: str = "g
     }
 
 
-async def over_the_wire(path: Path) -> Score:
+async def over_the_wire(path: Path, folder: Path) -> Score:
     """The first lines of the day against an exchange process of our own, on free ports."""
-    with tempfile.TemporaryDirectory() as folder:
-        config, log = Path(folder, "exchange.toml"), Path(folder, "exchange.log")
-        config.write_text(EXCHANGE_TOML, encoding="utf-8")
-        program = [sys.executable, str(HOME / "exchange_server.py"), "--config", str(config), "--no-export", "--data-dir", folder]
-        exchange = await Child.start("exchange", [*program, "--order-port", "0", "--events-port", "0"], log)
-        try:
-            ports = await _ports(log)
-            async with (
-                connect(f"ws://127.0.0.1:{ports['order_port']}", compression=None) as orders,
-                connect(f"ws://127.0.0.1:{ports['events_port']}", compression=None) as events,
-            ):
-                return await WireDay(orders, events).run(read_lines(path, WIRE_LINES))
-        finally:
-            await exchange.stop(5)
-
-
-async def _ports(log: Path) -> dict[str, int]:
-    """The ports in the exchange's first log line."""
-    for _ in range(200):
-        words = log.read_text(encoding="utf-8").split()
-        ports = dict(word.split("=") for word in words if "_port=" in word)
-        if len(ports) == 2:
-            return {name: int(port) for name, port in ports.items()}
-        await asyncio.sleep(0.05)
-    raise TimeoutError(f"the exchange did not open: {log.read_text(encoding='utf-8')}")
+    async with terminals(folder) as parts:
+        await parts.start_exchange("--no-export", settings=EXCHANGE_TOML)
+        async with (
+            connect(parts.orders, compression=None) as orders,
+            connect(parts.events, compression=None) as events,
+        ):
+            return await WireDay(orders, events).run(read_lines(path, WIRE_LINES))
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Replay a Nasdaq day and compare every book and every fill with the venue's.",
-        epilog="example: python benchmarks/nasdaq_day.py goog_2012-06-21_commands.txt.xz",
+    parser = parser_of(
+        "Replay a Nasdaq day and compare every book and every fill with the venue's.",
+        "nasdaq_day.py goog_2012-06-21_commands.txt.xz",
     )
     parser.add_argument("file", type=Path, help="the day as commands, xz-packed")
     parser.add_argument("--wire", action="store_true", help=f"over real sockets, the first {WIRE_LINES:,} lines")
@@ -348,10 +327,12 @@ def main() -> int:
     options = parser.parse_args()
     if not options.file.is_file():
         print(f"error: {options.file} is not there; see the docstring for what it holds", file=sys.stderr)
-        return 2
-    score = asyncio.run(over_the_wire(options.file)) if options.wire else EngineDay().run(read_lines(options.file, options.lines))
-    print(score)
-    return 0 if score.all_right() else 4
+        return EXIT_UNUSABLE
+    if options.wire:
+        score = in_a_folder(lambda folder: over_the_wire(options.file, folder))
+    else:
+        score = EngineDay().run(read_lines(options.file, options.lines))
+    return verdict(score, is_good=score.all_right())
 
 
 if __name__ == "__main__":

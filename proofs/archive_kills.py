@@ -1,7 +1,7 @@
 """An archivist killed again and again (SIGKILL) while it writes: the older snapshot is used, and the archive ends as if unhurt.
 
-    python benchmarks/archive_kills.py                 (20,000 commands, 100 kills; about two minutes)
-    python benchmarks/archive_kills.py --seed 7 --kills 10
+    python proofs/archive_kills.py                 (20,000 commands, 100 kills; about two minutes)
+    python proofs/archive_kills.py --seed 7 --kills 10
 
 The process is a real one that kills itself at a seeded call to the disk (tests/dying_archivist.py): mostly half-way through a
 snapshot's draft, before it is synced, between its naming and the end of the older ones; now and then while it writes events or
@@ -12,7 +12,6 @@ replay. Exit code 4 at the first difference.
 
 from __future__ import annotations
 
-import argparse
 import random
 import signal
 import subprocess
@@ -20,21 +19,19 @@ import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
-from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.core.exchange import Exchange
 from botpit.history.archive.files import events_files
-from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.snapshots import read_snapshot, snapshots
-from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import Numbers
-from tests.kept_market import Difference, restored, states, stream_of, write_journal
+from proofs.harness.main import Difference, add_random_seed, judged, parser_of
+from proofs.harness.replayed import replayed_lines
+from proofs.harness.terminals import HOME
+from tests.kept_market import restored, states, stream_of, write_journal
 
-DYING = Path(__file__).resolve().parent.parent / "tests" / "dying_archivist.py"
+DYING = HOME / "tests" / "dying_archivist.py"
 CALLS = {
     "write draft": 4, "sync draft": 4, "sync_folder": 4, "remove": 2, "write": 2, "sync": 1, "sync_file": 1, "open": 1, "cut": 1,
 }  # fmt: skip
@@ -46,15 +43,6 @@ def archivist(folder: Path, call: str, count: int) -> subprocess.CompletedProces
         [sys.executable, str(DYING), str(folder), call, str(count)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
         check=False,
     )  # fmt: skip
-
-
-def expected_lines(folder: Path) -> bytes:
-    """All events of the market, as a replay writes them."""
-    reading = Reading(folder, Disk())
-    exchange = Exchange(reading.opening)
-    numbers, encoder = Numbers(exchange.markets), Encoder(exchange)
-    told = (lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder) for record in reading.records())
-    return b"".join(line for lines in told for _, line in lines)
 
 
 def run(seed: int, commands: int, kills: int) -> Counter[str]:
@@ -89,7 +77,7 @@ def start_again(folder: Path) -> None:
 def check_the_end(folder: Path, lived: subprocess.CompletedProcess[str]) -> None:
     if lived.returncode:
         raise Difference(f"the last one: {lived.stderr}")
-    if b"".join(path.read_bytes() for _, path in events_files(folder)) != expected_lines(folder):
+    if b"".join(path.read_bytes() for _, path in events_files(folder)) != b"".join(replayed_lines(folder)):
         raise Difference("the archive is not what a replay writes")
     market_id = Reading(folder, Disk()).opening.market_id
     for number, path in snapshots(folder):
@@ -101,24 +89,18 @@ def check_the_end(folder: Path, lived: subprocess.CompletedProcess[str]) -> None
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Kill an archivist again and again.", epilog="example: python benchmarks/archive_kills.py --kills 10"
-    )
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(default: another one each time)")
+    parser = parser_of("Kill an archivist again and again.", "archive_kills.py --kills 10")
+    add_random_seed(parser)
     parser.add_argument("--commands", type=int, default=20_000, help="(default: 20,000)")
     parser.add_argument("--kills", type=int, default=100, help="(default: %(default)s)")
     options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    started = monotonic()
-    try:
+
+    def prove() -> list[str]:
         deaths = run(options.seed, options.commands, options.kills)
-    except Difference as difference:
-        print(difference, file=sys.stderr)
-        return 4
-    for what, count in deaths.most_common():
-        print(f"{count:5}  killed at: {what}")
-    print(f"{deaths.total():5}  kills: 100 % recovered, the archive as if unhurt ({monotonic() - started:,.0f} s)")
-    return 0
+        causes = [f"{count:5}  killed at: {what}" for what, count in deaths.most_common()]
+        return [*causes, f"{deaths.total():5}  kills: 100 % recovered, the archive as if unhurt"]
+
+    return judged(options.seed, prove)
 
 
 if __name__ == "__main__":

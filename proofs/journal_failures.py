@@ -1,7 +1,7 @@
 """Disks that fail and power that is lost: whatever was answered is still there, and nothing is answered after a failure.
 
-    python benchmarks/journal_failures.py                  (every call of two runs of 1,000 orders, 400 markets; some minutes)
-    python benchmarks/journal_failures.py --seed 7 --orders 100 --markets 20
+    python proofs/journal_failures.py                  (every call of two runs of 1,000 orders, 400 markets; some minutes)
+    python proofs/journal_failures.py --seed 7 --orders 100 --markets 20
 
 *Failures.* A market takes its orders in turns: append, write, sync where that is asked, answer. The run is done again and again,
 and each time another call to the disk fails (write, sync, opening a segment, its folder's sync), with EIO, with ENOSPC, and after
@@ -15,7 +15,6 @@ Exit code 4 at the first difference, with the case that shows it.
 
 from __future__ import annotations
 
-import argparse
 import errno
 import random
 import shutil
@@ -27,7 +26,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -36,8 +34,9 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
+from proofs.harness.main import Difference, add_random_seed, judged, parser_of
 from tests.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
-from tests.kept_market import Difference, fail, stream_of
+from tests.kept_market import fail, stream_of
 
 SEGMENT_BYTES = 8_000
 """So that segments end, too, while disks fail."""
@@ -215,26 +214,21 @@ def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) ->
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Let a journal's disk fail.", epilog="example: python benchmarks/journal_failures.py --orders 100"
-    )
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(default: another one each time)")
+    parser = parser_of("Let a journal's disk fail.", "journal_failures.py --orders 100")
+    add_random_seed(parser)
     parser.add_argument("--orders", type=int, default=1_000, help="of a run (default: 1,000)")
-    parser.add_argument("--markets", type=int, default=400, help="in which power is lost several times (default: %(default)s)")
+    markets = "in which power is lost several times (default: %(default)s)"
+    parser.add_argument("--markets", type=int, default=400, help=markets)
     parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
     options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    started = monotonic()
-    try:
+
+    def prove() -> list[str]:
         counts = run(options.seed, options.orders, options.markets, options.processes)
-    except Difference as difference:
-        print(difference, file=sys.stderr)
-        return 4
-    for what, count in sorted(counts.items()):
-        print(f"{count:10,}  {what}")
-    injected = sum(count for what, count in counts.items() if what.endswith(" failed")) + counts["losses of power"]
-    print(f"{injected:10,}  faults: 0 answers after one, 0 answered commands lost, 0 refused ({monotonic() - started:,.0f} s)")
-    return 0
+        injected = sum(count for what, count in counts.items() if what.endswith(" failed")) + counts["losses of power"]
+        kinds = [f"{count:10,}  {what}" for what, count in sorted(counts.items())]
+        return [*kinds, f"{injected:10,}  faults: 0 answers after one, 0 answered commands lost, 0 refused"]
+
+    return judged(options.seed, prove)
 
 
 if __name__ == "__main__":

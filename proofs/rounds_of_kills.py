@@ -6,20 +6,16 @@ exchange is stopped (SIGTERM) or killed -9 and started again on the same journal
 must be the rows of trades.csv, one by one, none missing, none doubled, none in another order. The relay's reader must have been
 told every trade between two of its deaths, each once.
 
-    python benchmarks/rounds_of_kills.py --rounds 100
-    python benchmarks/rounds_of_kills.py --rounds 2 --plant no-record
+    python proofs/rounds_of_kills.py --rounds 100
+    python proofs/rounds_of_kills.py --rounds 2 --plant no-record
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
 import random
-import signal
 import sys
-import tempfile
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -31,19 +27,17 @@ from typing import Any
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidMessage
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.exporter_kills import differences, recorded_seq
-from benchmarks.four_terminals import Row, Terminals, logs_with_tracebacks
-from benchmarks.mortal import Mortal, free_ports, holder
-from botpit.core.exchange import Exchange
-from botpit.history.archive.lines import lines_of, read_line
-from botpit.history.journal.disk import Disk
-from botpit.history.journal.reading import Reading
+from botpit.history.archive.lines import read_line
 from botpit.runs.export.lock import LOCK_FILE
-from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import Numbers
+from proofs.harness.exports import Row, differences, recorded_seq
+from proofs.harness.main import Progress, in_a_folder, parser_of, verdict
+from proofs.harness.planted_faults import NONE, exchange_whose_exporter_is, exporter_with
+from proofs.harness.processes import holder, kill
+from proofs.harness.replayed import replayed_lines
+from proofs.harness.restartable_exchange import RestartableExchange
+from proofs.harness.terminals import Terminals, logs_with_tracebacks, terminals
 
 MARKET = """
 [market]
@@ -59,31 +53,9 @@ LONGEST_PAUSE_S = 0.7
 PAIRS_PER_FRAME = 10
 EXPORTER_WITHIN_S = 60.0
 CATCHES_UP_WITHIN_S = 60.0
-PROGRESS_S = 5.0
 _GONE = (OSError, ConnectionClosed, InvalidHandshake, InvalidMessage, EOFError)
-PLANTS = {
-    "none": "",
-    "no-record": "[path.unlink() for path in Path(sys.argv[sys.argv.index('--dir') + 1]).glob('.export-state.json')]",
-}
-"""Faults that the comparison has to notice: an exporter that forgets how far it came, and writes the past again."""
-EXPORTER = f"""
-import sys
-from pathlib import Path
-sys.path.insert(0, {str(HOME)!r})
-{{plant}}
-from botpit.cli import export as exporter
-sys.exit(exporter.main())
-"""
-PROGRAM = f"""
-import sys
-from types import SimpleNamespace
-sys.path.insert(0, {str(HOME)!r})
-from botpit.cli import exchange as exchange_server
-find = exchange_server.find_spec
-planted = SimpleNamespace(origin={{exporter!r}})
-exchange_server.find_spec = lambda name: planted if name == "exporter" else find(name)
-sys.exit(exchange_server.main())
-"""
+FAULTS = (NONE, "no-record")
+"""Those that the comparison has to notice: an exporter that forgets how far it came, and writes the past again."""
 
 
 @dataclass(slots=True)
@@ -175,21 +147,19 @@ class Reader:
                 last = told["channel_seq"]
 
 
-class House:
+class Place:
     """The exchange with its exporter, and the relay, and how each of them dies."""
 
-    def __init__(self, folder: Path, parts: Terminals, mortal: Mortal, outcome: Outcome) -> None:
-        (relay_port,) = free_ports(1)
-        self.relay_uri = f"ws://127.0.0.1:{relay_port}"
-        self.csv_dir = folder / "csv"
-        self.mortal = mortal
+    def __init__(self, parts: Terminals, exchange: RestartableExchange, outcome: Outcome) -> None:
+        self.csv_dir = parts.folder / "csv"
+        self.exchange = exchange
         self._parts = parts
         self._outcome = outcome
-        self._relay_flags = ("--port", str(relay_port), "--upstream-uri", mortal.events)
 
     async def start(self) -> None:
-        await self.mortal.start()
-        await self._parts.start("relay", "market_data_server.py", *self._relay_flags)
+        await self.exchange.start()
+        self._parts.events = self.exchange.events
+        await self._parts.start_relay()
 
     async def round(self, rng: random.Random, number: int) -> None:
         """Each of the three dies once."""
@@ -197,7 +167,7 @@ class House:
             await asyncio.sleep(rng.uniform(0.0, LONGEST_PAUSE_S))
             if victim == "relay":
                 await self._parts.kill("relay")
-                await self._parts.start("relay", "market_data_server.py", *self._relay_flags)
+                await self._parts.start_relay()
                 self._outcome.deaths["relay killed"] += 1
             elif victim == "exporter":
                 await self._kill_exporter()
@@ -209,17 +179,15 @@ class House:
         async with asyncio.timeout(EXPORTER_WITHIN_S):
             while (pid := holder(self.csv_dir / LOCK_FILE)) is None:
                 await asyncio.sleep(0.02)
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-            self._outcome.deaths["exporter killed"] += 1
+        self._outcome.deaths["exporter killed"] += kill(pid)
 
     async def _restart_exchange(self, rng: random.Random, *, kill: bool) -> None:
         if kill:
-            await self.mortal.die(with_archivist=rng.random() < 0.5)
+            await self.exchange.die(with_archivist=rng.random() < 0.5)
         else:
-            self._outcome.exit_codes.append(await self.mortal.stop())
+            self._outcome.exit_codes.append(await self.exchange.stop())
         self._outcome.deaths[f"exchange {'killed' if kill else 'stopped'}"] += 1
-        await self.mortal.start()
+        await self.exchange.start()
 
     async def written(self, seq: int) -> None:
         """Wait until the exporter has written all up to this event. Raises TimeoutError."""
@@ -232,65 +200,59 @@ class House:
         with suppress(TimeoutError):
             await self.written(await self._seq())
         await self._parts.stop("relay")
-        self._outcome.exit_codes += [self._parts.exit_codes["relay"], await self.mortal.stop()]
+        self._outcome.exit_codes += [self._parts.exit_codes["relay"], await self.exchange.stop()]
 
     async def _seq(self) -> int:
         """Of the last public event."""
-        async with connect(self.mortal.events, max_size=None) as stream:
+        async with connect(self.exchange.events, max_size=None) as stream:
             return int(json.loads(await stream.recv())["seq"])
 
 
-def trades_of(folder: Path) -> list[Row]:
+def trades_of(market: Path) -> list[Row]:
     """The journal of a market, replayed: each trade as a row of trades.csv."""
-    reading, rows = Reading(folder, Disk()), []
-    exchange = Exchange(reading.opening)
-    encoder, numbers = Encoder(exchange), Numbers(exchange.markets)
-    for record in reading.records():
-        for _, text in lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder):
-            line = read_line(text)
-            if line.channel == "trades":
-                told = json.loads(bytes(line.message))
-                rows.append(tuple(str(told[key]) for key in COLUMNS))
+    rows = []
+    for line in map(read_line, replayed_lines(market)):
+        if line.channel == "trades":
+            told = json.loads(bytes(line.message))
+            rows.append(tuple(str(told[key]) for key in COLUMNS))
     return rows
 
 
-async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, plant: str = "none") -> Outcome:
+async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, plant: str = NONE) -> Outcome:
     """One run on fixed ports, all its files in `folder`."""
-    outcome, rng, parts, began_s = Outcome(), random.Random(seed), Terminals(folder), monotonic()
-    program, exporter, config = (folder / name for name in ("exchange_with_plant.py", "exporter_with_plant.py", "exchange.toml"))
-    exporter.write_text(EXPORTER.format(plant=PLANTS[plant]), encoding="utf-8")
-    program.write_text(PROGRAM.format(exporter=str(exporter)), encoding="utf-8")
-    config.write_text(MARKET, encoding="utf-8")
-    mortal = Mortal(folder, "--csv-dir", str(folder / "csv"), "--config", str(config), program=program)
-    house = House(folder, parts, mortal, outcome)
-    tasks: list[asyncio.Task[None]] = []
-    try:
-        await house.start()
-        tasks.append(asyncio.create_task(Load(mortal.orders, random.Random(seed), outcome).trade(PAIRS_PER_FRAME / trades_per_s)))
-        tasks.append(asyncio.create_task(Reader(house.relay_uri, outcome).read()))
-        await house.written(1)
-        await _rounds(house, rounds, rng, outcome)
-        await _end(tasks[0])
-        outcome.seconds = monotonic() - began_s
-        await house.settle()
-    finally:
-        for task in tasks:
-            await _end(task)
-        await parts.stop("relay")
-        await mortal.stop()
-    rows = trades_of(mortal.data / f"market-{mortal.market_id}")
+    outcome, began_s = Outcome(), monotonic()
+    program = exchange_whose_exporter_is(exporter_with(plant, folder), folder)
+    exchange = RestartableExchange(folder, "--csv-dir", str(folder / "csv"), settings=MARKET, program=program)
+    async with terminals(folder) as parts:
+        place = Place(parts, exchange, outcome)
+        tasks: list[asyncio.Task[None]] = []
+        try:
+            await place.start()
+            load, reader = Load(exchange.orders, random.Random(seed), outcome), Reader(parts.relay, outcome)
+            tasks.append(asyncio.create_task(load.trade(PAIRS_PER_FRAME / trades_per_s)))
+            tasks.append(asyncio.create_task(reader.read()))
+            await place.written(1)
+            await _rounds(place, rounds, random.Random(seed), outcome)
+            await _end(tasks[0])
+            outcome.seconds = monotonic() - began_s
+            await place.settle()
+        finally:
+            for task in tasks:
+                await _end(task)
+            await parts.stop("relay")
+            await exchange.stop()
+    rows = trades_of(exchange.market)
     outcome.trades, outcome.tracebacks = len(rows), logs_with_tracebacks(folder)
-    outcome.differences = [each for each in differences({"trades.csv": rows}, house.csv_dir) if each.startswith("trades.csv")]
+    found = differences({"trades.csv": rows}, place.csv_dir)
+    outcome.differences = [each for each in found if each.startswith("trades.csv")]
     return outcome
 
 
-async def _rounds(house: House, rounds: int, rng: random.Random, outcome: Outcome) -> None:
-    told_s = monotonic()
+async def _rounds(place: Place, rounds: int, rng: random.Random, outcome: Outcome) -> None:
+    progress = Progress()
     for number in range(rounds):
-        await house.round(rng, number)
-        if monotonic() - told_s > PROGRESS_S:
-            told_s = monotonic()
-            print(f"{number + 1} rounds, {outcome.answered:,} orders answered", file=sys.stderr, flush=True)
+        await place.round(rng, number)
+        progress.tell(f"{number + 1} rounds, {outcome.answered:,} orders answered")
 
 
 async def _end(task: asyncio.Task[None]) -> None:
@@ -300,22 +262,20 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Kill exporter, relay and exchange in rounds; exit 0 when trades.csv is what the journal says, else 4.",
-        epilog="example: python benchmarks/rounds_of_kills.py --rounds 100",
+    parser = parser_of(
+        "Kill exporter, relay and exchange in rounds; exit 0 when trades.csv is what the journal says, else 4.",
+        "rounds_of_kills.py --rounds 100",
     )
     parser.add_argument("--rounds", type=int, default=100, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of orders and deaths (default: %(default)s)")
     parser.add_argument("--trades-per-s", type=float, default=500.0, help="tried (default: %(default)s)")
-    parser.add_argument("--plant", choices=PLANTS, default="none", help="give the exporter a fault, which must be found")
+    parser.add_argument("--plant", choices=FAULTS, default=NONE, help="give the exporter a fault, which must be found")
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(
-            watch(options.rounds, Path(folder), seed=options.seed, trades_per_s=options.trades_per_s, plant=options.plant)
-        )
-    print(outcome)
-    return 0 if outcome.is_exact() else 4
+    outcome = in_a_folder(lambda folder: watch(
+        options.rounds, folder, seed=options.seed, trades_per_s=options.trades_per_s, plant=options.plant
+    ))  # fmt: skip
+    return verdict(outcome, is_good=outcome.is_exact())
 
 
 if __name__ == "__main__":

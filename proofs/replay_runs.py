@@ -1,7 +1,7 @@
 """One journal replayed again and again, in fresh processes: one state, one stream of events, to the last byte.
 
-    python benchmarks/replay_runs.py                                   (20,000 commands, 100 runs; about a minute)
-    python benchmarks/replay_runs.py --python python3.12 --python /opt/python3.13/bin/python
+    python proofs/replay_runs.py                                   (20,000 commands, 100 runs; about a minute)
+    python proofs/replay_runs.py --python python3.12 --python /opt/python3.13/bin/python
 
 Each run is `botpit replay` in a process of its own with a random PYTHONHASHSEED, in a random time zone. Every interpreter named
 with `--python` (it needs the libraries of pyproject.toml) replays it too, some runs each. Exit code 4 when two runs differ.
@@ -9,7 +9,6 @@ with `--python` (it needs the libraries of pyproject.toml) replays it too, some 
 
 from __future__ import annotations
 
-import argparse
 import os
 import random
 import subprocess
@@ -22,7 +21,8 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.replay import COMMAND, HOUSE
+from botpit.io.child import command_of
+from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, add_random_seed, parser_of
 from tests.kept_market import archive, stream_of, write_journal
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia")
@@ -32,10 +32,11 @@ TOLD = "import sys; print(sys.version.split()[0])"
 
 def replayed(python: str, folder: Path, hash_seed: int, zone: str) -> str:
     """What the command prints."""
+    argv = command_of("replay", str(folder), "--verify", python=python)
+    environment = os.environ | {"PYTHONHASHSEED": str(hash_seed), "TZ": zone}
     done = subprocess.run(
-        [python, "-c", COMMAND, "replay", str(folder), "--verify"], cwd=HOUSE, stdin=subprocess.DEVNULL, capture_output=True,
-        text=True, check=False, env=os.environ | {"PYTHONHASHSEED": str(hash_seed), "TZ": zone},
-    )  # fmt: skip
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+    )
     return done.stdout if done.returncode == 0 else f"exit code {done.returncode}: {done.stderr}"
 
 
@@ -59,10 +60,8 @@ def run(seed: int, commands: int, runs: int, others: list[str]) -> tuple[Counter
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Replay one journal again and again.", epilog="example: python benchmarks/replay_runs.py --python python3.12"
-    )
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(default: another one each time)")
+    parser = parser_of("Replay one journal again and again.", "replay_runs.py --python python3.12")
+    add_random_seed(parser)
     parser.add_argument("--commands", type=int, default=20_000, help="(default: 20,000)")
     parser.add_argument("--runs", type=int, default=100, help="(default: %(default)s)")
     parser.add_argument("--python", action="append", default=[], metavar="PROGRAM", help="another interpreter; may be repeated")
@@ -74,7 +73,7 @@ def main() -> int:
         print(f"{count} runs:\n{said}", end="")
     ran = ", ".join(f"Python {name}: {count}" for name, count in sorted(pythons.items()))
     print(f"{printed.total()} runs ({ran}), {len(printed)} outcome ({monotonic() - started:,.0f} s)")
-    return 0 if len(printed) == 1 else 4
+    return EXIT_OK if len(printed) == 1 else EXIT_DIFFERENT
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
 """One bit of a market's files flipped: it is noticed, always, and no state is ever recovered that was not.
 
-    python benchmarks/journal_flips.py                   (100,000 commands, 10,000 flips; some minutes)
-    python benchmarks/journal_flips.py --seed 7 --flips 100
+    python proofs/journal_flips.py                   (100,000 commands, 10,000 flips; some minutes)
+    python proofs/journal_flips.py --seed 7 --flips 100
 
-The markets are those of benchmarks/journal_cuts.py, one whose last segment was written under `os` and one under `batch`. A bit is
+The markets are those of proofs/journal_cuts.py, one whose last segment was written under `os` and one under `batch`. A bit is
 flipped at a random place of all segments and snapshots, and the market is recovered. It must be refused with file, line and byte;
 or an end of the journal, with the flipped bit in it, be told as torn; or the snapshot be passed over with a complaint that names
 it. The state must be the one of the record it is said to be. Exit code 4 at the first difference, with the flip that shows it.
@@ -11,31 +11,28 @@ it. The state must be the one of the record it is said to be. Exit code 4 at the
 
 from __future__ import annotations
 
-import argparse
 import random
-import shutil
 import sys
 import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
-from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.journal_cuts import PLACE, CutMarket, make_market, remembering_little
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.segments import Durability, segments
 from botpit.history.journal.snapshots import snapshots
-from tests.kept_market import Difference, restored
+from proofs.harness.main import Difference, add_random_seed, judged, parser_of
+from proofs.harness.stored_market import PLACE, StoredMarket, copy_of, make_market, remembering_little
+from tests.kept_market import restored
 
 REFUSED, TORN, PASSED_OVER = "refused with file, line and byte", "told as a torn end", "a snapshot passed over with a complaint"
 
 
-def flip(market: CutMarket, path: Path, place: int, bit: int) -> str:
+def flip(market: StoredMarket, path: Path, place: int, bit: int) -> str:
     """Flip the bit, recover, flip it back. Returns how it was noticed. Raises Difference."""
     whole = path.read_bytes()
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
@@ -61,7 +58,7 @@ def only_older_snapshots(path: Path) -> Iterator[None]:
             each.with_suffix(".hidden").rename(each)
 
 
-def noticed(market: CutMarket, path: Path, place: int) -> str:
+def noticed(market: StoredMarket, path: Path, place: int) -> str:
     complaints: list[str] = []
     try:
         found = restored(market.folder, complaints)
@@ -78,11 +75,10 @@ def noticed(market: CutMarket, path: Path, place: int) -> str:
     raise Difference(f"not noticed: {found}, {complaints}")
 
 
-def share(market: CutMarket, seed: str, flips: int) -> Counter[str]:
+def share(market: StoredMarket, seed: str, flips: int) -> Counter[str]:
     """One process's part of the work, on a copy of its own."""
     rng, counts = random.Random(f"flips {seed}"), Counter[str]()
-    with tempfile.TemporaryDirectory() as temporary, remembering_little():
-        mine = replace(market, folder=Path(shutil.copytree(market.folder, Path(temporary) / "market")))
+    with copy_of(market) as mine:
         paths = [*segments(mine.folder), *(path for number, path in snapshots(mine.folder) if number <= market.snapshot)]
         sizes = [path.stat().st_size for path in paths]
         for _ in range(flips):
@@ -111,25 +107,19 @@ def run(seed: int, commands: int, flips: int, processes: int) -> Counter[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Flip bits of a market, and recover.", epilog="example: python benchmarks/journal_flips.py --flips 100"
-    )
-    parser.add_argument("--seed", type=int, default=random.randrange(10**6), help="(default: another one each time)")
+    parser = parser_of("Flip bits of a market, and recover.", "journal_flips.py --flips 100")
+    add_random_seed(parser)
     parser.add_argument("--commands", type=int, default=100_000, help="(default: 100,000)")
     parser.add_argument("--flips", type=int, default=10_000, help="(default: 10,000)")
     parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
     options = parser.parse_args()
-    print(f"seed {options.seed}", flush=True)
-    started = monotonic()
-    try:
+
+    def prove() -> list[str]:
         counts = run(options.seed, options.commands, options.flips, options.processes)
-    except Difference as difference:
-        print(difference, file=sys.stderr)
-        return 4
-    for how, count in sorted(counts.items()):
-        print(f"{count:8,}  {how}")
-    print(f"{counts.total():8,}  flipped bits, all noticed ({monotonic() - started:,.0f} s)")
-    return 0
+        ways = [f"{count:8,}  {how}" for how, count in sorted(counts.items())]
+        return [*ways, f"{counts.total():8,}  flipped bits, all noticed"]
+
+    return judged(options.seed, prove)
 
 
 if __name__ == "__main__":

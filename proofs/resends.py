@@ -5,20 +5,18 @@ the answers, before them, among them, or in the middle of a frame, by FIN or by 
 stopped in turn. Every answer for an id must name the same order and the same `account_seq`, and at the end the journal, replayed,
 must have accepted as many orders as there are ids, each once. The client speaks WebSocket by hand, byte by byte.
 
-    python benchmarks/resends.py --orders 100000
-    python benchmarks/resends.py --orders 1000 --plant forget-ids
+    python proofs/resends.py --orders 100000
+    python proofs/resends.py --orders 1000 --plant forget-ids
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import random
 import socket
 import struct
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -29,16 +27,16 @@ from typing import Any
 
 import msgspec
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.exchange_kills import PLANTS, PROGRAM
-from benchmarks.kill_load import MARKET
-from benchmarks.mortal import Mortal
 from botpit.core.events import OrderAccepted
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.replay import Replay
+from proofs.harness.load import MARKET
+from proofs.harness.main import Progress, in_a_folder, parser_of, verdict
+from proofs.harness.planted_faults import NONE, exchange_with
+from proofs.harness.restartable_exchange import RestartableExchange
 
 TRADERS = ("ann", "ben", "cid", "dan")
 """The first two buy, the others sell, so that orders trade."""
@@ -54,7 +52,7 @@ ORDERS_PER_RESTART = 500
 WAITS_S = 30.0
 LINGERS_S = 0.003
 """With half a frame sent."""
-PROGRESS_S = 5.0
+FAULTS = (NONE, "forget-ids", "ack-first")
 _split = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _decode = msgspec.json.Decoder().decode
 _CUT_BY_RESET = struct.pack("ii", 1, 0)
@@ -151,10 +149,10 @@ def frame(payload: bytes) -> bytes:
 class Client:
     """Sends orders and keeps what it is answered. `answers`: id -> the order id and account_seq of its first answer."""
 
-    def __init__(self, mortal: Mortal, rng: random.Random, outcome: Outcome) -> None:
+    def __init__(self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome) -> None:
         self.answers: dict[str, tuple[int, int]] = {}
         self._first: set[str] = set()
-        self._mortal = mortal
+        self._exchange = exchange
         self._rng = rng
         self._outcome = outcome
 
@@ -184,7 +182,7 @@ class Client:
     async def _converse(self, orders: list[dict[str, Any]], how: str) -> bool:
         """One connection; whether it came to the cut as it was meant to."""
         try:
-            raw = await Raw.open(self._mortal.order_port)
+            raw = await Raw.open(self._exchange.order_port)
         except (OSError, Cut):
             return False
         try:
@@ -246,39 +244,36 @@ class Client:
 
 
 async def watch(
-    orders: int, folder: Path, *, seed: int, plant: str = "none", orders_per_restart: int = ORDERS_PER_RESTART
+    orders: int, folder: Path, *, seed: int, plant: str = NONE, orders_per_restart: int = ORDERS_PER_RESTART
 ) -> Outcome:
     """One run on fixed ports, all its files in `folder`; the exchange dies once while each so many orders are sent."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
-    program, config = folder / "exchange_with_plant.py", folder / "exchange.toml"
-    program.write_text(PROGRAM.format(plant=PLANTS[plant]), encoding="utf-8")
-    config.write_text(MARKET, encoding="utf-8")
-    mortal = Mortal(folder, "--no-export", "--config", str(config), program=program)
+    program = exchange_with(plant, folder)
+    exchange = RestartableExchange(folder, "--no-export", settings=MARKET, program=program)
     try:
-        await mortal.start()
-        client = Client(mortal, rng, outcome)
-        await _send_all(client, mortal, orders, orders_per_restart, rng, outcome)
+        await exchange.start()
+        client = Client(exchange, rng, outcome)
+        await _send_all(client, exchange, orders, orders_per_restart, rng, outcome)
     finally:
-        await mortal.stop()
-    check_journal(mortal.data / f"market-{mortal.market_id}", client.answers, outcome)
+        await exchange.stop()
+    check_journal(exchange.market, client.answers, outcome)
     outcome.seconds = monotonic() - began_s
     return outcome
 
 
 async def _send_all(
-    client: Client, mortal: Mortal, orders: int, orders_per_restart: int, rng: random.Random, outcome: Outcome
+    client: Client, exchange: RestartableExchange, orders: int, orders_per_restart: int, rng: random.Random,
+    outcome: Outcome,
 ) -> None:
-    told_s = monotonic()
+    progress = Progress()
     while outcome.ids < orders and not outcome.differences:
         some = list(_orders(outcome.ids, min(ORDERS_AT_ONCE, orders - outcome.ids), rng))
         before, outcome.ids = outcome.ids, outcome.ids + len(some)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(client.send(some))
             if outcome.ids // orders_per_restart > before // orders_per_restart:
-                tasks.create_task(_die(mortal, rng, outcome))
-        if monotonic() - told_s > PROGRESS_S:
-            told_s = monotonic()
-            print(f"{outcome.ids:,} orders, sent {outcome.sent:,} times", file=sys.stderr, flush=True)
+                tasks.create_task(_die(exchange, rng, outcome))
+        progress.tell(f"{outcome.ids:,} orders, sent {outcome.sent:,} times")
 
 
 def _orders(first: int, number: int, rng: random.Random) -> Iterator[dict[str, Any]]:
@@ -291,19 +286,19 @@ def _orders(first: int, number: int, rng: random.Random) -> Iterator[dict[str, A
         yield order | terms | {"client_order_id": f"r-{each}"}
 
 
-async def _die(mortal: Mortal, rng: random.Random, outcome: Outcome) -> None:
+async def _die(exchange: RestartableExchange, rng: random.Random, outcome: Outcome) -> None:
     """Killed or stopped in turn, soon, and started again."""
     delay_s = rng.uniform(0.0, 0.1)
     if outcome.deaths["killed -9"] <= outcome.deaths["stopped"]:
-        await mortal.die(delay_s, with_archivist=rng.random() < 0.5)
+        await exchange.die(delay_s, with_archivist=rng.random() < 0.5)
         outcome.deaths["killed -9"] += 1
     else:
         await asyncio.sleep(delay_s)
-        code = await mortal.stop()
+        code = await exchange.stop()
         outcome.deaths["stopped"] += 1
         if code:
             outcome.differences.append(f"the exchange ended with exit code {code}")
-    await mortal.start()
+    await exchange.start()
 
 
 def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Outcome) -> None:
@@ -323,19 +318,17 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Send orders again over cut connections and restarts; exit 0 when each is one order, else 4.",
-        epilog="example: python benchmarks/resends.py --orders 100000",
+    parser = parser_of(
+        "Send orders again over cut connections and restarts; exit 0 when each is one order, else 4.",
+        "resends.py --orders 100000",
     )
     parser.add_argument("--orders", type=int, default=100_000, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of orders, cuts and restarts (default: %(default)s)")
-    parser.add_argument("--plant", choices=("none", "forget-ids", "ack-first"), default="none", help="a fault to be found")
+    parser.add_argument("--plant", choices=FAULTS, default=NONE, help="a fault to be found")
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(watch(options.orders, Path(folder), seed=options.seed, plant=options.plant))
-    print(outcome)
-    return 0 if outcome.is_exact() else 4
+    outcome = in_a_folder(lambda folder: watch(options.orders, folder, seed=options.seed, plant=options.plant))
+    return verdict(outcome, is_good=outcome.is_exact())
 
 
 if __name__ == "__main__":

@@ -5,30 +5,30 @@ stands against it. Those are closed through the book while it is good enough, wh
 their equity is gone the fund pays, and the herd is deleveraged. At the end the books are balanced from public data alone, and
 liquidations.csv and insurance.csv must be what was recorded, row by row.
 
-    python benchmarks/stress.py --seconds 60
+    python proofs/stress.py --seconds 60
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import sys
-import tempfile
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.four_terminals import Row, csv_rows, logs_with_tracebacks, terminals, write_config
 from botpit.battle.config import parse_battle
+from proofs.harness.exports import Row, csv_rows
+from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.recorder import Recorder
+from proofs.harness.terminals import HOME, logs_with_tracebacks, terminals
 
 STRESS_BATTLE = HOME / "bots_config_stress.json"
 STARTING_CASH = Decimal(10_000)
@@ -39,10 +39,16 @@ PAID = "insurance payment"
 EXPECTED = (THROUGH_THE_BOOK, PAID, DELEVERAGED)
 
 
-class Witness:
-    """What the event stream says of liquidations, from before the first order on. Money in account currency."""
+class Liquidations(Recorder):
+    """What the event stream says of liquidations and of the insurance fund. Money in account currency.
+
+    Who subscribes is told when there was nothing to tell for a second.
+    """
+
+    subscription = '{"type":"subscribe"}'
 
     def __init__(self) -> None:
+        super().__init__()
         self.trades = 0
         self.liquidations: list[Row] = []
         self.insurance: list[Row] = []
@@ -50,32 +56,23 @@ class Witness:
         self.payments: list[Decimal] = []
         self.fund = Decimal(0)
         self.first_ms: dict[str, int] = {}
-        self.all_seen = asyncio.Event()
         self._began_ms = 0
-        self._quiet = asyncio.Event()
-
-    async def record(self, uri: str) -> None:
-        """Until the exchange closes the stream. Who subscribes is told when there was nothing to tell for a second."""
-        async with connect(uri, max_size=None) as stream:
-            await stream.send('{"type":"subscribe"}')
-            try:
-                async for text in stream:
-                    self.take(json.loads(text))
-            except ConnectionClosed:
-                return
+        self._heartbeats = 0
 
     async def quiet(self) -> None:
         """Wait until nothing happens any more."""
-        self._quiet.clear()
-        async with asyncio.timeout(QUIET_WITHIN_S):
-            await self._quiet.wait()
+        before = self._heartbeats
+        await self.until(lambda: self._heartbeats > before, QUIET_WITHIN_S)
+
+    def has_seen_all(self) -> bool:
+        return all(each in self.first_ms for each in EXPECTED)
 
     def take(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "snapshot":
                 self._began_ms = message["timestamp"]
             case "heartbeat":
-                self._quiet.set()
+                self._heartbeats += 1
             case "trade":
                 self.trades += 1
             case "liquidation":
@@ -97,8 +94,6 @@ class Witness:
 
     def _saw(self, what: str, message: dict[str, Any]) -> None:
         self.first_ms.setdefault(what, message["timestamp"] - self._began_ms)
-        if all(each in self.first_ms for each in EXPECTED):
-            self.all_seen.set()
 
 
 def _row(message: dict[str, Any], *keys: str) -> Row:
@@ -152,7 +147,7 @@ def balance(accounts: Iterable[dict[str, Any]], fund: Decimal) -> Balance:
 class Outcome:
     """What one stress battle showed."""
 
-    witness: Witness
+    recorder: Liquidations
     balance: Balance
     csv_equal: bool
     tracebacks: list[str]
@@ -161,10 +156,10 @@ class Outcome:
     def is_good(self) -> bool:
         """Whether all happened that was to happen, all books agree, and nobody failed."""
         well = not self.tracebacks and not any(self.exit_codes.values())
-        return well and self.witness.all_seen.is_set() and self.balance.is_exact() and self.csv_equal
+        return well and self.recorder.has_seen_all() and self.balance.is_exact() and self.csv_equal
 
     def __str__(self) -> str:
-        seen, first_ms = self.witness, self.witness.first_ms
+        seen, first_ms = self.recorder, self.recorder.first_ms
         first = ", ".join(f"{what} {first_ms[what] / 1_000:.1f} s" if what in first_ms else f"{what} NEVER" for what in EXPECTED)
         return "\n".join([
             f"trades                     {seen.trades:,}",
@@ -179,44 +174,30 @@ class Outcome:
         ])  # fmt: skip
 
     def _liquidations(self, reason: str) -> str:
-        rows = [row for row in self.witness.liquidations if row[2] == reason]
+        rows = [row for row in self.recorder.liquidations if row[2] == reason]
         return f"{len(rows)} ({sum(int(row[4]) for row in rows):,} lots of {len({row[1] for row in rows})} traders)"
 
 
 async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: bool = False) -> Outcome:
     """One stress battle on free ports, all its files in `folder`: so many seconds, or less if it has shown everything."""
-    witness = Witness()
+    recorder = Liquidations()
     async with terminals(folder) as parts:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--csv-dir", str(folder),
-                          "--data-dir", str(folder / "exchange-data"))  # fmt: skip
-        order_port = await parts.logged("exchange", r"order_port=(\d+)")
-        events_port = await parts.logged("exchange", r"events_port=(\d+)")
-        upstream = f"ws://127.0.0.1:{events_port}"
-        recording = asyncio.create_task(witness.record(upstream))
-        await parts.start("relay", "market_data_server.py", "--port", "0", "--upstream-uri", upstream)
-        write_config(config, folder / "battle.json", order_port, await parts.logged("relay", r"open port=(\d+)"))
-        await parts.start("battle", "bot_battle_runner.py", "--config", str(folder / "battle.json"), "--results",
-                          str(folder / "results.json"), "--log-dir", str(folder / "bots"))  # fmt: skip
-        await _time(seconds, witness, until_all_seen)
+        await parts.start_exchange("--csv-dir", str(folder))
+        recording = asyncio.create_task(recorder.record(parts.events))
+        await parts.start_relay()
+        await parts.start_battle(config)
+        with suppress(TimeoutError):
+            await recorder.until(lambda: until_all_seen and recorder.has_seen_all(), seconds)
         await parts.stop("battle")
-        await witness.quiet()
-        books = balance(await accounts(f"ws://127.0.0.1:{order_port}", traders(config)), witness.fund)
-        for name in ("relay", "exchange"):
-            await parts.stop(name)
+        await recorder.quiet()
+        books = balance(await accounts(parts.orders, traders(config)), recorder.fund)
+        await parts.stop("relay", "exchange")
         await recording
     written = csv_rows(folder / "liquidations.csv"), csv_rows(folder / "insurance.csv")
     return Outcome(
-        witness=witness, balance=books, csv_equal=written == (witness.liquidations, witness.insurance),
+        recorder=recorder, balance=books, csv_equal=written == (recorder.liquidations, recorder.insurance),
         tracebacks=logs_with_tracebacks(folder), exit_codes=parts.exit_codes,
     )
-
-
-async def _time(seconds: float, witness: Witness, until_all_seen: bool) -> None:
-    try:
-        async with asyncio.timeout(seconds):
-            await (witness.all_seen if until_all_seen else asyncio.Event()).wait()
-    except TimeoutError:
-        return
 
 
 def traders(config: Path) -> list[str]:
@@ -235,18 +216,16 @@ async def accounts(uri: str, names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Run the stress battle on free ports; exit 0 when somebody was liquidated through the book, the fund paid, "
+    parser = parser_of(
+        "Run the stress battle on free ports; exit 0 when somebody was liquidated through the book, the fund paid, "
         "somebody was deleveraged, and the books balance to the cent; else 4.",
-        epilog="example: python benchmarks/stress.py --seconds 60",
+        "stress.py --seconds 60",
     )
     parser.add_argument("--seconds", type=float, default=60.0, help="how long the bots trade (default: %(default)s)")
     parser.add_argument("--config", type=Path, default=STRESS_BATTLE, help="the battle (default: the shipped one)")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(watch(options.seconds, options.config, Path(folder)))
-    print(outcome)
-    return 0 if outcome.is_good() else 4
+    outcome = in_a_folder(lambda folder: watch(options.seconds, options.config, folder))
+    return verdict(outcome, is_good=outcome.is_good())
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Random commands through the real engine and the slow second one: events equal, laws true after every command.
 
-    python benchmarks/laws.py --commands 10_000_000 --seed 1
+    python proofs/laws.py --commands 10_000_000 --seed 1
 
 The commands are shared out over `--seeds` seeds (from `--seed` on), each in episodes of 10,000 with rules of their own. At the
 first difference or broken law it stops with the episode's seed, which is its reproduction: `--episode 7.12` runs that one
@@ -18,6 +18,7 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, parser_of
 from tests.laws.judge import episode, never_seen
 from tests.laws.streams import EPISODE
 
@@ -57,10 +58,8 @@ def run(options: argparse.Namespace) -> Counter[str]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Compare the engine with the second engine and hold it to the laws.",
-        epilog="example: python benchmarks/laws.py --commands 200_000 --seed 1",
-    )
+    description = "Compare the engine with the second engine and hold it to the laws."
+    parser = parser_of(description, "laws.py --commands 200_000 --seed 1")
     parser.add_argument("--commands", type=int, default=200_000, help="(default: 200,000)")
     parser.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
     parser.add_argument("--seeds", type=int, default=20, help="how many seeds (default: 20)")
@@ -72,7 +71,7 @@ def main() -> int:
         counts = run(options)
     except AssertionError as broken:
         print(f"\n{type(broken).__name__}: {broken}", file=sys.stderr)
-        return 4
+        return EXIT_DIFFERENT
     for name, count in sorted(counts.items()):
         print(f"{count:12,}  {name}")
     missing = [] if options.episode else never_seen(counts)
@@ -80,7 +79,7 @@ def main() -> int:
     print(f"{options.commands:,} commands, seeds {seeds}, {seconds:,.0f} s: 0 differences, 0 broken laws")
     if missing:
         print(f"never seen: {', '.join(missing)}", file=sys.stderr)
-    return 4 if missing else 0
+    return EXIT_DIFFERENT if missing else EXIT_OK
 
 
 if __name__ == "__main__":

@@ -6,38 +6,38 @@ up with the past, while it waits, and in the middle of a flush (as soon as a fil
 plain `websockets` client of the event stream that shares no code with the exporter. At the end every CSV file must be what was
 recorded, row by row: none missing, none doubled, none in another order.
 
-    python benchmarks/exporter_kills.py --kills 50
-    python benchmarks/exporter_kills.py --kills 10 --plant record-first
+    python proofs/exporter_kills.py --kills 50
+    python proofs/exporter_kills.py --kills 10 --plant record-first
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
 import math
-import os
 import random
 import re
 import signal
 import sys
-import tempfile
 from collections import Counter
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import cycle, islice, zip_longest
+from itertools import cycle, islice
 from pathlib import Path
 from time import monotonic, time
 from typing import Any
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.four_terminals import Row, Terminals, csv_rows, logs_with_tracebacks
 from botpit.io.child import Child
+from proofs.harness.exports import STATE_FILE, Row, differences, recorded_seq
+from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.planted_faults import NONE, exporter_with
+from proofs.harness.processes import kill
+from proofs.harness.recorder import Recorder
+from proofs.harness.terminals import Terminals, logs_with_tracebacks, terminals
 
 SYMBOLS = ("SIM", "ALT")
 MARKET = """
@@ -62,69 +62,35 @@ MOMENTS = ("at any moment", "in a flush", "at its start")
 LIFE_S, START_S, FLUSHES_WITHIN_S = 2.0, 0.6, 5.0
 HEARS_WITHIN_S = 30.0
 CATCHES_UP_WITHIN_S = 60.0
-STATE_FILE = ".export-state.json"
 COLUMNS = {
     "trade": ("trades.csv", ("timestamp", "price", "qty", "buy_trader_id", "sell_trader_id")),
     "position_update": ("performance.csv", ("timestamp", "trader_id", "position", "cash", "realized_pnl", "total_equity")),
     "liquidation": ("liquidations.csv", ("timestamp", "trader_id", "reason", "side", "qty", "price")),
     "insurance_update": ("insurance.csv", ("timestamp", "cash")),
 }
-PLANTS = {
-    "none": "",
-    "no-cut": """
-def _cut_back(self):
-    for file in self._sizes:
-        path = self._folder / file
-        self._sizes[file] = path.stat().st_size if path.exists() else 0
-Sheets._cut_back = _cut_back
-""",
-    "record-first": """
-whole_flush = Sheets.flush
-async def flush(self, bookmark):
-    for part in self._waiting if bookmark else ():
-        await self._prepare(part)
-        await self._record(bookmark)
-    await whole_flush(self, bookmark)
-Sheets.flush = flush
-""",
-}
-"""Faults that the comparison has to notice: an exporter that cuts nothing back, one that records rows before it writes them."""
-PROGRAM = f"""
-import sys
-sys.path.insert(0, {str(HOME)!r})
-from botpit.cli import export as exporter
-from botpit.runs.export.sheets import Sheets
-{{plant}}
-sys.exit(exporter.main())
-"""
+FAULTS = (NONE, "no-cut", "record-first")
+"""Those that the comparison has to notice."""
 
 
-class Recorder:
+class Rows(Recorder):
     """All that the event stream says and the exporter writes down: rows by file, as texts."""
 
+    subscription = '{"type":"subscribe","channels":["trades","positions","liquidations"]}'
+
     def __init__(self) -> None:
+        super().__init__()
         self.rows: dict[str, list[Row]] = {"insurance.csv": []}
         for symbol in SYMBOLS:
             self.rows |= {f"{symbol}/{file}": [] for file, _ in COLUMNS.values() if file != "insurance.csv"}
         self.seq = 0
         self._heard: Counter[str] = Counter()
 
-    async def record(self, uri: str) -> None:
-        """Until the exchange closes the stream."""
-        async with connect(uri, max_size=None) as stream:
-            await stream.send('{"type":"subscribe","channels":["trades","positions","liquidations"]}')
-            with suppress(ConnectionClosed):
-                async for text in stream:
-                    self._take(json.loads(text))
-
     async def hears(self, kind: str) -> None:
         """Wait for another message of this kind. (A heartbeat: there was nothing to tell for a second.)"""
         before = self._heard[kind]
-        async with asyncio.timeout(HEARS_WITHIN_S):
-            while self._heard[kind] == before:
-                await asyncio.sleep(0.01)
+        await self.until(lambda: self._heard[kind] > before, HEARS_WITHIN_S)
 
-    def _take(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any]) -> None:
         kind = message["type"]
         self._heard[kind] += 1
         self.seq = message.get("seq", self.seq)
@@ -176,17 +142,17 @@ class Load:
 class Victim:
     """The exporter, started again after each kill. `ended`: exit codes of those that ended before they were killed."""
 
-    def __init__(self, parts: Terminals, uri: str, flush_ms: int, plant: str) -> None:
+    def __init__(self, parts: Terminals, flush_ms: int, plant: str) -> None:
         self.kills: Counter[str] = Counter()
         self.ended: list[int] = []
         self.csv_dir = parts.folder / "csv"
         self._parts = parts
-        self._program = parts.folder / "exporter_with_plant.py"
-        self._program.write_text(PROGRAM.format(plant=PLANTS[plant]), encoding="utf-8")
-        self._flags = ("--uri", uri, "--dir", str(self.csv_dir), "--from-seq", "1", "--flush-ms", str(flush_ms))
+        self._program = exporter_with(plant, parts.folder)
+        where = ("--uri", parts.events, "--dir", str(self.csv_dir))
+        self._flags = (*where, "--from-seq", "1", "--flush-ms", str(flush_ms))
 
     async def start(self) -> Child:
-        return await self._parts.start("exporter", str(self._program), *self._flags)
+        return await self._parts.start("exporter", self._program, *self._flags)
 
     async def die(self, times: int, rng: random.Random) -> None:
         """So many times, each time at another one of the moments."""
@@ -196,7 +162,7 @@ class Victim:
                 await asyncio.to_thread(self._wait_for_a_flush, child.pid)
             else:
                 await asyncio.sleep(rng.uniform(0, START_S if moment == "at its start" else LIFE_S))
-                _kill(child)
+                kill(child.pid)
             self.kills[moment] += 1
             exit_code = await child.wait()
             self.ended += [exit_code] if exit_code != -signal.SIGKILL else []
@@ -206,7 +172,7 @@ class Victim:
         until_s = monotonic() + FLUSHES_WITHIN_S
         while monotonic() < until_s and not self._is_flushing():
             continue
-        os.kill(pid, signal.SIGKILL)
+        kill(pid)
 
     def _is_flushing(self) -> bool:
         """Whether any file is longer than recorded."""
@@ -231,37 +197,6 @@ class Victim:
     def cuts(self) -> list[int]:
         """Bytes that each start cut off, of all files together."""
         return [sum(map(int, re.findall(r"cut back .* bytes=(\d+)", start))) for start in self._starts()]
-
-
-def _kill(child: Child) -> None:
-    with suppress(ProcessLookupError):
-        os.kill(child.pid, signal.SIGKILL)
-
-
-def recorded_seq(folder: Path) -> int:
-    path = folder / STATE_FILE
-    return int(json.loads(path.read_bytes())["seq"]) if path.exists() else 0
-
-
-def differences(recorded: dict[str, list[Row]], folder: Path) -> list[str]:
-    """A sentence for each file that is not what was recorded."""
-    found = {str(path.relative_to(folder)) for path in folder.rglob("*.csv")}
-    sentences = [f"{file}: nobody recorded anything for it" for file in sorted(found - recorded.keys())]
-    for file, rows in recorded.items():
-        written = csv_rows(folder / file) if file in found else []
-        if written != rows:
-            sentences.append(f"{file}: {_difference(rows, written)}")
-    return sentences
-
-
-def _difference(rows: list[Row], written: list[Row]) -> str:
-    missing, too_many = Counter(rows) - Counter(written), Counter(written) - Counter(rows)
-    pairs = enumerate(zip_longest(rows, written))
-    first = next(number for number, (one, other) in pairs if one != other)
-    return (
-        f"{sum(missing.values())} rows missing, {sum(too_many.values())} too many; the first difference is row {first + 1}: "
-        f"recorded {rows[first : first + 1]}, written {written[first : first + 1]}"
-    )
 
 
 @dataclass(slots=True)
@@ -296,19 +231,18 @@ class Outcome:
         ])  # fmt: skip
 
 
-async def watch(kills: int, folder: Path, *, seed: int, flush_ms: int, trades_per_s: float, plant: str = "none") -> Outcome:
+async def watch(
+    kills: int, folder: Path, *, seed: int, flush_ms: int, trades_per_s: float, plant: str = NONE
+) -> Outcome:
     """One run on free ports, all its files in `folder`."""
-    parts, recorder = Terminals(folder), Recorder()
-    (folder / "exchange.toml").write_text(MARKET, encoding="utf-8")
-    try:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0", "--no-export",
-                          "--config", str(folder / "exchange.toml"), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
-        order_uri = "ws://127.0.0.1:" + await parts.logged("exchange", r"order_port=(\d+)")
-        events_uri = "ws://127.0.0.1:" + await parts.logged("exchange", r"events_port=(\d+)")
-        recording = asyncio.create_task(recorder.record(events_uri))
+    recorder = Rows()
+    async with terminals(folder) as parts:
+        await parts.start_exchange("--no-export", settings=MARKET)
+        recording = asyncio.create_task(recorder.record(parts.events))
         await recorder.hears("subscribed")
-        trading, began_s = asyncio.create_task(Load(random.Random(seed), trades_per_s).trade(order_uri)), monotonic()
-        victim = Victim(parts, events_uri, flush_ms, plant)
+        began_s = monotonic()
+        trading = asyncio.create_task(Load(random.Random(seed), trades_per_s).trade(parts.orders))
+        victim = Victim(parts, flush_ms, plant)
         await victim.die(kills, random.Random(seed))
         trading.cancel()
         with suppress(asyncio.CancelledError):
@@ -316,38 +250,33 @@ async def watch(kills: int, folder: Path, *, seed: int, flush_ms: int, trades_pe
         seconds = monotonic() - began_s
         await recorder.hears("heartbeat")
         await victim.catch_up(recorder.seq)
-        for name in ("exchange", "exporter"):
-            await parts.stop(name)
+        await parts.stop("exchange", "exporter")
         await recording
-    finally:
-        for name in list(parts.running):
-            await parts.stop(name)
     return Outcome(
-        kills=victim.kills, cuts=victim.cuts(), rows={file: len(rows) for file, rows in recorder.rows.items()}, seconds=seconds,
-        differences=differences(recorder.rows, victim.csv_dir), ended=victim.ended, exit_codes=parts.exit_codes,
-        tracebacks=logs_with_tracebacks(folder),
+        kills=victim.kills, cuts=victim.cuts(), rows={file: len(rows) for file, rows in recorder.rows.items()},
+        seconds=seconds, differences=differences(recorder.rows, victim.csv_dir), ended=victim.ended,
+        exit_codes=parts.exit_codes, tracebacks=logs_with_tracebacks(folder),
     )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Kill the exporter -9 again and again under load; exit 0 when its files are what was recorded, else 4.",
-        epilog="example: python benchmarks/exporter_kills.py --kills 50",
+    parser = parser_of(
+        "Kill the exporter -9 again and again under load; exit 0 when its files are what was recorded, else 4.",
+        "exporter_kills.py --kills 50",
     )
     parser.add_argument("--kills", type=int, default=50, help="(default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of the kills and of the orders (default: %(default)s)")
     parser.add_argument("--flush-ms", type=int, default=10, help="the exporter's (default: %(default)s)")
-    parser.add_argument("--trades-per-s", type=float, default=800.0, help="tried; many are refused (default: %(default)s)")
-    parser.add_argument("--plant", choices=PLANTS, default="none", help="give the exporter a fault, which must be found")
+    tried = "tried; many are refused (default: %(default)s)"
+    parser.add_argument("--trades-per-s", type=float, default=800.0, help=tried)
+    parser.add_argument("--plant", choices=FAULTS, default=NONE, help="give the exporter a fault, which must be found")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(
-            watch(options.kills, Path(folder), seed=options.seed, flush_ms=options.flush_ms, trades_per_s=options.trades_per_s,
-                  plant=options.plant)
-        )  # fmt: skip
+    outcome = in_a_folder(lambda folder: watch(
+        options.kills, folder, seed=options.seed, flush_ms=options.flush_ms, trades_per_s=options.trades_per_s,
+        plant=options.plant,
+    ))  # fmt: skip
     print(f"seed                 {options.seed}")
-    print(outcome)
-    return 0 if outcome.is_exact() else 4
+    return verdict(outcome, is_good=outcome.is_exact())
 
 
 if __name__ == "__main__":

@@ -5,21 +5,18 @@ for every kill: who, when, by which signal, and that the bot came back. The reco
 stream; what results.json says of trades, volumes and makers has to be what it counted, bot by bot, and so do the bots' own
 reports, which go on over a bot's deaths. At the end `botpit check` goes through the files.
 
-    python benchmarks/battle_kills.py --seconds 300 --every 20
+    python proofs/battle_kills.py --seconds 300 --every 20
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import json
-import os
 import random
 import re
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -29,13 +26,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
-
-from benchmarks.four_terminals import Terminals, logs_with_tracebacks, terminals, write_config
+from proofs.harness import processes
+from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, in_a_folder, parser_of
+from proofs.harness.recorder import Recorder
+from proofs.harness.terminals import HOME, Terminals, logs_with_tracebacks, terminals
 
 BATTLE = HOME / "bots_config_twenty.json"
 ACCOUNTED_WITHIN_S = 15.0
@@ -54,32 +50,21 @@ class Kill:
     log_bytes: int
 
 
-class Tape:
-    """Every trade, from before the first order on, as the event stream tells it."""
+class Tape(Recorder):
+    """Every trade, as the event stream tells it."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.trades: list[dict[str, Any]] = []
-        self._more = asyncio.Event()
 
-    async def record(self, uri: str) -> None:
-        """Until the exchange closes the stream."""
-        async with connect(uri, max_size=None) as stream:
-            try:
-                async for text in stream:
-                    message = json.loads(text)
-                    if message["type"] == "trade":
-                        self.trades.append(message)
-                        self._more.set()
-            except ConnectionClosed:
-                return
+    def take(self, message: dict[str, Any]) -> None:
+        if message["type"] == "trade":
+            self.trades.append(message)
 
     async def grows(self, beyond: int, without: str) -> bool:
         """Wait until there is a trade after the first `beyond` ones that `without` has no part in; whether one came."""
         try:
-            async with asyncio.timeout(PATIENCE_S):
-                while not self.of_others(beyond, without):
-                    self._more.clear()
-                    await self._more.wait()
+            await self.until(lambda: bool(self.of_others(beyond, without)), PATIENCE_S)
         except TimeoutError:
             return False
         return True
@@ -189,37 +174,37 @@ class Outcome:
 
 async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str) -> Outcome:
     """One battle on free ports, all its files in `folder`: a kill every so often, and as long again after the last one."""
-    tape, done = Tape(), list[Kill]()
+    tape = Tape()
     async with terminals(folder) as parts:
-        await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0",
-                          "--csv-dir", str(folder), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
-        order_port = await parts.logged("exchange", r"order_port=(\d+)")
-        events_port = await parts.logged("exchange", r"events_port=(\d+)")
-        upstream = f"ws://127.0.0.1:{events_port}"
-        recording = asyncio.create_task(tape.record(upstream))
-        await parts.start("relay", "market_data_server.py", "--port", "0", "--upstream-uri", upstream)
-        write_config(config, folder / "battle.json", order_port, await parts.logged("relay", r"open port=(\d+)"))
-        await parts.start("battle", "bot_battle_runner.py", "--config", str(folder / "battle.json"), "--results",
-                          str(folder / "results.json"), "--log-dir", str(folder / "bots"), *flags)  # fmt: skip
-        last = Kill("", 0.0, 0, 0)
-        for victim in victims(config, kills, seed):
-            await asyncio.sleep(every_s)
-            if not await tape.grows(last.trades, last.trader_id):
-                break
-            done.append(last := await kill(victim, parts, tape))
-        else:
-            await asyncio.sleep(every_s)
-            await came_back(last, parts)
-            await tape.grows(last.trades, last.trader_id)
-        for name in ("battle", "relay", "exchange"):
-            await parts.stop(name)
+        await parts.start_exchange("--csv-dir", str(folder))
+        recording = asyncio.create_task(tape.record(parts.events))
+        await parts.start_relay()
+        await parts.start_battle(config, *flags)
+        done = await kill_each(victims(config, kills, seed), every_s, parts, tape)
+        await parts.stop("battle", "relay", "exchange")
         await recording
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
-    checked = subprocess.run([sys.executable, "-m", "botpit", "check", str(folder)], capture_output=True, text=True, cwd=HOME)
+    check = [sys.executable, "-m", "botpit", "check", str(folder)]
+    checked = subprocess.run(check, capture_output=True, text=True, cwd=HOME, check=False)
     return Outcome(
-        kills=done, tape=tape, results=results, reports=reports(results, folder), tracebacks=logs_with_tracebacks(folder),
-        exit_codes={**parts.exit_codes, "check": checked.returncode}, check=checked.stdout + checked.stderr,
+        kills=done, tape=tape, results=results, reports=reports(results, folder),
+        tracebacks=logs_with_tracebacks(folder), exit_codes={**parts.exit_codes, "check": checked.returncode},
+        check=checked.stdout + checked.stderr,
     )
+
+
+async def kill_each(names: list[str], every_s: float, parts: Terminals, tape: Tape) -> list[Kill]:
+    """Those that were killed: all, each so long after the one before, or fewer when nobody trades any more."""
+    done, last = list[Kill](), Kill("", 0.0, 0, 0)
+    for name in names:
+        await asyncio.sleep(every_s)
+        if not await tape.grows(last.trades, last.trader_id):
+            return done
+        done.append(last := await kill(name, parts, tape))
+    await asyncio.sleep(every_s)
+    await came_back(last, parts)
+    await tape.grows(last.trades, last.trader_id)
+    return done
 
 
 def victims(config: Path, kills: int, seed: int) -> list[str]:
@@ -235,7 +220,7 @@ async def kill(victim: str, parts: Terminals, tape: Tape) -> Kill:
     """kill -9 of the process that the runner's log names."""
     pid = int(await parts.logged("battle", rf"started name={re.escape(victim)} pid=(\d+)"))
     killed = Kill(victim, time.time(), len(tape.trades), log_of(victim, parts).stat().st_size)
-    os.kill(pid, signal.SIGKILL)
+    processes.kill(pid)
     return killed
 
 
@@ -257,24 +242,24 @@ def reports(results: dict[str, Any], folder: Path) -> dict[str, int]:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Run a battle of twenty bots on free ports and kill one of them (-9) every so often; exit 0 when the others "
+    parser = parser_of(
+        "Run a battle of twenty bots on free ports and kill one of them (-9) every so often; exit 0 when the others "
         "traded on and results.json accounts for every kill, else 4 with the first difference.",
-        epilog="example: python benchmarks/battle_kills.py --seconds 300 --every 20",
+        "battle_kills.py --seconds 300 --every 20",
     )
     parser.add_argument("--seconds", type=float, default=300.0, help="how long the battle is (default: %(default)s)")
     parser.add_argument("--every", type=float, default=20.0, help="seconds between two kills (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=1, help="of who is killed (default: %(default)s)")
-    parser.add_argument("--config", type=Path, default=BATTLE, help="the battle (default: the shipped one of twenty bots)")
+    twenty = "the battle (default: the shipped one of twenty bots)"
+    parser.add_argument("--config", type=Path, default=BATTLE, help=twenty)
     options = parser.parse_args()
     kills = max(1, round(options.seconds / options.every) - 1)
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = asyncio.run(watch(kills, options.every, options.seed, options.config, Path(folder)))
+    outcome = in_a_folder(lambda folder: watch(kills, options.every, options.seed, options.config, folder))
     print(outcome)
     for difference in outcome.differences():
         print(f"DIFFERENCE {difference}")
-        return 4
-    return 0
+        return EXIT_DIFFERENT
+    return EXIT_OK
 
 
 if __name__ == "__main__":

@@ -3,12 +3,11 @@
 Each fault is drawn from the seed: a row lost, doubled, swapped with the next, or one of its cells changed by as little as makes
 a difference. It counts as located when what is said names the row's line, or a row of the same millisecond.
 
-    python benchmarks/planted_rows.py runs/2026-11-20T19-43-32Z --faults 500
+    python proofs/planted_rows.py runs/2026-11-20T19-43-32Z --faults 500
 """
 
 from __future__ import annotations
 
-import argparse
 import random
 import re
 import shutil
@@ -20,11 +19,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.cli.check import findings
 from botpit.runs.audit.rows import COLUMNS, Wrong
+from proofs.harness.main import EXIT_OK, EXIT_UNUSABLE, parser_of
 
 OTHER_WORD = {
     "buy": "sell", "sell": "buy", "bankruptcy": "auto_deleverage", "auto_deleverage": "maintenance_margin_breach",
@@ -140,9 +139,9 @@ def _points_at(fault: Fault, said: str) -> bool:
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Plant faults into copies of a run's files, one at a time, and see which ones are found.",
-        epilog="example: python benchmarks/planted_rows.py runs/2026-11-20T19-43-32Z --faults 500",
+    parser = parser_of(
+        "Plant faults into copies of a run's files, one at a time, and see which ones are found.",
+        "planted_rows.py runs/2026-11-20T19-43-32Z --faults 500",
     )
     parser.add_argument("run_dir", type=Path, help="a run that is right as it is")
     parser.add_argument("--faults", type=int, default=500, help="how many (default: %(default)s)")
@@ -153,7 +152,7 @@ def main() -> int:
     options = parser.parse_args()
     if (said := _said(options.run_dir, not options.no_results)) is not None:
         print(f"error: the run is not right as it is: {said}", file=sys.stderr)
-        return 2
+        return EXIT_UNUSABLE
     planted, found, located = Counter[str](), Counter[str](), Counter[str]()
     hunted = hunt(options.run_dir, options.faults, options.seed, step=options.step, with_results=not options.no_results)
     for each in hunted:
@@ -166,7 +165,7 @@ def main() -> int:
     for kind in sorted(planted):
         print(f"{kind:38}{planted[kind]:8}{found[kind]:8}{located[kind]:9}")
     print(f"{'all':38}{planted.total():8}{found.total():8}{located.total():9}")
-    return 0
+    return EXIT_OK
 
 
 if __name__ == "__main__":

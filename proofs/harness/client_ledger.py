@@ -88,7 +88,7 @@ class Trade:
                 raise Difference("changed", f"trade {trade_id}: {fill} is no side of {told}")
 
 
-class Witness:
+class ClientLedger:
     """All traders and all trades of one market. `floor`: order ids up to this were given out before the last restart."""
 
     def __init__(self, traders: dict[str, bool]) -> None:
@@ -140,7 +140,7 @@ class Witness:
 class Account:
     """One trader. `events`: his private events from the first on, without a hole; `ahead`: later ones, known by their answers."""
 
-    def __init__(self, trader: str, witness: Witness, cancels_on_disconnect: bool) -> None:
+    def __init__(self, trader: str, ledger: ClientLedger, cancels_on_disconnect: bool) -> None:
         self.trader = trader
         self.cancels_on_disconnect = cancels_on_disconnect
         self.orders: dict[str, Sent] = {}
@@ -149,7 +149,7 @@ class Account:
         self.positions: Counter[str] = Counter()
         self.open: dict[int, Sent] = {}
         self._by_id: dict[int, Sent] = {}
-        self._witness = witness
+        self._ledger = ledger
 
     @property
     def known(self) -> int:
@@ -203,7 +203,7 @@ class Account:
             raise Difference("invented", f"nobody sent {event}")
         if order.order_id is not None or order.refused:
             raise Difference("doubled", f"{self._say(order)} is there already: {event}")
-        self._witness.takes_order_id(event["order_id"])
+        self._ledger.takes_order_id(event["order_id"])
         order.order_id, order.price, order.qty = event["order_id"], event["price"], event["qty"]
         order.accepted = self.events[-1]
         self._by_id[event["order_id"]] = self.open[event["order_id"]] = order
@@ -218,7 +218,7 @@ class Account:
     def _filled(self, order: Sent, event: Message) -> None:
         order.filled += event["qty"]
         self.positions[event["symbol"]] += SIGNS[event["side"]] * event["qty"]
-        self._witness.takes_fill(event)
+        self._ledger.takes_fill(event)
 
     def _cancelled(self, order: Sent, event: Message) -> None:
         is_caused = {

@@ -6,8 +6,8 @@ anybody was told must be there byte for byte, and every order that was answered 
 was not answered is told which way it went, and orders are sent again: one order each. Nothing may have happened that nobody sent,
 and positions must be those of the recorded fills. The first difference ends the run with exit code 4.
 
-    python benchmarks/exchange_kills.py --cycles 1000
-    python benchmarks/exchange_kills.py --cycles 3 --plant ack-first
+    python proofs/exchange_kills.py --cycles 1000
+    python proofs/exchange_kills.py --cycles 3 --plant ack-first
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ import asyncio
 import random
 import shutil
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -28,12 +27,15 @@ from time import monotonic
 
 from websockets.asyncio.client import connect
 
-HOME = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.kill_load import MARKET, Asked, Session, Tape, Trading, log_in
-from benchmarks.mortal import Mortal, NotOpen
-from benchmarks.witness import Account, Difference, Sent, Witness
+from proofs.harness.client_ledger import Account, ClientLedger, Difference, Sent
+from proofs.harness.load import MARKET, Trading
+from proofs.harness.main import Progress, in_a_folder, parser_of, verdict
+from proofs.harness.planted_faults import IN_THE_EXCHANGE, NONE, exchange_with
+from proofs.harness.restartable_exchange import NotOpen, RestartableExchange
+from proofs.harness.session import Asked, Session, log_in
+from proofs.harness.tape import Tape
 
 TRADERS = {f"plain-{number}": False for number in range(3)} | {"ann": False, "ben": False, "cid": False, "dan": True, "eve": True}
 """Trader -> whether his orders go when his connection is lost. Those named plain do not log in to trade."""
@@ -47,55 +49,9 @@ OVERLAP = 300
 """Public events that are asked for again."""
 CYCLES_PER_MARKET = 100
 STATUS_AT_A_TIME = 100
-PROGRESS_S = 5.0
 ANSWERS = (
     "order_accepted", "order_rejected", "order_cancelled", "cancel_rejected", "order_replaced", "replace_rejected",
 )
-PLANTS = {
-    "none": "",
-    "ack-first": """
-from botpit.history.journal.segments import Journal
-write = Journal.write
-def late(self):
-    present, self._waiting = self._waiting, getattr(self, "_late", [])
-    write(self)
-    self._late = present
-Journal.write = late
-""",
-    "skip-fill": """
-from botpit.venue import loader as markets
-from botpit.core.commands import Order
-from botpit.history.journal import recovery
-recovery.good_snapshots = lambda *arguments: iter(())
-play = markets._play
-def skip(records, *machine):
-    kept = list(records)
-    orders = [index for index, record in enumerate(kept) if isinstance(record.command, Order)]
-    for index in orders[len(orders) // 2:][:1]:
-        del kept[index]
-    play(kept, *machine)
-markets._play = skip
-""",
-    "forget-ids": """
-from botpit.venue import loader as markets
-play = markets._play
-def forget(records, exchange, *machine):
-    play(records, exchange, *machine)
-    for account in exchange.accounts.values():
-        account.by_client_id.clear()
-markets._play = forget
-""",
-}
-"""Faults that the comparison has to notice: answers that leave before the journal is written; a replay that leaves out an order;
-an exchange that does not know its clients' ids any more."""
-PROGRAM = f"""
-import sys
-sys.path.insert(0, {str(HOME)!r})
-from botpit.cli import exchange as exchange_server
-{{plant}}
-sys.exit(exchange_server.main())
-"""
-
 
 @dataclass(slots=True)
 class Outcome:
@@ -144,21 +100,21 @@ def batched(orders: list[Sent], size: int) -> Iterator[list[Sent]]:
 class Run:
     """One market through several cycles."""
 
-    def __init__(self, mortal: Mortal, rng: random.Random, outcome: Outcome, orders_per_s: float) -> None:
-        self._mortal = mortal
+    def __init__(self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome, orders_per_s: float) -> None:
+        self._exchange = exchange
         self._rng = rng
         self._outcome = outcome
         self._orders_per_s = orders_per_s
-        self._witness = Witness(TRADERS)
-        self._tape = Tape(self._witness)
+        self._ledger = ClientLedger(TRADERS)
+        self._tape = Tape(self._ledger)
         self._market_id = ""
         self._compared: dict[str, int] = dict.fromkeys(TRADERS, 0)
         self._unanswered: dict[str, list[Asked]] = {trader: [] for trader in TRADERS}
 
     async def cycles(self, number: int) -> AsyncIterator[None]:
         """So many, one at a time, and a last comparison. Raises Difference."""
-        await self._mortal.start("--fresh")
-        self._market_id = self._mortal.market_id
+        await self._exchange.start("--fresh")
+        self._market_id = self._exchange.market_id
         for _ in range(number):
             await self._cycle()
             yield
@@ -166,9 +122,9 @@ class Run:
             await session.close()
         counts = self._outcome.counts
         counts["markets"] += 1
-        counts["trades"] += len(self._witness.trades)
-        counts["private events"] += sum(len(account.events) for account in self._witness.accounts.values())
-        await self._mortal.stop()
+        counts["trades"] += len(self._ledger.trades)
+        counts["private events"] += sum(len(account.events) for account in self._ledger.accounts.values())
+        await self._exchange.stop()
 
     async def _cycle(self) -> None:
         """Compare, trade, kill, restart."""
@@ -196,7 +152,7 @@ class Run:
         traders = [Trading(session, random.Random(self._rng.random()), each_per_s) for session in sessions]
         load_s = self._rng.uniform(SHORTEST_LOAD_S, LONGEST_LOAD_S)
         assert self._tape.listening is not None
-        death = self._mortal.die(load_s, with_archivist=self._rng.random() < ARCHIVIST_DIES_TOO)
+        death = self._exchange.die(load_s, with_archivist=self._rng.random() < ARCHIVIST_DIES_TOO)
         await asyncio.gather(death, self._tape.listening, *(trader.trade() for trader in traders))
         for session in sessions:
             self._unanswered[session.account.trader] = list(session.unanswered)
@@ -208,26 +164,26 @@ class Run:
 
     async def _restart(self) -> None:
         try:
-            await self._mortal.start()
+            await self._exchange.start()
         except NotOpen as error:
             raise Difference("lost", f"the exchange does not start again: {error}") from error
-        self._outcome.counts["replayed"] += self._mortal.replayed
-        if self._mortal.market_id != self._market_id:
-            raise Difference("lost", f"market {self._market_id} is {self._mortal.market_id} now")
+        self._outcome.counts["replayed"] += self._exchange.replayed
+        if self._exchange.market_id != self._market_id:
+            raise Difference("lost", f"market {self._market_id} is {self._exchange.market_id} now")
 
     # ----------------------------------------------------------------------------------------------------------- the comparison
 
     async def _open(self) -> list[Session]:
         """Everybody comes back and compares; the sessions to trade on."""
-        mortal, accounts = self._mortal, list(self._witness.accounts.values())
-        await self._tape.resume(mortal.events, self._market_id, max(1, self._witness.seq - self._rng.randint(0, OVERLAP)))
+        exchange, accounts = self._exchange, list(self._ledger.accounts.values())
+        await self._tape.resume(exchange.events, self._market_id, max(1, self._ledger.seq - self._rng.randint(0, OVERLAP)))
         known = sum(len(account.events) + len(account.ahead) for account in accounts)
-        logins = [log_in(mortal.orders, each, self._market_id, self._last_seq(each)) for each in accounts]
+        logins = [log_in(exchange.orders, each, self._market_id, self._last_seq(each)) for each in accounts]
         sessions = list(await asyncio.gather(*logins))
         self._outcome.counts["learnt"] += sum(len(account.events) for account in accounts) - known
         for session in sessions:
             await self._compare(session)
-        self._witness.settle()
+        self._ledger.settle()
         return [await self._to_trade(session) for session in sessions]
 
     def _last_seq(self, account: Account) -> int:
@@ -281,23 +237,22 @@ class Run:
         if not session.account.trader.startswith("plain"):
             return session
         await session.close()
-        return Session(await connect(self._mortal.orders, max_size=None, compression=None), session.account, is_plain=True)
+        return Session(await connect(self._exchange.orders, max_size=None, compression=None), session.account, is_plain=True)
 
 
 async def watch(
-    cycles: int, folder: Path, *, seed: int, orders_per_s: float = 1_000.0, durability: str = "os", plant: str = "none",
+    cycles: int, folder: Path, *, seed: int, orders_per_s: float = 1_000.0, durability: str = "os", plant: str = NONE,
     tell: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """So many cycles on fixed ports, all files in `folder`. Ends with the first difference."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
-    program, config = folder / "exchange_with_plant.py", folder / "exchange.toml"
-    program.write_text(PROGRAM.format(plant=PLANTS[plant]), encoding="utf-8")
-    config.write_text(MARKET, encoding="utf-8")
-    mortal = Mortal(folder, "--no-export", "--durability", durability, "--config", str(config), program=program)
+    flags, program = ("--no-export", "--durability", durability), exchange_with(plant, folder)
+    exchange = RestartableExchange(folder, *flags, settings=MARKET, program=program)
     try:
         for first in range(0, cycles, CYCLES_PER_MARKET):
-            shutil.rmtree(mortal.data, ignore_errors=True)
-            async for _ in Run(mortal, rng, outcome, orders_per_s).cycles(min(CYCLES_PER_MARKET, cycles - first)):
+            shutil.rmtree(exchange.data, ignore_errors=True)
+            run = Run(exchange, rng, outcome, orders_per_s)
+            async for _ in run.cycles(min(CYCLES_PER_MARKET, cycles - first)):
                 outcome.seconds = monotonic() - began_s
                 tell(outcome)
     except Difference as difference:
@@ -305,57 +260,50 @@ async def watch(
         outcome.difference = f"seed {seed}, cycle {outcome.counts['cycles'] + 1}: {difference}"
     finally:
         outcome.seconds = monotonic() - began_s
-        await mortal.stop()
-    outcome.counts["archivists down"] = mortal.log.read_text(encoding="utf-8").count("is not started again")
+        await exchange.stop()
+    outcome.counts["archivists down"] = exchange.log.read_text(encoding="utf-8").count("is not started again")
     return outcome
-
-
-class Progress:
-    """A line every few seconds, to stderr."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._told_s = monotonic()
-
-    def tell(self, outcome: Outcome) -> None:
-        if monotonic() - self._told_s > PROGRESS_S:
-            self._told_s = monotonic()
-            counts = outcome.counts
-            print(
-                f"{self._name}: {counts['cycles']:,} cycles in {outcome.seconds:.0f} s, {counts['answered']:,} requests "
-                f"answered, {counts['unanswered']:,} not, no difference", file=sys.stderr, flush=True,
-            )  # fmt: skip
 
 
 def one_process(number: int, cycles: int, options: argparse.Namespace) -> Outcome:
     """A share of the cycles, with an exchange and a seed of its own."""
-    seed = options.seed + number
-    with tempfile.TemporaryDirectory() as folder:
-        return asyncio.run(watch(
-            cycles, Path(folder), seed=seed, orders_per_s=options.orders_per_s, durability=options.durability,
-            plant=options.plant, tell=Progress(f"seed {seed}").tell,
-        ))  # fmt: skip
+    seed, progress = options.seed + number, Progress()
+
+    def tell(outcome: Outcome) -> None:
+        counts = outcome.counts
+        progress.tell(
+            f"seed {seed}: {counts['cycles']:,} cycles in {outcome.seconds:.0f} s, {counts['answered']:,} requests "
+            f"answered, {counts['unanswered']:,} not, no difference"
+        )
+
+    return in_a_folder(lambda folder: watch(
+        cycles, folder, seed=seed, orders_per_s=options.orders_per_s, durability=options.durability,
+        plant=options.plant, tell=tell,
+    ))  # fmt: skip
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(
-        description="Kill the exchange -9 again and again under load; exit 0 when its clients' records agree with it, else 4.",
-        epilog="example: python benchmarks/exchange_kills.py --cycles 1000",
+    parser = parser_of(
+        "Kill the exchange -9 again and again under load; exit 0 when its clients' records agree with it, else 4.",
+        "exchange_kills.py --cycles 1000",
     )
+    seeds, shared = "of orders and kills, one more per process", "exchanges at once, sharing the cycles"
     parser.add_argument("--cycles", type=int, default=1_000, help="kills in all (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of orders and kills, one more per process (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=1, help=f"{seeds} (default: %(default)s)")
     parser.add_argument("--orders-per-s", type=float, default=1_000.0, help="while it lives (default: %(default)s)")
-    parser.add_argument("--durability", choices=("os", "batch"), default="os", help="the exchange's (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=1, help="exchanges at once, sharing the cycles (default: %(default)s)")
-    parser.add_argument("--plant", choices=PLANTS, default="none", help="give the exchange a fault, which must be found")
+    durabilities = ("os", "batch")
+    parser.add_argument("--durability", choices=durabilities, default="os", help="the exchange's (default: %(default)s)")
+    parser.add_argument("--processes", type=int, default=1, help=f"{shared} (default: %(default)s)")
+    fault = "give the exchange a fault, which must be found"
+    parser.add_argument("--plant", choices=IN_THE_EXCHANGE, default=NONE, help=fault)
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
-    outcome, shares = Outcome(), [len(range(number, options.cycles, options.processes)) for number in range(options.processes)]
-    with ProcessPoolExecutor(options.processes, get_context("spawn")) as processes:
-        for share in processes.map(one_process, range(options.processes), shares, [options] * options.processes):
+    numbers = range(options.processes)
+    outcome, cycles = Outcome(), [len(range(number, options.cycles, options.processes)) for number in numbers]
+    with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
+        for share in pool.map(one_process, numbers, cycles, [options] * options.processes):
             outcome.add(share)
-    print(outcome)
-    return 4 if outcome.difference else 0
+    return verdict(outcome, is_good=not outcome.difference)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,116 @@
+"""Programs with a fault in them, which a proof has to find: text that is run in place of the exchange or of the exporter.
+
+A fault replaces a part of the real program by name. The proofs' tests run with each fault, so that a name which the product no
+longer has is noticed: then nothing is planted, and nothing is found.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from proofs.harness.terminals import HOME
+
+NONE = "none"
+IN_THE_EXCHANGE = {
+    NONE: "",
+    "ack-first": """
+from botpit.history.journal.segments import Journal
+write = Journal.write
+def late(self):
+    present, self._waiting = self._waiting, getattr(self, "_late", [])
+    write(self)
+    self._late = present
+Journal.write = late
+""",
+    "skip-fill": """
+from botpit.venue import loader
+from botpit.core.commands import Order
+from botpit.history.journal import recovery
+recovery.good_snapshots = lambda *arguments: iter(())
+play = loader._play
+def skip(records, *machine):
+    kept = list(records)
+    orders = [index for index, record in enumerate(kept) if isinstance(record.command, Order)]
+    for index in orders[len(orders) // 2:][:1]:
+        del kept[index]
+    play(kept, *machine)
+loader._play = skip
+""",
+    "forget-ids": """
+from botpit.venue import loader
+play = loader._play
+def forget(records, exchange, *machine):
+    play(records, exchange, *machine)
+    for account in exchange.accounts.values():
+        account.by_client_id.clear()
+loader._play = forget
+""",
+}
+"""Answers that leave before the journal is written; a replay that leaves out an order; clients' ids that are forgotten."""
+IN_THE_EXPORTER = {
+    NONE: "",
+    "no-cut": """
+def _cut_back(self):
+    for file in self._sizes:
+        path = self._folder / file
+        self._sizes[file] = path.stat().st_size if path.exists() else 0
+Sheets._cut_back = _cut_back
+""",
+    "record-first": """
+whole_flush = Sheets.flush
+async def flush(self, bookmark):
+    for part in self._waiting if bookmark else ():
+        await self._prepare(part)
+        await self._record(bookmark)
+    await whole_flush(self, bookmark)
+Sheets.flush = flush
+""",
+    "no-record": """
+from pathlib import Path
+for path in Path(sys.argv[sys.argv.index("--dir") + 1]).glob(".export-state.json"):
+    path.unlink()
+""",
+}
+"""An exporter that cuts nothing back; one that records rows before it writes them; one that forgets how far it came."""
+_EXCHANGE = f"""
+import sys
+sys.path.insert(0, {str(HOME)!r})
+from botpit.cli import exchange as program
+{{fault}}
+sys.exit(program.main())
+"""
+_EXPORTER = f"""
+import sys
+sys.path.insert(0, {str(HOME)!r})
+from botpit.cli import export as program
+from botpit.runs.export.sheets import Sheets
+{{fault}}
+sys.exit(program.main())
+"""
+_OTHER_EXPORTER = """
+command_of = program.command_of
+def other_command(name, *flags):
+    return [sys.executable, {exporter!r}, *flags] if name == "export" else command_of(name, *flags)
+program.command_of = other_command
+"""
+
+
+def exchange_with(fault: str, folder: Path) -> Path:
+    """An exchange with one of the faults above."""
+    return _written(_EXCHANGE.format(fault=IN_THE_EXCHANGE[fault]), folder / "exchange_with_fault.py")
+
+
+def exporter_with(fault: str, folder: Path) -> Path:
+    """An exporter with one of the faults above."""
+    return _written(_EXPORTER.format(fault=IN_THE_EXPORTER[fault]), folder / "exporter_with_fault.py")
+
+
+def exchange_whose_exporter_is(exporter: Path, folder: Path) -> Path:
+    """An exchange that starts this program wherever it would start its exporter."""
+    fault = _OTHER_EXPORTER.format(exporter=str(exporter))
+    return _written(_EXCHANGE.format(fault=fault), folder / "exchange_with_other_exporter.py")
+
+
+def _written(text: str, path: Path) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
