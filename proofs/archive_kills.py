@@ -26,7 +26,7 @@ from botpit.history.archive.files import events_files
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.snapshots import read_snapshot, snapshots
-from proofs.harness.main import Difference, add_random_seed, judged, parser_of
+from proofs.harness.main import Difference, ProofParser, judged
 from proofs.harness.replayed import replayed_lines
 from proofs.harness.terminals import HOME
 from tests.kept_market import restored, states, stream_of, write_journal
@@ -89,10 +89,10 @@ def check_the_end(folder: Path, lived: subprocess.CompletedProcess[str]) -> None
 
 
 def main() -> int:
-    parser = parser_of("Kill an archivist again and again.", "archive_kills.py --kills 10")
-    add_random_seed(parser)
-    parser.add_argument("--commands", type=int, default=20_000, help="(default: 20,000)")
-    parser.add_argument("--kills", type=int, default=100, help="(default: %(default)s)")
+    parser = ProofParser("Kill an archivist again and again.", "archive_kills.py --kills 10")
+    parser.random_seed()
+    parser.number("--commands", 20_000)
+    parser.number("--kills", 100)
     options = parser.parse_args()
 
     def prove() -> list[str]:

@@ -29,7 +29,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from proofs.harness import processes
-from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, in_a_folder, parser_of
+from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, ProofParser, in_a_folder
 from proofs.harness.recorder import Recorder
 from proofs.harness.terminals import HOME, Terminals, logs_with_tracebacks, terminals
 
@@ -194,7 +194,7 @@ async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Pat
 
 
 async def kill_each(names: list[str], every_s: float, parts: Terminals, tape: Tape) -> list[Kill]:
-    """Those that were killed: all, each so long after the one before, or fewer when nobody trades any more."""
+    """Those that were killed, each so long after the one before: all, or fewer if nobody trades any more."""
     done, last = list[Kill](), Kill("", 0.0, 0, 0)
     for name in names:
         await asyncio.sleep(every_s)
@@ -242,16 +242,15 @@ def reports(results: dict[str, Any], folder: Path) -> dict[str, int]:
 
 
 def main() -> int:
-    parser = parser_of(
-        "Run a battle of twenty bots on free ports and kill one of them (-9) every so often; exit 0 when the others "
-        "traded on and results.json accounts for every kill, else 4 with the first difference.",
+    parser = ProofParser(
+        "Run a battle of twenty bots on free ports and kill one of them (-9) every so often; exit 0 when the "
+        "others traded on and results.json accounts for every kill, else 4 with the first difference.",
         "battle_kills.py --seconds 300 --every 20",
     )
-    parser.add_argument("--seconds", type=float, default=300.0, help="how long the battle is (default: %(default)s)")
-    parser.add_argument("--every", type=float, default=20.0, help="seconds between two kills (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of who is killed (default: %(default)s)")
-    twenty = "the battle (default: the shipped one of twenty bots)"
-    parser.add_argument("--config", type=Path, default=BATTLE, help=twenty)
+    parser.number("--seconds", 300.0, "how long the battle is")
+    parser.number("--every", 20.0, "seconds between two kills")
+    parser.number("--seed", 1, "of who is killed")
+    parser.battle(BATTLE)
     options = parser.parse_args()
     kills = max(1, round(options.seconds / options.every) - 1)
     outcome = in_a_folder(lambda folder: watch(kills, options.every, options.seed, options.config, folder))

@@ -31,7 +31,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from proofs.harness.client_ledger import Account, ClientLedger, Difference, Sent
 from proofs.harness.load import MARKET, Trading
-from proofs.harness.main import Progress, in_a_folder, parser_of, verdict
+from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
 from proofs.harness.planted_faults import IN_THE_EXCHANGE, NONE, exchange_with
 from proofs.harness.restartable_exchange import NotOpen, RestartableExchange
 from proofs.harness.session import Asked, Session, log_in
@@ -100,7 +100,9 @@ def batched(orders: list[Sent], size: int) -> Iterator[list[Sent]]:
 class Run:
     """One market through several cycles."""
 
-    def __init__(self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome, orders_per_s: float) -> None:
+    def __init__(
+        self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome, orders_per_s: float
+    ) -> None:
         self._exchange = exchange
         self._rng = rng
         self._outcome = outcome
@@ -176,7 +178,8 @@ class Run:
     async def _open(self) -> list[Session]:
         """Everybody comes back and compares; the sessions to trade on."""
         exchange, accounts = self._exchange, list(self._ledger.accounts.values())
-        await self._tape.resume(exchange.events, self._market_id, max(1, self._ledger.seq - self._rng.randint(0, OVERLAP)))
+        from_seq = max(1, self._ledger.seq - self._rng.randint(0, OVERLAP))
+        await self._tape.resume(exchange.events, self._market_id, from_seq)
         known = sum(len(account.events) + len(account.ahead) for account in accounts)
         logins = [log_in(exchange.orders, each, self._market_id, self._last_seq(each)) for each in accounts]
         sessions = list(await asyncio.gather(*logins))
@@ -237,12 +240,13 @@ class Run:
         if not session.account.trader.startswith("plain"):
             return session
         await session.close()
-        return Session(await connect(self._exchange.orders, max_size=None, compression=None), session.account, is_plain=True)
+        socket = await connect(self._exchange.orders, max_size=None, compression=None)
+        return Session(socket, session.account, is_plain=True)
 
 
 async def watch(
-    cycles: int, folder: Path, *, seed: int, orders_per_s: float = 1_000.0, durability: str = "os", plant: str = NONE,
-    tell: Callable[[Outcome], None] = lambda outcome: None,
+    cycles: int, folder: Path, *, seed: int, orders_per_s: float = 1_000.0, durability: str = "os",
+    plant: str = NONE, tell: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """So many cycles on fixed ports, all files in `folder`. Ends with the first difference."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
@@ -272,8 +276,8 @@ def one_process(number: int, cycles: int, options: argparse.Namespace) -> Outcom
     def tell(outcome: Outcome) -> None:
         counts = outcome.counts
         progress.tell(
-            f"seed {seed}: {counts['cycles']:,} cycles in {outcome.seconds:.0f} s, {counts['answered']:,} requests "
-            f"answered, {counts['unanswered']:,} not, no difference"
+            f"seed {seed}: {counts['cycles']:,} cycles in {outcome.seconds:.0f} s, {counts['answered']:,} "
+            f"requests answered, {counts['unanswered']:,} not, no difference"
         )
 
     return in_a_folder(lambda folder: watch(
@@ -283,19 +287,18 @@ def one_process(number: int, cycles: int, options: argparse.Namespace) -> Outcom
 
 
 def main() -> int:
-    parser = parser_of(
-        "Kill the exchange -9 again and again under load; exit 0 when its clients' records agree with it, else 4.",
+    parser = ProofParser(
+        "Kill the exchange -9 again and again under load; exit 0 when its clients' records agree with it, "
+        "else 4.",
         "exchange_kills.py --cycles 1000",
     )
-    seeds, shared = "of orders and kills, one more per process", "exchanges at once, sharing the cycles"
-    parser.add_argument("--cycles", type=int, default=1_000, help="kills in all (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help=f"{seeds} (default: %(default)s)")
-    parser.add_argument("--orders-per-s", type=float, default=1_000.0, help="while it lives (default: %(default)s)")
-    durabilities = ("os", "batch")
-    parser.add_argument("--durability", choices=durabilities, default="os", help="the exchange's (default: %(default)s)")
-    parser.add_argument("--processes", type=int, default=1, help=f"{shared} (default: %(default)s)")
-    fault = "give the exchange a fault, which must be found"
-    parser.add_argument("--plant", choices=IN_THE_EXCHANGE, default=NONE, help=fault)
+    parser.number("--cycles", 1_000, "kills in all")
+    parser.number("--seed", 1, "of orders and kills, one more per process")
+    parser.number("--orders-per-s", 1_000.0, "while it lives")
+    durability = "the exchange's (default: %(default)s)"
+    parser.add_argument("--durability", choices=("os", "batch"), default="os", help=durability)
+    parser.number("--processes", 1, "exchanges at once, sharing the cycles")
+    parser.plant(IN_THE_EXCHANGE, "exchange")
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
     numbers = range(options.processes)

@@ -32,8 +32,8 @@ from websockets.asyncio.client import connect
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.io.child import Child
-from proofs.harness.exports import STATE_FILE, Row, differences, recorded_seq
-from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.exports import COLUMNS, STATE_FILE, Row, differences, recorded_seq, row_of
+from proofs.harness.main import ProofParser, in_a_folder, verdict
 from proofs.harness.planted_faults import NONE, exporter_with
 from proofs.harness.processes import kill
 from proofs.harness.recorder import Recorder
@@ -62,12 +62,6 @@ MOMENTS = ("at any moment", "in a flush", "at its start")
 LIFE_S, START_S, FLUSHES_WITHIN_S = 2.0, 0.6, 5.0
 HEARS_WITHIN_S = 30.0
 CATCHES_UP_WITHIN_S = 60.0
-COLUMNS = {
-    "trade": ("trades.csv", ("timestamp", "price", "qty", "buy_trader_id", "sell_trader_id")),
-    "position_update": ("performance.csv", ("timestamp", "trader_id", "position", "cash", "realized_pnl", "total_equity")),
-    "liquidation": ("liquidations.csv", ("timestamp", "trader_id", "reason", "side", "qty", "price")),
-    "insurance_update": ("insurance.csv", ("timestamp", "cash")),
-}
 FAULTS = (NONE, "no-cut", "record-first")
 """Those that the comparison has to notice."""
 
@@ -95,9 +89,9 @@ class Rows(Recorder):
         self._heard[kind] += 1
         self.seq = message.get("seq", self.seq)
         if kind in COLUMNS:
-            file, keys = COLUMNS[kind]
+            file, _ = COLUMNS[kind]
             where = f"{message['symbol']}/{file}" if "symbol" in message else file
-            self.rows[where].append(tuple(str(message[key]) for key in keys))
+            self.rows[where].append(row_of(message))
 
 
 class Load:
@@ -253,27 +247,28 @@ async def watch(
         await parts.stop("exchange", "exporter")
         await recording
     return Outcome(
-        kills=victim.kills, cuts=victim.cuts(), rows={file: len(rows) for file, rows in recorder.rows.items()},
-        seconds=seconds, differences=differences(recorder.rows, victim.csv_dir), ended=victim.ended,
+        kills=victim.kills, cuts=victim.cuts(), seconds=seconds,
+        rows={file: len(rows) for file, rows in recorder.rows.items()},
+        differences=differences(recorder.rows, victim.csv_dir), ended=victim.ended,
         exit_codes=parts.exit_codes, tracebacks=logs_with_tracebacks(folder),
     )
 
 
 def main() -> int:
-    parser = parser_of(
-        "Kill the exporter -9 again and again under load; exit 0 when its files are what was recorded, else 4.",
+    parser = ProofParser(
+        "Kill the exporter -9 again and again under load; exit 0 when its files are what was recorded, "
+        "else 4.",
         "exporter_kills.py --kills 50",
     )
-    parser.add_argument("--kills", type=int, default=50, help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the kills and of the orders (default: %(default)s)")
-    parser.add_argument("--flush-ms", type=int, default=10, help="the exporter's (default: %(default)s)")
-    tried = "tried; many are refused (default: %(default)s)"
-    parser.add_argument("--trades-per-s", type=float, default=800.0, help=tried)
-    parser.add_argument("--plant", choices=FAULTS, default=NONE, help="give the exporter a fault, which must be found")
+    parser.number("--kills", 50)
+    parser.number("--seed", 1, "of the kills and of the orders")
+    parser.number("--flush-ms", 10, "the exporter's")
+    parser.number("--trades-per-s", 800.0, "tried; many are refused")
+    parser.plant(FAULTS, "exporter")
     options = parser.parse_args()
     outcome = in_a_folder(lambda folder: watch(
-        options.kills, folder, seed=options.seed, flush_ms=options.flush_ms, trades_per_s=options.trades_per_s,
-        plant=options.plant,
+        options.kills, folder, seed=options.seed, flush_ms=options.flush_ms, plant=options.plant,
+        trades_per_s=options.trades_per_s,
     ))  # fmt: skip
     print(f"seed                 {options.seed}")
     return verdict(outcome, is_good=outcome.is_exact())

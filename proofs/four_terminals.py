@@ -1,8 +1,8 @@
-"""The four-terminal flow, watched by an independent recorder: exchange, relay, battle and monitor as real processes.
+"""The four-terminal flow, watched by an independent recorder: exchange, relay, battle and monitor as processes.
 
-The recorder is a plain `websockets` client of the event stream that shares no code with the exporter. It counts trades and how
-long the book had two sides, and at the end its trades must be the rows of trades.csv, one by one. With `--kill-relay` the relay
-is killed (-9) half-way and started again: the monitor must say DISCONNECTED and CONNECTED, and the bots must trade on.
+The recorder counts trades and how long the book had two sides, and at the end its trades must be the rows of
+trades.csv, one by one. With `--kill-relay` the relay is killed (-9) half-way and started again: the monitor must say
+DISCONNECTED and CONNECTED, and the bots must trade on.
 
     python proofs/four_terminals.py --seconds 60
     python proofs/four_terminals.py --seconds 30 --kill-relay
@@ -20,12 +20,10 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from proofs.harness.exports import Row, csv_rows
-from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.exports import TRADES, Row, csv_rows, row_of
+from proofs.harness.main import ProofParser, in_a_folder, verdict
 from proofs.harness.recorder import Recorder
 from proofs.harness.terminals import HOME, OPENS_WITHIN_S, Terminals, logs_with_tracebacks, terminals
-
-TRADE_KEYS = ("timestamp", "price", "qty", "buy_trader_id", "sell_trader_id")
 
 
 class TradesAndQuotes(Recorder):
@@ -48,7 +46,7 @@ class TradesAndQuotes(Recorder):
     def take(self, message: dict[str, Any]) -> None:
         match message["type"]:
             case "trade":
-                self.rows.append(tuple(str(message[key]) for key in TRADE_KEYS))
+                self.rows.append(row_of(message))
             case "book_update":
                 self._quotes(message["timestamp"], message["best_bid"] is not None and message["best_ask"] is not None)
 
@@ -94,8 +92,10 @@ class Outcome:
         ])  # fmt: skip
 
 
-async def watch(seconds: float, config: Path, folder: Path, *, kill_relay: bool = False, trades: int = 0) -> Outcome:
-    """One run of the flow on free ports, all its files in `folder`: so many seconds; or `trades`, within the seconds."""
+async def watch(
+    seconds: float, config: Path, folder: Path, *, kill_relay: bool = False, trades: int = 0
+) -> Outcome:
+    """One run on free ports, all its files in `folder`: so many seconds; or `trades`, within the seconds."""
     recorder = TradesAndQuotes()
     async with terminals(folder) as parts:
         await parts.start_exchange("--csv-dir", str(folder))
@@ -112,9 +112,9 @@ async def watch(seconds: float, config: Path, folder: Path, *, kill_relay: bool 
         await parts.stop("battle", "relay", "monitor", "exchange")
         await recording
     return Outcome(
-        trades=len(recorder.rows), rows_equal=csv_rows(folder / "trades.csv") == recorder.rows,
-        two_sided=recorder.two_sided(), accepted=accepted_orders(folder / "bots"), kinds=kinds_of_bots(config),
-        tracebacks=logs_with_tracebacks(folder), exit_codes=parts.exit_codes,
+        trades=len(recorder.rows), rows_equal=csv_rows(folder / TRADES) == recorder.rows,
+        two_sided=recorder.two_sided(), accepted=accepted_orders(folder / "bots"),
+        kinds=kinds_of_bots(config), tracebacks=logs_with_tracebacks(folder), exit_codes=parts.exit_codes,
         monitor_states=states if kill_relay else [], trades_after_restart=trades_after if kill_relay else 0,
     )
 
@@ -160,14 +160,14 @@ def monitor_states(log: Path) -> list[str]:
 
 
 def main() -> int:
-    parser = parser_of(
+    parser = ProofParser(
         "Run the four-terminal flow on free ports and compare what it wrote with what a recorder saw.",
         "four_terminals.py --seconds 60",
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long the bots trade (default: %(default)s)")
-    shipped = HOME / "bots_config.json"
-    parser.add_argument("--config", type=Path, default=shipped, help="the battle (default: the shipped one)")
-    parser.add_argument("--kill-relay", action="store_true", help="kill -9 the relay half-way and start it again")
+    parser.number("--seconds", 60.0, "how long the bots trade")
+    parser.battle(HOME / "bots_config.json")
+    killed = "kill -9 the relay half-way and start it again"
+    parser.add_argument("--kill-relay", action="store_true", help=killed)
     options = parser.parse_args()
     outcome = in_a_folder(
         lambda folder: watch(options.seconds, options.config, folder, kill_relay=options.kill_relay)

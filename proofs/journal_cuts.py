@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.segments import segments
-from proofs.harness.main import Difference, add_random_seed, judged, parser_of
+from proofs.harness.main import Difference, ProofParser, judged
 from proofs.harness.stored_market import PLACE, StoredMarket, copy_of, make_market, remembering_little
 from tests.kept_market import restored
 
@@ -94,12 +94,11 @@ def run(seed: int, commands: int, cuts: int, processes: int) -> tuple[int, int]:
 
 
 def main() -> int:
-    parser = parser_of("Cut a journal anywhere, and recover.", "journal_cuts.py --cuts 100")
-    add_random_seed(parser)
-    parser.add_argument("--commands", type=int, default=100_000, help="(default: 100,000)")
-    cuts = "at random bytes of the last segment (default: 10,000)"
-    parser.add_argument("--cuts", type=int, default=10_000, help=cuts)
-    parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
+    parser = ProofParser("Cut a journal anywhere, and recover.", "journal_cuts.py --cuts 100")
+    parser.random_seed()
+    parser.number("--commands", 100_000)
+    parser.number("--cuts", 10_000, "at random bytes of the last segment")
+    parser.number("--processes", 2)
     options = parser.parse_args()
 
     def prove() -> list[str]:

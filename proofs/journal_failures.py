@@ -34,7 +34,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
-from proofs.harness.main import Difference, add_random_seed, judged, parser_of
+from proofs.harness.main import Difference, ProofParser, judged
 from tests.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import fail, stream_of
 
@@ -214,17 +214,17 @@ def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) ->
 
 
 def main() -> int:
-    parser = parser_of("Let a journal's disk fail.", "journal_failures.py --orders 100")
-    add_random_seed(parser)
-    parser.add_argument("--orders", type=int, default=1_000, help="of a run (default: 1,000)")
-    markets = "in which power is lost several times (default: %(default)s)"
-    parser.add_argument("--markets", type=int, default=400, help=markets)
-    parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
+    parser = ProofParser("Let a journal's disk fail.", "journal_failures.py --orders 100")
+    parser.random_seed()
+    parser.number("--orders", 1_000, "of a run")
+    parser.number("--markets", 400, "in which power is lost several times")
+    parser.number("--processes", 2)
     options = parser.parse_args()
 
     def prove() -> list[str]:
         counts = run(options.seed, options.orders, options.markets, options.processes)
-        injected = sum(count for what, count in counts.items() if what.endswith(" failed")) + counts["losses of power"]
+        failed = sum(count for what, count in counts.items() if what.endswith(" failed"))
+        injected = failed + counts["losses of power"]
         kinds = [f"{count:10,}  {what}" for what, count in sorted(counts.items())]
         return [*kinds, f"{injected:10,}  faults: 0 answers after one, 0 answered commands lost, 0 refused"]
 

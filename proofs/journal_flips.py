@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.segments import Durability, segments
 from botpit.history.journal.snapshots import snapshots
-from proofs.harness.main import Difference, add_random_seed, judged, parser_of
+from proofs.harness.main import Difference, ProofParser, judged
 from proofs.harness.stored_market import PLACE, StoredMarket, copy_of, make_market, remembering_little
 from tests.kept_market import restored
 
@@ -107,11 +107,11 @@ def run(seed: int, commands: int, flips: int, processes: int) -> Counter[str]:
 
 
 def main() -> int:
-    parser = parser_of("Flip bits of a market, and recover.", "journal_flips.py --flips 100")
-    add_random_seed(parser)
-    parser.add_argument("--commands", type=int, default=100_000, help="(default: 100,000)")
-    parser.add_argument("--flips", type=int, default=10_000, help="(default: 10,000)")
-    parser.add_argument("--processes", type=int, default=2, help="(default: %(default)s)")
+    parser = ProofParser("Flip bits of a market, and recover.", "journal_flips.py --flips 100")
+    parser.random_seed()
+    parser.number("--commands", 100_000)
+    parser.number("--flips", 10_000)
+    parser.number("--processes", 2)
     options = parser.parse_args()
 
     def prove() -> list[str]:

@@ -26,7 +26,7 @@ from websockets.asyncio.client import ClientConnection, connect
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from bot_strategies import Market, Strategy
-from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.main import ProofParser, in_a_folder, verdict
 from proofs.harness.terminals import Terminals, logs_with_tracebacks, terminals
 
 PATIENCE_S = 30.0
@@ -222,12 +222,13 @@ async def kill(victim: Victim, copy: DropCopy, times: int, rng: random.Random) -
 
 
 def main() -> int:
-    parser = parser_of(
-        "Kill a bot again and again and compare its report with what the exchange told an independent session.",
+    parser = ProofParser(
+        "Kill a bot again and again and compare its report with what the exchange told an independent "
+        "session.",
         "killed_bot.py --kills 50",
     )
-    parser.add_argument("--kills", type=int, default=20, help="deaths of the bot (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of the moments of death (default: %(default)s)")
+    parser.number("--kills", 20, "deaths of the bot")
+    parser.number("--seed", 1, "of the moments of death")
     options = parser.parse_args()
     outcome = in_a_folder(lambda folder: watch(options.kills, folder, options.seed))
     return verdict(outcome, is_good=outcome.agrees and not outcome.tracebacks)

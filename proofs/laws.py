@@ -18,7 +18,7 @@ from time import monotonic
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, parser_of
+from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, ProofParser
 from tests.laws.judge import episode, never_seen
 from tests.laws.streams import EPISODE
 
@@ -59,11 +59,11 @@ def run(options: argparse.Namespace) -> Counter[str]:
 
 def main() -> int:
     description = "Compare the engine with the second engine and hold it to the laws."
-    parser = parser_of(description, "laws.py --commands 200_000 --seed 1")
-    parser.add_argument("--commands", type=int, default=200_000, help="(default: 200,000)")
-    parser.add_argument("--seed", type=int, default=1, help="the first seed (default: 1)")
-    parser.add_argument("--seeds", type=int, default=20, help="how many seeds (default: 20)")
-    parser.add_argument("--processes", type=int, default=2, help="(default: 2)")
+    parser = ProofParser(description, "laws.py --commands 200_000 --seed 1")
+    parser.number("--commands", 200_000)
+    parser.number("--seed", 1, "the first seed")
+    parser.number("--seeds", 20, "how many seeds")
+    parser.number("--processes", 2)
     parser.add_argument("--episode", help="one episode alone, as printed with a difference")
     options = parser.parse_args()
     started = monotonic()

@@ -32,7 +32,7 @@ from botpit.core.events import Trade as Traded
 from botpit.core.exchange import Exchange, find_order
 from botpit.core.instrument import Instrument, Rules
 from message_schemas import BookDelta, Message, Subscribed, Trade, parse_messages
-from proofs.harness.main import EXIT_UNUSABLE, in_a_folder, parser_of, verdict
+from proofs.harness.main import EXIT_UNUSABLE, ProofParser, in_a_folder, verdict
 from proofs.harness.terminals import terminals
 
 WIRE_LINES = 10_000
@@ -317,7 +317,7 @@ async def over_the_wire(path: Path, folder: Path) -> Score:
 
 
 def main() -> int:
-    parser = parser_of(
+    parser = ProofParser(
         "Replay a Nasdaq day and compare every book and every fill with the venue's.",
         "nasdaq_day.py goog_2012-06-21_commands.txt.xz",
     )

@@ -23,7 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.cli.check import findings
 from botpit.runs.audit.rows import COLUMNS, Wrong
-from proofs.harness.main import EXIT_OK, EXIT_UNUSABLE, parser_of
+from proofs.harness.main import EXIT_OK, EXIT_UNUSABLE, ProofParser
 
 OTHER_WORD = {
     "buy": "sell", "sell": "buy", "bankruptcy": "auto_deleverage", "auto_deleverage": "maintenance_margin_breach",
@@ -139,13 +139,13 @@ def _points_at(fault: Fault, said: str) -> bool:
 
 
 def main() -> int:
-    parser = parser_of(
+    parser = ProofParser(
         "Plant faults into copies of a run's files, one at a time, and see which ones are found.",
         "planted_rows.py runs/2026-11-20T19-43-32Z --faults 500",
     )
     parser.add_argument("run_dir", type=Path, help="a run that is right as it is")
-    parser.add_argument("--faults", type=int, default=500, help="how many (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
+    parser.number("--faults", 500, "how many")
+    parser.number("--seed", 1)
     parser.add_argument("--step", type=Decimal, default=Decimal("0.01"), help="of prices and money (default: %(default)s)")
     parser.add_argument("--no-results", action="store_true", help="the CSV files alone")
     parser.add_argument("--show", action="store_true", help="every fault, and what was said of it")

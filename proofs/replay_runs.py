@@ -22,7 +22,7 @@ from time import monotonic
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.io.child import command_of
-from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, add_random_seed, parser_of
+from proofs.harness.main import EXIT_DIFFERENT, EXIT_OK, ProofParser
 from tests.kept_market import archive, stream_of, write_journal
 
 ZONES = ("UTC", "Asia/Kathmandu", "America/St_Johns", "Pacific/Apia")
@@ -60,10 +60,10 @@ def run(seed: int, commands: int, runs: int, others: list[str]) -> tuple[Counter
 
 
 def main() -> int:
-    parser = parser_of("Replay one journal again and again.", "replay_runs.py --python python3.12")
-    add_random_seed(parser)
-    parser.add_argument("--commands", type=int, default=20_000, help="(default: 20,000)")
-    parser.add_argument("--runs", type=int, default=100, help="(default: %(default)s)")
+    parser = ProofParser("Replay one journal again and again.", "replay_runs.py --python python3.12")
+    parser.random_seed()
+    parser.number("--commands", 20_000)
+    parser.number("--runs", 100)
     parser.add_argument("--python", action="append", default=[], metavar="PROGRAM", help="another interpreter; may be repeated")
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)

@@ -34,7 +34,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.replay import Replay
 from proofs.harness.load import MARKET
-from proofs.harness.main import Progress, in_a_folder, parser_of, verdict
+from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
 from proofs.harness.planted_faults import NONE, exchange_with
 from proofs.harness.restartable_exchange import RestartableExchange
 
@@ -318,16 +318,18 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
 
 
 def main() -> int:
-    parser = parser_of(
+    parser = ProofParser(
         "Send orders again over cut connections and restarts; exit 0 when each is one order, else 4.",
         "resends.py --orders 100000",
     )
-    parser.add_argument("--orders", type=int, default=100_000, help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of orders, cuts and restarts (default: %(default)s)")
-    parser.add_argument("--plant", choices=FAULTS, default=NONE, help="a fault to be found")
+    parser.number("--orders", 100_000)
+    parser.number("--seed", 1, "of orders, cuts and restarts")
+    parser.plant(FAULTS, "exchange")
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
-    outcome = in_a_folder(lambda folder: watch(options.orders, folder, seed=options.seed, plant=options.plant))
+    outcome = in_a_folder(
+        lambda folder: watch(options.orders, folder, seed=options.seed, plant=options.plant)
+    )
     return verdict(outcome, is_good=outcome.is_exact())
 
 

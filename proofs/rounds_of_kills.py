@@ -31,8 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.history.archive.lines import read_line
 from botpit.runs.export.lock import LOCK_FILE
-from proofs.harness.exports import Row, differences, recorded_seq
-from proofs.harness.main import Progress, in_a_folder, parser_of, verdict
+from proofs.harness.exports import TRADES, Row, differences, recorded_seq, row_of
+from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
 from proofs.harness.planted_faults import NONE, exchange_whose_exporter_is, exporter_with
 from proofs.harness.processes import holder, kill
 from proofs.harness.replayed import replayed_lines
@@ -46,7 +46,6 @@ max_requests_per_s = 1000000
 [server]
 slow_reader_bytes = 67108864
 """
-COLUMNS = ("timestamp", "price", "qty", "buy_trader_id", "sell_trader_id")
 VICTIMS = ("exporter", "relay", "exchange")
 LONGEST_PAUSE_S = 0.7
 """Between two deaths."""
@@ -55,7 +54,7 @@ EXPORTER_WITHIN_S = 60.0
 CATCHES_UP_WITHIN_S = 60.0
 _GONE = (OSError, ConnectionClosed, InvalidHandshake, InvalidMessage, EOFError)
 FAULTS = (NONE, "no-record")
-"""Those that the comparison has to notice: an exporter that forgets how far it came, and writes the past again."""
+"""Those that the comparison has to notice: an exporter that forgets its past, and writes it again."""
 
 
 @dataclass(slots=True)
@@ -210,12 +209,8 @@ class Place:
 
 def trades_of(market: Path) -> list[Row]:
     """The journal of a market, replayed: each trade as a row of trades.csv."""
-    rows = []
-    for line in map(read_line, replayed_lines(market)):
-        if line.channel == "trades":
-            told = json.loads(bytes(line.message))
-            rows.append(tuple(str(told[key]) for key in COLUMNS))
-    return rows
+    lines = map(read_line, replayed_lines(market))
+    return [row_of(json.loads(bytes(line.message))) for line in lines if line.channel == "trades"]
 
 
 async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, plant: str = NONE) -> Outcome:
@@ -243,8 +238,8 @@ async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, pl
             await exchange.stop()
     rows = trades_of(exchange.market)
     outcome.trades, outcome.tracebacks = len(rows), logs_with_tracebacks(folder)
-    found = differences({"trades.csv": rows}, place.csv_dir)
-    outcome.differences = [each for each in found if each.startswith("trades.csv")]
+    found = differences({TRADES: rows}, place.csv_dir)
+    outcome.differences = [each for each in found if each.startswith(TRADES)]
     return outcome
 
 
@@ -262,14 +257,15 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 
 def main() -> int:
-    parser = parser_of(
-        "Kill exporter, relay and exchange in rounds; exit 0 when trades.csv is what the journal says, else 4.",
+    parser = ProofParser(
+        "Kill exporter, relay and exchange in rounds; exit 0 when trades.csv is what the journal says, "
+        "else 4.",
         "rounds_of_kills.py --rounds 100",
     )
-    parser.add_argument("--rounds", type=int, default=100, help="(default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=1, help="of orders and deaths (default: %(default)s)")
-    parser.add_argument("--trades-per-s", type=float, default=500.0, help="tried (default: %(default)s)")
-    parser.add_argument("--plant", choices=FAULTS, default=NONE, help="give the exporter a fault, which must be found")
+    parser.number("--rounds", 100)
+    parser.number("--seed", 1, "of orders and deaths")
+    parser.number("--trades-per-s", 500.0, "tried")
+    parser.plant(FAULTS, "exporter")
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
     outcome = in_a_folder(lambda folder: watch(

@@ -25,8 +25,8 @@ from websockets.asyncio.client import connect
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.battle.config import parse_battle
-from proofs.harness.exports import Row, csv_rows
-from proofs.harness.main import in_a_folder, parser_of, verdict
+from proofs.harness.exports import Row, csv_rows, row_of
+from proofs.harness.main import ProofParser, in_a_folder, verdict
 from proofs.harness.recorder import Recorder
 from proofs.harness.terminals import HOME, logs_with_tracebacks, terminals
 
@@ -76,10 +76,10 @@ class Liquidations(Recorder):
             case "trade":
                 self.trades += 1
             case "liquidation":
-                self.liquidations.append(_row(message, "timestamp", "trader_id", "reason", "side", "qty", "price"))
+                self.liquidations.append(row_of(message))
                 self._saw(message["reason"], message)
             case "insurance_update":
-                self.insurance.append(_row(message, "timestamp", "cash"))
+                self.insurance.append(row_of(message))
                 self._fund_told(money(message["cash"]), message)
             case "account_status" if message["status"] == "bankrupt":
                 self.bankrupt.append(message["trader_id"])
@@ -94,10 +94,6 @@ class Liquidations(Recorder):
 
     def _saw(self, what: str, message: dict[str, Any]) -> None:
         self.first_ms.setdefault(what, message["timestamp"] - self._began_ms)
-
-
-def _row(message: dict[str, Any], *keys: str) -> Row:
-    return tuple(str(message[key]) for key in keys)
 
 
 def money(number: float) -> Decimal:
@@ -216,13 +212,13 @@ async def accounts(uri: str, names: Iterable[str]) -> list[dict[str, Any]]:
 
 
 def main() -> int:
-    parser = parser_of(
-        "Run the stress battle on free ports; exit 0 when somebody was liquidated through the book, the fund paid, "
-        "somebody was deleveraged, and the books balance to the cent; else 4.",
+    parser = ProofParser(
+        "Run the stress battle on free ports; exit 0 when somebody was liquidated through the book, the fund "
+        "paid, somebody was deleveraged, and the books balance to the cent; else 4.",
         "stress.py --seconds 60",
     )
-    parser.add_argument("--seconds", type=float, default=60.0, help="how long the bots trade (default: %(default)s)")
-    parser.add_argument("--config", type=Path, default=STRESS_BATTLE, help="the battle (default: the shipped one)")
+    parser.number("--seconds", 60.0, "how long the bots trade")
+    parser.battle(STRESS_BATTLE)
     options = parser.parse_args()
     outcome = in_a_folder(lambda folder: watch(options.seconds, options.config, folder))
     return verdict(outcome, is_good=outcome.is_good())

@@ -1,1 +1,1 @@
-"""What the proofs share: processes to start and kill, clients that remember, recorders, planted faults, comparisons, mains."""
+"""What the proofs share: processes to kill, clients that remember, recorders, planted faults, mains."""

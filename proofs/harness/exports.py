@@ -7,9 +7,26 @@ import json
 from collections import Counter
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 
 STATE_FILE = ".export-state.json"
+TRADES = "trades.csv"
+COLUMNS = {
+    "trade": (TRADES, ("timestamp", "price", "qty", "buy_trader_id", "sell_trader_id")),
+    "position_update": (
+        "performance.csv", ("timestamp", "trader_id", "position", "cash", "realized_pnl", "total_equity"),
+    ),
+    "liquidation": ("liquidations.csv", ("timestamp", "trader_id", "reason", "side", "qty", "price")),
+    "insurance_update": ("insurance.csv", ("timestamp", "cash")),
+}  # fmt: skip
+"""Type of message -> the file it is in, and what of it."""
 Row = tuple[str, ...]
+
+
+def row_of(message: dict[str, Any]) -> Row:
+    """What has to be written of a message of one of those types."""
+    _, keys = COLUMNS[message["type"]]
+    return tuple(str(message[key]) for key in keys)
 
 
 def csv_rows(path: Path) -> list[Row]:
@@ -40,6 +57,6 @@ def _difference(rows: list[Row], written: list[Row]) -> str:
     pairs = enumerate(zip_longest(rows, written))
     first = next(number for number, (one, other) in pairs if one != other)
     return (
-        f"{sum(missing.values())} rows missing, {sum(too_many.values())} too many; the first difference is row "
-        f"{first + 1}: recorded {rows[first : first + 1]}, written {written[first : first + 1]}"
+        f"{sum(missing.values())} rows missing, {sum(too_many.values())} too many; the first difference is "
+        f"row {first + 1}: recorded {rows[first : first + 1]}, written {written[first : first + 1]}"
     )

@@ -21,15 +21,31 @@ class Difference(AssertionError):
     """Something came to something else than it must. The text says where, and is its own reproduction."""
 
 
-def parser_of(description: str, example: str) -> argparse.ArgumentParser:
-    """`example`: the proof's file and flags."""
-    return argparse.ArgumentParser(description=description, epilog=f"example: python proofs/{example}")
+class ProofParser(argparse.ArgumentParser):
+    """The arguments of a proof. `example`: its file and flags."""
 
+    def __init__(self, description: str, example: str) -> None:
+        super().__init__(description=description, epilog=f"example: python proofs/{example}")
 
-def add_random_seed(parser: argparse.ArgumentParser) -> None:
-    """`--seed`, another one each time."""
-    another = random.randrange(10**6)
-    parser.add_argument("--seed", type=int, default=another, help="(default: another one each time)")
+    def number(self, flag: str, default: float, meaning: str = "") -> None:
+        """A flag that takes a number of the kind of its default."""
+        text = f"{meaning} (default: %(default)s)".lstrip()
+        self.add_argument(flag, type=type(default), default=default, help=text)
+
+    def random_seed(self) -> None:
+        """`--seed`, another one each time."""
+        another = random.randrange(10**6)
+        self.add_argument("--seed", type=int, default=another, help="(default: another one each time)")
+
+    def battle(self, default: Path) -> None:
+        """`--config`."""
+        self.add_argument("--config", type=Path, default=default, help="the battle (default: a shipped one)")
+
+    def plant(self, faults: Iterable[str], whose: str) -> None:
+        """`--plant`, one of the faults; the first is none."""
+        names = tuple(faults)
+        text = f"give the {whose} a fault, which must be found"
+        self.add_argument("--plant", choices=names, default=names[0], help=text)
 
 
 def in_a_folder(watch: Callable[[Path], Coroutine[Any, Any, Outcome]]) -> Outcome:
@@ -45,7 +61,7 @@ def verdict(outcome: object, *, is_good: bool) -> int:
 
 
 def judged(seed: int, prove: Callable[[], Iterable[str]]) -> int:
-    """Tell the seed, then the lines that `prove` gives, with the seconds it took, or the difference it found; the exit code."""
+    """Tell the seed, then what `prove` gives (and its seconds) or the difference it raises; the exit code."""
     print(f"seed {seed}", flush=True)
     began_s = monotonic()
     try:

@@ -1,7 +1,7 @@
-"""Programs with a fault in them, which a proof has to find: text that is run in place of the exchange or of the exporter.
+"""Programs with a fault in them, which a proof has to find: run in place of the exchange or of the exporter.
 
-A fault replaces a part of the real program by name. The proofs' tests run with each fault, so that a name which the product no
-longer has is noticed: then nothing is planted, and nothing is found.
+A fault replaces a part of the real program by name. The proofs' tests run with each fault, so that a name
+which the product no longer has is noticed: then nothing is planted, and nothing is found.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def forget(records, exchange, *machine):
 loader._play = forget
 """,
 }
-"""Answers that leave before the journal is written; a replay that leaves out an order; clients' ids that are forgotten."""
+"""Answers that leave before the journal is written; a replay without one order; clients' ids forgotten."""
 IN_THE_EXPORTER = {
     NONE: "",
     "no-cut": """
@@ -71,7 +71,7 @@ for path in Path(sys.argv[sys.argv.index("--dir") + 1]).glob(".export-state.json
     path.unlink()
 """,
 }
-"""An exporter that cuts nothing back; one that records rows before it writes them; one that forgets how far it came."""
+"""An exporter that cuts nothing back; one that records before it writes; one that forgets its past."""
 _EXCHANGE = f"""
 import sys
 sys.path.insert(0, {str(HOME)!r})

@@ -1,4 +1,4 @@
-"""Processes as the system knows them: free ports, who holds a lock, what a process was started as, and its sudden end."""
+"""Processes as the system knows them: free ports, who holds a lock, what was started, and a sudden end."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def kill(pid: int) -> bool:
 
 
 def holder(lock: Path) -> int | None:
-    """The process id in a lock file, if that process works in the lock's folder. (The lock itself is not touched.)"""
+    """The process id in a lock file, if that process works in the lock's folder. The lock is not touched."""
     with suppress(FileNotFoundError, ValueError):
         pid = int(lock.read_text(encoding="ascii"))
         return pid if str(lock.parent) in command_line(pid) else None
@@ -42,7 +42,8 @@ def command_line(pid: int) -> str:
     """Of a process that runs; empty when there is none. Linux tells it by itself, elsewhere `ps` does."""
     if Path("/proc/self/cmdline").exists():
         with suppress(OSError):
-            return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " ")
+            told = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")
+            return told.replace("\0", " ")
         return ""
     ps = ["ps", "-ww", "-p", str(pid), "-o", "args="]
     return subprocess.run(ps, capture_output=True, text=True, check=False).stdout

@@ -1,4 +1,4 @@
-"""An independent recorder: a plain `websockets` client of the event stream, which shares no code with what is proven."""
+"""An independent recorder: a plain client of the event stream, which shares no code with what is proven."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 
 class Recorder(ABC):
-    """Takes every message of the stream, from before the first order on. `subscription`: what it asks for, if anything."""
+    """Takes every message, from before the first order on. `subscription`: what it asks for, if anything."""
 
     subscription = ""
 

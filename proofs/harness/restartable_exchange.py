@@ -1,7 +1,7 @@
-"""An exchange that is killed and started again in the same place: on the same two ports and with the same data folder.
+"""An exchange that is killed and started again in the same place: on the same ports, with the same data.
 
-Clients find it where it was, as after a crash. The kill comes out of a thread of its own, so that the moment is chosen by the
-clock and not by what the client's event loop happens to do.
+Clients find it where it was, as after a crash. The kill comes out of a thread of its own, so that the moment
+is chosen by the clock and not by what the client's event loop happens to do.
 """
 
 from __future__ import annotations
@@ -26,10 +26,9 @@ class NotOpen(Exception):
 
 
 class RestartableExchange:
-    """The exchange with these settings (TOML) and flags, or `program` in its place; its log and its data are in `folder`.
+    """An exchange with these settings (TOML) and flags, or `program` in its place; its files are in `folder`.
 
-    `starts`: so often so far. `market_id`, `recovered` (records in the journal) and `replayed` (those after the newest
-    snapshot) are as the newest start told them.
+    `market_id` and `replayed` (records after the newest snapshot) are as the newest start told them.
     """
 
     def __init__(
@@ -39,12 +38,13 @@ class RestartableExchange:
         self.orders, self.events = f"ws://127.0.0.1:{order_port}", f"ws://127.0.0.1:{events_port}"
         self.order_port, self.log = order_port, folder / "exchange.log"
         self.data = folder / "exchange-data"
-        self.starts = self.recovered = self.replayed = 0
+        self.replayed = 0
         self.market_id = ""
         config = folder / "exchange.toml"
         config.write_text(settings, encoding="utf-8")
-        where = ("--order-port", str(order_port), "--events-port", str(events_port), "--data-dir", str(self.data))
-        self._argv = [sys.executable, str(program), *where, "--config", str(config), *flags]
+        ports = ("--order-port", str(order_port), "--events-port", str(events_port))
+        files = ("--data-dir", str(self.data), "--config", str(config))
+        self._argv = [sys.executable, str(program), *ports, *files, *flags]
         self._child: Child | None = None
 
     @property
@@ -56,7 +56,6 @@ class RestartableExchange:
         """Return when it is open. Raises NotOpen."""
         begin = self.log.stat().st_size if self.log.exists() else 0
         self._child = await Child.start("exchange", [*self._argv, *flags], self.log)
-        self.starts += 1
         async with asyncio.timeout(OPENS_WITHIN_S):
             while "INFO exchange open " not in (told := self._told(begin)):
                 if self._child.returncode is not None:
@@ -64,8 +63,8 @@ class RestartableExchange:
                     raise NotOpen(f"exit code {self._child.returncode}: {last}")
                 await asyncio.sleep(LOOKS_EVERY_S)
         self.market_id = re.findall(r"exchange open market_id=(\S+)", told)[0]
-        for records, replayed in re.findall(r"exchange recovered .*records=(\d+) replayed=(\d+)", told):
-            self.recovered, self.replayed = int(records), int(replayed)
+        for replayed in re.findall(r"exchange recovered .*replayed=(\d+)", told):
+            self.replayed = int(replayed)
 
     def _told(self, begin: int) -> str:
         with self.log.open("rb") as file:
@@ -73,9 +72,13 @@ class RestartableExchange:
             return file.read().decode(errors="backslashreplace")
 
     async def die(self, after_s: float = 0.0, *, with_archivist: bool = False) -> None:
-        """kill -9 after so many seconds; return when it is gone. Its archivist is killed first, or it ends by itself."""
+        """kill -9 after so many seconds; return when it is gone.
+
+        Its archivist is killed first, or ends by itself.
+        """
         assert self._child is not None
-        await asyncio.to_thread(_kill, self._child.pid, after_s, self.market / ARCHIVE_LOCK if with_archivist else None)
+        archive_lock = self.market / ARCHIVE_LOCK if with_archivist else None
+        await asyncio.to_thread(_kill, self._child.pid, after_s, archive_lock)
         await self._child.wait()
         self._child = None
 

@@ -1,7 +1,7 @@
-"""A seeded market on disk (tests/laws/streams.py) with the state it had after each record, to be damaged and recovered.
+"""A seeded market on disk (tests/laws/streams.py) to be damaged and recovered, and the states it had.
 
-It is written turn by turn, with snapshots, and restarted before its last thousand commands, so that these are a segment of their
-own.
+It is written turn by turn, with snapshots, and restarted before its last thousand commands, so that these are
+a segment of their own.
 """
 
 from __future__ import annotations
@@ -34,7 +34,9 @@ class StoredMarket:
     expected: dict[int, str]
 
 
-def make_market(folder: Path, seed: int, commands: int, durability: Durability = Durability.OS) -> StoredMarket:
+def make_market(
+    folder: Path, seed: int, commands: int, durability: Durability = Durability.OS
+) -> StoredMarket:
     """Its last segment, of that durability, holds a tenth of the commands, at most a thousand.
 
     The newest snapshot is just before it.

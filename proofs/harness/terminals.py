@@ -1,4 +1,4 @@
-"""The programs of a clone, each a process of its own as in a terminal: exchange, relay, battle and whatever else is started.
+"""The programs of a clone, each a process of its own as in a terminal: exchange, relay, battle and others.
 
 Every port is a free one. All files of a run are in one folder, the logs as `NAME.log`.
 """
@@ -23,7 +23,7 @@ _LOOKS_EVERY_S = 0.05
 
 
 class Terminals:
-    """The processes of one run. `orders`, `events` and `relay` are addresses, known when exchange and relay are open."""
+    """The processes of one run. `orders`, `events` and `relay` are addresses, known when those are open."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -53,7 +53,7 @@ class Terminals:
         self.relay = "ws://127.0.0.1:" + await self.logged("relay", r"open port=(\d+)")
 
     async def start_battle(self, config: Path, *flags: str) -> None:
-        """The battle of that config, with our addresses in it; its results and its bots' logs are below `folder`."""
+        """The battle of that config, with our addresses in it; results and bots' logs are below `folder`."""
         battle = json.loads(config.read_text(encoding="utf-8"))
         addresses = {"order_gateway_uri": self.orders, "market_data_uri": self.relay}
         ours = self.folder / "battle.json"
