@@ -177,7 +177,7 @@ def test_nobody_else_may_close_or_reopen(request_):
     for client in (plain, alice):
         for answer in (client.asks(request_ | {"request_id": 7}), *client.asks([request_ | {"request_id": 7}])):
             assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", 7)
-    assert floor.state() == before and floor.landlord.told == []
+    assert floor.state() == before and floor.operator.told == []
 
 
 def test_what_it_asks_is_limited_like_the_requests_of_others():
@@ -185,7 +185,7 @@ def test_what_it_asks_is_limited_like_the_requests_of_others():
     house = house_of(floor)
     answers = [house.asks(request) for request in (PING, CLOSE, CLOSE | {"symbol": "NONE"}, PING, REOPEN, CLOSE)]
     assert [each.get("reason") for each in answers] == [None, None, "unknown_symbol", None, "rate_limited", "rate_limited"]
-    assert floor.landlord.told == [["SIM"]]
+    assert floor.operator.told == [["SIM"]]
 
 
 # -------------------------------------------------------------------------------------------------------------------- close
@@ -207,7 +207,7 @@ def test_a_close_settles_everybody_and_is_told_to_all():
     assert {each["trader_id"]: each["position"] for each in told if each["type"] == "position_update"} == {"alice": 0, "bob": 0}
     assert [account.positions["SIM"].lots for account in floor.exchange.accounts.values()] == [0, 0]
     assert isinstance(floor.journal.commands[-1], Close)
-    assert floor.landlord.told == [["SIM"]]
+    assert floor.operator.told == [["SIM"]]
 
 
 def test_a_close_without_a_symbol_takes_what_is_open_or_halted_and_prices_are_as_people_write_them():
@@ -229,7 +229,7 @@ def test_instruments_are_closed_one_by_one_where_they_are_named():
     assert house.asks(CLOSE | {"symbol": "ALT"})["reason"] == "market_halted"
     assert house.asks(CLOSE | {"symbol": "NONE"})["reason"] == "unknown_symbol"
     assert house.asks(CLOSE)["symbols"] == ["SIM"]
-    assert floor.landlord.told == [["ALT"], ["SIM"]]
+    assert floor.operator.told == [["ALT"], ["SIM"]]
 
 
 # ------------------------------------------------------------------------------------------------------------------- reopen
@@ -244,6 +244,6 @@ def test_a_reopen_is_answered_closes_what_is_open_and_is_passed_on():
         "type": "reopening", "market_id": "m1", "timestamp": START_MS, "request_id": 1,
     }  # fmt: skip
     assert [account.positions["SIM"].lots for account in floor.exchange.accounts.values()] == [0, 0]
-    assert floor.landlord.told == [["ALT"], ["SIM"], "reopen"]
+    assert floor.operator.told == [["ALT"], ["SIM"], "reopen"]
     assert house.asks([REOPEN, PING])[0]["type"] == "reopening"
-    assert floor.landlord.told[3:] == ["reopen"], "there was nothing left to close"
+    assert floor.operator.told[3:] == ["reopen"], "there was nothing left to close"

@@ -81,7 +81,7 @@ class Ledger:
         self.commands.append(command)
 
 
-class Landlord:
+class FakeOperator:
     """The house, as far as a gateway asks it; notes what it is told."""
 
     def __init__(self, token: str | None) -> None:
@@ -234,11 +234,11 @@ class Floor:
         self.encoder = Encoder(self.exchange)
         self.feed = Feed(self.exchange, self.encoder)
         self.journal = Ledger()
-        self.landlord = Landlord(token)
+        self.operator = FakeOperator(token)
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, PrivateTape(self.encoder), self.journal, self.landlord,
+            self.exchange, self.feed, self.encoder, PrivateTape(self.encoder), self.journal, self.operator,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 
