@@ -313,6 +313,8 @@ PLANTED = [
     ("message_schemas.py", "import time", "imports time, and a pure room stands on it"),
     ("message_schemas.py", "import bot_strategies", "imports bot_strategies, which message_schemas may not"),
     ("botpit/io/run.py", "import botpit.venue.gateway", "imports botpit.venue.gateway, which botpit.io may not"),
+    ("botpit/io/run.py", "from proofs.harness import main", "imports proofs.harness.main, which botpit.io may not"),
+    ("botpit/io/child.py", "import benchmarks.flows", "imports benchmarks.flows, which botpit.io may not"),
     ("botpit/helpers.py", "", "botpit.helpers is not in the import table"),
     ("common.py", "", "common is not in the import table"),
     ("exporter.py", "import monitor_client", "imports monitor_client, which exporter may not"),

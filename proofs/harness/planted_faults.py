@@ -17,9 +17,10 @@ IN_THE_EXCHANGE = {
 from botpit.history.journal.segments import Journal
 write = Journal.write
 def late(self):
-    present, self._waiting = self._waiting, getattr(self, "_late", [])
+    number, waiting = self.number, self._waiting
+    self.number, self._waiting = getattr(self, "_late", (number - len(waiting), []))
     write(self)
-    self._late = present
+    self.number, self._waiting, self._late = number, [], (number, waiting)
 Journal.write = late
 """,
     "skip-fill": """

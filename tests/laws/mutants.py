@@ -151,7 +151,7 @@ def caught(mutant: Mutant) -> bool:
     """Plant it in a copy and run until something shows."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
-        for part in ("botpit", "tests/laws", "proofs/laws.py", "message_schemas.py"):
+        for part in ("botpit", "tests/laws", "proofs/laws.py", "proofs/harness", "message_schemas.py"):
             source = HOME / part
             (tree / part).parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
