@@ -24,7 +24,7 @@ from botpit.io.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, CpuLimitReached,
 from botpit.io.link import Link
 from botpit.io.log import fields
 from botpit.io.rate_limited_log import Sparingly
-from botpit.io.run import until_told_to_stop
+from botpit.io.run import refused, until_told_to_stop
 from botpit.io.state_file import StateFile, StateFileError
 from message_schemas import ClientId, LoggedIn, Message, OrderAccepted, OrderRequest, SubscribeRequest, parse_messages
 
@@ -183,13 +183,17 @@ def now_ms() -> int:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run one bot until it is told to stop or its strategy has failed; returns the exit code."""
     options = arguments(argv, prog)
+    try:
+        # Before any thread is there: the system sets address space aside for each.
+        Limits(cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files).impose()
+    except ValueError as error:
+        return refused(ProgramError(str(error)))
     return start(f"bot:{options.trader_id}", options.log_level, lambda: bot(options))
 
 
 async def bot(options: argparse.Namespace) -> ExitCode:
     """The bot that the flags ask for, from start to stop. Raises ProgramError when there is none."""
     try:
-        Limits(cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files).impose()
         made = make_bot(options)
     except ValueError as error:
         _log.debug("which came from", exc_info=error)
