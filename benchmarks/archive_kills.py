@@ -31,7 +31,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.snapshots import read_snapshot, snapshots
 from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 from tests.kept_market import Difference, restored, states, stream_of, write_journal
 
 DYING = Path(__file__).resolve().parent.parent / "tests" / "dying_archivist.py"
@@ -52,7 +52,7 @@ def expected_lines(folder: Path) -> bytes:
     """All events of the market, as a replay writes them."""
     reading = Reading(folder, Disk())
     exchange = Exchange(reading.opening)
-    numbers, encoder = Numbers(exchange.markets), Encoder(exchange)
+    numbers, encoder = SequenceNumbers(exchange.markets), Encoder(exchange)
     told = (lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder) for record in reading.records())
     return b"".join(line for lines in told for _, line in lines)
 

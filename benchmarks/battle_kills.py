@@ -54,7 +54,7 @@ class Kill:
     log_bytes: int
 
 
-class Tape:
+class EventBuffer:
     """Every trade, from before the first order on, as the event stream tells it."""
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ class Outcome:
     """What one such battle showed. `reports`: filled lots by bot, of those that reported; `check`: what `botpit check` said."""
 
     kills: list[Kill]
-    tape: Tape
+    tape: EventBuffer
     results: dict[str, Any]
     reports: dict[str, int]
     tracebacks: list[str]
@@ -189,7 +189,7 @@ class Outcome:
 
 async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str) -> Outcome:
     """One battle on free ports, all its files in `folder`: a kill every so often, and as long again after the last one."""
-    tape, done = Tape(), list[Kill]()
+    tape, done = EventBuffer(), list[Kill]()
     async with terminals(folder) as parts:
         await parts.start("exchange", "exchange_server.py", "--order-port", "0", "--events-port", "0",
                           "--csv-dir", str(folder), "--data-dir", str(folder / "exchange-data"))  # fmt: skip
@@ -231,7 +231,7 @@ def victims(config: Path, kills: int, seed: int) -> list[str]:
     return [names[number % len(names)] for number in range(kills)]
 
 
-async def kill(victim: str, parts: Terminals, tape: Tape) -> Kill:
+async def kill(victim: str, parts: Terminals, tape: EventBuffer) -> Kill:
     """kill -9 of the process that the runner's log names."""
     pid = int(await parts.logged("battle", rf"started name={re.escape(victim)} pid=(\d+)"))
     killed = Kill(victim, time.time(), len(tape.trades), log_of(victim, parts).stat().st_size)

@@ -31,7 +31,7 @@ from websockets.asyncio.client import connect
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from benchmarks.kill_load import MARKET, Asked, Session, Tape, Trading, log_in
+from benchmarks.kill_load import MARKET, Asked, EventBuffer, Session, Trading, log_in
 from benchmarks.mortal import Mortal, NotOpen
 from benchmarks.witness import Account, Difference, Sent, Witness
 
@@ -150,7 +150,7 @@ class Run:
         self._outcome = outcome
         self._orders_per_s = orders_per_s
         self._witness = Witness(TRADERS)
-        self._tape = Tape(self._witness)
+        self._tape = EventBuffer(self._witness)
         self._market_id = ""
         self._compared: dict[str, int] = dict.fromkeys(TRADERS, 0)
         self._unanswered: dict[str, list[Asked]] = {trader: [] for trader in TRADERS}

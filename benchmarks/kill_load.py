@@ -238,7 +238,7 @@ class Trading:
         return round(100 + self._rng.randint(-3, 3) / 100, 2)
 
 
-class Tape:
+class EventBuffer:
     """The public trades, as the event stream tells them. One reader, begun anew after each restart."""
 
     def __init__(self, witness: Witness) -> None:

@@ -43,7 +43,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.runs.export.lock import LOCK_FILE
 from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 
 MARKET = """
 [market]
@@ -244,7 +244,7 @@ def trades_of(folder: Path) -> list[Row]:
     """The journal of a market, replayed: each trade as a row of trades.csv."""
     reading, rows = Reading(folder, Disk()), []
     exchange = Exchange(reading.opening)
-    encoder, numbers = Encoder(exchange), Numbers(exchange.markets)
+    encoder, numbers = Encoder(exchange), SequenceNumbers(exchange.markets)
     for record in reading.records():
         for _, text in lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder):
             line = read_line(text)

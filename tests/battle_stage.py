@@ -191,10 +191,10 @@ import json, os, signal, sys
 from pathlib import Path
 sys.path.insert(0, {str(HOUSE)!r})
 from botpit.io.run import run, until_told_to_stop
-flags = dict(flag.removeprefix("--").split("=", 1) for flag in sys.argv[2:])
+flags = dict(flag.removeprefix("--").split("=", 1) for flag in sys.argv[4:])
 name = flags["trader-id"]
 async def main():
-    print(json.dumps(flags | {{"program": sys.argv[1], "pid": os.getpid()}}), flush=True)
+    print(json.dumps(flags | {{"program": sys.argv[1:4], "pid": os.getpid()}}), flush=True)
     if name.startswith("crash"):
         return 3
     if name.startswith("usage"):
@@ -218,7 +218,7 @@ sys.path.insert(0, {str(HOUSE)!r})
 import bot_battle_runner, botpit.battle.live.board, botpit.io.fleet, botpit.io.order_port
 botpit.battle.live.board.PROGRESS_S = 0.05
 botpit.io.fleet.BACKOFF_S = (0.01,) * 5
-botpit.io.order_port.HOUSE_WITHIN_S = 1.0
+botpit.io.order_port.OPERATOR_WITHIN_S = 1.0
 sys.exit(bot_battle_runner.main())
 """
 """The runner, with less patience."""

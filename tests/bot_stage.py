@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot_strategies import OpenOrder, OrderRequest, Strategy
-from botpit.bots import Brain, Counts, Trouble
+from botpit.bots import Brain, Counts, Notice
 from message_schemas import (
     Account,
     AccountPosition,
@@ -72,12 +72,12 @@ class Stage:
         self.strategy = strategy or Recorder()
         self.clock_s = 0.0
         self.brain = Brain(self.strategy, trader_id="alice", clock_s=lambda: self.clock_s, counts=counts)
-        self.desk = self.brain.desk
+        self.handle = self.brain.handle
         self.now = 1_000
         self.account_seq = 0
         self.session = 0
         self.sent: list[Any] = []
-        self.troubles: list[Trouble] = []
+        self.notices: list[Notice] = []
 
     def hears(self, message: Any) -> list[Any]:
         """The gateway says something; what goes out because of it."""
@@ -94,8 +94,8 @@ class Stage:
         return self._keep(self.brain.stop(self.now))
 
     def _keep(self, outputs: list[Any]) -> list[Any]:
-        self.troubles += [each for each in outputs if isinstance(each, Trouble)]
-        requests = [each for each in outputs if not isinstance(each, Trouble)]
+        self.notices += [each for each in outputs if isinstance(each, Notice)]
+        requests = [each for each in outputs if not isinstance(each, Notice)]
         for each in requests:
             if isinstance(each, OrderRequest):
                 self.brain.handed_over(each)

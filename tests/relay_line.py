@@ -57,7 +57,7 @@ class Line:
         if self._upstream is None:
             return False
         self.asked.append(json.loads(request))
-        self.exchange.feed.fanout.receive(self._upstream.reader, request.encode(), self.now_ns)
+        self.exchange.feed.subscriptions.receive(self._upstream.reader, request.encode(), self.now_ns)
         return True
 
     def carries(self) -> None:
@@ -82,7 +82,7 @@ class Line:
         """Time passes on both sides; the relay looks at what it owes."""
         self.exchange.passes(seconds)
         self.exchange.ends_turn()
-        self.exchange.feed.fanout.heartbeats(self.now_ns)
+        self.exchange.feed.subscriptions.heartbeats(self.now_ns)
         self.carries()
         self.feed.poll(self.now_ns)
         self.carries()
@@ -112,7 +112,7 @@ class Bot:
             self.subscribes()
 
     def subscribes(self) -> None:
-        self.listener._floor.feed.fanout.receive(
+        self.listener._floor.feed.subscriptions.receive(
             self.listener.reader,
             text(type="subscribe", channels=self._channels, batch=True).encode(),
             self.listener._floor.now_ns,

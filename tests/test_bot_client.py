@@ -15,7 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 from bot_strategies import Strategy
 from botpit.bots import Brain, Counts, report_text
 from botpit.cli import bot as bot_client
-from botpit.io.rate_limited_log import Sparingly
+from botpit.io.rate_limited_log import RateLimitedLog
 from botpit.io.state_file import StateFile
 from tests.bot_stage import SIM
 
@@ -278,7 +278,7 @@ def test_flags_reach_the_strategy(tmp_path):
 def test_a_flood_of_lines_is_counted(monkeypatch, caplog):
     now_s = 0.0
     monkeypatch.setattr("botpit.io.rate_limited_log.time.monotonic", lambda: now_s)
-    log = Sparingly(logging.getLogger("flood"), per_s=2)
+    log = RateLimitedLog(logging.getLogger("flood"), per_s=2)
     for number in range(5):
         log.say(logging.WARNING, "again", {"number": number})
     assert caplog.messages == ["again number=0", "again number=1"]

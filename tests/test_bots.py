@@ -62,13 +62,13 @@ def test_the_strategy_begins_once_per_market():
 def test_a_new_market_knows_nothing_of_the_old_one():
     stage = Stage().opens()
     stage.accepts(bought(stage))
-    stage.fills(stage.desk.orders[0], 2)
+    stage.fills(stage.handle.orders[0], 2)
     stage.brain.gateway_lost()
     stage.account_seq = 0
     login = stage.brain.gateway_opened(2_000)
     stage.hears(LoggedIn(trader_id="alice", scope="trade", account_seq=0, market_id="m2", session=1, instruments=[SIM],
                          timestamp=2_000, request_id=login.request_id))
-    assert (stage.desk.orders, stage.desk.position, stage.desk.account_known) == ([], 0, False)
+    assert (stage.handle.orders, stage.handle.position, stage.handle.account_known) == ([], 0, False)
 
 
 def test_nothing_is_sent_while_one_side_is_missing():
@@ -108,7 +108,7 @@ def test_a_login_that_is_refused_for_another_reason_is_tried_again_when_the_exch
     login = stage.brain.gateway_opened(1_000)
     refused = Error(reason="rate_limited", details={"retry_after_ms": 500}, timestamp=1_000, request_id=login.request_id)
     assert stage.hears(refused) == []
-    assert [trouble.what for trouble in stage.troubles] == ["login refused, trying again"]
+    assert [notice.what for notice in stage.notices] == ["login refused, trying again"]
     stage.now = 1_499
     assert stage.decides() == []
     stage.now = 1_500
@@ -122,18 +122,18 @@ def test_after_a_login_the_exchange_says_which_orders_are_open():
     stage.accepts(kept, order_id=7, queue_ahead=3)
     stage.brain.gateway_lost()
     stage.logs_in(orders=[state(kept.client_order_id, 7), state("by-hand", 8, side="sell", price=101.0)])
-    assert [(order.client_order_id, order.order_id, order.queue_ahead) for order in stage.desk.orders] == [
+    assert [(order.client_order_id, order.order_id, order.queue_ahead) for order in stage.handle.orders] == [
         (kept.client_order_id, 7, 3),
         ("by-hand", 8, None),
     ]
-    assert lost.client_order_id not in {order.client_order_id for order in stage.desk.orders}
+    assert lost.client_order_id not in {order.client_order_id for order in stage.handle.orders}
 
 
 def test_a_position_from_before_is_known_from_the_account():
     stage = Stage()
     stage.logs_in(position=-7)
     stage.sees(snapshot())
-    context = stage.desk.context
+    context = stage.handle.context
     assert (context.position, context.cash, context.total_equity, context.avg_entry_price) == (-7, 9_000.0, 9_100.0, 98.0)
 
 
@@ -153,20 +153,20 @@ def test_ids_never_meet_those_of_an_earlier_run():
 def test_an_order_is_known_before_and_after_its_answer():
     stage = Stage().opens()
     request = bought(stage)
-    (order,) = stage.desk.orders
+    (order,) = stage.handle.orders
     assert (order.order_id, order.leaves_qty, order.price, order.side) == (None, 5, 99.0, "buy")
     stage.accepts(request, order_id=7, queue_ahead=12)
-    assert stage.desk.orders == [order] and (order.order_id, order.queue_ahead) == (7, 12)
+    assert stage.handle.orders == [order] and (order.order_id, order.queue_ahead) == (7, 12)
 
 
 def test_fills_change_order_and_position_before_the_strategy_is_told():
     stage = Stage().opens()
     stage.accepts(bought(stage))
-    (order,) = stage.desk.orders
+    (order,) = stage.handle.orders
     stage.fills(order, 2)
-    assert (order.leaves_qty, stage.desk.position) == (3, 2)
+    assert (order.leaves_qty, stage.handle.position) == (3, 2)
     stage.fills(order, 3)
-    assert (stage.desk.orders, stage.desk.position) == ([], 5)
+    assert (stage.handle.orders, stage.handle.position) == ([], 5)
     assert stage.strategy.told[-2:] == ["fill 2, position 2", "fill 3, position 5"]
     assert (stage.brain.counts.accepted, stage.brain.counts.fills, stage.brain.counts.filled_qty) == (1, 2, 5)
 
@@ -176,11 +176,11 @@ def test_a_rejection_is_remembered_and_the_order_forgotten():
     request = bought(stage)
     stage.now = 2_000
     stage.rejects(request, "initial_margin_insufficient", equity=1)
-    context = stage.desk.context
+    context = stage.handle.context
     assert (context.last_rejection_reason, context.last_rejection_ts) == ("initial_margin_insufficient", 2_000)
-    assert stage.desk.orders == []
+    assert stage.handle.orders == []
     assert stage.brain.counts.rejected == {"initial_margin_insufficient": 1}
-    assert (stage.troubles[-1].what, stage.troubles[-1].details) == (
+    assert (stage.notices[-1].what, stage.notices[-1].details) == (
         "order_rejected", {"reason": "initial_margin_insufficient", "equity": 1},
     )
 
@@ -191,19 +191,19 @@ def test_an_order_refused_for_an_id_in_use_does_not_hide_the_one_that_uses_it():
     (first,), (second,) = stage.decides(), stage.decides()
     stage.accepts(first, order_id=7)
     stage.rejects(second, "duplicate_client_order_id")
-    assert [(order.order_id, order.qty) for order in stage.desk.orders] == [(7, 1)]
+    assert [(order.order_id, order.qty) for order in stage.handle.orders] == [(7, 1)]
 
 
 def test_the_answer_to_an_order_of_an_earlier_run_opens_nothing():
     stage = Stage().opens()
     stage.accepts(bought(stage), order_id=3, repeated=True)
-    assert stage.desk.orders == [] and stage.brain.counts.accepted == 0
+    assert stage.handle.orders == [] and stage.brain.counts.accepted == 0
 
 
 def test_cancels_are_sent_once_and_undone_when_refused():
     stage = Stage().opens()
     stage.accepts(bought(stage))
-    (order,) = stage.desk.orders
+    (order,) = stage.handle.orders
     stage.strategy.next = lambda market: market.cancel(order)
     (cancel,) = stage.decides()
     assert isinstance(cancel, CancelRequest) and order.cancelling
@@ -212,14 +212,14 @@ def test_cancels_are_sent_once_and_undone_when_refused():
     stage.now += 5_000
     (cancel,) = stage.decides()
     stage.hears(CancelRejected(reason="already_closed", timestamp=1_000, request_id=cancel.request_id))
-    assert stage.desk.orders == []
+    assert stage.handle.orders == []
 
 
 def test_a_cancelled_order_is_gone():
     stage = Stage().opens()
     stage.accepts(bought(stage))
-    stage.cancelled(stage.desk.orders[0], "disconnect")
-    assert stage.desk.orders == [] and stage.strategy.told[-1] == "order_cancelled"
+    stage.cancelled(stage.handle.orders[0], "disconnect")
+    assert stage.handle.orders == [] and stage.strategy.told[-1] == "order_cancelled"
 
 
 def test_cancel_all_of_one_side_marks_that_side():
@@ -228,13 +228,13 @@ def test_cancel_all_of_one_side_marks_that_side():
     stage.strategy.next = lambda market: (market.sell(5, 101.0), market.cancel_all("sell"))
     _, cancel = stage.decides()
     assert (cancel.symbol, cancel.side) == ("SIM", "sell")
-    assert [(order.side, order.cancelling) for order in stage.desk.orders] == [("buy", False), ("sell", True)]
+    assert [(order.side, order.cancelling) for order in stage.handle.orders] == [("buy", False), ("sell", True)]
 
 
 def test_a_replaced_order_has_its_new_terms_and_place():
     stage = Stage().opens()
     stage.accepts(bought(stage), queue_ahead=4)
-    (order,) = stage.desk.orders
+    (order,) = stage.handle.orders
     stage.strategy.next = lambda market: market.replace(order, price=99.5, qty=9)
     (request,) = stage.decides()
     assert (request.client_order_id, request.price, request.qty) == (order.client_order_id, 99.5, 9)
@@ -258,7 +258,7 @@ def test_buy_and_sell_say_what_they_are_told():
 
 def queued(stage: Stage, ahead: int = 10) -> OpenOrder:
     stage.accepts(bought(stage), queue_ahead=ahead)
-    return stage.desk.orders[0]
+    return stage.handle.orders[0]
 
 
 def test_trades_at_its_price_take_from_the_front_of_the_queue():
@@ -309,7 +309,7 @@ def test_the_context_tells_the_market_and_the_account():
     stage.hears(Liquidation(trader_id="alice", reason="bankruptcy", qty=1, side="buy", account_seq=1, timestamp=1_900))
     stage.now = 2_500
     stage.decides()
-    context = stage.desk.context
+    context = stage.handle.context
     assert (context.trader_id, context.best_bid, context.best_ask, context.spread) == ("alice", 99.9, 100.15, 0.25)
     assert (context.mid_price, context.timestamp, context.position) == (100.025, 2_500, 4)
     assert (context.cash, context.avg_entry_price, context.realized_pnl) == (9_990.0, 99.5, -10.0)
@@ -319,9 +319,9 @@ def test_the_context_tells_the_market_and_the_account():
 
 def test_in_a_book_without_two_sides_the_middle_is_the_mark():
     stage = Stage().opens()
-    assert (stage.desk.context.mid_price, stage.desk.context.best_bid, stage.desk.context.spread) == (100.0, None, None)
+    assert (stage.handle.context.mid_price, stage.handle.context.best_bid, stage.handle.context.spread) == (100.0, None, None)
     stage.sees(book([(99.0, 1)], []))
-    assert stage.desk.context.mid_price == 100.0
+    assert stage.handle.context.mid_price == 100.0
 
 
 @pytest.mark.parametrize(
@@ -330,18 +330,18 @@ def test_in_a_book_without_two_sides_the_middle_is_the_mark():
      (0.1 + 0.2, 0.3, 0.3), (33.349999999999994, 33.35, 33.35), (999_999.99, 999_999.95, 1_000_000.0)],
 )
 def test_bids_are_rounded_down_to_the_tick_and_asks_up(price, bid, ask):
-    desk = Stage().opens().desk
-    assert (desk.to_tick(price, "buy"), desk.to_tick(price, "sell")) == (bid, ask)
+    handle = Stage().opens().handle
+    assert (handle.to_tick(price, "buy"), handle.to_tick(price, "sell")) == (bid, ask)
 
 
 def test_an_off_tick_price_is_sent_and_told_with_the_remedy():
     stage = Stage().opens()
     assert bought(stage, price=99.01).price == 99.01
-    assert [(each.what, each.details["nearest"]) for each in stage.troubles] == [("price off the tick", 99.0)]
-    assert "to_tick" in stage.troubles[0].details["hint"]
+    assert [(each.what, each.details["nearest"]) for each in stage.notices] == [("price off the tick", 99.0)]
+    assert "to_tick" in stage.notices[0].details["hint"]
     stage.strategy.next = lambda market: market.replace(market.orders[0], price=99.06)
     stage.decides()
-    assert stage.troubles[1].details["nearest"] == 99.05
+    assert stage.notices[1].details["nearest"] == 99.05
 
 
 # --------------------------------------------------------------------------------------------------------------- the feed
@@ -419,7 +419,7 @@ def test_it_slows_down_when_told():
 def test_fills_are_counted_by_liquidity_with_lots_and_fees():
     stage = Stage().opens()
     stage.accepts(bought(stage, 9))
-    (order,) = stage.desk.orders
+    (order,) = stage.handle.orders
     stage.fills(order, 2, "maker", fee=-0.1)
     stage.fills(order, 3, "taker", fee=0.3)
     stage.fills(order, 1, "adl")
@@ -445,7 +445,7 @@ def test_orders_are_counted_when_they_are_handed_over_and_by_their_answer():
 def test_refused_cancels_are_counted_apart_from_refused_orders_and_replaces():
     stage = Stage().opens()
     stage.accepts(bought(stage))
-    (order,) = stage.desk.orders
+    (order,) = stage.handle.orders
     stage.strategy.next = lambda market: (market.cancel(order), market.replace(order, qty=9))
     cancel, replace = stage.decides()
     stage.hears(CancelRejected(reason="already_closed", timestamp=1_000, request_id=cancel.request_id))
@@ -517,7 +517,7 @@ def test_a_bot_that_goes_on_counts_what_it_missed_and_tells_its_strategy_nothing
     stage.hears(OpenOrders(trader_id="alice", orders=[], account_seq=9, timestamp=1_000, request_id=open_orders.request_id))
     stage.sees(snapshot())
     assert stage.strategy.told == ["start"]
-    assert (stage.desk.position, stage.desk.orders) == (40, [])
+    assert (stage.handle.position, stage.handle.orders) == (40, [])
     counts = stage.brain.counts
     assert (counts.account_seq, counts.accepted, counts.fills, counts.filled_qty, counts.fees) == (9, 4, 3, 11, 0.25)
 
@@ -528,7 +528,7 @@ def test_where_the_exchange_cannot_go_on_the_counts_go_on_from_the_present(reaso
     (again,) = stage.hears(Error(reason=reason, timestamp=1_000, request_id=login.request_id))
     assert (again.last_seq, again.market_id) == (None, None)
     assert (stage.brain.counts.market_id, stage.brain.counts.account_seq) == ("m1", 7), "until it is logged in"
-    assert [(each.what, each.details["reason"]) for each in stage.troubles] == [
+    assert [(each.what, each.details["reason"]) for each in stage.notices] == [
         ("beginning anew, what happened meanwhile is not counted", reason)
     ]
     stage.hears(logged_in(again, 4, market_id))
@@ -556,7 +556,7 @@ class Fragile(Strategy):
 def test_a_crash_is_told_with_its_error_and_the_bot_goes_on():
     stage = Stage(Fragile(good_decisions={2})).opens()
     assert stage.decides() == []
-    assert (stage.troubles[0].details, str(stage.troubles[0].error)) == ({"hook": "next_order"}, "oh")
+    assert (stage.notices[0].details, str(stage.notices[0].error)) == ({"hook": "next_order"}, "oh")
     assert [each.client_order_id for each in stage.decides()] == ["n2"]
     assert not stage.brain.failed
 
@@ -578,12 +578,12 @@ def test_a_strategy_that_is_given_up_is_ended_in_the_midst_of_its_hook_and_asked
     class Endless(Recorder):
         def on_timer(self, market):
             self.told.append("timer")
-            stage.brain.mind.give_up(TimeoutError("enough"))
+            stage.brain.runner.give_up(TimeoutError("enough"))
             self.told.append("further")
 
     stage = Stage(Endless()).opens()
     stage.decides()
-    assert (stage.strategy.told, stage.brain.failed, str(stage.troubles[0].error)) == (["start", "timer"], True, "enough")
+    assert (stage.strategy.told, stage.brain.failed, str(stage.notices[0].error)) == (["start", "timer"], True, "enough")
     stage.decides()
     stage.stops()
     assert stage.strategy.told == ["start", "timer", "stop"]
@@ -595,26 +595,26 @@ def test_a_hook_that_has_used_up_all_memory_leaves_the_reserve_to_those_who_tell
             self.seen = []
 
         def on_timer(self, market):
-            self.seen.append(len(stage.brain.mind._reserve))
+            self.seen.append(len(stage.brain.runner._reserve))
             raise MemoryError
 
     stage = Stage(Hoarder()).opens()
-    stage.brain.mind.reserve_bytes = 1_000
+    stage.brain.runner.reserve_bytes = 1_000
     for _ in range(2):
         stage.decides()
-        assert len(stage.brain.mind._reserve) == 0
+        assert len(stage.brain.runner._reserve) == 0
     assert stage.strategy.seen == [1_000, 1_000]
-    stage.brain.mind.reserve_bytes = 2**62
+    stage.brain.runner.reserve_bytes = 2**62
     stage.decides()
     assert stage.strategy.seen == [1_000, 1_000], "without a reserve it is not asked"
-    assert [type(each.error) for each in stage.troubles] == [MemoryError] * 3
+    assert [type(each.error) for each in stage.notices] == [MemoryError] * 3
 
 
 def test_between_two_hooks_giving_up_interrupts_nobody():
     stage = Stage().opens()
-    stage.brain.mind.give_up(TimeoutError("enough"))
+    stage.brain.runner.give_up(TimeoutError("enough"))
     stage.decides()
-    assert (stage.brain.failed, stage.strategy.told, stage.troubles) == (True, ["start"], [])
+    assert (stage.brain.failed, stage.strategy.told, stage.notices) == (True, ["start"], [])
 
 
 @pytest.mark.parametrize(
@@ -629,7 +629,7 @@ def test_an_order_that_is_none_is_the_strategys_crash(order):
 
     stage = Stage(Wrong()).opens()
     assert stage.decides() == []
-    assert [trouble.what for trouble in stage.troubles] == ["strategy crashed"]
+    assert [notice.what for notice in stage.notices] == ["strategy crashed"]
 
 
 # ----------------------------------------------------------------------------------------------------------- polled style
@@ -658,7 +658,7 @@ def test_it_stops_by_cancelling_everything_and_logging_out():
     (logout,) = stage.hears(AllCancelled(trader_id="alice", count=1, account_seq=2, timestamp=1_000,
                                          request_id=cancel.request_id))
     assert isinstance(logout, LogoutRequest) and not stage.brain.finished
-    stage.cancelled(stage.desk.orders[0])
+    stage.cancelled(stage.handle.orders[0])
     assert stage.strategy.told[-1] == "stop", "after the goodbye nothing more is told"
     stage.hears(LoggedOut(trader_id="alice", account_seq=2, timestamp=1_000, request_id=logout.request_id))
     assert stage.brain.finished

@@ -57,7 +57,7 @@ class Market(Stage):
                 words.append(f"{request.side} {request.qty} at {request.price}")
                 self.accepts(request, order_id=self.account_seq + 1)
                 if request.time_in_force is not None:
-                    self.ends(self.desk.orders[-1], filled)
+                    self.ends(self.handle.orders[-1], filled)
             elif isinstance(request, CancelRequest):
                 words.append(f"cancel {request.client_order_id}")
             else:
@@ -72,7 +72,7 @@ class Market(Stage):
             self.cancelled(order, "ioc")
 
     def replaces(self, request) -> None:
-        (order,) = (each for each in self.desk.orders if each.client_order_id == request.client_order_id)
+        (order,) = (each for each in self.handle.orders if each.client_order_id == request.client_order_id)
         self.hears(OrderReplaced(
             order_id=order.order_id, client_order_id=order.client_order_id, trader_id="alice", price=request.price, qty=order.qty,
             leaves_qty=order.leaves_qty, kept_priority=False, account_seq=self._next_seq(), timestamp=self.now,
@@ -112,7 +112,7 @@ def test_a_maker_never_quotes_through_the_other_side():
 def test_a_maker_cancels_stale_quotes_and_keeps_the_others():
     market = Market("maker", levels=2, half_spread_ticks=1, step_ticks=2, refresh=1)
     assert market.accepts_all() == ["buy 5 at 99.95", "buy 5 at 99.85", "sell 5 at 100.05", "sell 5 at 100.15"]
-    ids = {f"{order.side} {order.price}": order.client_order_id for order in market.desk.orders}
+    ids = {f"{order.side} {order.price}": order.client_order_id for order in market.handle.orders}
     market.shows([(100.0, 9)], [(100.2, 9)])
     assert market.accepts_all() == [
         f"cancel {ids['buy 99.85']}", "buy 5 at 100.05", f"cancel {ids['sell 100.05']}", "sell 5 at 100.25",
@@ -148,8 +148,8 @@ def test_a_random_trader_offers_less_than_a_lot_is_worth_and_asks_for_more():
     market = Market("random", width_ticks=4, max_orders=100, max_position=10_000)
     for _ in range(100):
         market.accepts_all()
-    bids = [order.price for order in market.desk.orders if order.side == "buy"]
-    asks = [order.price for order in market.desk.orders if order.side == "sell"]
+    bids = [order.price for order in market.handle.orders if order.side == "buy"]
+    asks = [order.price for order in market.handle.orders if order.side == "sell"]
     assert len(bids) > 20 and sum(bids) / len(bids) < 99.95
     assert len(asks) > 20 and sum(asks) / len(asks) > 100.05
 
@@ -158,14 +158,14 @@ def test_a_random_trader_never_orders_more_than_it_may_hold():
     market = Market("random", max_orders=100, max_position=5, position=5)
     for _ in range(100):
         market.accepts_all()
-    assert {order.side for order in market.desk.orders} == {"sell"}
-    assert sum(order.qty for order in market.desk.orders) == 10
+    assert {order.side for order in market.handle.orders} == {"sell"}
+    assert sum(order.qty for order in market.handle.orders) == 10
 
 
 def test_a_random_trader_cancels_its_oldest_order_when_it_has_enough():
     market = Market("random", max_orders=2)
     market.accepts_all(), market.accepts_all()
-    oldest = market.desk.orders[0]
+    oldest = market.handle.orders[0]
     assert market.accepts_all() == [f"cancel {oldest.client_order_id}"]
 
 
@@ -222,7 +222,7 @@ STEADY = {"risk_aversion": 0.1, "arrival_decay": 1.5, "horizon_s": 10, "volatili
 
 def formulas(market: Market) -> tuple[float, float]:
     """Reservation price and spread in ticks from the mark."""
-    reservation, spread = market.strategy.reservation_and_spread(market.desk)
+    reservation, spread = market.strategy.reservation_and_spread(market.handle)
     return (reservation - 100.0) / 0.05, spread / 0.05
 
 
@@ -288,12 +288,12 @@ def test_a_grid_stands_on_both_sides_of_where_it_began():
 def test_what_a_grid_bought_on_a_line_it_sells_a_line_higher():
     market = Market("grid", step_ticks=4, lines=2, size=3)
     market.accepts_all()
-    market.fills(market.desk.orders[0], 2)
+    market.fills(market.handle.orders[0], 2)
     assert market.accepts_all() == [], "the line is not bought yet"
-    market.fills(market.desk.orders[0], 1)
-    top = market.desk.orders[-1]
+    market.fills(market.handle.orders[0], 1)
+    top = market.handle.orders[-1]
     assert market.accepts_all() == ["buy 3 at 99.4", f"cancel {top.client_order_id}", "sell 3 at 100.0"]
-    market.fills(market.desk.orders[-1], 3)
+    market.fills(market.handle.orders[-1], 3)
     assert "buy 3 at 99.8" in market.accepts_all()
 
 
@@ -364,8 +364,8 @@ def test_a_twap_makes_up_for_what_it_could_not_get():
     (first,) = market.decides()
     assert market.decides() == [], "its order is on its way"
     market.accepts(first)
-    market.fills(market.desk.orders[0], 1, liquidity="taker")
-    market.cancelled(market.desk.orders[0], "ioc")
+    market.fills(market.handle.orders[0], 1, liquidity="taker")
+    market.cancelled(market.handle.orders[0], "ioc")
     market.now += 5_000
     assert first.time_in_force == TimeInForce.IOC
     assert market.accepts_all() == ["buy 3 at 101.0"]
@@ -411,7 +411,7 @@ def test_zic_shouts_uniformly_within_its_customers_limit():
     shouts = []
     for _ in range(400):
         market.accepts_all()
-        shouts.append(market.desk.orders[0].price)
+        shouts.append(market.handle.orders[0].price)
     inside = [(customer.limit - price) * (1 if customer.side == "buy" else -1) / 0.05 for price in shouts]
     assert min(inside) >= 0, "never at a loss"
     assert max(inside) <= 101 and sum(inside) / 400 == pytest.approx(50, abs=6)
@@ -424,7 +424,7 @@ def test_zic_has_one_order_and_serves_the_next_customer_when_it_has_traded():
     sides, limits = set(), set()
     for _ in range(30):
         market.accepts_all(), market.accepts_all()
-        (order,) = market.desk.orders
+        (order,) = market.handle.orders
         customer = market.strategy.customer
         assert order.qty == 2 and order.side == customer.side and 97.5 <= customer.limit <= 102.5
         sides.add(customer.side)
@@ -441,7 +441,7 @@ def test_a_customer_who_was_not_served_goes_and_the_order_follows_the_next(name)
     words = []
     for _ in range(40):
         market.accepts_all()
-        before, (order,) = market.strategy.customer, market.desk.orders
+        before, (order,) = market.strategy.customer, market.handle.orders
         market.waits(4)
         assert market.strategy.customer is before
         words += market.waits(1)
@@ -529,7 +529,7 @@ def test_zip_never_trades_at_a_loss(side, seen):
         market.trades(1, seen, side)
     assert market.strategy.price == market.strategy.customer.limit
     market.accepts_all()
-    (order,) = market.desk.orders
+    (order,) = market.handle.orders
     assert (market.strategy.customer.limit - order.price) * (1 if side == "buy" else -1) >= 0
 
 
@@ -537,12 +537,12 @@ def test_zip_moves_its_one_order_and_keeps_what_it_learned_for_the_next_customer
     market = zip_trader("sell")
     market.accepts_all()
     market.trades(1, market.strategy.price + 2)
-    price = market.desk.to_tick(market.strategy.price, "sell")
+    price = market.handle.to_tick(market.strategy.price, "sell")
     assert market.accepts_all() == [f"replace by {price}"]
     assert market.accepts_all() == [], "where it should be it stays"
     margin = market.strategy._margins["sell"]
-    market.fills(market.desk.orders[0], 2)
-    assert market.strategy._margins["sell"] == margin and market.desk.orders == []
+    market.fills(market.handle.orders[0], 2)
+    assert market.strategy._margins["sell"] == margin and market.handle.orders == []
 
 
 # ----------------------------------------------------------------------------------------------------------------- value

@@ -164,9 +164,9 @@ def test_the_event_driven_maker_acts_on_the_book_and_on_its_fills():
     market = Market(f"{EXAMPLES / 'event_driven_maker.py'}:EventDrivenMaker", lots_per_tick=1)
     assert market.accepts_all() == [], "no timer"
     market.answers(market.sent[-2:])  # what it did at the start
-    assert [(order.side, order.price) for order in market.desk.orders] == [("buy", 99.85), ("sell", 100.15)]
+    assert [(order.side, order.price) for order in market.handle.orders] == [("buy", 99.85), ("sell", 100.15)]
     assert market.shows([(99.5, 9)], [(100.5, 9)]) == ["replace by 99.55", "replace by 100.45"]
-    bid = market.desk.orders[0]
+    bid = market.handle.orders[0]
     words = market.answers(market.fills(bid, 2))
     assert words == ["buy 2 at 99.45"], "two lots held: two ticks lower"
 

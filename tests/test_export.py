@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from botpit.clients.exact_reader import Bookmark
+from botpit.clients.exact_reader import Checkpoint
 from botpit.runs.export.errors import Damaged, Unusable, WriteFailed
 from botpit.runs.export.lock import locked
 from botpit.runs.export.rows import line, row
@@ -66,12 +66,12 @@ def test_numbers_are_written_as_on_the_wire() -> None:
 # ------------------------------------------------------------------------------------------------------------------- files
 
 
-def bookmark_at(exchange: Exchange, seq: int) -> Bookmark:
+def bookmark_at(exchange: Exchange, seq: int) -> Checkpoint:
     counts: dict[tuple[str, str], int] = {}
     for event in exchange.events[:seq]:
         channel = {"trade": "trades", "position_update": "positions"}.get(event["type"], "liquidations")
         counts[channel, event.get("symbol", "")] = event["channel_seq"]
-    return Bookmark(exchange.market_id, seq, counts)
+    return Checkpoint(exchange.market_id, seq, counts)
 
 
 def export(folder: Path, exchange: Exchange, *, flush_every: int = 1_000) -> None:
@@ -79,8 +79,8 @@ def export(folder: Path, exchange: Exchange, *, flush_every: int = 1_000) -> Non
 
     async def all_of_it() -> None:
         sheets = Sheets(folder)
-        known = sheets.bookmark is not None and sheets.bookmark.market_id == exchange.market_id
-        begin = sheets.bookmark.seq if known and sheets.bookmark else 0
+        known = sheets.checkpoint is not None and sheets.checkpoint.market_id == exchange.market_id
+        begin = sheets.checkpoint.seq if known and sheets.checkpoint else 0
         sheets.lay_out(bookmark_at(exchange, begin), exchange.symbols)
         events = parse_messages(json.dumps(exchange.events)) if exchange.events else []
         for first in range(begin, max(begin + 1, exchange.seq), flush_every):
@@ -346,9 +346,9 @@ def test_a_record_that_cannot_be_believed_is_refused_by_name(tmp_path: Path, tex
 
 def test_the_record_that_all_those_are_made_of_is_believed(tmp_path: Path) -> None:
     (tmp_path / STATE_FILE).write_text(json.dumps(STATE))
-    assert Sheets(tmp_path).bookmark == Bookmark("m1", 4, {("trades", "SIM"): 4})
+    assert Sheets(tmp_path).checkpoint == Checkpoint("m1", 4, {("trades", "SIM"): 4})
     (tmp_path / STATE_FILE).write_text(json.dumps(STATE | {"counts": None}))
-    assert Sheets(tmp_path).bookmark == Bookmark("m1", 4, None)
+    assert Sheets(tmp_path).checkpoint == Checkpoint("m1", 4, None)
 
 
 def test_a_market_that_was_left_for_another_is_not_written_twice(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from botpit.cli import export as exporter
-from botpit.clients.exact_reader import Bookmark
+from botpit.clients.exact_reader import Checkpoint
 from botpit.io.child import Child
 from botpit.io.exit_codes import ExitCode, ProgramError
 from tests.told_market import Exchange, Feed, feed_of
@@ -233,8 +233,8 @@ def test_a_run_that_is_cancelled_has_written_what_it_was_told(tmp_path: Path) ->
 
 def test_what_comes_during_the_last_flush_is_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     class SlowSheets(exporter.Sheets):
-        async def flush(self, bookmark: Bookmark | None) -> None:
-            await super().flush(bookmark)
+        async def flush(self, checkpoint: Checkpoint | None) -> None:
+            await super().flush(checkpoint)
             if self.rows_written:
                 flushing.set()
                 await ended.wait()

@@ -324,7 +324,7 @@ def test_a_single_message_may_be_longer_than_a_batch():
     for _ in range(20):
         floor.client().deliver([order("alice", "buy", 1, 99.0)] * 100)
     reader = reading(floor, "orders_full", batch=True)
-    floor.feed.fanout.receive(reader.reader, text(type="subscribe", batch=True).encode(), floor.now_ns)
+    floor.feed.subscriptions.receive(reader.reader, text(type="subscribe", batch=True).encode(), floor.now_ns)
     frames = reader.takes_frames()
     assert [types(json.loads(each)) for each in frames] == [["subscribed"], ["snapshot"]]
     assert len(frames[1]) > 65_536
@@ -408,14 +408,14 @@ def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_s
     silent.takes(), reader.takes()
     for elapsed, beats in ((0.9, 0), (0.1, 1), (0.5, 0), (0.5, 1)):
         floor.passes(elapsed)
-        floor.feed.fanout.heartbeats(floor.now_ns)
+        floor.feed.subscriptions.heartbeats(floor.now_ns)
         assert reader.takes() == [{"type": "heartbeat", "seq": 1, "timestamp": floor.now_ns // 1_000_000}] * beats
     floor.passes(0.5)
     rests(floor, order("bob", "sell", 1, 99.0))
     floor.ends_turn()
     assert types(reader.takes()) == ["trade"]
     floor.passes(0.9)
-    floor.feed.fanout.heartbeats(floor.now_ns)
+    floor.feed.subscriptions.heartbeats(floor.now_ns)
     assert reader.takes() == []
     assert "heartbeat" not in types(silent.takes())
 

@@ -9,7 +9,7 @@ import pytest
 from book_folds import DeltaBook, OrderBook, channel, engine_levels, engine_queue, events, reading, rests, types
 from trading_floor import BOTH, EVERYTHING, Floor, Listener, Message, checked, order
 
-from botpit.venue.feed.buffer import Item, Tape
+from botpit.venue.feed.buffer import EventBuffer, Item
 
 # --------------------------------------------------------------------------------------- books from deltas and order by order
 
@@ -165,7 +165,7 @@ def test_a_refused_resume_changes_nothing(asked, reason, details):
 
 def test_what_is_no_longer_kept_is_too_old_and_the_answer_says_from_where_on_it_is():
     floor = Floor(BOTH)
-    floor.feed.tape = Tape(length=30)
+    floor.feed.buffer = EventBuffer(length=30)
     told = recorded(floor, 6, 60)
     reader = reading(floor, *EVERYTHING)
     answers = [reader.asks(type="resume", from_seq=1)[0]]
@@ -178,7 +178,7 @@ def test_what_is_no_longer_kept_is_too_old_and_the_answer_says_from_where_on_it_
 
 
 def test_the_last_100_000_events_are_kept():
-    tape, short = Tape(), Tape(length=3)
+    tape, short = EventBuffer(), EventBuffer(length=3)
     for seq in range(1, 100_002):
         for each in (tape, short):
             each.append(Item("trades", "SIM", seq, b"", b""))
@@ -209,9 +209,9 @@ def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_mis
     [answer] = reader.asks(type="resume", from_seq=1)
     assert answer["type"] == "resumed"
     slices = []
-    while floor.feed.fanout.catching_up():
-        assert floor.feed.fanout.catching_up() == [reader.reader]
-        assert floor.feed.fanout.catch_up(reader.reader, floor.now_ns)
+    while floor.feed.subscriptions.catching_up():
+        assert floor.feed.subscriptions.catching_up() == [reader.reader]
+        assert floor.feed.subscriptions.catch_up(reader.reader, floor.now_ns)
         slices.append(reader.takes_frames())
         crowd.acts()
         floor.ends_turn()
@@ -228,15 +228,15 @@ def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_mis
 
 def test_a_past_that_is_overtaken_by_forgetting_ends_the_connection():
     floor = Floor(BOTH)
-    floor.feed.tape = Tape(length=3_000)
+    floor.feed.buffer = EventBuffer(length=3_000)
     long_past(floor)
     reader = reading(floor, *EVERYTHING)
-    reader.asks(type="resume", from_seq=floor.feed.tape.oldest_seq)
-    assert floor.feed.fanout.catch_up(reader.reader, floor.now_ns)
+    reader.asks(type="resume", from_seq=floor.feed.buffer.oldest_seq)
+    assert floor.feed.subscriptions.catch_up(reader.reader, floor.now_ns)
     crowd = floor.crowd(7)
-    while floor.feed.tape.oldest_seq <= (reader.reader.catch_up_from or 0):
+    while floor.feed.buffer.oldest_seq <= (reader.reader.catch_up_from or 0):
         crowd.acts()
-    assert not floor.feed.fanout.catch_up(reader.reader, floor.now_ns), "never a silent hole"
+    assert not floor.feed.subscriptions.catch_up(reader.reader, floor.now_ns), "never a silent hole"
 
 
 def test_whoever_thinks_better_of_its_past_is_live_at_once():
@@ -245,7 +245,7 @@ def test_whoever_thinks_better_of_its_past_is_live_at_once():
     reader = reading(floor, *EVERYTHING)
     reader.asks(type="resume", from_seq=1)
     assert types(reader.asks(type="subscribe", channels=["trades"])) == ["subscribed", "snapshot"]
-    assert floor.feed.fanout.catching_up() == []
+    assert floor.feed.subscriptions.catching_up() == []
 
 
 def test_whoever_leaves_is_forgotten():
@@ -253,7 +253,7 @@ def test_whoever_leaves_is_forgotten():
     long_past(floor)
     live, behind = floor.listener(), floor.listener()
     behind.asks(type="resume", from_seq=1)
-    assert floor.feed.fanout.readers() == 3
+    assert floor.feed.subscriptions.readers() == 3
     live.leaves(), behind.leaves()
-    assert floor.feed.fanout.readers() == 1
-    assert floor.feed.fanout.catching_up() == []
+    assert floor.feed.subscriptions.readers() == 1
+    assert floor.feed.subscriptions.catching_up() == []

@@ -6,14 +6,14 @@ import json
 from copy import deepcopy
 
 from botpit.core.exchange import Exchange
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 from tests.kept_market import stream_of
 
 
 def test_they_go_on_from_where_they_were_kept():
     begun, commands = stream_of(4, 1_200)
     exchange = Exchange(begun)
-    numbers, again = Numbers(exchange.markets), Numbers(exchange.markets)
+    numbers, again = SequenceNumbers(exchange.markets), SequenceNumbers(exchange.markets)
     for count, (command, now_ns) in enumerate(commands):
         events = exchange.apply(command, now_ns)
         told = numbers.count(events)
@@ -28,10 +28,10 @@ def test_they_go_on_from_where_they_were_kept():
 def test_what_was_kept_stays_as_it_is_when_counting_goes_on():
     begun, commands = stream_of(4, 300)
     exchange = Exchange(begun)
-    numbers = Numbers(exchange.markets)
+    numbers = SequenceNumbers(exchange.markets)
     first = numbers.capture()
     before = deepcopy(first)
-    again = Numbers(exchange.markets)
+    again = SequenceNumbers(exchange.markets)
     again.restore(first)
     for command, now_ns in commands:
         events = exchange.apply(command, now_ns)
@@ -44,7 +44,7 @@ def test_what_was_kept_stays_as_it_is_when_counting_goes_on():
 def test_they_count_without_holes():
     begun, commands = stream_of(4, 600)
     exchange = Exchange(begun)
-    numbers, seqs, channels = Numbers(exchange.markets), [], dict[tuple[str, str], list[int]]()
+    numbers, seqs, channels = SequenceNumbers(exchange.markets), [], dict[tuple[str, str], list[int]]()
     for command, now_ns in commands:
         for _, channel, symbol, seq, number in numbers.count(exchange.apply(command, now_ns)):
             seqs.append(seq)

@@ -10,6 +10,7 @@ from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
 
 from botpit.core.commands import BUY, SELL, Order, SelfTradePrevention, TimeInForce
 from botpit.core.events import (
+    AccountState,
     AccountStatus,
     CancelReason,
     Fill,
@@ -20,11 +21,11 @@ from botpit.core.events import (
     OrderCancelled,
     OrderReplaced,
     Reason,
-    Standing,
 )
 from botpit.venue.gateway import private
-from botpit.venue.gateway.private import PrivateTape
+from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.wire.packed import Told
+from botpit.wire.private_events import PRIVATE
 
 PING = {"type": "ping"}
 LOGIN = {"type": "login", "trader_id": "alice"}
@@ -318,7 +319,7 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
     monkeypatch.setattr(private, "PAGE", page)
     rng = random.Random(seed)
     encoder = Floor().encoder
-    tape = PrivateTape(encoder, per_trader=20, in_all=50)
+    tape = PrivateEventBuffer(encoder, per_trader=20, in_all=50)
     told: dict[str, list[bytes]] = {trader: [] for trader in ("alice", "bob", "carol", "dave")}
     in_order: list[str] = []
     for number in range(600):
@@ -348,7 +349,7 @@ KINDS = [
     Fill(2, None, 9, "alice", "SIM", SELL, 9_900, 5, 0, -12, Liquidity.TAKER, 5, 10**18),
     Fill(None, None, None, "alice", "SIM", SELL, 9_900, 5, 0, 0, Liquidity.ADL, 6, 10**18),
     Liquidation("alice", "SIM", LiquidationReason.BANKRUPTCY, BUY, 5, 9_900, 7, 10**18),
-    AccountStatus("alice", Standing.BANKRUPT, 8, 10**18),
+    AccountStatus("alice", AccountState.BANKRUPT, 8, 10**18),
     Told("alice", 9, b'{"type":"fill"}'),
 ]
 BEYOND_64_BITS = [
@@ -362,7 +363,7 @@ BEYOND_64_BITS = [
 def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, page, monkeypatch):
     monkeypatch.setattr(private, "PAGE", page)
     encoder = Floor().encoder
-    tape = PrivateTape(encoder)
+    tape = PrivateEventBuffer(encoder)
     for event in events:
         tape.append("alice", event)
     told = [event.message if isinstance(event, Told) else encoder.private(event) for event in events]
@@ -370,4 +371,4 @@ def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, pag
 
 
 def test_private_is_all_that_is_numbered():
-    assert {type(event) for event in KINDS} - {Told} == private.PRIVATE
+    assert {type(event) for event in KINDS} - {Told} == PRIVATE

@@ -11,7 +11,7 @@ import pytest
 from websockets.asyncio.server import ServerConnection, serve
 
 from botpit.io import order_port
-from botpit.io.order_port import House, OrderPortError, Refused, equities
+from botpit.io.order_port import Operator, OrderPortError, Refused, equities
 from tests.battle_stage import TOKEN, Market
 
 T = TypeVar("T")
@@ -74,7 +74,7 @@ def test_the_house_closes_and_begins_anew() -> None:
     market.door = True
 
     async def story(uri: str) -> dict[str, float]:
-        house = House(uri, TOKEN)
+        house = Operator(uri, TOKEN)
         await house.knock()
         prices = await house.close()
         await house.reopen()
@@ -91,7 +91,7 @@ def test_a_door_that_stays_shut_is_a_refusal(door: bool, token: str) -> None:
     market.door = door
 
     async def story(uri: str) -> None:
-        for request in (House(uri, token).knock, House(uri, token).close, House(uri, token).reopen):
+        for request in (Operator(uri, token).knock, Operator(uri, token).close, Operator(uri, token).reopen):
             with pytest.raises(Refused, match="unauthorized"):
                 await request()
 
@@ -105,21 +105,21 @@ def test_a_market_in_which_all_is_closed_already_has_no_prices_to_tell() -> None
             return '{"type":"logged_in","trader_id":"@house","timestamp":1}'
         return '{"type":"error","reason":"market_halted","details":{},"timestamp":1}'
 
-    assert with_server(answer, lambda uri: House(uri, TOKEN).close()) == {}
+    assert with_server(answer, lambda uri: Operator(uri, TOKEN).close()) == {}
 
 
 def test_nobody_there_is_waited_for_a_while_and_then_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_port, "HOUSE_WITHIN_S", 0.05)
+    monkeypatch.setattr(order_port, "OPERATOR_WITHIN_S", 0.05)
     with pytest.raises(OrderPortError, match="Connect call failed"):
-        asyncio.run(House(NOBODY, TOKEN).knock())
+        asyncio.run(Operator(NOBODY, TOKEN).knock())
 
 
 @pytest.mark.parametrize("nonsense", ["nonsense", "[]", '"text"'])
 def test_an_answer_that_is_none_is_no_answer(nonsense: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(order_port, "HOUSE_WITHIN_S", 0.05)
+    monkeypatch.setattr(order_port, "OPERATOR_WITHIN_S", 0.05)
 
     async def story(uri: str) -> None:
         with pytest.raises(OrderPortError):
-            await House(uri, TOKEN).close()
+            await Operator(uri, TOKEN).close()
 
     with_server(lambda request: nonsense, story)

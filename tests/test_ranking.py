@@ -10,7 +10,7 @@ import pytest
 
 from botpit.battle.config import parse_battle
 from botpit.battle.equity import Equities
-from botpit.battle.feed import Spectator
+from botpit.battle.feed import BattleFeed
 from botpit.battle.ranking import totals, trader_results
 from botpit.battle.reports import BotReport
 from botpit.battle.results import (
@@ -88,13 +88,13 @@ REPORT = {
 }  # fmt: skip
 
 
-def round_of_alice_bob_and_carol() -> Spectator:
+def round_of_alice_bob_and_carol() -> BattleFeed:
     """Alice makes 2 lots and takes 6, the rest are bob's; carol, a bot, does not trade."""
-    spectator = Spectator({"alice": 9_000.0, "carol": 10_000.0}, 10_000.0)
-    spectator.received(told(snapshot(trades=7), trade(8, aggressor="sell"), trade(9, qty=6)))
+    feed = BattleFeed({"alice": 9_000.0, "carol": 10_000.0}, 10_000.0)
+    feed.received(told(snapshot(trades=7), trade(8, aggressor="sell"), trade(9, qty=6)))
     bob, alice = position("bob", 10_010.0, lots=-8, number=1), position("alice", 9_020.0, lots=8, unrealized=20.0, number=2)
-    spectator.received(told(*({**each, "seq": 9 + each["seq"]} for each in (bob, alice))))
-    return spectator
+    feed.received(told(*({**each, "seq": 9 + each["seq"]} for each in (bob, alice))))
+    return feed
 
 
 def test_a_round_s_rows_rank_by_gain_and_have_bots_that_did_not_trade() -> None:
@@ -124,10 +124,10 @@ def test_a_report_that_is_none_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_a_liquidated_trader_is_told_so() -> None:
-    spectator = Spectator()
-    spectator.received(told(snapshot(position("alice", 0.0)), forced(1, "alice"), forced(2, "alice", "auto_deleverage")))
-    spectator.received(told(of_the_house("account_status", 1, trader_id="alice", status="bankrupt")))
-    (alice,) = trader_results(spectator)
+    feed = BattleFeed()
+    feed.received(told(snapshot(position("alice", 0.0)), forced(1, "alice"), forced(2, "alice", "auto_deleverage")))
+    feed.received(told(of_the_house("account_status", 1, trader_id="alice", status="bankrupt")))
+    (alice,) = trader_results(feed)
     assert (alice.status, alice.liquidations, alice.deleveragings) == ("bankrupt", 1, 1)
 
 

@@ -9,7 +9,7 @@ import pytest
 from relay_line import Bot, Line, connected, events, held, positions, same, seen, trades, truth
 from trading_floor import BOTH, DEFAULT, EVERYTHING, Floor, Listener, Message, checked, order, text
 
-from botpit.venue.feed.buffer import Tape
+from botpit.venue.feed.buffer import EventBuffer
 
 # ------------------------------------------------------------------------------------------------------------------- joining
 
@@ -165,7 +165,7 @@ def test_heartbeats_go_on_while_the_exchange_is_gone():
     told = reader.takes()
     line.breaks()
     line.exchange.passes(1)
-    line.feed.fanout.heartbeats(line.now_ns)
+    line.feed.subscriptions.heartbeats(line.now_ns)
     [beat] = reader.takes()
     assert (beat["type"], beat["seq"]) == ("heartbeat", told[-1]["seq"])
 
@@ -311,7 +311,7 @@ def test_a_break_in_the_middle_of_a_turn_loses_nothing():
 
 def test_after_too_long_an_outage_everybody_starts_over_from_a_fresh_snapshot():
     line = connected()
-    line.exchange.feed.tape = Tape(length=20)
+    line.exchange.feed.buffer = EventBuffer(length=20)
     bots = [Bot(line), Bot(line, "book_delta", "positions", "trades")]
     line.settles()
     trades(line, 3)
@@ -398,9 +398,9 @@ def test_a_long_past_comes_in_slices_from_the_relay_too():
         line.settles()
         reader.takes()
         got: list[Message] = reader.sends(text(type="resume", from_seq=from_seq))
-        assert line.feed.fanout.catching_up() == [reader.reader]
-        while line.feed.fanout.catching_up():
-            assert line.feed.fanout.catch_up(reader.reader, line.now_ns)
+        assert line.feed.subscriptions.catching_up() == [reader.reader]
+        while line.feed.subscriptions.catching_up():
+            assert line.feed.subscriptions.catch_up(reader.reader, line.now_ns)
             got += reader.takes()
             crowd.acts()
             line.exchange.ends_turn()

@@ -166,7 +166,7 @@ def test_a_snapshot_of_what_the_journal_has_lost_is_named(replay, market):
 
 
 def test_money_from_nowhere_is_noticed(replay, market, monkeypatch):
-    monkeypatch.setattr("botpit.core.ledger.Floor.deposit", lambda self, account, amount: self.pay(account, amount))
+    monkeypatch.setattr("botpit.core.ledger.Ledger.deposit", lambda self, account, amount: self.pay(account, amount))
     assert any(isinstance(command, Deposit) and command.amount for command, _ in COMMANDS)
     for _, path in snapshots(market):
         path.unlink()

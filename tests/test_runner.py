@@ -210,7 +210,7 @@ def test_a_bot_is_started_with_what_its_configuration_says(tmp_path: Path) -> No
 
     play(story())
     flags = stage.told("alice")
-    assert flags["program"] == str(HOUSE / "bot_client.py")
+    assert flags["program"] == ["-P", str(HOUSE / "botpit" / "__main__.py"), "bot"]
     assert flags["strategy-dir"] == str(tmp_path)
     assert (flags["strategy"], flags["seed"], flags["log-level"]) == ("maker", "1", "warning")
     assert (flags["max-cpu-s"], flags["max-memory-mb"], flags["max-open-files"]) == ("60", "2048", "64")

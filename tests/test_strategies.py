@@ -354,7 +354,7 @@ class Ponderous(Strategy):
 def on_stage(strategy: Strategy, clock_s) -> Stage:
     stage = Stage(strategy)
     stage.brain = Brain(strategy, trader_id="alice", clock_s=clock_s)
-    stage.desk = stage.brain.desk
+    stage.handle = stage.brain.handle
     return stage.opens()
 
 

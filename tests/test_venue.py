@@ -17,8 +17,8 @@ from websockets.exceptions import ConnectionClosed
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability
 from botpit.settings import parse_settings
-from botpit.venue.lifecycle import Halted, Place, Venue, forget_what_was
-from botpit.venue.loader import Markets
+from botpit.venue.lifecycle import Endpoint, Halted, Venue, forget_what_was
+from botpit.venue.loader import MarketLoader
 from botpit.venue.tokens import Token
 
 TOKEN = "a-token-of-thirty-two-characters"
@@ -40,12 +40,12 @@ class Ports:
     """Where venues can be reached, and how the present one is told to stop."""
 
     def __init__(self) -> None:
-        self.places = Place("127.0.0.1", 0, "--orders"), Place("127.0.0.1", 0, "--events")
+        self.places = Endpoint("127.0.0.1", 0, "--orders"), Endpoint("127.0.0.1", 0, "--events")
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def venue(self) -> Venue:
         settings = parse_settings(FAST)
-        market = Markets(settings, None, Durability.OS, Disk()).new()
+        market = MarketLoader(settings, None, Durability.OS, Disk()).new()
         venue = Venue(market, settings, Token(TOKEN), *self.places)
         await venue.open()
         return venue
@@ -61,7 +61,7 @@ class Ports:
         assert (await asks(connection, LOGIN))["type"] == "logged_in"
         return connection
 
-    async def _connect(self, place: Place) -> ClientConnection:
+    async def _connect(self, place: Endpoint) -> ClientConnection:
         return await connect(f"ws://127.0.0.1:{place.port}", compression=None, proxy=None, max_size=None, ping_interval=None)
 
 

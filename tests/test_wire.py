@@ -169,7 +169,7 @@ SAMPLES: dict[type, list[tuple[Any, dict[str, Any]]]] = {
     ],
     ev.AccountStatus: [
         (
-            ev.AccountStatus("alice", ev.Standing.FROZEN, 4, NOW),
+            ev.AccountStatus("alice", ev.AccountState.FROZEN, 4, NOW),
             {"type": "account_status", **TRADER, "status": "frozen", **PUBLIC},
         )
     ],

@@ -19,7 +19,7 @@ from botpit.settings import parse_settings
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Reader
 from botpit.venue.gateway.gateway import Gateway
-from botpit.venue.gateway.private import PrivateTape
+from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.wire.encode import Encoder
 from botpit.wire.explain import twin
 from message_schemas import MESSAGE_CLASSES
@@ -151,7 +151,7 @@ class Listener:
         self.waiting_bytes = 0
         self.closed: tuple[int, str] | None = None
         self.reader = Reader(self)
-        floor.feed.fanout.join(self.reader, floor.now_ns)
+        floor.feed.subscriptions.join(self.reader, floor.now_ns)
 
     def send(self, messages: Iterable[bytes]) -> None:
         self._frames += messages
@@ -167,7 +167,7 @@ class Listener:
         return self.sends(text(**fields))
 
     def sends(self, frame: object) -> list[Any]:
-        self._floor.feed.fanout.receive(self.reader, _frame(frame), self._floor.now_ns)
+        self._floor.feed.subscriptions.receive(self.reader, _frame(frame), self._floor.now_ns)
         return self.takes()
 
     def takes(self) -> list[Message]:
@@ -179,7 +179,7 @@ class Listener:
         return frames
 
     def leaves(self) -> None:
-        self._floor.feed.fanout.leave(self.reader)
+        self._floor.feed.subscriptions.leave(self.reader)
 
 
 class Crowd:
@@ -238,7 +238,7 @@ class Floor:
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, PrivateTape(self.encoder), self.journal, self.landlord,
+            self.exchange, self.feed, self.encoder, PrivateEventBuffer(self.encoder), self.journal, self.landlord,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 

@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from botpit.core.commands import BUY, SELL
-from botpit.core.events import Standing
+from botpit.core.events import AccountState
 from botpit.core.market import Market, Moves
 from botpit.core.orders import OrderRecord, RefusedOrder
 
@@ -204,10 +204,10 @@ class Account:
         self._closed_by_id: dict[int, OrderRecord] | None = None
         self.forgot = False
 
-    def standing(self) -> Standing:
+    def state(self) -> AccountState:
         if self.bankrupt:
-            return Standing.BANKRUPT
-        return Standing.FROZEN if self.frozen or self.held else Standing.ACTIVE
+            return AccountState.BANKRUPT
+        return AccountState.FROZEN if self.frozen or self.held else AccountState.ACTIVE
 
     def next_seq(self) -> int:
         self.seq += 1

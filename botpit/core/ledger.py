@@ -29,12 +29,12 @@ from botpit.core.events import (
 from botpit.core.market import Market, Moves
 from botpit.core.orders import OrderRecord
 from botpit.core.risk.margin import fee
-from botpit.core.risk.watch import Triggers
+from botpit.core.risk.watch import MarginWatch
 
 NS_PER_S = 1_000_000_000
 
 
-class Floor:
+class Ledger:
     """`events` of the present command; `fees` and `insurance` are the house's cash, account units.
 
     `restless`: markets in which something happened since a Tick, or a look at what one would do, found the mark in its place.
@@ -55,7 +55,7 @@ class Floor:
         self.last_order_id = 0
         self.last_trade_id = 0
         self.frozen: set[str] = set()
-        self.triggers = Triggers(self.markets.values())
+        self.margin_watch = MarginWatch(self.markets.values())
         self.events: list[Event] = []
         self._moved: dict[Position, None] = {}
         self._paid: dict[Account, None] = {}
@@ -71,7 +71,7 @@ class Floor:
 
     def set_mark(self, market: Market, mark: int) -> None:
         market.set_mark(mark, self.now_ns, self.rules.settle_window_s * NS_PER_S)
-        self.triggers.mark_moved(market)
+        self.margin_watch.mark_moved(market)
         self.restless[market] = None
 
     # -------------------------------------------------------------------------------------------------------------- accounts
@@ -85,7 +85,7 @@ class Floor:
         """Change an account's cash otherwise than by a position's change."""
         account.cash += amount
         self._paid[account] = None
-        self.triggers.touch(account)
+        self.margin_watch.invalidate(account)
 
     def deposit(self, account: Account, amount: int) -> None:
         """Money from outside; it wakes a bankrupt account."""
@@ -106,17 +106,17 @@ class Floor:
         self._change_standing(account, frozen=False, bankrupt=True)
 
     def _change_standing(self, account: Account, *, frozen: bool, bankrupt: bool) -> None:
-        before = account.standing()
+        before = account.state()
         account.frozen, account.bankrupt = frozen, bankrupt
         if frozen:
             self.frozen.add(account.trader)
         else:
             self.frozen.discard(account.trader)
-        if account.standing() is not before:
+        if account.state() is not before:
             self.tell_status(account)
 
     def tell_status(self, account: Account) -> None:
-        self.events.append(AccountStatus(account.trader, account.standing(), account.next_seq(), self.now_ns))
+        self.events.append(AccountStatus(account.trader, account.state(), account.next_seq(), self.now_ns))
 
     def next_order_id(self) -> int:
         self.last_order_id += 1
@@ -166,7 +166,7 @@ class Floor:
         account = position.account
         account.cash += position.trade(side, qty, price) - paid
         self._moved[position] = None
-        self.triggers.touch(account)
+        self.margin_watch.invalidate(account)
 
     # ---------------------------------------------------------------------------------------------------------------- orders
 

@@ -22,7 +22,7 @@ from botpit.io.log import fields
 from botpit.io.server import Connection, Peer, Server
 from botpit.settings import ServerSettings, Settings
 from botpit.venue.gateway.gateway import Culprit, Gateway
-from botpit.venue.loader import InTrade
+from botpit.venue.loader import LoadedMarket
 from botpit.venue.server import FeedPort, Health, Turns, every, listen, take
 from botpit.venue.tokens import Token
 
@@ -36,7 +36,7 @@ class Halted(Exception):
 
 
 @dataclass(slots=True)
-class Place:
+class Endpoint:
     """One of the two ports, for one market after another; `flag` is the option that moves it.
 
     `sockets` listen there before the first market and between two, so that whoever dials then is not turned away but waits.
@@ -72,14 +72,16 @@ class Place:
 class Venue:
     """The parts of one market. To its gateway it is the house, known by its token."""
 
-    def __init__(self, market: InTrade, settings: Settings, token: Token, for_orders: Place, for_events: Place) -> None:
+    def __init__(
+        self, market: LoadedMarket, settings: Settings, token: Token, for_orders: Endpoint, for_events: Endpoint
+    ) -> None:
         self.exchange, self.feed, self.folder = market.exchange, market.feed, market.folder
         self.gateway = Gateway(
             market.exchange, market.feed, market.encoder, market.private, market.journal, self,
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )
         self.turns = Turns(self.gateway, market.feed, market.journal)
-        self.readers = FeedPort(market.feed.fanout, self.turns.gate)
+        self.readers = FeedPort(market.feed.subscriptions, self.turns.gate)
         self._market = market
         self.state = "open"
         self._settings = settings

@@ -36,7 +36,7 @@ from botpit.core.commands import (
 )
 from botpit.core.exchange import Exchange
 from botpit.core.instrument import Instrument
-from botpit.core.risk.watch import LOOKS_BEFORE_TRIGGERS, Triggers
+from botpit.core.risk.watch import LOOKS_BEFORE_THRESHOLDS, MarginWatch
 from botpit.settings import Settings
 
 NS_PER_MS = 1_000_000
@@ -195,15 +195,15 @@ class Stage:
 
     def settles(self) -> None:
         """Tick until who does not change any more is looked at no more."""
-        self.ticks(LOOKS_BEFORE_TRIGGERS)
+        self.ticks(LOOKS_BEFORE_THRESHOLDS)
 
     @property
-    def suspects(self) -> list[str]:
+    def due_for_check(self) -> list[str]:
         """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to ask is to take."""
-        triggers, asked = self.exchange.triggers, Triggers([])
+        triggers, asked = self.exchange.margin_watch, MarginWatch([])
         asked._heaps = {side: heap.copy() for side, heap in triggers._heaps.items()}
-        asked._stirred, asked._suspects = triggers._stirred.copy(), triggers._suspects.copy()
-        return sorted(account.trader for account in asked.suspects())
+        asked._stirred, asked._due_for_check = triggers._stirred.copy(), triggers._due_for_check.copy()
+        return sorted(account.trader for account in asked.due_for_check())
 
     @property
     def due_ms(self) -> int | None:
@@ -367,8 +367,8 @@ class Person:
         return self.position_in(self._stage.symbol)
 
     @property
-    def standing(self) -> str:
-        return str(self.account.standing())
+    def state(self) -> str:
+        return str(self.account.state())
 
     def position_in(self, symbol: str) -> int:
         held = self.account.positions.get(symbol)

@@ -224,7 +224,7 @@ def test_it_may_log_in_and_cancel(market):
     market.house.marks("79.00")
     market.bob.buys_from(market.dave, 1, "79.00")
     market.ticks()
-    assert (market.cancels, market.alice.standing) == (["alice's 1 cancelled: liquidation"], "bankrupt")
+    assert (market.cancels, market.alice.state) == (["alice's 1 cancelled: liquidation"], "bankrupt")
     assert market.alice.logs_in().refused is None
     assert market.alice.cancels_all().refused is None
     assert market.alice.cancels(order).refused == "already_closed"
@@ -242,7 +242,7 @@ def test_it_is_bankrupt_once(bankrupt):
 def test_a_deposit_makes_it_active_again_at_once(bankrupt):
     bankrupt.house.pays_in(bankrupt.alice, "100")
     assert bankrupt.last == ["alice is active", "alice holds 0"]
-    assert (bankrupt.alice.equity, bankrupt.alice.standing) == ("100.00", "active")
+    assert (bankrupt.alice.equity, bankrupt.alice.state) == ("100.00", "active")
     assert bankrupt.alice.buys(6, at="79.00").refused is None
     assert bankrupt.alice.buys(1, at="79.00").refused == "initial_margin_insufficient"
 

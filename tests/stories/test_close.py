@@ -193,7 +193,7 @@ def test_who_has_nothing_or_little_left_is_neither_bankrupt_nor_frozen_nor_cance
     market.carol.buys(1, at="100.00", of="OIL")
     closed_at(market, mark)
     assert market.told == ["SIM is closed: close"]
-    assert (market.carol.cash, market.carol.standing) == (left, "active")
+    assert (market.carol.cash, market.carol.state) == (left, "active")
     market.ticks()
     assert market.told == []
     assert market.carol.open_orders == ["buy 1 at 100.00"]
@@ -207,7 +207,7 @@ def test_nothing_is_closed_through_the_book(against_dave):
     market.house.marks("98.00", of="OIL")
     market.erin.buys(25, at="98.00", of="OIL")
     closed_at(market, "55.00")
-    assert (market.carol.standing, len(market.trades)) == ("bankrupt", 2)
+    assert (market.carol.state, len(market.trades)) == ("bankrupt", 2)
     assert market.erin.open_orders == ["buy 25 at 98.00"]
 
 

@@ -153,7 +153,7 @@ def test_who_is_on_todays_list_is_last_even_when_cured_meanwhile(open_market):
         "alice sells 10 at 80.00: bankruptcy", "zoe buys 10 at 80.00: auto_deleverage", "alice is bankrupt",
         "insurance -100.00",
     ]
-    assert (market.dave.position, market.dave.equity, market.dave.standing) == (-10, "270.00", "active")
+    assert (market.dave.position, market.dave.equity, market.dave.state) == (-10, "270.00", "active")
 
 
 def test_nobody_is_taken_who_is_not_needed_and_the_last_one_only_in_part(market):
@@ -222,7 +222,7 @@ def test_a_counterparty_takes_what_leaves_his_own_maintenance_margin_whole(marke
         "alice sells 10 at 70.00: bankruptcy", "carol buys 10 at 70.00: auto_deleverage",
         "alice is bankrupt", "insurance -100.00",
     ]
-    assert (market.carol.position, market.carol.equity, market.carol.standing) == (-10, "140.00", "active")
+    assert (market.carol.position, market.carol.equity, market.carol.state) == (-10, "140.00", "active")
     market.ticks()
     assert market.told == []
 
@@ -356,4 +356,4 @@ def test_no_solvent_trader_is_ruined_by_it(market):
     market.bob.brings("801")
     market.erin.buys_from(market.bob, 50, "60.00")
     market.judged_at("69.10")
-    assert (market.bob.equity, market.bob.standing) == ("346.00", "active")
+    assert (market.bob.equity, market.bob.state) == ("346.00", "active")

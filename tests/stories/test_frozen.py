@@ -72,7 +72,7 @@ def test_while_it_is_in_breach_its_orders_go_again_at_each_tick(frozen):
 @pytest.mark.parametrize(("mark", "told"), [("88.88", []), ("88.89", ["alice is active"])])
 def test_it_ends_with_the_first_tick_without_a_breach(frozen, mark, told):
     frozen.house.marks(mark)
-    assert frozen.alice.standing == "frozen"
+    assert frozen.alice.state == "frozen"
     frozen.ticks()
     assert frozen.told == told
 
@@ -84,7 +84,7 @@ def test_short_of_initial_margin_is_no_breach(frozen):
 
 def test_a_deposit_ends_it_at_the_next_tick_and_not_at_once(frozen):
     frozen.house.pays_in(frozen.alice, "40")
-    assert frozen.alice.standing == "frozen"
+    assert frozen.alice.state == "frozen"
     assert frozen.alice.buys(1, at="88.00").refused == "account_frozen"
     frozen.ticks()
     assert frozen.told == ["alice is active"]
@@ -93,7 +93,7 @@ def test_a_deposit_ends_it_at_the_next_tick_and_not_at_once(frozen):
 def test_so_does_reducing(frozen):
     frozen.bob.buys(5, at="88.00")
     frozen.alice.sells(5, at="88.00")
-    assert frozen.alice.standing == "frozen"
+    assert frozen.alice.state == "frozen"
     frozen.ticks()
     assert frozen.told == ["alice is active"]
 

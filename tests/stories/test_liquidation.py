@@ -54,7 +54,7 @@ def test_fill_by_fill_until_initial_margin_is_restored(market):
         "alice holds 20", "bob holds 20", "carol holds 10", "dave holds -50",
         "insurance 13.10",
     ]
-    assert (market.alice.equity, market.alice.cash, market.alice.standing) == ("366.90", "606.90", "active")
+    assert (market.alice.equity, market.alice.cash, market.alice.state) == ("366.90", "606.90", "active")
 
 
 def test_the_smallest_quantity_that_restores_initial_margin(market):
@@ -218,7 +218,7 @@ def test_below_zero_only_a_price_better_than_the_mark_is_good_enough(market):
     assert market.told == [
         "alice sells 40 to bob at 85.00", "alice sells 40 at 85.00: maintenance_margin_breach", "insurance 17.00",
     ]
-    assert (market.alice.equity, market.alice.standing) == ("173.00", "active")
+    assert (market.alice.equity, market.alice.state) == ("173.00", "active")
 
 
 def test_at_its_bankruptcy_price_an_account_below_zero_ends_at_zero_and_nobody_else_pays(market):
@@ -238,7 +238,7 @@ def test_one_tick_below_that_the_book_is_left_alone(market):
     market.ticks()
     assert (market.mark, market.bids) == ("79.00", ["50 at 79.99"])
     assert market.trades[1:] == []
-    assert market.alice.standing == "bankrupt"
+    assert market.alice.state == "bankrupt"
 
 
 @pytest.mark.parametrize(("symbol", "price", "trades"), [
@@ -292,7 +292,7 @@ def test_each_fee_is_at_most_the_equity_then_left(open_market, price, trading, l
     assert market.fills[2] == f"alice sold 50 at {price} as taker, 0 left{paid}"
     assert (market.exchange.fees - fees, market.exchange.insurance) == (trading, liquidation)
     left = {"80.60": "5.82"}.get(price, "0.00")
-    assert (market.alice.cash, market.alice.standing) == (left, "active" if price == "80.60" else "bankrupt")
+    assert (market.alice.cash, market.alice.state) == (left, "active" if price == "80.60" else "bankrupt")
 
 
 def test_the_rate_of_the_liquidation_fee_is_a_setting(open_market):
@@ -397,7 +397,7 @@ def test_a_cascade_goes_on_at_the_next_tick(open_market):
     market.erin.brings("1040")
     market.erin.buys_from(market.dave, 50, "100.00")
     judged(market, "88.00", (market.bob, 5, "80.00"), (market.carol, 5, "79.00"))
-    assert (market.alice.standing, market.erin.standing) == ("frozen", "active")
+    assert (market.alice.state, market.erin.state) == ("frozen", "active")
     market.ticks()
     assert market.told == ["erin is frozen"]
 

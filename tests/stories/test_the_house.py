@@ -144,9 +144,9 @@ def test_from_there_ticks_move_it_on(market):
 def test_accounts_are_judged_by_it_at_the_next_tick(market):
     market.alice.buys_from(market.bob, 50, "100.00")
     market.house.marks("85.00")
-    assert (market.alice.equity, market.alice.standing) == ("250.00", "active")
+    assert (market.alice.equity, market.alice.state) == ("250.00", "active")
     market.ticks()
-    assert market.alice.standing == "frozen"
+    assert market.alice.state == "frozen"
 
 
 @pytest.mark.parametrize(("price", "refused"), [
@@ -179,7 +179,7 @@ def test_no_tick_ends_it_but_unfreeze_does(market):
     market.alice.buys_from(market.bob, 5, "100.00")
     market.house.freezes(market.alice)
     market.ticks(20)
-    assert (market.alice.standing, market.due_ms) == ("frozen", None)
+    assert (market.alice.state, market.due_ms) == ("frozen", None)
     market.house.unfreezes(market.alice)
     assert market.last == ["alice is active"]
     assert market.alice.buys(1, at="99.00").refused is None
@@ -205,7 +205,7 @@ def test_whom_both_froze_must_be_let_go_by_both(market):
     market.house.freezes(market.alice)
     assert market.judged_at("88.00") == []
     assert market.judged_at("90.00") == []
-    assert market.alice.standing == "frozen"
+    assert market.alice.state == "frozen"
     market.house.unfreezes(market.alice)
     assert market.last == ["alice is active"]
 
@@ -217,7 +217,7 @@ def test_unfreeze_does_not_end_what_the_margin_rules_froze(market):
     assert market.last == ["alice is frozen"]
     market.house.freezes(market.alice)
     market.house.unfreezes(market.alice)
-    assert market.alice.standing == "frozen"
+    assert market.alice.state == "frozen"
     assert market.judged_at("90.00") == ["alice is active"]
 
 

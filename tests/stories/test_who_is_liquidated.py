@@ -75,7 +75,7 @@ def test_it_is_made_once_so_that_a_tick_comes_to_an_end(market):
         "alice sells 10 to bob at 96.00", "alice sells 10 at 96.00: maintenance_margin_breach", "alice is frozen",
         "insurance 4.80",
     ]
-    assert (market.bob.equity, market.bob.standing) == ("80.00", "active")
+    assert (market.bob.equity, market.bob.state) == ("80.00", "active")
     market.ticks()
     assert (market.mark, market.told) == ("84.00", ["bob is frozen"])
 
@@ -93,7 +93,7 @@ def test_who_is_no_longer_in_breach_when_the_turn_comes_is_skipped(market):
         "alice sells 50 at 78.00: bankruptcy", "bob buys 50 at 78.00: auto_deleverage", "alice is bankrupt",
         "insurance -100.00",
     ]
-    assert (market.bob.equity, market.bob.standing, market.bob.position_in("OIL")) == ("1900.00", "active", 200)
+    assert (market.bob.equity, market.bob.state, market.bob.position_in("OIL")) == ("1900.00", "active", 200)
 
 
 # -------------------------------------------------------------------------------------------------- first of all, their orders

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from botpit.battle.results import Latency, TraderResult
 from botpit.cli.demo.plan import BATTLE, DemoSettings, battle_config, check_ports, new_run_folder
-from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, Cast, health
+from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, DemoProcesses, health
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode
 from botpit.io.run import until_told_to_stop
@@ -78,13 +78,13 @@ async def demo(settings: DemoSettings) -> ExitCode:
     check_ports(settings)
     folder = new_run_folder(settings.runs_dir)
     (folder / BATTLE).write_text(config.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
-    await _play_until_told(settings, Cast(folder), len(config.all_bots()))
+    await _play_until_told(settings, DemoProcesses(folder), len(config.all_bots()))
     show_standings(folder / "results.json")
     print(f"logs and CSV files: {folder}")
     return ExitCode.OK
 
 
-async def _play_until_told(settings: DemoSettings, cast: Cast, bots: int) -> None:
+async def _play_until_told(settings: DemoSettings, cast: DemoProcesses, bots: int) -> None:
     playing = asyncio.create_task(_play(settings, cast, bots))
     told = asyncio.create_task(until_told_to_stop())
     try:
@@ -98,7 +98,7 @@ async def _play_until_told(settings: DemoSettings, cast: Cast, bots: int) -> Non
     cast.check_all_ended_well()
 
 
-async def _play(settings: DemoSettings, cast: Cast, bots: int) -> None:
+async def _play(settings: DemoSettings, cast: DemoProcesses, bots: int) -> None:
     """Start everybody, each when those it needs answer, and watch until the time is over."""
     address, level = settings.own_address, ("--log-level", settings.log_level)
     exchange = ("--host", settings.host, "--order-port", f"{settings.order_port}", "--events-port", f"{settings.events_port}")

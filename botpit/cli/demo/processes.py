@@ -22,7 +22,7 @@ STOP_GRACE_S = {"battle": 20.0, "relay": 5.0, "monitor": 5.0, "exchange": 15.0}
 """The order in which the processes leave, and how long each may take before it is killed. The exchange ends its exporter."""
 
 
-class Cast:
+class DemoProcesses:
     """The processes of one run, by name, with their logs in its folder."""
 
     def __init__(self, folder: Path) -> None:

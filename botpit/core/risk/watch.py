@@ -16,14 +16,14 @@ from botpit.core.commands import BUY, SELL
 from botpit.core.market import Market
 from botpit.core.risk.margin import BPS, excess_times_bps
 
-LOOKS_BEFORE_TRIGGERS = 3
+LOOKS_BEFORE_THRESHOLDS = 3
 """An account that changes all the time is looked at all the time, which costs less than triggers for all its positions."""
 Entry = tuple[int, int, Position, int]
 """(rank, tie, position, version): crossed when the market's rank is at or above it; stale when the position's version is
 another."""
 
 
-class Triggers:
+class MarginWatch:
     """Two heaps per market: longs are hurt when the mark falls, shorts when it rises. A heap is looked at when its mark moved or
     a trigger came to it (the market is `stirred`)."""
 
@@ -31,36 +31,36 @@ class Triggers:
         self._heaps: dict[tuple[Market, int], list[Entry]] = {(market, sign): [] for market in markets for sign in (BUY, SELL)}
         self._compact_above = dict.fromkeys(self._heaps, 1_000)
         self._stirred: dict[Market, None] = {}
-        self._suspects: dict[Account, int] = {}
+        self._due_for_check: dict[Account, int] = {}
         self._pushed = 0
 
-    def touch(self, account: Account) -> None:
+    def invalidate(self, account: Account) -> None:
         """Its cash or a position of it changed."""
-        self._suspects[account] = 0
+        self._due_for_check[account] = 0
 
     def mark_moved(self, market: Market) -> None:
         """It may have crossed triggers."""
         self._stirred[market] = None
 
-    def suspects(self) -> list[Account]:
+    def due_for_check(self) -> list[Account]:
         """Every account that may be in breach, each once."""
         for market in self._stirred:
             for sign in (BUY, SELL):
                 self._cross(self._heaps[market, sign], -sign * market.mark)
         self._stirred = {}
-        return list(self._suspects)
+        return list(self._due_for_check)
 
     def _cross(self, heap: list[Entry], rank: int) -> None:
         while heap and heap[0][0] <= rank:
             _, _, position, version = heappop(heap)
             if position.trigger_version == version:
-                self._suspects.setdefault(position.account, 0)
+                self._due_for_check.setdefault(position.account, 0)
 
-    def acquit(self, account: Account) -> None:
+    def found_safe(self, account: Account) -> None:
         """It has just been found safe. When that was so each time for a while, it gets new triggers and is suspect no longer."""
-        self._suspects[account] += 1
-        if self._suspects[account] == LOOKS_BEFORE_TRIGGERS:
-            del self._suspects[account]
+        self._due_for_check[account] += 1
+        if self._due_for_check[account] == LOOKS_BEFORE_THRESHOLDS:
+            del self._due_for_check[account]
             self._set(account)
 
     def _set(self, account: Account) -> None:

@@ -17,8 +17,8 @@ from botpit.core.accounts import Account
 from botpit.core.commands import Cancel, CancelAll, Command, Login, Logout, Order, Reconfigure, Replace, SessionLost, Tick
 from botpit.core.exchange import Exchange, find_order
 from botpit.venue.feed.publisher import Feed
-from botpit.venue.gateway.admin import House, HouseDesk
-from botpit.venue.gateway.private import PrivateTape
+from botpit.venue.gateway.admin import Admin, AdminDesk
+from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.venue.gateway.sessions import NOT_FIRST, Buckets, Said, Session
 from botpit.venue.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
@@ -71,7 +71,7 @@ class Gateway:
     """All sessions of one exchange, and the one place where commands reach it."""
 
     def __init__(
-        self, exchange: Exchange, feed: Feed, encoder: Encoder, tape: PrivateTape, journal: Journal, house: House, *,
+        self, exchange: Exchange, feed: Feed, encoder: Encoder, tape: PrivateEventBuffer, journal: Journal, admin: Admin, *,
         max_requests_per_s: int, max_cancels_per_s: int,
     ) -> None:
         self._exchange = exchange
@@ -80,7 +80,7 @@ class Gateway:
         self._journal = journal
         self._rates = (max_requests_per_s, max_cancels_per_s)
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
-        self._house = HouseDesk(exchange, encoder, house, lambda command: self.text_of(self._apply(command)))
+        self._admin = AdminDesk(exchange, encoder, admin, lambda command: self.text_of(self._apply(command)))
         self._tape = tape
         self._by_trader: dict[str, list[Session]] = {}
         self._buckets: dict[str, Buckets] = {}
@@ -143,7 +143,7 @@ class Gateway:
         """The session's connection is gone."""
         if session.trader is not None and not session.ended:
             self._leave(session)
-            if not session.is_house:
+            if not session.is_operator:
                 self._now_ns = now_ns
                 self._apply(SessionLost(session.trader, session.number))
 
@@ -184,7 +184,7 @@ class Gateway:
     def _answer(self, session: Session, request: Any) -> Said:
         """The one answer to one request; what it caused is told by the way."""
         understand = self._commands.get(type(request))
-        if understand is None or session.is_house:
+        if understand is None or session.is_operator:
             return self._answer_other(session, request)
         session.used = True
         trader = request.trader_id or session.trader
@@ -207,8 +207,8 @@ class Gateway:
             case wire.LogoutRequest():
                 return self._logout(session, request)
         session.used = True
-        if session.is_house or isinstance(request, wire.CloseRequest | wire.ReopenRequest):
-            return self._finished(request, self._house.answer(session, request, self._now_ns))
+        if session.is_operator or isinstance(request, wire.CloseRequest | wire.ReopenRequest):
+            return self._finished(request, self._admin.answer(session, request, self._now_ns))
         trader = getattr(request, "trader_id", None) or session.trader
         if trader is None and not isinstance(request, wire.PingRequest):
             return self._refuse(request, "invalid_message", error=NOBODY_NAMED)
@@ -307,8 +307,8 @@ class Gateway:
     # ----------------------------------------------------------------------------------------------------- login and logout
 
     def _login(self, session: Session, request: wire.LoginRequest) -> bytes:
-        if request.trader_id == wire.HOUSE:
-            return self._login_house(session, request)
+        if request.trader_id == wire.OPERATOR:
+            return self._login_operator(session, request)
         if not session.is_fresh:
             return self._refuse(request, "unauthorized", error=NOT_FIRST)
         if request.market_id is not None and request.market_id != self._exchange.market_id:
@@ -328,10 +328,10 @@ class Gateway:
             self._caused += missed
         return with_request_id(answer, request.request_id)
 
-    def _login_house(self, session: Session, request: wire.LoginRequest) -> bytes:
-        answer = self._house.login(session, request, self._now_ns)
+    def _login_operator(self, session: Session, request: wire.LoginRequest) -> bytes:
+        answer = self._admin.login(session, request, self._now_ns)
         if isinstance(answer, bytes):
-            self._by_trader.setdefault(wire.HOUSE, []).append(session)
+            self._by_trader.setdefault(wire.OPERATOR, []).append(session)
         return self._finished(request, answer)
 
     def _missed(self, account: Account | None, request: wire.LoginRequest) -> list[bytes] | bytes:
@@ -351,8 +351,8 @@ class Gateway:
         if session.trader is None:
             session.used = True
             return self._refuse(request, "unauthorized", error="nobody is logged in on this socket")
-        if session.is_house:
-            answer = self._house.logout(session, self._now_ns)
+        if session.is_operator:
+            answer = self._admin.logout(session, self._now_ns)
         else:
             answer = self.text_of(self._apply(Logout(session.trader, session.number)))
         self._leave(session)

@@ -45,7 +45,7 @@ class _Events:
         return (events + self.newest)[-count:]
 
 
-class PrivateTape:
+class PrivateEventBuffer:
     """The last private events of every trader."""
 
     def __init__(self, encoder: Encoder, per_trader: int = MAX_EVENTS_PER_TRADER, in_all: int = MAX_EVENTS) -> None:

@@ -36,8 +36,8 @@ class Session:
         return not self.used and self.trader is None
 
     @property
-    def is_house(self) -> bool:
-        return self.trader == wire.HOUSE
+    def is_operator(self) -> bool:
+        return self.trader == wire.OPERATOR
 
 
 class Buckets:
