@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 from zlib import crc32
 
-from trading_floor import Floor, Listener, Message
+from socketless_venue import Listener, Message, SocketlessVenue
 
 CHANNEL_OF = {
     "trade": "trades",
@@ -30,16 +30,16 @@ def events(messages: list[Message], *channels: str) -> list[Message]:
     return [each for each in messages if channel(each) and (not channels or channel(each) in channels)]
 
 
-def reading(floor: Floor, *channels: str, **more: Any) -> Listener:
+def reading(venue: SocketlessVenue, *channels: str, **more: Any) -> Listener:
     """A reader of these channels that has its snapshot behind it."""
-    listener = floor.listener()
+    listener = venue.listener()
     listener.asks(type="subscribe", channels=list(channels), **more)
     return listener
 
 
-def rests(floor: Floor, *orders: Message) -> None:
+def rests(venue: SocketlessVenue, *orders: Message) -> None:
     for each in orders:
-        assert floor.client().asks(each)["type"] == "order_accepted"
+        assert venue.client().asks(each)["type"] == "order_accepted"
 
 
 class DeltaBook:
@@ -101,17 +101,17 @@ class OrderBook:
         return sorted(sides[0], key=lambda each: -each["price"]) + sorted(sides[1], key=lambda each: each["price"])
 
 
-def engine_levels(floor: Floor, symbol: str) -> tuple[list[list[float]], list[list[float]]]:
+def engine_levels(venue: SocketlessVenue, symbol: str) -> tuple[list[list[float]], list[list[float]]]:
     """The engine's own book, all of it, as people write it."""
-    market = floor.exchange.markets[symbol]
+    market = venue.exchange.markets[symbol]
     scale = market.instrument.tick_units / 10**market.instrument.tick_decimals
     bids, asks = ([[round(level.price * scale, 8), sum(each.leaves for each in level)] for level in side]
                   for side in (market.book.bids, market.book.asks))  # fmt: skip
     return bids, asks
 
 
-def engine_queue(floor: Floor, symbol: str, *, full: bool) -> list[Message]:
-    market = floor.exchange.markets[symbol]
+def engine_queue(venue: SocketlessVenue, symbol: str, *, full: bool) -> list[Message]:
+    market = venue.exchange.markets[symbol]
     scale = market.instrument.tick_units / 10**market.instrument.tick_decimals
     queue = []
     for name, side in (("buy", market.book.bids), ("sell", market.book.asks)):

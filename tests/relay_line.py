@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 
 from book_folds import engine_levels
-from trading_floor import BOTH, Floor, Listener, Message, order, text
+from socketless_venue import BOTH, Listener, Message, SocketlessVenue, order, text
 
 from botpit.clients.mirror import Mirror
 from botpit.venue.feed.relay import RelayFeed
@@ -25,8 +25,8 @@ def same(messages: list[bytes]) -> list[bytes]:
 class Line:
     """A relay, its line to an exchange, and its readers. `noise` gets the messages of each frame and returns what arrives."""
 
-    def __init__(self, floor: Floor) -> None:
-        self.exchange = floor
+    def __init__(self, venue: SocketlessVenue) -> None:
+        self.exchange = venue
         self.noise: Noise = same
         self.asked: list[Message] = []
         self.feed = RelayFeed(self._send)
@@ -48,10 +48,10 @@ class Line:
         self._upstream.leaves()
         self._upstream = None
 
-    def meets(self, floor: Floor) -> None:
+    def meets(self, venue: SocketlessVenue) -> None:
         """Another exchange stands where the old one did."""
-        floor.now_ns = max(floor.now_ns, self.exchange.now_ns)
-        self.exchange = floor
+        venue.now_ns = max(venue.now_ns, self.exchange.now_ns)
+        self.exchange = venue
 
     def _send(self, request: str) -> bool:
         if self._upstream is None:
@@ -112,10 +112,10 @@ class Bot:
             self.subscribes()
 
     def subscribes(self) -> None:
-        self.listener._floor.feed.subscriptions.receive(
+        self.listener._venue.feed.subscriptions.receive(
             self.listener.reader,
             text(type="subscribe", channels=self._channels, batch=True).encode(),
-            self.listener._floor.now_ns,
+            self.listener._venue.now_ns,
         )
 
     def reads(self) -> None:
@@ -131,16 +131,16 @@ class Bot:
 Books = dict[str, tuple[list[list[float]], list[list[float]]]]
 
 
-def truth(floor: Floor) -> Books:
-    return {symbol: engine_levels(floor, symbol) for symbol in floor.exchange.markets}
+def truth(venue: SocketlessVenue) -> Books:
+    return {symbol: engine_levels(venue, symbol) for symbol in venue.exchange.markets}
 
 
 def seen(bot: Bot) -> Books:
     return {symbol: ([*map(list, book.bids)], [*map(list, book.asks)]) for symbol, book in bot.mirror.books.items()}
 
 
-def positions(floor: Floor) -> dict[tuple[str, str], int]:
-    accounts = floor.exchange.accounts.items()
+def positions(venue: SocketlessVenue) -> dict[tuple[str, str], int]:
+    accounts = venue.exchange.accounts.items()
     return {
         (trader, symbol): each.lots for trader, account in accounts for symbol, each in account.positions.items() if each.lots
     }
@@ -151,7 +151,7 @@ def held(bot: Bot) -> dict[tuple[str, str], int]:
 
 
 def connected(toml: str = BOTH) -> Line:
-    line = Line(Floor(toml))
+    line = Line(SocketlessVenue(toml))
     line.connects()
     return line
 

@@ -74,7 +74,7 @@ def test_a_told_row_is_on_disk_without_anybody_stopping_the_exporter(tmp_path: P
 
 
 def test_a_child_writes_everything_the_exchange_said_before_it_closed(tmp_path: Path) -> None:
-    """Told to stop first, it still takes what comes until the exchange closes the socket with 1001."""
+    """PastMessage to stop first, it still takes what comes until the exchange closes the socket with 1001."""
 
     async def story() -> None:
         async with feed_of(Exchange()) as feed:

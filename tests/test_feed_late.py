@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from book_folds import DeltaBook, OrderBook, channel, engine_levels, engine_queue, events, reading, rests, types
-from trading_floor import BOTH, EVERYTHING, Floor, Listener, Message, checked, order
+from socketless_venue import BOTH, EVERYTHING, Listener, Message, SocketlessVenue, checked, order
 
 from botpit.venue.feed.buffer import EventBuffer, Item
 
@@ -16,61 +16,61 @@ from botpit.venue.feed.buffer import EventBuffer, Item
 
 @pytest.mark.parametrize("seed", range(6))
 def test_law_deltas_and_orders_lead_to_the_engines_book_after_every_command(seed):
-    floor = Floor(BOTH)
-    crowd = floor.crowd(seed)
+    venue = SocketlessVenue(BOTH)
+    crowd = venue.crowd(seed)
     for _ in range(30):
         crowd.acts()
-    floor.ends_turn()
-    by_delta, anonymous, full = (reading_from_here(floor, name) for name in ("book_delta", "orders", "orders_full"))
+    venue.ends_turn()
+    by_delta, anonymous, full = (reading_from_here(venue, name) for name in ("book_delta", "orders", "orders_full"))
     for _ in range(300):
         crowd.acts()
-        floor.ends_turn()
+        venue.ends_turn()
         for reader, books in (by_delta, anonymous, full):
             for message in reader.takes():
                 for book in books:
                     book.fold(message)
         for symbol, deltas, queue, named in zip(("SIM", "ALT"), by_delta[1], anonymous[1], full[1], strict=True):
-            assert deltas.sides() == engine_levels(floor, symbol)
-            assert queue.queue() == engine_queue(floor, symbol, full=False)
-            assert named.queue() == engine_queue(floor, symbol, full=True)
+            assert deltas.sides() == engine_levels(venue, symbol)
+            assert queue.queue() == engine_queue(venue, symbol, full=False)
+            assert named.queue() == engine_queue(venue, symbol, full=True)
 
 
-def reading_from_here(floor: Floor, name: str) -> tuple[Listener, list[Any]]:
-    reader = floor.listener()
+def reading_from_here(venue: SocketlessVenue, name: str) -> tuple[Listener, list[Any]]:
+    reader = venue.listener()
     snapshot = reader.asks(type="subscribe", channels=[name])[-1]
     fold = DeltaBook if name == "book_delta" else OrderBook
     return reader, [fold(snapshot, symbol) for symbol in ("SIM", "ALT")]
 
 
 def test_an_order_that_keeps_its_place_is_reduced_and_one_that_does_not_is_removed_and_added():
-    floor = Floor()
-    rests(floor, order("alice", "buy", 9, 99.0, client_order_id="c"))
-    floor.ends_turn()
-    reader, client = reading(floor, "orders"), floor.client()
+    venue = SocketlessVenue()
+    rests(venue, order("alice", "buy", 9, 99.0, client_order_id="c"))
+    venue.ends_turn()
+    reader, client = reading(venue, "orders"), venue.client()
     steps = [({"qty": 6}, [("order_reduce", 3)]), ({"qty": 7}, [("order_remove", None), ("order_add", 7)]),
              ({"price": 98.5}, [("order_remove", None), ("order_add", 7)])]  # fmt: skip
     for change, expected in steps:
         client.sends({"type": "replace", "trader_id": "alice", "client_order_id": "c", **change})
-        floor.ends_turn()
+        venue.ends_turn()
         assert [(each["type"], each.get("qty")) for each in reader.takes()] == expected
-    rests(floor, order("bob", "sell", 2, 98.5))
+    rests(venue, order("bob", "sell", 2, 98.5))
     client.sends({"type": "cancel", "trader_id": "alice", "client_order_id": "c"})
-    floor.ends_turn()
+    venue.ends_turn()
     assert [(each["type"], each.get("qty")) for each in reader.takes()] == [("order_reduce", 2), ("order_remove", None)]
 
 
 # ------------------------------------------------------------------------------------------------------------- coming late
 
 
-def recorded(floor: Floor, seed: int, turns: int, *then: Any) -> list[Message]:
+def recorded(venue: SocketlessVenue, seed: int, turns: int, *then: Any) -> list[Message]:
     """Every event of a seeded run, as a reader from the beginning was told them; `then` are called at the end of each turn."""
-    record, crowd, rng = reading(floor, *EVERYTHING), floor.crowd(seed), random.Random(seed)
+    record, crowd, rng = reading(venue, *EVERYTHING), venue.crowd(seed), random.Random(seed)
     record.takes()
     for _ in range(turns):
         for _ in range(rng.randrange(3)):
             crowd.acts()
-        floor.passes(0.02)
-        floor.ends_turn()
+        venue.passes(0.02)
+        venue.ends_turn()
         for each in then:
             each()
     return record.takes()
@@ -78,9 +78,9 @@ def recorded(floor: Floor, seed: int, turns: int, *then: Any) -> list[Message]:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whenever_a_reader_joins_nothing_is_doubled_or_missing(seed):
-    floor = Floor(BOTH)
+    venue = SocketlessVenue(BOTH)
     joined: list[Listener] = []
-    told = recorded(floor, seed, 200, lambda: joined.append(floor.listener()))
+    told = recorded(venue, seed, 200, lambda: joined.append(venue.listener()))
     told = events(told, "trades", "positions")
     for reader in joined:
         snapshot, *live = reader.takes()
@@ -95,17 +95,17 @@ def test_whenever_a_reader_joins_nothing_is_doubled_or_missing(seed):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_whenever_a_reader_joins_its_books_lead_to_the_same_end(seed):
-    floor = Floor(BOTH)
+    venue = SocketlessVenue(BOTH)
     joined: list[tuple[Listener, list[Any]]] = []
 
     def join() -> None:
-        reader = floor.listener()
+        reader = venue.listener()
         snapshot = reader.asks(type="subscribe", channels=["book_delta", "orders"])[-1]
         joined.append((reader, [fold(snapshot, symbol) for fold in (DeltaBook, OrderBook) for symbol in ("SIM", "ALT")]))
 
-    recorded(floor, seed, 150, join)
-    levels = [engine_levels(floor, symbol) for symbol in ("SIM", "ALT")]
-    queues = [engine_queue(floor, symbol, full=False) for symbol in ("SIM", "ALT")]
+    recorded(venue, seed, 150, join)
+    levels = [engine_levels(venue, symbol) for symbol in ("SIM", "ALT")]
+    queues = [engine_queue(venue, symbol, full=False) for symbol in ("SIM", "ALT")]
     for reader, books in joined:
         for message in reader.takes():
             for book in books:
@@ -117,28 +117,28 @@ def test_whenever_a_reader_joins_its_books_lead_to_the_same_end(seed):
 @pytest.mark.parametrize("batch", [False, True])
 @pytest.mark.parametrize("channels", [["trades", "positions"], ["orders", "book_delta"], EVERYTHING])
 def test_whoever_resumes_gets_everything_from_there_then_a_snapshot_then_what_comes(channels, batch):
-    floor = Floor(BOTH)
-    told = events(recorded(floor, 4, 120), *channels)
-    last = floor.feed.seq
+    venue = SocketlessVenue(BOTH)
+    told = events(recorded(venue, 4, 120), *channels)
+    last = venue.feed.seq
     resumed = []
     for from_seq in range(1, last + 2):
-        reader = reading(floor, *channels, batch=batch)
+        reader = reading(venue, *channels, batch=batch)
         answer, *past, snapshot = reader.asks(type="resume", from_seq=from_seq, market_id="m1", request_id=from_seq)
         assert answer == {"type": "resumed", "from_seq": from_seq, "timestamp": answer["timestamp"], "request_id": from_seq}
         assert past == [each for each in told if each["seq"] >= from_seq]
         assert (snapshot["type"], snapshot["seq"]) == ("snapshot", last)
         resumed.append(reader)
-    rests(floor, order("bob", "sell", 1, 99.0), order("alice", "buy", 500, 101.0))
-    floor.ends_turn()
+    rests(venue, order("bob", "sell", 1, 99.0), order("alice", "buy", 500, 101.0))
+    venue.ends_turn()
     live = [reader.takes() for reader in resumed]
     assert all(each == live[0] for each in live)
     assert min(each["seq"] for each in live[0]) > last
 
 
 def test_a_reader_of_the_default_set_may_resume_too():
-    floor = Floor(BOTH)
-    told = events(recorded(floor, 5, 60), "trades", "positions")
-    reader = floor.listener()
+    venue = SocketlessVenue(BOTH)
+    told = events(recorded(venue, 5, 60), "trades", "positions")
+    reader = venue.listener()
     reader.takes()
     assert reader.asks(type="resume", from_seq=1)[1:-1] == told
 
@@ -149,29 +149,29 @@ def test_a_reader_of_the_default_set_may_resume_too():
     ({"from_seq": 9, "market_id": "m0"}, "other_market", {"market_id": "m1"}),
 ])  # fmt: skip
 def test_a_refused_resume_changes_nothing(asked, reason, details):
-    floor = Floor()
-    reader, other = reading(floor, "orders"), reading(floor, "orders")
-    rests(floor, *[order("alice", "buy", 1, 99.0)] * 3)
-    floor.ends_turn()
+    venue = SocketlessVenue()
+    reader, other = reading(venue, "orders"), reading(venue, "orders")
+    rests(venue, *[order("alice", "buy", 1, 99.0)] * 3)
+    venue.ends_turn()
     reader.takes(), other.takes()
     [answer] = reader.asks(type="resume", request_id=1, **asked)
     assert {key: answer[key] for key in ("type", "reason", "details", "request_id")} == {
         "type": "error", "reason": reason, "details": details, "request_id": 1,
     }  # fmt: skip
-    rests(floor, order("alice", "buy", 1, 99.0))
-    floor.ends_turn()
+    rests(venue, order("alice", "buy", 1, 99.0))
+    venue.ends_turn()
     assert types(reader.takes()) == types(other.takes()) == ["order_add"]
 
 
 def test_what_is_no_longer_kept_is_too_old_and_the_answer_says_from_where_on_it_is():
-    floor = Floor(BOTH)
-    floor.feed.buffer = EventBuffer(length=30)
-    told = recorded(floor, 6, 60)
-    reader = reading(floor, *EVERYTHING)
+    venue = SocketlessVenue(BOTH)
+    venue.feed.buffer = EventBuffer(length=30)
+    told = recorded(venue, 6, 60)
+    reader = reading(venue, *EVERYTHING)
     answers = [reader.asks(type="resume", from_seq=1)[0]]
     oldest = answers[0]["details"]["oldest_seq"]
     assert (answers[0]["type"], answers[0]["reason"]) == ("error", "too_old")
-    assert oldest > floor.feed.seq - 31
+    assert oldest > venue.feed.seq - 31
     assert reader.asks(type="resume", from_seq=oldest - 1)[0]["reason"] == "too_old"
     _, *past, _ = reader.asks(type="resume", from_seq=oldest)
     assert past == [each for each in events(told) if each["seq"] >= oldest]
@@ -191,30 +191,30 @@ def test_the_last_100_000_events_are_kept():
 # ------------------------------------------------------------------------------------------------------------ a long past
 
 
-def long_past(floor: Floor) -> list[Message]:
-    record, crowd = reading(floor, *EVERYTHING), floor.crowd(2)
+def long_past(venue: SocketlessVenue) -> list[Message]:
+    record, crowd = reading(venue, *EVERYTHING), venue.crowd(2)
     record.takes()
     for _ in range(2_000):
         crowd.acts()
-        floor.ends_turn()
-    assert floor.feed.seq > 2_500
+        venue.ends_turn()
+    assert venue.feed.seq > 2_500
     return record.takes()
 
 
 def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_missing():
-    floor = Floor(BOTH)
-    told = long_past(floor)
-    record, reader, crowd = reading(floor, *EVERYTHING), reading(floor, *EVERYTHING), floor.crowd(3)
+    venue = SocketlessVenue(BOTH)
+    told = long_past(venue)
+    record, reader, crowd = reading(venue, *EVERYTHING), reading(venue, *EVERYTHING), venue.crowd(3)
     record.takes()
     [answer] = reader.asks(type="resume", from_seq=1)
     assert answer["type"] == "resumed"
     slices = []
-    while floor.feed.subscriptions.catching_up():
-        assert floor.feed.subscriptions.catching_up() == [reader.reader]
-        assert floor.feed.subscriptions.catch_up(reader.reader, floor.now_ns)
+    while venue.feed.subscriptions.catching_up():
+        assert venue.feed.subscriptions.catching_up() == [reader.reader]
+        assert venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns)
         slices.append(reader.takes_frames())
         crowd.acts()
-        floor.ends_turn()
+        venue.ends_turn()
     assert len(slices) > 2
     assert all(sum(map(len, each)) < 300_000 for each in slices[:-1]), "a slice is bounded"
     got = [checked(frame) for each in slices for frame in each] + reader.takes()
@@ -227,33 +227,33 @@ def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_mis
 
 
 def test_a_past_that_is_overtaken_by_forgetting_ends_the_connection():
-    floor = Floor(BOTH)
-    floor.feed.buffer = EventBuffer(length=3_000)
-    long_past(floor)
-    reader = reading(floor, *EVERYTHING)
-    reader.asks(type="resume", from_seq=floor.feed.buffer.oldest_seq)
-    assert floor.feed.subscriptions.catch_up(reader.reader, floor.now_ns)
-    crowd = floor.crowd(7)
-    while floor.feed.buffer.oldest_seq <= (reader.reader.catch_up_from or 0):
+    venue = SocketlessVenue(BOTH)
+    venue.feed.buffer = EventBuffer(length=3_000)
+    long_past(venue)
+    reader = reading(venue, *EVERYTHING)
+    reader.asks(type="resume", from_seq=venue.feed.buffer.oldest_seq)
+    assert venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns)
+    crowd = venue.crowd(7)
+    while venue.feed.buffer.oldest_seq <= (reader.reader.catch_up_from or 0):
         crowd.acts()
-    assert not floor.feed.subscriptions.catch_up(reader.reader, floor.now_ns), "never a silent hole"
+    assert not venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns), "never a silent hole"
 
 
 def test_whoever_thinks_better_of_its_past_is_live_at_once():
-    floor = Floor(BOTH)
-    long_past(floor)
-    reader = reading(floor, *EVERYTHING)
+    venue = SocketlessVenue(BOTH)
+    long_past(venue)
+    reader = reading(venue, *EVERYTHING)
     reader.asks(type="resume", from_seq=1)
     assert types(reader.asks(type="subscribe", channels=["trades"])) == ["subscribed", "snapshot"]
-    assert floor.feed.subscriptions.catching_up() == []
+    assert venue.feed.subscriptions.catching_up() == []
 
 
 def test_whoever_leaves_is_forgotten():
-    floor = Floor(BOTH)
-    long_past(floor)
-    live, behind = floor.listener(), floor.listener()
+    venue = SocketlessVenue(BOTH)
+    long_past(venue)
+    live, behind = venue.listener(), venue.listener()
     behind.asks(type="resume", from_seq=1)
-    assert floor.feed.subscriptions.readers() == 3
+    assert venue.feed.subscriptions.readers() == 3
     live.leaves(), behind.leaves()
-    assert floor.feed.subscriptions.readers() == 1
-    assert floor.feed.subscriptions.catching_up() == []
+    assert venue.feed.subscriptions.readers() == 1
+    assert venue.feed.subscriptions.catching_up() == []

@@ -6,7 +6,7 @@ import random
 from operator import itemgetter
 
 import pytest
-from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
+from socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
 
 from botpit.core.commands import Login, Logout, SessionLost
 
@@ -24,10 +24,10 @@ def types(messages: list[dict]) -> list[str]:
     return [each["type"] for each in messages]
 
 
-def quotes(floor: Floor, *traders: str, side: str = "sell", price: float = 100.0, qty: int = 5) -> None:
+def quotes(venue: SocketlessVenue, *traders: str, side: str = "sell", price: float = 100.0, qty: int = 5) -> None:
     """Each trader rests an order, in this order."""
     for trader in traders:
-        answer = floor.client().asks(order(trader, side, qty, price, client_order_id="quote"))
+        answer = venue.client().asks(order(trader, side, qty, price, client_order_id="quote"))
         assert answer["type"] == "order_accepted", answer
 
 
@@ -35,8 +35,8 @@ def quotes(floor: Floor, *traders: str, side: str = "sell", price: float = 100.0
 
 
 def test_a_plain_session_names_any_trader_and_is_told_answers_only():
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     sent = [order("bob", "sell", 5, 100.0), order("alice", "buy", 5, 100.0), {"type": "cancel_all", "trader_id": "bob"}]
     received = [client.sends(each) for each in sent]
     assert [types(each) for each in received] == [["order_accepted"], ["order_accepted"], ["all_cancelled"]]
@@ -45,17 +45,17 @@ def test_a_plain_session_names_any_trader_and_is_told_answers_only():
 
 
 def test_a_plain_session_hears_nothing_of_the_makers_it_named():
-    floor = Floor()
-    bobs, alices = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    bobs, alices = venue.client(), venue.client()
     bobs.sends(order("bob", "sell", 5, 100.0))
     alices.sends(order("alice", "buy", 5, 100.0))
-    floor.passes(60)
-    floor.gateway.heartbeats(floor.now_ns)
+    venue.passes(60)
+    venue.gateway.heartbeats(venue.now_ns)
     assert bobs.takes() == alices.takes() == []
 
 
 def test_a_request_that_names_nobody_needs_a_login():
-    client = Floor().client()
+    client = SocketlessVenue().client()
     for request in (
         order(),
         {"type": "cancel", "order_id": 1},
@@ -70,8 +70,8 @@ def test_a_request_that_names_nobody_needs_a_login():
 
 def test_every_request_has_one_answer_in_the_order_sent():
     rng = random.Random(7)
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     kinds = [PING, order("alice"), order("bob", "sell"), {"type": "account", **ALICE}, {"type": "cancel", **ALICE, "order_id": 3},
              "nonsense", {"type": "cancel_all", **ALICE},
              {"type": "logout"}, LOGIN, {"type": "open_orders", **ALICE}]  # fmt: skip
@@ -88,9 +88,9 @@ def test_every_request_has_one_answer_in_the_order_sent():
 
 
 def test_logged_in_the_trader_may_be_left_out_and_events_come():
-    floor = Floor()
-    quotes(floor, "bob", "carol")
-    alice = floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob", "carol")
+    alice = venue.client()
     assert alice.logs_in("alice") | {"instruments": ()} == {
         "type": "logged_in", "trader_id": "alice", "scope": "trade", "account_seq": 0, "market_id": "m1", "session": 1,
         "instruments": (), "timestamp": START_MS,
@@ -102,9 +102,9 @@ def test_logged_in_the_trader_may_be_left_out_and_events_come():
 
 
 def test_the_answer_comes_before_what_it_caused_and_all_before_the_next_answer():
-    floor = Floor()
-    quotes(floor, "bob")
-    alice = floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    alice = venue.client()
     alice.logs_in("alice")
     alice.deliver(order(side="buy", qty=8, price=100.0, request_id=1, client_order_id="c"))
     alice.deliver({"type": "cancel", "client_order_id": "c", "request_id": 2})
@@ -120,8 +120,8 @@ def test_the_answer_comes_before_what_it_caused_and_all_before_the_next_answer()
 
 
 def test_cancel_all_names_the_last_number_it_causes_and_cancels_in_order_of_entry():
-    floor = Floor(TWO_MARKETS)
-    alice = floor.client()
+    venue = SocketlessVenue(TWO_MARKETS)
+    alice = venue.client()
     alice.logs_in("alice")
     alice.sends([order(price=99.0), order(price=20.0, symbol="ALT"), order(price=98.0), order(side="sell", price=101.0)])
     answer, *cancels = alice.sends({"type": "cancel_all", "side": "buy"})
@@ -133,9 +133,9 @@ def test_cancel_all_names_the_last_number_it_causes_and_cancels_in_order_of_entr
 
 
 def test_of_an_array_the_answer_comes_first_as_a_whole_and_its_events_follow():
-    floor = Floor()
-    quotes(floor, "bob")
-    alice = floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    alice = venue.client()
     alice.logs_in("alice")
     answer, *events = alice.sends(
         [order(qty=2, request_id="a"), PING, order(qty=2, request_id="b"), {"type": "cancel_all", "request_id": "c"}]
@@ -148,15 +148,15 @@ def test_of_an_array_the_answer_comes_first_as_a_whole_and_its_events_follow():
 
 
 def test_an_array_is_not_atomic():
-    floor = Floor()
-    answer = floor.client().asks([order("alice", price=100.001), order("alice", price=99.0)])
+    venue = SocketlessVenue()
+    answer = venue.client().asks([order("alice", price=100.001), order("alice", price=99.0)])
     assert types(answer) == ["order_rejected", "order_accepted"]
 
 
 def test_two_sessions_of_a_trader_are_both_told_each_event_once():
-    floor = Floor()
-    quotes(floor, "bob")
-    first, second = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    first, second = venue.client(), venue.client()
     assert (first.logs_in("alice")["session"], second.logs_in("alice")["session"]) == (1, 2)
     asking = first.sends(order(qty=5, request_id=1))
     other = second.takes()
@@ -168,20 +168,20 @@ def test_two_sessions_of_a_trader_are_both_told_each_event_once():
 
 
 def test_events_reach_the_sessions_of_a_trader_whose_plain_or_passive_orders_trade():
-    floor = Floor()
-    bob, carol = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    bob, carol = venue.client(), venue.client()
     bob.logs_in("bob"), carol.logs_in("carol")
-    quotes(floor, "bob")
+    quotes(venue, "bob")
     assert types(bob.takes()) == ["order_accepted"]
-    floor.client().sends(order("alice", qty=2))
+    venue.client().sends(order("alice", qty=2))
     [fill] = bob.takes()
     assert (fill["type"], fill["account_seq"], fill["liquidity"], fill["leaves_qty"]) == ("fill", 2, "maker", 3)
     assert carol.takes() == []
 
 
 def test_refusals_and_results_are_answers_only():
-    floor = Floor()
-    first, second = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    first, second = venue.client(), venue.client()
     first.logs_in("alice"), second.logs_in("alice")
     for request in (
         order(price=500.0),
@@ -191,15 +191,15 @@ def test_refusals_and_results_are_answers_only():
     ):
         assert "account_seq" not in first.asks(request) or request["type"] == "account"
     assert second.takes() == []
-    assert floor.exchange.accounts["alice"].seq == 0
+    assert venue.exchange.accounts["alice"].seq == 0
 
 
 @pytest.mark.parametrize("seed", range(6))
 def test_law_account_seq_has_no_holes_and_no_session_is_told_twice(seed):
     rng = random.Random(seed)
-    floor = Floor(RICH)
-    crowd, plain = floor.crowd(seed), floor.client()
-    sessions = [(trader, floor.client(), []) for trader in ("alice", "bob", "carol") for _ in range(2)]
+    venue = SocketlessVenue(RICH)
+    crowd, plain = venue.crowd(seed), venue.client()
+    sessions = [(trader, venue.client(), []) for trader in ("alice", "bob", "carol") for _ in range(2)]
     for trader, client, _ in sessions:
         client.logs_in(trader)
     for _ in range(300):
@@ -211,7 +211,7 @@ def test_law_account_seq_has_no_holes_and_no_session_is_told_twice(seed):
             flat = [message for frame in each.takes() for message in (frame if isinstance(frame, list) else [frame])]
             heard += [message for message in flat if message["type"] in EVENTS]
     for trader, _, heard in sessions:
-        assert sorted(message["account_seq"] for message in heard) == list(range(1, floor.exchange.accounts[trader].seq + 1))
+        assert sorted(message["account_seq"] for message in heard) == list(range(1, venue.exchange.accounts[trader].seq + 1))
         assert {message["trader_id"] for message in heard} == {trader}
     for (_, _, one), (_, _, other) in zip(sessions[::2], sessions[1::2], strict=True):
         assert sorted(one, key=itemgetter("account_seq")) == sorted(other, key=itemgetter("account_seq"))
@@ -220,8 +220,8 @@ def test_law_account_seq_has_no_holes_and_no_session_is_told_twice(seed):
 @pytest.mark.parametrize("seed", range(4))
 def test_law_frames_come_in_account_seq_order_on_a_logged_in_socket(seed):
     rng = random.Random(seed)
-    floor = Floor(RICH)
-    crowd, alice, other = floor.crowd(seed), floor.client(), floor.client()
+    venue = SocketlessVenue(RICH)
+    crowd, alice, other = venue.crowd(seed), venue.client(), venue.client()
     alice.logs_in("alice"), other.logs_in("alice")
     for _ in range(200):
         crowd.acts()
@@ -236,25 +236,25 @@ def test_law_frames_come_in_account_seq_order_on_a_logged_in_socket(seed):
 
 
 def test_a_second_login_is_unauthorized_and_changes_nothing():
-    floor = Floor()
-    alice = floor.client()
+    venue = SocketlessVenue()
+    alice = venue.client()
     alice.logs_in("alice")
-    before = floor.state()
+    before = venue.state()
     for trader in ("alice", "bob"):
         answer = alice.asks({"type": "login", "trader_id": trader, "request_id": 5})
         assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", 5)
-    assert floor.state() == before
+    assert venue.state() == before
     assert alice.asks({"type": "account"})["trader_id"] == "alice"
 
 
 @pytest.mark.parametrize("first", [PING, order("alice"), {"type": "account", **ALICE}, order("alice", price=500.0)])
 def test_a_login_after_another_request_is_unauthorized(first):
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     client.sends(first)
-    before = floor.state()
+    before = venue.state()
     assert client.asks(LOGIN)["reason"] == "unauthorized"
-    assert floor.state() == before
+    assert venue.state() == before
     assert client.asks(order("bob", price=99.0))["trader_id"] == "bob", "still a plain session"
 
 
@@ -263,28 +263,28 @@ def test_a_login_after_another_request_is_unauthorized(first):
     LOGIN | {"trader_id": "@fees"}, LOGIN | {"cancel_on_disconnect": 1},
 ])  # fmt: skip
 def test_after_a_refused_login_it_may_be_tried_again(refused):
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     assert client.asks(refused)["type"] == "error"
-    assert not floor.journal.commands and not floor.exchange.accounts
+    assert not venue.journal.commands and not venue.exchange.accounts
     assert client.logs_in("alice")["session"] == 1
 
 
 def test_another_market_is_refused_by_its_name():
-    floor = Floor(market_id="m2")
-    answer = floor.client().asks(LOGIN | {"market_id": "m1"})
+    venue = SocketlessVenue(market_id="m2")
+    answer = venue.client().asks(LOGIN | {"market_id": "m1"})
     assert (answer["type"], answer["reason"], answer["details"]) == ("error", "other_market", {"market_id": "m2"})
-    assert floor.client().logs_in("alice", market_id="m2")["market_id"] == "m2"
+    assert venue.client().logs_in("alice", market_id="m2")["market_id"] == "m2"
 
 
 def test_a_login_beyond_the_last_account_is_an_error():
-    floor = Floor("[market]\nmax_accounts = 1")
-    client = floor.client()
-    floor.client().logs_in("bob")
+    venue = SocketlessVenue("[market]\nmax_accounts = 1")
+    client = venue.client()
+    venue.client().logs_in("bob")
     assert client.asks(LOGIN)["reason"] == "too_many_accounts"
     assert client.asks(LOGIN)["type"] == "error", "it is not logged in"
     assert client.logs_in("bob")["session"] == 2
-    assert floor.client().asks(order("carol"))["reason"] == "too_many_accounts"
+    assert venue.client().asks(order("carol"))["reason"] == "too_many_accounts"
 
 
 # ------------------------------------------------------------------------------------------------- other people's business
@@ -303,20 +303,20 @@ def test_a_login_beyond_the_last_account_is_an_error():
     ({"type": "account", "trader_id": "nobody"}, "error"),
 ])  # fmt: skip
 def test_a_logged_in_session_acts_for_its_trader_alone(request_, answer_type):
-    floor = Floor()
-    quotes(floor, "bob")
-    alice = floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    alice = venue.client()
     alice.logs_in("alice")
-    before = floor.state()
+    before = venue.state()
     for answer in (alice.asks(request_), alice.asks([request_])[0]):
         assert (answer["type"], answer["reason"]) == (answer_type, "unauthorized")
-    assert floor.state() == before
+    assert venue.state() == before
 
 
 def test_another_traders_order_cannot_be_named_as_ones_own():
-    floor = Floor()
-    quotes(floor, "bob")
-    alice = floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    alice = venue.client()
     alice.logs_in("alice")
     assert alice.asks({"type": "cancel", "order_id": 1})["reason"] == "unknown_order"
     assert alice.asks({"type": "replace", "order_id": 1, "qty": 1})["reason"] == "unknown_order"
@@ -327,8 +327,8 @@ def test_another_traders_order_cannot_be_named_as_ones_own():
 
 
 def test_logout_is_answered_and_is_the_end():
-    floor = Floor()
-    alice, other = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    alice, other = venue.client(), venue.client()
     alice.logs_in("alice", cancel_on_disconnect=True), other.logs_in("alice")
     alice.sends(order(price=99.0))
     other.takes()
@@ -337,63 +337,63 @@ def test_logout_is_answered_and_is_the_end():
     assert alice.session.ended
     assert alice.sends(PING) == [], "nothing after the end"
     alice.is_lost()
-    assert [type(each) for each in floor.journal.commands[-1:]] == [Logout]
+    assert [type(each) for each in venue.journal.commands[-1:]] == [Logout]
     assert len(other.asks({"type": "open_orders"})["orders"]) == 1, "its orders stay, whatever cancel_on_disconnect said"
 
 
 def test_a_plain_session_has_nothing_to_log_out_of():
-    client = Floor().client()
+    client = SocketlessVenue().client()
     answer = client.asks({"type": "logout"})
     assert answer["type"] == "error"
     assert not client.session.ended and client.asks(PING)
 
 
 def test_a_lost_session_takes_its_own_orders_with_it_if_it_said_so():
-    floor = Floor()
-    careful, careless, plain = floor.client(), floor.client(), floor.client()
+    venue = SocketlessVenue()
+    careful, careless, plain = venue.client(), venue.client(), venue.client()
     careful.logs_in("alice", cancel_on_disconnect=True), careless.logs_in("alice")
     careful.sends([order(price=99.0, client_order_id="a"), order(price=98.0, client_order_id="b")])
     careless.sends(order(price=97.0, client_order_id="c"))
     plain.sends(order("alice", price=96.0, client_order_id="d"))
     careless.takes()
     careful.is_lost()
-    assert floor.journal.commands[-1] == SessionLost("alice", 1)
+    assert venue.journal.commands[-1] == SessionLost("alice", 1)
     assert [(each["type"], each["client_order_id"], each["reason"]) for each in careless.takes()] == [
         ("order_cancelled", "a", "disconnect"), ("order_cancelled", "b", "disconnect"),
     ]  # fmt: skip
     careless.is_lost()
     plain.is_lost()
-    open_orders = floor.client().asks({"type": "open_orders", **ALICE})["orders"]
+    open_orders = venue.client().asks({"type": "open_orders", **ALICE})["orders"]
     assert [each["client_order_id"] for each in open_orders] == ["c", "d"]
-    assert floor.gateway.sessions() == 0
+    assert venue.gateway.sessions() == 0
 
 
 def test_logins_are_counted_and_journaled():
-    floor = Floor()
-    first, second = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    first, second = venue.client(), venue.client()
     first.logs_in("alice", cancel_on_disconnect=True)
     second.logs_in("bob")
-    assert floor.journal.commands == [Login("alice", True), Login("bob", False)]
-    assert floor.gateway.sessions() == 2
+    assert venue.journal.commands == [Login("alice", True), Login("bob", False)]
+    assert venue.gateway.sessions() == 2
 
 
 # ----------------------------------------------------------------------------------------------------------------- heartbeats
 
 
 def test_a_heartbeat_follows_each_second_without_another_message():
-    floor = Floor()
-    alice, plain = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    alice, plain = venue.client(), venue.client()
     alice.logs_in("alice")
     plain.sends(order("alice", price=99.0))
     alice.takes()
     for elapsed, beats in ((0.9, 0), (0.1, 1), (0.5, 0), (0.5, 1), (0.4, 0)):
-        floor.passes(elapsed)
-        floor.gateway.heartbeats(floor.now_ns)
+        venue.passes(elapsed)
+        venue.gateway.heartbeats(venue.now_ns)
         got = alice.takes()
         assert types(got) == ["heartbeat"] * beats
         assert all(each["account_seq"] == 1 and "seq" not in each for each in got)
     alice.sends(PING)
-    floor.passes(0.9)
-    floor.gateway.heartbeats(floor.now_ns)
+    venue.passes(0.9)
+    venue.gateway.heartbeats(venue.now_ns)
     assert alice.takes() == []
     assert plain.takes() == []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from trading_floor import START_MS, TWO_MARKETS, Floor, order
+from socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, order
 
 from botpit.core.commands import Close, Halt
 from message_schemas import LoginRequest
@@ -19,19 +19,19 @@ GUESSES = {
 }  # fmt: skip
 
 
-def floor_with_a_door(toml: str = "") -> Floor:
-    return Floor(toml, token=TOKEN)
+def venue_with_a_door(toml: str = "") -> SocketlessVenue:
+    return SocketlessVenue(toml, token=TOKEN)
 
 
-def house_of(floor: Floor):
-    client = floor.client()
+def house_of(venue: SocketlessVenue):
+    client = venue.client()
     assert client.logs_in("@house", token=TOKEN)["scope"] == "house"
     return client
 
 
-def bought(floor: Floor, qty: int = 5, symbol: str = "SIM", price: float = 100.0) -> None:
+def bought(venue: SocketlessVenue, qty: int = 5, symbol: str = "SIM", price: float = 100.0) -> None:
     """Alice is long, bob short, and each has an order that rests."""
-    client = floor.client()
+    client = venue.client()
     for side, trader, at in (("sell", "bob", price), ("buy", "alice", price), ("buy", "alice", price - 1)):
         assert client.asks(order(trader, side, qty, at, symbol=symbol))["type"] == "order_accepted"
 
@@ -40,14 +40,14 @@ def bought(floor: Floor, qty: int = 5, symbol: str = "SIM", price: float = 100.0
 
 
 def test_the_token_opens_the_door():
-    floor = floor_with_a_door()
-    first, second = floor.client(), floor.client()
+    venue = venue_with_a_door()
+    first, second = venue.client(), venue.client()
     answer = first.asks(LOGIN | {"request_id": 1, "market_id": "m1"})
     assert answer | {"instruments": ()} == {
         "type": "logged_in", "trader_id": "@house", "scope": "house", "account_seq": 0, "market_id": "m1", "session": 1,
         "instruments": (), "timestamp": START_MS, "request_id": 1,
     }  # fmt: skip
-    assert answer["instruments"] == floor.client().logs_in("alice")["instruments"]
+    assert answer["instruments"] == venue.client().logs_in("alice")["instruments"]
     assert second.logs_in("@house", token=TOKEN)["session"] == 2
 
 
@@ -55,12 +55,12 @@ def test_the_token_opens_the_door():
 def test_whoever_does_not_know_it_hears_the_same_with_a_door_and_without(guess):
     login = LOGIN | {"token": GUESSES[guess]}
     answers = []
-    for floor in (floor_with_a_door(), Floor()):
-        before, client = floor.state(), floor.client()
+    for venue in (venue_with_a_door(), SocketlessVenue()):
+        before, client = venue.state(), venue.client()
         answers += client.sends_raw(login)
         assert client.asks(CLOSE)["reason"] == "unauthorized"
-        assert floor.state() == before
-    assert answers[0] == answers[1] == Floor().client().sends_raw(LOGIN)[0]
+        assert venue.state() == before
+    assert answers[0] == answers[1] == SocketlessVenue().client().sends_raw(LOGIN)[0]
     assert answers[0].startswith(b'{"type":"error","reason":"unauthorized","details":{"error":')
 
 
@@ -68,27 +68,27 @@ def test_whoever_does_not_know_it_hears_the_same_with_a_door_and_without(guess):
     LOGIN | {"token": "wrong"}, LOGIN | {"last_seq": 0}, LOGIN | {"market_id": "another"}, LOGIN | {"spare": 1},
 ])  # fmt: skip
 def test_after_a_refused_login_it_may_be_tried_again(login):
-    floor = floor_with_a_door()
-    client, other = floor.client(), floor.client()
+    venue = venue_with_a_door()
+    client, other = venue.client(), venue.client()
     assert client.asks(login)["type"] == other.asks(login)["type"] == "error"
     assert client.logs_in("@house", token=TOKEN)["session"] == 1
     assert other.logs_in("alice")["scope"] == "trade"
 
 
 def test_guesses_are_no_faster_than_other_requests_and_a_right_one_must_wait_too():
-    floor = floor_with_a_door(SLOW)
-    client = floor.client()
+    venue = venue_with_a_door(SLOW)
+    client = venue.client()
     answers = [client.asks(LOGIN | {"token": f"guess {n}"})["reason"] for n in range(6)]
     assert answers == ["unauthorized"] * 5 + ["rate_limited"]
     limited = client.asks(LOGIN)
     assert (limited["type"], limited["reason"]) == ("error", "rate_limited")
-    floor.passes(limited["details"]["retry_after_ms"] / 1_000)
+    venue.passes(limited["details"]["retry_after_ms"] / 1_000)
     client.logs_in("@house", token=TOKEN)
 
 
 @pytest.mark.parametrize("name", ["@fees", "@insurance", "@House", "@HOUSE", "@house ", "@house2", "@", " @house", "@house\n"])
 def test_no_other_name_of_the_house_is_taken(name):
-    answer = floor_with_a_door().client().asks(LOGIN | {"trader_id": name})
+    answer = venue_with_a_door().client().asks(LOGIN | {"trader_id": name})
     assert (answer["type"], answer["reason"]) == ("error", "invalid_message")
     assert answer["details"]["error"].startswith("trader_id:")
 
@@ -96,16 +96,16 @@ def test_no_other_name_of_the_house_is_taken(name):
 @pytest.mark.parametrize("spare", [{"last_seq": 0}, {"cancel_on_disconnect": False}, {"cancel_on_disconnect": True}])
 def test_the_house_has_neither_events_nor_orders_to_come_back_to(spare):
     [field] = spare
-    for floor in (floor_with_a_door(SLOW), Floor(SLOW)):
-        client = floor.client()
+    for venue in (venue_with_a_door(SLOW), SocketlessVenue(SLOW)):
+        client = venue.client()
         answers = [client.asks(LOGIN | spare | {"token": "whatever"}) for _ in range(9)]
         assert {each["reason"] for each in answers} == {"invalid_message"}, "it costs nothing"
         assert answers[0]["details"]["error"].startswith(f"{field}:")
 
 
 def test_it_logs_in_first_and_once_like_everybody():
-    floor = floor_with_a_door()
-    late, alice, house = floor.client(), floor.client(), house_of(floor)
+    venue = venue_with_a_door()
+    late, alice, house = venue.client(), venue.client(), house_of(venue)
     late.asks(PING), alice.logs_in("alice")
     for client, login in ((late, LOGIN), (alice, LOGIN), (house, LOGIN), (house, {"type": "login", **ALICE})):
         answer = client.asks(login)
@@ -115,13 +115,13 @@ def test_it_logs_in_first_and_once_like_everybody():
 
 
 def test_another_market_is_told_to_whoever_knows_the_token_only():
-    floor = floor_with_a_door()
-    assert floor.client().asks(LOGIN | {"market_id": "m0"})["reason"] == "other_market"
-    assert floor.client().asks(LOGIN | {"market_id": "m0", "token": "wrong"})["reason"] == "unauthorized"
+    venue = venue_with_a_door()
+    assert venue.client().asks(LOGIN | {"market_id": "m0"})["reason"] == "other_market"
+    assert venue.client().asks(LOGIN | {"market_id": "m0", "token": "wrong"})["reason"] == "unauthorized"
 
 
 def test_the_token_is_in_no_answer_and_in_no_picture_of_the_request():
-    client = floor_with_a_door().client()
+    client = venue_with_a_door().client()
     for login in (LOGIN, LOGIN | {"spare": 1}, LOGIN | {"token": TOKEN * 9}, LOGIN | {"last_seq": 1}, [LOGIN]):
         assert TOKEN.encode() not in client.sends_raw(login)[0]
     assert TOKEN not in repr(LoginRequest(trader_id="@house", token=TOKEN))
@@ -131,24 +131,24 @@ def test_the_token_is_in_no_answer_and_in_no_picture_of_the_request():
 
 
 def test_the_house_is_no_account_and_its_sessions_are_no_commands():
-    floor = floor_with_a_door("[market]\nmax_accounts = 1")
-    leaving, lost = house_of(floor), house_of(floor)
+    venue = venue_with_a_door("[market]\nmax_accounts = 1")
+    leaving, lost = house_of(venue), house_of(venue)
     assert leaving.asks(PING | {"request_id": 2}) == {"type": "pong", "timestamp": START_MS, "request_id": 2}
     assert leaving.asks({"type": "logout", "request_id": 3}) == {
         "type": "logged_out", "trader_id": "@house", "account_seq": 0, "timestamp": START_MS, "request_id": 3,
     }  # fmt: skip
     lost.is_lost()
-    assert leaving.session.ended and floor.gateway.sessions() == 0
-    assert not floor.exchange.accounts and not floor.journal.commands
-    assert floor.client().logs_in("alice")["session"] == 1
+    assert leaving.session.ended and venue.gateway.sessions() == 0
+    assert not venue.exchange.accounts and not venue.journal.commands
+    assert venue.client().logs_in("alice")["session"] == 1
 
 
 def test_it_hears_no_private_events_but_heartbeats():
-    floor = floor_with_a_door()
-    house = house_of(floor)
-    bought(floor)
-    floor.passes(1)
-    floor.gateway.heartbeats(floor.now_ns)
+    venue = venue_with_a_door()
+    house = house_of(venue)
+    bought(venue)
+    venue.passes(1)
+    venue.gateway.heartbeats(venue.now_ns)
     assert house.takes() == [{"type": "heartbeat", "account_seq": 0, "timestamp": START_MS + 1_000}]
 
 
@@ -158,92 +158,92 @@ def test_it_hears_no_private_events_but_heartbeats():
     {"type": "order_status", **ALICE, "order_id": 1},
 ])  # fmt: skip
 def test_it_may_not_trade_nor_look_into_accounts(request_):
-    floor = floor_with_a_door(SLOW)
-    house = house_of(floor)
-    bought(floor)
-    before = floor.state()
+    venue = venue_with_a_door(SLOW)
+    house = house_of(venue)
+    bought(venue)
+    before = venue.state()
     for _ in range(9):
         answer = house.asks(request_ | {"request_id": "r"})
         assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", "r")
-    assert floor.state() == before
+    assert venue.state() == before
 
 
 @pytest.mark.parametrize("request_", [CLOSE, CLOSE | {"symbol": "SIM"}, REOPEN])
 def test_nobody_else_may_close_or_reopen(request_):
-    floor = floor_with_a_door()
-    plain, alice = floor.client(), floor.client()
+    venue = venue_with_a_door()
+    plain, alice = venue.client(), venue.client()
     alice.logs_in("alice")
-    before = floor.state()
+    before = venue.state()
     for client in (plain, alice):
         for answer in (client.asks(request_ | {"request_id": 7}), *client.asks([request_ | {"request_id": 7}])):
             assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", 7)
-    assert floor.state() == before and floor.landlord.told == []
+    assert venue.state() == before and venue.operator.told == []
 
 
 def test_what_it_asks_is_limited_like_the_requests_of_others():
-    floor = floor_with_a_door(SLOW)
-    house = house_of(floor)
+    venue = venue_with_a_door(SLOW)
+    house = house_of(venue)
     answers = [house.asks(request) for request in (PING, CLOSE, CLOSE | {"symbol": "NONE"}, PING, REOPEN, CLOSE)]
     assert [each.get("reason") for each in answers] == [None, None, "unknown_symbol", None, "rate_limited", "rate_limited"]
-    assert floor.landlord.told == [["SIM"]]
+    assert venue.operator.told == [["SIM"]]
 
 
 # -------------------------------------------------------------------------------------------------------------------- close
 
 
 def test_a_close_settles_everybody_and_is_told_to_all():
-    floor = floor_with_a_door()
-    bought(floor)
-    house, alice, public = house_of(floor), floor.client(), floor.listener()
-    alice.logs_in("alice"), floor.ends_turn(), public.takes()
+    venue = venue_with_a_door()
+    bought(venue)
+    house, alice, public = house_of(venue), venue.client(), venue.listener()
+    alice.logs_in("alice"), venue.ends_turn(), public.takes()
     assert house.asks(CLOSE | {"request_id": 1}) == {
         "type": "closed", "symbols": ["SIM"], "settlement": {"SIM": 100.0}, "timestamp": START_MS, "request_id": 1,
     }  # fmt: skip
     [cancelled] = alice.takes()
     assert (cancelled["type"], cancelled["reason"], cancelled["account_seq"]) == ("order_cancelled", "closed", 4)
-    floor.ends_turn()
+    venue.ends_turn()
     told = public.takes()
     assert told[0]["type"] == "market_status" and (told[0]["status"], told[0]["reason"]) == ("closed", "close")
     assert {each["trader_id"]: each["position"] for each in told if each["type"] == "position_update"} == {"alice": 0, "bob": 0}
-    assert [account.positions["SIM"].lots for account in floor.exchange.accounts.values()] == [0, 0]
-    assert isinstance(floor.journal.commands[-1], Close)
-    assert floor.landlord.told == [["SIM"]]
+    assert [account.positions["SIM"].lots for account in venue.exchange.accounts.values()] == [0, 0]
+    assert isinstance(venue.journal.commands[-1], Close)
+    assert venue.operator.told == [["SIM"]]
 
 
 def test_a_close_without_a_symbol_takes_what_is_open_or_halted_and_prices_are_as_people_write_them():
-    floor = floor_with_a_door(TWO_MARKETS)
-    bought(floor, symbol="ALT", price=20.05)
-    floor.exchange.apply(Halt("ALT"), floor.now_ns)
-    house = house_of(floor)
+    venue = venue_with_a_door(TWO_MARKETS)
+    bought(venue, symbol="ALT", price=20.05)
+    venue.exchange.apply(Halt("ALT"), venue.now_ns)
+    house = house_of(venue)
     assert house.asks(CLOSE)["settlement"] == {"SIM": 100.0, "ALT": 20.0}
     answer = house.asks(CLOSE)
     assert (answer["type"], answer["reason"], answer["details"]) == ("error", "market_halted", {})
 
 
 def test_instruments_are_closed_one_by_one_where_they_are_named():
-    floor = floor_with_a_door(TWO_MARKETS)
-    house, plain = house_of(floor), floor.client()
+    venue = venue_with_a_door(TWO_MARKETS)
+    house, plain = house_of(venue), venue.client()
     assert house.asks(CLOSE | {"symbol": "ALT"})["symbols"] == ["ALT"]
     assert plain.asks(order("alice"))["type"] == "order_accepted"
     assert plain.asks(order("alice", price=20.0, symbol="ALT"))["reason"] == "market_halted"
     assert house.asks(CLOSE | {"symbol": "ALT"})["reason"] == "market_halted"
     assert house.asks(CLOSE | {"symbol": "NONE"})["reason"] == "unknown_symbol"
     assert house.asks(CLOSE)["symbols"] == ["SIM"]
-    assert floor.landlord.told == [["ALT"], ["SIM"]]
+    assert venue.operator.told == [["ALT"], ["SIM"]]
 
 
 # ------------------------------------------------------------------------------------------------------------------- reopen
 
 
 def test_a_reopen_is_answered_closes_what_is_open_and_is_passed_on():
-    floor = floor_with_a_door(TWO_MARKETS)
-    bought(floor)
-    house = house_of(floor)
+    venue = venue_with_a_door(TWO_MARKETS)
+    bought(venue)
+    house = house_of(venue)
     house.asks(CLOSE | {"symbol": "ALT"})
     assert house.asks(REOPEN | {"request_id": 1}) == {
         "type": "reopening", "market_id": "m1", "timestamp": START_MS, "request_id": 1,
     }  # fmt: skip
-    assert [account.positions["SIM"].lots for account in floor.exchange.accounts.values()] == [0, 0]
-    assert floor.landlord.told == [["ALT"], ["SIM"], "reopen"]
+    assert [account.positions["SIM"].lots for account in venue.exchange.accounts.values()] == [0, 0]
+    assert venue.operator.told == [["ALT"], ["SIM"], "reopen"]
     assert house.asks([REOPEN, PING])[0]["type"] == "reopening"
-    assert floor.landlord.told[3:] == ["reopen"], "there was nothing left to close"
+    assert venue.operator.told[3:] == ["reopen"], "there was nothing left to close"

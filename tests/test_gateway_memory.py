@@ -6,7 +6,7 @@ import json
 import random
 
 import pytest
-from trading_floor import RICH, START_MS, TWO_MARKETS, Floor, order
+from socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
 
 from botpit.core.commands import BUY, SELL, Order, SelfTradePrevention, TimeInForce
 from botpit.core.events import (
@@ -24,7 +24,7 @@ from botpit.core.events import (
 )
 from botpit.venue.gateway import private
 from botpit.venue.gateway.private import PrivateEventBuffer
-from botpit.wire.packed import Told
+from botpit.wire.packed import PastMessage
 from botpit.wire.private_events import PRIVATE
 
 PING = {"type": "ping"}
@@ -41,10 +41,10 @@ def types(messages: list[dict]) -> list[str]:
     return [each["type"] for each in messages]
 
 
-def quotes(floor: Floor, *traders: str, side: str = "sell", price: float = 100.0, qty: int = 5) -> None:
+def quotes(venue: SocketlessVenue, *traders: str, side: str = "sell", price: float = 100.0, qty: int = 5) -> None:
     """Each trader rests an order, in this order."""
     for trader in traders:
-        answer = floor.client().asks(order(trader, side, qty, price, client_order_id="quote"))
+        answer = venue.client().asks(order(trader, side, qty, price, client_order_id="quote"))
         assert answer["type"] == "order_accepted", answer
 
 
@@ -52,8 +52,8 @@ def quotes(floor: Floor, *traders: str, side: str = "sell", price: float = 100.0
 
 
 def test_an_unknown_trader_is_shown_as_a_new_one_and_not_created():
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     assert client.asks({"type": "account", **ALICE}) == {
         "type": "account", **ALICE, "cash": 10_000.0, "total_equity": 10_000.0, "initial_margin": 0.0, "maintenance_margin": 0.0,
         "positions": [], "status": "active", "account_seq": 0, "timestamp": START_MS,
@@ -62,12 +62,12 @@ def test_an_unknown_trader_is_shown_as_a_new_one_and_not_created():
         "type": "open_orders", **ALICE, "orders": [], "account_seq": 0, "timestamp": START_MS,
     }  # fmt: skip
     assert client.asks(status(**ALICE, order_id=7, client_order_id="c"))["status"] == "unknown"
-    assert not floor.exchange.accounts and not floor.journal.commands
+    assert not venue.exchange.accounts and not venue.journal.commands
 
 
 def test_an_unknown_order_is_the_ids_asked_for_and_nothing_else():
     nothing = dict.fromkeys(("symbol", "side", "order_type", "price", "qty", "filled_qty", "leaves_qty", "cancelled_qty"))
-    answer = Floor().client().asks(status(**ALICE, client_order_id="c"))
+    answer = SocketlessVenue().client().asks(status(**ALICE, client_order_id="c"))
     assert answer == {
         "type": "order_status", **ALICE, "order_id": None, "client_order_id": "c", **nothing, "status": "unknown",
         "complete": True,
@@ -76,9 +76,9 @@ def test_an_unknown_order_is_the_ids_asked_for_and_nothing_else():
 
 
 def test_what_became_of_an_order():
-    floor = Floor()
-    quotes(floor, "bob")
-    client = floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    client = venue.client()
     client.sends(order("alice", qty=7, client_order_id="c"))
     shown = {
         "type": "order_status", **ALICE, "order_id": 2, "client_order_id": "c", "symbol": "SIM", "side": "buy",
@@ -103,8 +103,8 @@ def test_what_became_of_an_order():
 
 
 def test_both_ids_must_name_one_order():
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     client.sends(order("alice", price=99.0, client_order_id="a")), client.sends(order("alice", price=98.0, client_order_id="b"))
     assert client.asks(status(**ALICE, order_id=1, client_order_id="b"))["status"] == "unknown"
     for request in ({"type": "cancel"}, {"type": "replace", "qty": 1}):
@@ -121,7 +121,7 @@ def test_both_ids_must_name_one_order():
     (order("alice", price=None), {"price": None, "order_type": "market"}, Reason.NO_LIQUIDITY),
 ])  # fmt: skip
 def test_a_refused_order_is_shown_as_it_was_sent(sent, shown, reason):
-    client = Floor().client()
+    client = SocketlessVenue().client()
     assert client.asks(sent | {"client_order_id": "c"})["reason"] == reason
     answer = client.asks(status(**ALICE, client_order_id="c"))
     expected = {"order_id": None, "status": "rejected", "reason": reason, "client_order_id": "c", "complete": True, **shown}
@@ -130,9 +130,9 @@ def test_a_refused_order_is_shown_as_it_was_sent(sent, shown, reason):
 
 
 def test_an_account_shows_positions_at_the_mark():
-    floor = Floor(TWO_MARKETS)
-    quotes(floor, "bob", qty=5, price=101.0)
-    client = floor.client()
+    venue = SocketlessVenue(TWO_MARKETS)
+    quotes(venue, "bob", qty=5, price=101.0)
+    client = venue.client()
     client.sends(order("alice", qty=5, price=101.0))
     account = client.asks({"type": "account", **ALICE})
     assert account["positions"] == [
@@ -158,24 +158,24 @@ def test_an_account_shows_positions_at_the_mark():
 
 @pytest.mark.parametrize("times", [2, 100])
 def test_the_same_order_again_has_the_first_answer(times):
-    floor = Floor()
-    quotes(floor, "bob")
-    plain, alice = floor.client(), floor.client()
+    venue = SocketlessVenue()
+    quotes(venue, "bob")
+    plain, alice = venue.client(), venue.client()
     alice.logs_in("alice")
     sent = order("alice", qty=8, client_order_id="c")
     first = plain.asks(sent | {"request_id": 0})
     alice.takes()
     for number in range(1, times):
-        floor.passes(1)
-        client = (plain, alice, floor.client())[number % 3]
+        venue.passes(1)
+        client = (plain, alice, venue.client())[number % 3]
         assert client.asks(sent | {"request_id": number}) == first | {"repeated": True, "request_id": number}
         assert alice.takes() == []
-    assert floor.exchange.accounts["alice"].seq == 2
+    assert venue.exchange.accounts["alice"].seq == 2
     assert len(plain.asks({"type": "open_orders", **ALICE})["orders"]) == 1
 
 
 def test_it_is_the_same_order_however_it_is_spelt():
-    client = Floor().client()
+    client = SocketlessVenue().client()
     first = client.asks(order("alice", price=99.0, client_order_id="c"))
     spelt = {"type": "place_order", **ALICE, "side": "BUY", "quantity": 1, "price": 99.0, "client_order_id": "c", "symbol": "SIM",
              "order_type": "Limit", "time_in_force": "GTC", "post_only": False, "stp": None}  # fmt: skip
@@ -183,8 +183,8 @@ def test_it_is_the_same_order_however_it_is_spelt():
 
 
 def test_a_closed_order_is_answered_as_when_it_was_new():
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     first = client.asks(order("alice", price=99.0, client_order_id="c"))
     client.sends({"type": "cancel", **ALICE, "client_order_id": "c"})
     assert client.asks(order("alice", price=99.0, client_order_id="c")) == first | {"repeated": True}
@@ -195,7 +195,7 @@ def test_a_closed_order_is_answered_as_when_it_was_new():
     {"time_in_force": "ioc"}, {"reduce_only": True},
 ])  # fmt: skip
 def test_another_order_under_the_same_id_is_refused_and_the_first_stays(change):
-    client = Floor(TWO_MARKETS).client()
+    client = SocketlessVenue(TWO_MARKETS).client()
     client.sends(order("alice", price=99.0, client_order_id="c"))
     before = client.asks({"type": "open_orders", **ALICE})
     answer = client.asks(order("alice", price=99.0, client_order_id="c") | change)
@@ -204,48 +204,48 @@ def test_another_order_under_the_same_id_is_refused_and_the_first_stays(change):
 
 
 def test_a_refusal_of_the_engine_burns_the_id_and_is_repeated():
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     refused = order("alice", price=500.0, client_order_id="c")
     first = client.asks(refused)
-    floor.passes(5)
+    venue.passes(5)
     assert client.asks(refused) == first
     assert client.asks(refused | {"price": 99.0})["reason"] == "duplicate_client_order_id"
 
 
 def test_a_refusal_of_the_gateway_does_not():
-    floor = Floor()
-    alice = floor.client()
+    venue = SocketlessVenue()
+    alice = venue.client()
     alice.logs_in("alice")
     bob = order("bob", price=99.0, client_order_id="c")
     assert alice.asks(bob)["reason"] == "unauthorized"
-    assert floor.client().asks(bob | {"qty": 1.5})["reason"] == "invalid_message"
-    assert floor.client().asks(bob)["type"] == "order_accepted"
+    assert venue.client().asks(bob | {"qty": 1.5})["reason"] == "invalid_message"
+    assert venue.client().asks(bob)["type"] == "order_accepted"
 
 
 def test_two_traders_may_use_the_same_id():
-    client = Floor().client()
+    client = SocketlessVenue().client()
     for trader in ("alice", "bob"):
         assert "repeated" not in client.asks(order(trader, price=99.0, client_order_id="c"))
 
 
 def test_nor_does_too_many_accounts_burn_it():
-    floor = Floor("[market]\nmax_accounts = 1")
-    client = floor.client()
+    venue = SocketlessVenue("[market]\nmax_accounts = 1")
+    client = venue.client()
     client.sends(order("bob", price=99.0))
     assert client.asks(order("alice", client_order_id="c"))["reason"] == "too_many_accounts"
-    assert "alice" not in floor.exchange.accounts
+    assert "alice" not in venue.exchange.accounts
 
 
 # ---------------------------------------------------------------------------------------------------------- what a login missed
 
 
-def history(floor: Floor) -> list[bytes]:
+def history(venue: SocketlessVenue) -> list[bytes]:
     """Private events of alice as a session of hers was told them, byte for byte."""
-    watcher = floor.client()
+    watcher = venue.client()
     watcher.logs_in("alice")
-    quotes(floor, "bob", "carol")
-    asking = floor.client()
+    quotes(venue, "bob", "carol")
+    asking = venue.client()
     asking.sends(order("alice", qty=7, request_id=1, client_order_id="c"))
     asking.sends(order("alice", qty=6, client_order_id="d", request_id="r"))
     asking.sends({"type": "replace", **ALICE, "client_order_id": "d", "price": 99.0})
@@ -258,10 +258,10 @@ def history(floor: Floor) -> list[bytes]:
 
 @pytest.mark.parametrize("last_seq", range(8))
 def test_a_login_gets_what_it_missed_byte_for_byte_and_then_what_comes(last_seq):
-    floor = Floor()
-    told = history(floor)
-    floor.passes(3_600)
-    client = floor.client()
+    venue = SocketlessVenue()
+    told = history(venue)
+    venue.passes(3_600)
+    client = venue.client()
     answer = client.logs_in("alice", last_seq=last_seq, market_id="m1", request_id="again")
     assert (answer["account_seq"], answer["request_id"]) == (7, "again")
     assert client.takes_raw() == told[last_seq:]
@@ -269,9 +269,9 @@ def test_a_login_gets_what_it_missed_byte_for_byte_and_then_what_comes(last_seq)
 
 
 def test_a_login_without_last_seq_gets_nothing_of_the_past():
-    floor = Floor()
-    history(floor)
-    client = floor.client()
+    venue = SocketlessVenue()
+    history(venue)
+    client = venue.client()
     client.logs_in("alice")
     assert client.takes_raw() == []
 
@@ -280,23 +280,23 @@ def test_a_login_without_last_seq_gets_nothing_of_the_past():
     ("last_seq", "reason"), [(8, "seq_ahead"), (2**53 - 1, "seq_ahead"), (-1, "invalid_message"), (2**60, "invalid_message")]
 )
 def test_a_last_seq_that_never_was_is_refused(last_seq, reason):
-    floor = Floor()
-    history(floor)
-    client = floor.client()
+    venue = SocketlessVenue()
+    history(venue)
+    client = venue.client()
     answer = client.asks(LOGIN | {"last_seq": last_seq})
     assert (answer["type"], answer["reason"]) == ("error", reason)
-    assert floor.exchange.accounts["alice"].sessions == 1
+    assert venue.exchange.accounts["alice"].sessions == 1
     assert client.asks({"type": "account"})["reason"] == "invalid_message", "not logged in: it has to name a trader"
 
 
 def test_an_unknown_trader_has_missed_nothing():
-    assert Floor().client().logs_in("alice", last_seq=0)["account_seq"] == 0
-    assert Floor().client().asks(LOGIN | {"last_seq": 1})["reason"] == "seq_ahead"
+    assert SocketlessVenue().client().logs_in("alice", last_seq=0)["account_seq"] == 0
+    assert SocketlessVenue().client().asks(LOGIN | {"last_seq": 1})["reason"] == "seq_ahead"
 
 
 def test_what_is_no_longer_kept_is_too_old_and_never_a_silent_hole():
-    floor = Floor(RICH)
-    alice = floor.client()
+    venue = SocketlessVenue(RICH)
+    alice = venue.client()
     alice.logs_in("alice")
     for _ in range(120):
         alice.deliver([order(price=99.0)] * 100)
@@ -304,7 +304,7 @@ def test_what_is_no_longer_kept_is_too_old_and_never_a_silent_hole():
     assert [each["account_seq"] for each in told] == list(range(1, 12_001))
     kept = 0
     for last_seq in (0, 500, 1_000, 1_500, 2_000, 2_500, 5_000, 11_999):
-        client = floor.client()
+        client = venue.client()
         answer, *missed = client.sends(LOGIN | {"last_seq": last_seq})
         kept += answer["type"] == "logged_in"
         assert (answer["type"], answer.get("reason"), missed) in (
@@ -318,7 +318,7 @@ def test_what_is_no_longer_kept_is_too_old_and_never_a_silent_hole():
 def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
     monkeypatch.setattr(private, "PAGE", page)
     rng = random.Random(seed)
-    encoder = Floor().encoder
+    encoder = SocketlessVenue().encoder
     tape = PrivateEventBuffer(encoder, per_trader=20, in_all=50)
     told: dict[str, list[bytes]] = {trader: [] for trader in ("alice", "bob", "carol", "dave")}
     in_order: list[str] = []
@@ -350,7 +350,7 @@ KINDS = [
     Fill(None, None, None, "alice", "SIM", SELL, 9_900, 5, 0, 0, Liquidity.ADL, 6, 10**18),
     Liquidation("alice", "SIM", LiquidationReason.BANKRUPTCY, BUY, 5, 9_900, 7, 10**18),
     AccountStatus("alice", AccountState.BANKRUPT, 8, 10**18),
-    Told("alice", 9, b'{"type":"fill"}'),
+    PastMessage("alice", 9, b'{"type":"fill"}'),
 ]
 BEYOND_64_BITS = [
     OrderAccepted(1, Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, expires_at_ns=(2**53 - 1) * 10**6), 7, 10, 10**18),
@@ -362,13 +362,13 @@ BEYOND_64_BITS = [
 @pytest.mark.parametrize("page", [1, 2, 100])
 def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, page, monkeypatch):
     monkeypatch.setattr(private, "PAGE", page)
-    encoder = Floor().encoder
+    encoder = SocketlessVenue().encoder
     tape = PrivateEventBuffer(encoder)
     for event in events:
         tape.append("alice", event)
-    told = [event.message if isinstance(event, Told) else encoder.private(event) for event in events]
+    told = [event.message if isinstance(event, PastMessage) else encoder.private(event) for event in events]
     assert tape.after("alice", 0, len(events)) == told
 
 
 def test_private_is_all_that_is_numbered():
-    assert {type(event) for event in KINDS} - {Told} == PRIVATE
+    assert {type(event) for event in KINDS} - {PastMessage} == PRIVATE

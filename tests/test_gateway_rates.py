@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from trading_floor import Client, Floor, order
+from socketless_venue import Client, SocketlessVenue, order
 
 PING = {"type": "ping"}
 LOGIN = {"type": "login", "trader_id": "alice"}
@@ -18,11 +18,11 @@ SLOW = "[market]\nmax_requests_per_s = 5\nmax_cancels_per_s = 20"
 
 
 def test_a_traders_requests_are_limited_over_all_its_sessions():
-    floor = Floor(SLOW)
-    sessions = [floor.client() for _ in range(3)]
+    venue = SocketlessVenue(SLOW)
+    sessions = [venue.client() for _ in range(3)]
     for each in sessions:
         each.logs_in("alice")
-    floor.passes(10)
+    venue.passes(10)
     answers = [sessions[n % 3].asks(order(price=500.0, request_id=n)) for n in range(8)]
     assert [each["reason"] for each in answers] == ["price_band"] * 5 + ["rate_limited"] * 3
     limited = answers[-1]
@@ -30,45 +30,45 @@ def test_a_traders_requests_are_limited_over_all_its_sessions():
     assert 0 < limited["details"]["retry_after_ms"] <= 1_000
 
 
-def spent(floor: Floor) -> Client:
+def spent(venue: SocketlessVenue) -> Client:
     """A session of alice that has just used up her requests."""
-    client = floor.client()
+    client = venue.client()
     client.logs_in("alice")
-    floor.passes(10)
+    venue.passes(10)
     assert client.asks([order(price=500.0)] * 6)[-1]["reason"] == "rate_limited"
     return client
 
 
 def test_after_retry_after_ms_and_not_before_there_is_room():
-    floor = Floor(SLOW)
-    client = spent(floor)
+    venue = SocketlessVenue(SLOW)
+    client = spent(venue)
     wait_ms = client.asks(order("alice"))["details"]["retry_after_ms"]
-    floor.passes((wait_ms - 1) / 1_000)
+    venue.passes((wait_ms - 1) / 1_000)
     assert client.asks(order("alice"))["reason"] == "rate_limited"
-    floor.passes(0.001)
+    venue.passes(0.001)
     assert client.asks(order("alice"))["type"] == "order_accepted"
 
 
 def test_a_limited_request_is_no_command_and_burns_no_id():
-    floor = Floor(SLOW)
-    client = spent(floor)
-    before = floor.state()
+    venue = SocketlessVenue(SLOW)
+    client = spent(venue)
+    before = venue.state()
     assert client.asks(order("alice", client_order_id="c"))["reason"] == "rate_limited"
-    assert floor.state() == before
-    floor.passes(1)
+    assert venue.state() == before
+    venue.passes(1)
     assert client.asks(order("alice", client_order_id="c"))["type"] == "order_accepted"
 
 
 def test_cancels_have_their_own_larger_bucket():
-    floor = Floor(SLOW)
-    client = floor.client()
+    venue = SocketlessVenue(SLOW)
+    client = venue.client()
     client.logs_in("alice")
-    floor.passes(10)
+    venue.passes(10)
     client.sends([order(price=500.0)] * 6)
     cancels = [client.asks({"type": "cancel", "order_id": 1})["reason"] for _ in range(10)]
     cancels += [client.asks({"type": "cancel_all"}).get("reason", "unknown_order") for _ in range(12)]
     assert cancels == ["unknown_order"] * 20 + ["rate_limited"] * 2
-    floor.passes(0.2)
+    venue.passes(0.2)
     assert client.asks({"type": "replace", "order_id": 1, "qty": 1})["reason"] == "unknown_order", (
         "one more request, but of the others"
     )
@@ -76,10 +76,10 @@ def test_cancels_have_their_own_larger_bucket():
 
 
 def test_an_array_costs_one_for_each_of_its_elements_in_order():
-    floor = Floor(SLOW)
-    client = floor.client()
+    venue = SocketlessVenue(SLOW)
+    client = venue.client()
     client.logs_in("alice")
-    floor.passes(10)
+    venue.passes(10)
     answers = client.asks(
         [PING, order(price=500.0), {"type": "cancel", "order_id": 1}, PING, PING, PING, order(price=500.0), PING]
     )
@@ -89,27 +89,27 @@ def test_an_array_costs_one_for_each_of_its_elements_in_order():
 
 
 def test_one_traders_flood_leaves_the_others_alone():
-    floor = Floor(SLOW)
-    floor.client().logs_in("bob")
-    assert spent(floor).asks({"type": "account"})["reason"] == "rate_limited"
-    assert floor.client().asks(order("alice"))["reason"] == "rate_limited"
-    assert floor.client().asks(order("bob", price=99.0))["type"] == "order_accepted"
+    venue = SocketlessVenue(SLOW)
+    venue.client().logs_in("bob")
+    assert spent(venue).asks({"type": "account"})["reason"] == "rate_limited"
+    assert venue.client().asks(order("alice"))["reason"] == "rate_limited"
+    assert venue.client().asks(order("bob", price=99.0))["type"] == "order_accepted"
 
 
 def test_a_socket_cannot_pass_its_rate_with_ever_new_names():
-    floor = Floor(SLOW)
-    client = floor.client()
+    venue = SocketlessVenue(SLOW)
+    client = venue.client()
     answers = [client.asks({"type": "account", "trader_id": f"t{n}"}).get("reason") for n in range(20)]
     assert answers.count(None) <= 5
 
 
 def test_a_login_may_be_too_soon_and_tried_again():
-    floor = Floor(SLOW)
-    spent(floor)
-    late = floor.client()
+    venue = SocketlessVenue(SLOW)
+    spent(venue)
+    late = venue.client()
     answer = late.asks(LOGIN)
     assert (answer["type"], answer["reason"]) == ("error", "rate_limited")
-    floor.passes(answer["details"]["retry_after_ms"] / 1_000)
+    venue.passes(answer["details"]["retry_after_ms"] / 1_000)
     assert late.logs_in("alice")["session"] == 2
 
 
@@ -117,10 +117,10 @@ def test_a_login_may_be_too_soon_and_tried_again():
 
 
 def test_the_faults_are_looked_for_in_their_order():
-    floor = Floor(SLOW)
-    alice = floor.client()
+    venue = SocketlessVenue(SLOW)
+    alice = venue.client()
     alice.logs_in("alice")
-    floor.passes(10)
+    venue.passes(10)
     alice.sends([PING] * 5)
     for_bob = order("bob")
     for request, reason in (
@@ -131,5 +131,5 @@ def test_the_faults_are_looked_for_in_their_order():
         (order("alice"), "rate_limited"),
     ):
         assert alice.asks(request)["reason"] == reason
-    floor.passes(1)
+    venue.passes(1)
     assert alice.asks(order("alice", price=500.0))["reason"] == "price_band", "last the engine's own"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from relay_line import Bot, Line, connected, events, held, positions, same, seen, trades, truth
-from trading_floor import BOTH, DEFAULT, EVERYTHING, Floor, Listener, Message, checked, order, text
+from socketless_venue import BOTH, DEFAULT, EVERYTHING, Listener, Message, SocketlessVenue, checked, order, text
 
 from botpit.venue.feed.buffer import EventBuffer
 
@@ -15,7 +15,7 @@ from botpit.venue.feed.buffer import EventBuffer
 
 
 def test_a_reader_waits_for_the_exchange_and_then_has_its_snapshot_first():
-    line = Line(Floor(BOTH))
+    line = Line(SocketlessVenue(BOTH))
     reader = line.listener()
     line.feed.poll(line.now_ns)
     assert reader.takes() == []
@@ -197,7 +197,7 @@ def test_a_reader_resumes_at_the_relay_as_at_the_exchange():
 
 
 def test_what_the_relay_does_not_have_is_too_old():
-    line = Line(Floor(BOTH))
+    line = Line(SocketlessVenue(BOTH))
     trades(line, 5)
     line.connects()
     reader = line.listener()
@@ -336,7 +336,7 @@ def test_after_a_restart_of_the_exchange_readers_learn_of_the_new_market():
     line.settles()
     trades(line, 5)
     line.breaks()
-    line.meets(Floor(BOTH, market_id="m2"))
+    line.meets(SocketlessVenue(BOTH, market_id="m2"))
     line.connects()
     line.settles()
     trades(line, 2)
@@ -357,7 +357,7 @@ def test_a_new_market_with_as_many_events_is_not_taken_for_the_old_one():
     line.settles()
     trades(line, 5)
     bot.reads()
-    other = Floor(BOTH, market_id="m2")
+    other = SocketlessVenue(BOTH, market_id="m2")
     line.breaks()
     line.meets(other)
     trades(line, 5)

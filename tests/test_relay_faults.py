@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 from relay_line import Bot, Line, Noise, connected, events, held, pieces, positions, same, seen, trades, truth
-from trading_floor import BOTH, EVERYTHING, Floor, order, text
+from socketless_venue import BOTH, EVERYTHING, SocketlessVenue, order, text
 
 # ----------------------------------------------------------------------------------------------------- a line that is not good
 
@@ -215,7 +215,7 @@ def test_a_lost_or_doubled_answer_does_not_stop_the_relay_for_ever(fault, kind):
     match kind:
         case "error":
             line.breaks()
-            line.meets(Floor(BOTH, market_id="m2"))
+            line.meets(SocketlessVenue(BOTH, market_id="m2"))
             line.connects()
         case "resumed":
             line.breaks()

@@ -10,7 +10,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from trading_floor import START_MS, TWO_MARKETS, Floor, checked, order
+from socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, checked, order
 
 from botpit.core import events as ev
 from botpit.core.commands import BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce
@@ -202,7 +202,7 @@ SAMPLES: dict[type, list[tuple[Any, dict[str, Any]]]] = {
 
 
 def encoded(event: Any, **how: bool) -> bytes:
-    encoder = Floor(TWO_MARKETS).encoder
+    encoder = SocketlessVenue(TWO_MARKETS).encoder
     if isinstance(event, ev.LoggedIn):
         return encoder.logged_in(event, "trade")
     if isinstance(event, get_args(ev.PublicEvent)):
@@ -233,7 +233,7 @@ def test_only_orders_full_names_the_trader(kind):
 @pytest.mark.parametrize("kind", [ev.Liquidation, ev.AccountStatus])
 def test_what_everybody_hears_its_trader_hears_with_his_own_number(kind):
     event, public = SAMPLES[kind][0]
-    assert checked(Floor(TWO_MARKETS).encoder.private(event)) == {
+    assert checked(SocketlessVenue(TWO_MARKETS).encoder.private(event)) == {
         key: value for key, value in public.items() if key not in PUBLIC
     } | PRIVATE
 
@@ -329,26 +329,26 @@ def test_a_price_too_large_or_too_small_to_be_exact_is_on_no_tick(price):
 
 
 def test_an_off_tick_price_is_refused_and_never_rounded():
-    floor = Floor(TWO_MARKETS)
-    answer = floor.client().asks(order("alice", price=100.005, client_order_id="c"))
+    venue = SocketlessVenue(TWO_MARKETS)
+    answer = venue.client().asks(order("alice", price=100.005, client_order_id="c"))
     assert (answer["type"], answer["reason"], answer["details"]["tick"]) == ("order_rejected", "invalid_price", 0.01)
-    assert floor.client().asks(order("alice", price=20.03, symbol="ALT"))["reason"] == "invalid_price"
-    assert floor.client().asks(order("alice", price=20.05, symbol="ALT"))["price"] == 20.05
+    assert venue.client().asks(order("alice", price=20.03, symbol="ALT"))["reason"] == "invalid_price"
+    assert venue.client().asks(order("alice", price=20.05, symbol="ALT"))["price"] == 20.05
 
 
 @pytest.mark.parametrize("written", ["100", "100.0", "1e2", "100.00000", "10000e-2", "1.0E+2"])
 def test_a_number_means_its_nearest_double_however_it_is_written(written):
     frame = f'{{"type":"order","trader_id":"alice","side":"buy","qty":1,"price":{written}}}'
-    assert Floor().client().asks(frame)["price"] == 100.0
+    assert SocketlessVenue().client().asks(frame)["price"] == 100.0
 
 
 # --------------------------------------------------------------------------------------------------- requests to commands
 
 
 def command_of(frame: dict[str, Any], toml: str = TWO_MARKETS) -> Any:
-    floor = Floor(toml)
-    floor.client().sends(frame)
-    return floor.journal.commands[-1]
+    venue = SocketlessVenue(toml)
+    venue.client().sends(frame)
+    return venue.journal.commands[-1]
 
 
 def test_every_field_of_an_order_arrives():
@@ -388,7 +388,7 @@ def test_words_are_taken_in_any_case_on_order(field):
 def test_the_older_spelling_is_an_order(side):
     older = {"type": "place_order", "trader_id": "alice", "side": side, "price": 100.05, "quantity": 5, "spare": [1]}
     assert command_of(older) == Order("alice", "SIM", BUY, 5, 10_005)
-    answer = Floor().client().asks(older)
+    answer = SocketlessVenue().client().asks(older)
     assert (answer["type"], answer["side"], answer["qty"]) == ("order_accepted", "buy", 5)
 
 
@@ -400,8 +400,8 @@ def test_the_other_commands_arrive_whole():
 
 
 def test_a_replace_speaks_the_ticks_of_the_order_it_names():
-    floor = Floor(TWO_MARKETS)
-    client = floor.client()
+    venue = SocketlessVenue(TWO_MARKETS)
+    client = venue.client()
     client.sends(order("alice", price=20.05, symbol="ALT", client_order_id="c-1"))
     assert client.asks({"type": "replace", **TRADER, "client_order_id": "c-1", "price": 20.10})["price"] == 20.1
     assert client.asks({"type": "replace", **TRADER, "client_order_id": "c-1", "price": 20.11})["reason"] == "invalid_price"

@@ -8,7 +8,7 @@ from typing import Any, get_args
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from trading_floor import START_MS, TWO_MARKETS, Floor, order
+from socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, order
 
 import message_schemas as wire
 
@@ -67,21 +67,21 @@ def answer_to(frame: Any) -> dict[str, Any]:
     """The one answer of the port that takes such a request."""
     frame = frame if isinstance(frame, str | bytes) else json.dumps(frame)
     if any(f'"type": "{name}"' in str(frame) for name in ("subscribe", "resume")):
-        listener = Floor().listener()
+        listener = SocketlessVenue().listener()
         listener.takes()
         return listener.sends(frame)[0]
-    return Floor(TWO_MARKETS).client().asks(frame)
+    return SocketlessVenue(TWO_MARKETS).client().asks(frame)
 
 
 def refused(frame: Any) -> tuple[str, str, str]:
     """(type, reason, details.error) of what refuses the frame, after making sure that it touched nothing."""
-    floor = Floor(TWO_MARKETS)
-    client = floor.client()
-    before = floor.state()
+    venue = SocketlessVenue(TWO_MARKETS)
+    client = venue.client()
+    before = venue.state()
     answer = answer_to(frame)
     if answer["type"] != "error":
         assert client.asks(frame if isinstance(frame, str | bytes) else json.dumps(frame)) == answer
-    assert floor.state() == before
+    assert venue.state() == before
     error = answer["details"]["error"]
     assert error.isascii() and error.isprintable(), error
     return answer["type"], answer["reason"], error
@@ -143,7 +143,7 @@ def test_a_price_out_of_range_is_invalid_price(raw):
 
 def test_the_range_is_exactly_that_of_the_instrument():
     market = "[[instruments]]\nmin_price = 95\nmax_price = 105\nmin_qty = 3\nmax_qty = 50"
-    client = Floor(market).client()
+    client = SocketlessVenue(market).client()
     for price, reason in ((94.99, "invalid_price"), (95, None), (105, None), (105.01, "invalid_price")):
         assert client.asks(order("alice", "buy" if price < 100 else "sell", 3, price)).get("reason") == reason, price
     for qty, reason in ((2, "invalid_qty"), (3, None), (50, None), (51, "invalid_qty")):
@@ -211,7 +211,7 @@ def test_of_a_repeated_key_the_last_wins():
     answer = answer_to(frame)
     assert (answer["trader_id"], answer["qty"], answer["price"]) == ("alice", 3, 99.0)
     assert refused(frame[:-1] + ',"qty":true}')[2].startswith("qty:")
-    refusal = Floor().client().asks(frame[:-1] + ',"qty":1,"qty":0,"client_order_id":"a","client_order_id":"b"}')
+    refusal = SocketlessVenue().client().asks(frame[:-1] + ',"qty":1,"qty":0,"client_order_id":"a","client_order_id":"b"}')
     assert (refusal["reason"], refusal["client_order_id"]) == ("invalid_qty", "b")
     long_but_lost = frame.replace('"qty":"1"', f'"qty":{"9" * 50}')
     assert answer_to(long_but_lost)["qty"] == 3
@@ -337,7 +337,7 @@ def test_other_request_ids_are_refused(raw):
 
 @pytest.mark.parametrize("count", [1, 2, 100])
 def test_an_array_of_1_to_100_requests_has_as_many_answers_in_order(count):
-    answers = Floor().client().asks([{"type": "ping", "request_id": n} for n in range(count)])
+    answers = SocketlessVenue().client().asks([{"type": "ping", "request_id": n} for n in range(count)])
     assert [(each["type"], each["request_id"]) for each in answers] == [("pong", n) for n in range(count)]
 
 
@@ -350,25 +350,25 @@ def test_an_empty_or_longer_one_has_one_answer(frame):
 
 def test_each_element_has_its_own_fault():
     ping = {"type": "ping"}
-    answers = (
-        Floor().client().asks([ping, 5, [ping], {"type": "nope"}, {"type": "cancel", "trader_id": "a"}, order("alice"), ping])
-    )
+    client = SocketlessVenue().client()
+    faulty = [5, [ping], {"type": "nope"}, {"type": "cancel", "trader_id": "a"}]
+    answers = client.asks([ping, *faulty, order("alice"), ping])
     expected = ["pong", "order_rejected", "order_rejected", "order_rejected", "cancel_rejected", "order_accepted", "pong"]
     assert [each["type"] for each in answers] == expected
     assert {each["reason"] for each in answers if "reason" in each} == {"invalid_message"}
 
 
 def test_login_and_logout_do_not_go_into_an_array():
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     answers = client.asks([{"type": "login", "trader_id": "alice"}, {"type": "logout"}])
     assert [each["type"] for each in answers] == ["error", "error"]
-    assert not floor.exchange.accounts
+    assert not venue.exchange.accounts
     assert client.logs_in("alice")["session"] == 1
 
 
 def test_an_array_may_begin_with_white_space():
-    assert [each["type"] for each in Floor().client().asks(' \t\r\n[{"type":"ping"}]\n')] == ["pong"]
+    assert [each["type"] for each in SocketlessVenue().client().asks(' \t\r\n[{"type":"ping"}]\n')] == ["pong"]
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
@@ -388,7 +388,7 @@ def test_brackets_within_text_are_no_nesting():
 
 def test_a_deep_element_is_one_refusal_among_its_neighbours_or_of_the_frame():
     deep = with_raw("order", "spare", "[" * 200 + "]" * 200)
-    answers = Floor().client().asks(f'[{{"type":"ping"}},{deep}]')
+    answers = SocketlessVenue().client().asks(f'[{{"type":"ping"}},{deep}]')
     refusal = answers[1] if isinstance(answers, list) else answers
     assert (refusal["type"], refusal["reason"]) == ("order_rejected", "invalid_json")
 
@@ -412,11 +412,11 @@ def mangled(data: st.DataObject) -> bytes:
 @given(st.data())
 def test_whatever_comes_has_one_answer_and_stops_nothing(data):
     frame = data.draw(st.binary(max_size=200)) if data.draw(st.booleans()) else mangled(data)
-    floor = Floor()
-    client = floor.client()
+    venue = SocketlessVenue()
+    client = venue.client()
     answers = client.sends(frame)
     assert len(answers) == 1
     assert client.session.ended or client.sends('{"type":"ping"}')[0]["type"] == "pong"
-    listener = floor.listener()
+    listener = venue.listener()
     listener.takes()
     assert [each["type"] for each in listener.sends(frame)][:1] in (["error"], ["subscribed"], ["resumed"])

@@ -1,6 +1,6 @@
 """Run a battle: a process per bot of a configuration, the feed watched to the end, the traders ranked, results.json written.
 
-The bots are processes and know nothing of each other, the audience reads the feed like anybody else: the standings are what
+The bots are processes and know nothing of each other, the runner reads the feed like anybody else: the standings are what
 everyone could see, and the end of one bot, or the loss of the feed, ends nothing else. A battle of several rounds closes the
 market after each, through the house's door, so that standings are plain cash, and has a new one begin.
 """

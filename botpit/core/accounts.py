@@ -56,8 +56,20 @@ class Position:
     """
 
     __slots__ = (
-        "_mark_of_losses", "account", "buys", "changed_before", "cost", "gain", "is_changed", "lots", "market", "realized",
-        "sells", "stake", "told_mark", "trigger_version",
+        "_mark_of_losses",
+        "account",
+        "buys",
+        "changed_before",
+        "cost",
+        "gain",
+        "is_changed",
+        "lots",
+        "market",
+        "realized",
+        "sells",
+        "stake",
+        "threshold_version",
+        "told_mark",
     )
 
     def __init__(self, account: Account, market: Market) -> None:
@@ -69,7 +81,7 @@ class Position:
         self.changed_before: Position | None = None
         self.buys = self.sells = _NOTHING_OPEN
         self._mark_of_losses = self.told_mark = market.mark
-        self.trigger_version = 0
+        self.threshold_version = 0
 
     def unrealized(self) -> int:
         return self.lots * self.market.mark * self.market.tick_value - self.cost

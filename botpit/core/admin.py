@@ -85,7 +85,7 @@ def _about_trader(ledger: Ledger, command: Freeze | Unfreeze | CancelTrader | De
     match command:
         case Freeze() | Unfreeze():
             account.held = isinstance(command, Freeze)
-            ledger.tell_status(account)
+            ledger.emit_status(account)
         case CancelTrader():
             ledger.cancel_all(account.trader, account.seq, account.open_orders())
         case Deposit(amount=amount):

@@ -63,11 +63,11 @@ class Exchange(Ledger):
         self.events = events
         _DOING[type(command)](self, command)
         if self._moved or self._paid:
-            self.tell_what_moved()
+            self.emit_changed_positions()
         if type(command) is Tick:
             timers.mark_to_market(self, self.timers)
-        if self.insurance != self.told_insurance:
-            self.tell_insurance()
+        if self.insurance != self.emitted_insurance:
+            self.emit_insurance()
         return events
 
     def next_due_ns(self, now_ns: int) -> int | None:
@@ -186,7 +186,7 @@ class Exchange(Ledger):
 
     def _reduce_in_place(self, record: OrderRecord, qty: int, leaves: int) -> None:
         record.qty = qty
-        self._tell_replaced(record, leaves, kept_priority=True)
+        self._emit_replaced(record, leaves, kept_priority=True)
         if leaves < record.leaves:
             self.reduce(record, record.leaves - leaves)
 
@@ -200,11 +200,11 @@ class Exchange(Ledger):
         answered = len(self.events)
         self.reduce(record, record.leaves)
         record.qty, record.leaves, record.price = terms.qty, leaves, terms.limit
-        self._tell_replaced(record, leaves, kept_priority=False)
+        self._emit_replaced(record, leaves, kept_priority=False)
         self.events.insert(answered, self.events.pop())  # the answer comes before what it caused
         self._carry_out(record, prospect)
 
-    def _tell_replaced(self, record: OrderRecord, leaves: int, *, kept_priority: bool) -> None:
+    def _emit_replaced(self, record: OrderRecord, leaves: int, *, kept_priority: bool) -> None:
         order = record.order
         self.events.append(
             OrderReplaced(

@@ -1,6 +1,6 @@
 """The whole state of an exchange as plain values, and back: going on from a restored state gives the same events as going on.
 
-Only what cannot be worked out is kept: the totals of open orders, triggers, expiries and ids are made anew. The values are
+Only what cannot be worked out is kept: the totals of open orders, thresholds, expiries and ids are made anew. The values are
 numbers, texts, booleans, lists and dicts with text keys, so any text format can hold them.
 """
 
@@ -49,7 +49,7 @@ def restore(opening: Open, state: dict[str, Any]) -> Exchange:
     exchange = Exchange(opening)
     for name in _COUNTERS:
         setattr(exchange, name, state[name])
-    exchange.told_insurance = exchange.insurance
+    exchange.emitted_insurance = exchange.insurance
     exchange.timers.marked_ns, exchange.timers.marked_until = state["marked_ns"], state["marked_until"]
     for symbol, values in state["markets"].items():
         _restore_market(exchange.markets[symbol], values)

@@ -86,7 +86,7 @@ def mark_to_market(ledger: Ledger, timers: Timers) -> None:
     for trader in traders:
         moved = [held for held in ledger.accounts[trader].held_positions() if held.told_mark != held.market.mark]
         for position in moved:
-            ledger.tell_position(position)
+            ledger.emit_position(position)
         told += bool(moved)
         if told == MAX_MARKED_ACCOUNTS:
             timers.marked_until = trader
@@ -96,7 +96,7 @@ def mark_to_market(ledger: Ledger, timers: Timers) -> None:
 
 
 def _round_due(ledger: Ledger, timers: Timers) -> bool:
-    return ledger.now_ns >= _next_round_ns(ledger, timers) and any(market.untold for market in ledger.markets.values())
+    return ledger.now_ns >= _next_round_ns(ledger, timers) and any(market.unpublished for market in ledger.markets.values())
 
 
 def _next_round_ns(ledger: Ledger, timers: Timers) -> int:
@@ -118,18 +118,18 @@ def next_due_ns(ledger: Ledger, timers: Timers, now_ns: int) -> int | None:
 
 def _next_marking_ns(ledger: Ledger, timers: Timers, now_ns: int) -> int | None:
     """When the next round of marking may tell something. All positions are only looked at when its time has come."""
-    moved = [market for market in ledger.markets.values() if market.untold]
+    moved = [market for market in ledger.markets.values() if market.unpublished]
     if not moved:
         return None
     round_ns = _next_round_ns(ledger, timers)
-    if round_ns <= now_ns and not _any_untold(ledger):
+    if round_ns <= now_ns and not _any_unpublished(ledger):
         for market in moved:
-            market.untold = False
+            market.unpublished = False
         return None
     return round_ns
 
 
-def _any_untold(ledger: Ledger) -> bool:
+def _any_unpublished(ledger: Ledger) -> bool:
     return any(
         held.told_mark != held.market.mark
         for account in ledger.accounts.values() for held in account.positions.values() if held.lots

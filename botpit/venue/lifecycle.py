@@ -152,7 +152,7 @@ class Venue:
             self._for_events.leave()
         self._market.journal.close()
         if fault is not None:
-            self._tell_fault(fault.exception())
+            self._log_fault(fault.exception())
             raise Halted
         return not stop.done()
 
@@ -167,7 +167,7 @@ class Venue:
         """Nothing more is told to anybody but that it is over."""
         await asyncio.gather(self.orders.halt(), self.events.halt())
 
-    def _tell_fault(self, fault: BaseException | None) -> None:
+    def _log_fault(self, fault: BaseException | None) -> None:
         if isinstance(fault, OSError):
             remedy = "what was acknowledged is safe; make room or mend the disk, then start again"
             log.critical("halted: the journal cannot be written %s", fields(reason=fault, folder=self.folder, remedy=remedy))

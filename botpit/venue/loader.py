@@ -28,7 +28,7 @@ from botpit.settings import Settings
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.encode import Encoder
-from botpit.wire.packed import Told
+from botpit.wire.packed import PastMessage
 from botpit.wire.private_events import private_events
 from botpit.wire.sequence_numbers import SequenceNumbers
 
@@ -103,10 +103,10 @@ class MarketLoader:
         private = _private_past(exchange, past, encoder)
         from_record = found.number + 1
         _play(self._track(found.tail()), exchange, encoder, feed, private)
-        self._tell(found, from_record)
+        self._log(found, from_record)
         return LoadedMarket(exchange, encoder, feed, private, found.go_on(self._durability), folder, is_recovered=True)
 
-    def _tell(self, found: Recovered, from_record: int) -> None:
+    def _log(self, found: Recovered, from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
         told = {"market_id": found.exchange.market_id, "records": found.last_number, "replayed": replayed}
         _log.info("recovered %s", fields(**told))
@@ -135,9 +135,9 @@ def _sentence(changes: list[str], remedy: str) -> str:
 def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateEventBuffer:
     """Each trader's last events before the tail, as far back as none is missing."""
     newest = {trader: account.seq for trader, account in exchange.accounts.items()}
-    by_trader: dict[str, list[Told]] = {trader: [] for trader in newest}
+    by_trader: dict[str, list[PastMessage]] = {trader: [] for trader in newest}
     for line in past.private(MAX_EVENTS, lambda line: line.account_seq <= newest.get(line.trader, 0)):
-        by_trader[line.trader].append(Told(line.trader, line.account_seq, bytes(line.message)))
+        by_trader[line.trader].append(PastMessage(line.trader, line.account_seq, bytes(line.message)))
     tape = PrivateEventBuffer(encoder)
     for trader, messages in by_trader.items():
         if messages and messages[-1].account_seq == newest[trader]:

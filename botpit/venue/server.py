@@ -202,7 +202,7 @@ class Turns:
         self.finish()
         self._gateway.heartbeats(now_ns)
         self._feed.subscriptions.heartbeats(now_ns)
-        self._tell_sessions()
+        self._flush_sessions()
 
     def _arm(self) -> None:
         if not self._armed:
@@ -272,7 +272,7 @@ class Turns:
         if self._journal.holds:
             self.gate.hold(self._journal.written)
             self._sync()
-        self._tell_sessions()
+        self._flush_sessions()
         now_ns = time_ns()
         deliver(self._feed.end_turn(now_ns))
         self._wake_for_views(now_ns)
@@ -292,9 +292,9 @@ class Turns:
         if self._waiting:
             self._arm()
 
-    def _tell_sessions(self) -> None:
-        told, self._gateway.told = self._gateway.told, set()
-        for session in told:
+    def _flush_sessions(self) -> None:
+        sessions, self._gateway.flushable = self._gateway.flushable, set()
+        for session in sessions:
             self._send(session)
 
     def _send(self, session: Session) -> None:
@@ -310,9 +310,9 @@ class Turns:
         due_ns = self._feed.next_view_ns()
         if due_ns is not None and self._view_timer is None:
             delay_s = max(0, due_ns - now_ns) / 1_000_000_000
-            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._tell_views)
+            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._publish_views)
 
-    def _tell_views(self) -> None:
+    def _publish_views(self) -> None:
         self._view_timer = None
         self.finish()
 

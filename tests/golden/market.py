@@ -28,7 +28,7 @@ from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.venue.server import FeedPort, Turns
 from botpit.wire.encode import Encoder
 from tests.golden.flows import FRAME_NS, START_NS
-from tests.trading_floor import Landlord
+from tests.socketless_venue import FakeOperator
 
 TWO = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
 POOR = """
@@ -87,7 +87,7 @@ class Market:
         encoder = Encoder(self.exchange)
         feed = Feed(self.exchange, encoder)
         gateway = Gateway(
-            self.exchange, feed, encoder, PrivateEventBuffer(encoder), self.journal, Landlord(TOKEN),
+            self.exchange, feed, encoder, PrivateEventBuffer(encoder), self.journal, FakeOperator(TOKEN),
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )  # fmt: skip
         self.turns = Turns(gateway, feed, self.journal)

@@ -4,7 +4,7 @@ import pytest
 
 from tests.laws.mutants import HOME, MUTANTS, caught
 
-ALWAYS = ("lifo queue", "off-by-one fee", "skipped deleverage", "trigger two ticks late")
+ALWAYS = ("lifo queue", "off-by-one fee", "skipped deleverage", "threshold two ticks late")
 
 
 @pytest.mark.parametrize("name", ALWAYS)

@@ -85,7 +85,7 @@ class Stage:
         self.alice, self.bob, self.carol, self.dave, self.erin = (
             Person(self, name) for name in ("alice", "bob", "carol", "dave", "erin")
         )
-        self.house = House(self)
+        self.operator = Operator(self)
 
     # ------------------------------------------------------------------------------------------------------- what happens
 
@@ -116,7 +116,7 @@ class Stage:
     def judged_at(self, price: str, of: str | None = None) -> list[str]:
         """The house puts the mark there, and a Tick comes, which must find nothing to move it by. What the Tick told, but for the
         positions."""
-        self.house.marks(price, of=of)
+        self.operator.marks(price, of=of)
         self.ticks()
         assert self.mark_of(of or self.symbol) == price
         return self.told
@@ -200,9 +200,9 @@ class Stage:
     @property
     def due_for_check(self) -> list[str]:
         """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to ask is to take."""
-        triggers, asked = self.exchange.margin_watch, MarginWatch([])
-        asked._heaps = {side: heap.copy() for side, heap in triggers._heaps.items()}
-        asked._stirred, asked._due_for_check = triggers._stirred.copy(), triggers._due_for_check.copy()
+        watch, asked = self.exchange.margin_watch, MarginWatch([])
+        asked._heaps = {side: heap.copy() for side, heap in watch._heaps.items()}
+        asked._stirred, asked._due_for_check = watch._stirred.copy(), watch._due_for_check.copy()
         return sorted(account.trader for account in asked.due_for_check())
 
     @property
@@ -295,7 +295,7 @@ class Person:
     def brings(self, money: str) -> Answer:
         """Open an account and pay in."""
         self.logs_in()
-        return self._stage.house.pays_in(self, money)
+        return self._stage.operator.pays_in(self, money)
 
     def buys_from(self, seller: Person, qty: int, at: str, of: str | None = None) -> None:
         """The two meet at a price, and trade with nobody else."""
@@ -389,7 +389,7 @@ class Person:
         ]
 
 
-class House:
+class Operator:
     """What the house may do. `of`: another than the first instrument."""
 
     def __init__(self, stage: Stage) -> None:

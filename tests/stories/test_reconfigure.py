@@ -35,7 +35,7 @@ def trade_one(market, at="100.00"):
 
 def test_it_is_told_of_each_instrument_whose_status_stays(open_market):
     market = open_market(SIM, {"symbol": "OIL"})
-    market.house.halts(of="OIL")
+    market.operator.halts(of="OIL")
     change(market, SIM, {"symbol": "OIL"}, taker_fee_bps=5)
     assert market.last == ["SIM is open: reconfigure", "OIL is halted: reconfigure"]
 
@@ -146,7 +146,7 @@ def test_how_far_a_tick_may_move_the_mark(market):
 def test_how_often_positions_are_told(market):
     market.alice.buys_from(market.bob, 1, at="100.00")
     change(market, mark_to_market_ms=100)
-    market.house.marks("101.00")
+    market.operator.marks("101.00")
     market.ticks()
     assert market.last == ["alice holds 1", "bob holds -1"]
 

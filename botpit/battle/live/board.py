@@ -32,7 +32,7 @@ REFRESH_S = 0.4
 
 
 class Board:
-    """Tells of an audience's market, in lines or, on a terminal, in tables."""
+    """Shows how a battle goes: in lines or, on a terminal, in tables."""
 
     def __init__(self, connection: FeedConnection, rounds: int) -> None:
         self._connection = connection

@@ -37,7 +37,7 @@ def liquidate(ledger: Ledger) -> None:
 
 
 def breached(ledger: Ledger) -> list[Account]:
-    """Every account in breach. They stay suspect until they are cured."""
+    """Every account in breach. They stay due for a check until they are cured."""
     found = []
     for account in ledger.margin_watch.due_for_check():
         if in_breach(account):
@@ -118,8 +118,10 @@ def _close_position(ledger: Ledger, position: Position) -> None:
         if maker.leaves and maker.order.reduce_only and reducible(maker) <= 0:
             ledger.take_off(maker, CancelReason.REDUCE_ONLY)
     if order is not None and market.last_trade is not None:
-        _tell(ledger, account, market.instrument.symbol, LiquidationReason.MAINTENANCE_MARGIN_BREACH, order.order.side,
-              order.filled, market.last_trade)
+        symbol, reason = market.instrument.symbol, LiquidationReason.MAINTENANCE_MARGIN_BREACH
+        _emit_liquidation(
+            ledger, account, symbol, reason, order.order.side, order.filled, market.last_trade
+        )
 
 
 def _liquidation_order(ledger: Ledger, position: Position) -> OrderRecord:
@@ -307,11 +309,11 @@ def _close_against(ledger: Ledger, position: Position, other: Position, qty: int
                 None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(), ledger.now_ns
             )
         )
-    _tell(ledger, position.account, symbol, LiquidationReason.BANKRUPTCY, -sign, qty, price)
-    _tell(ledger, other.account, symbol, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
+    _emit_liquidation(ledger, position.account, symbol, LiquidationReason.BANKRUPTCY, -sign, qty, price)
+    _emit_liquidation(ledger, other.account, symbol, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
 
 
-def _tell(
+def _emit_liquidation(
     ledger: Ledger, account: Account, symbol: str, reason: LiquidationReason, side: int, qty: int, price: int
 ) -> None:
     ledger.events.append(Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), ledger.now_ns))

@@ -19,7 +19,7 @@ from botpit.core.exchange import Exchange, find_order
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.admin import Admin, AdminDesk
 from botpit.venue.gateway.private import PrivateEventBuffer
-from botpit.venue.gateway.sessions import NOT_FIRST, Buckets, Said, Session
+from botpit.venue.gateway.sessions import NOT_FIRST, Buckets, Sendable, Session
 from botpit.venue.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
     NO_ORDER_NAMED,
@@ -86,8 +86,8 @@ class Gateway:
         self._buckets: dict[str, Buckets] = {}
         self._now_ns = 0
         self._asking: Session | None = None
-        self._caused: list[Said] = []
-        self.told: set[Session] = set()
+        self._caused: list[Sendable] = []
+        self.flushable: set[Session] = set()
         self._queries: dict[type[Any], Callable[[Any, str], bytes]] = {
             wire.OrderStatusRequest: self._order_status, wire.OpenOrdersRequest: self._open_orders,
             wire.AccountRequest: self._account, wire.PingRequest: lambda request, trader: pong(self._now_ns),
@@ -123,18 +123,18 @@ class Gateway:
                 caused.clear()
         if requests:
             session.last_message_ns = now_ns
-            self.told.add(session)
+            self.flushable.add(session)
         self._asking = None
         return requests
 
-    def text_of(self, said: Said) -> bytes:
+    def text_of(self, said: Sendable) -> bytes:
         """What is sent for it."""
         return said if isinstance(said, bytes) else self._encoder.private(said)
 
     def _answer_array(self, session: Session, requests: list[Any]) -> bytes:
         return array([self.text_of(self._answer_element(session, request)) for request in requests])
 
-    def _answer_element(self, session: Session, request: Any) -> Said:
+    def _answer_element(self, session: Session, request: Any) -> Sendable:
         if isinstance(request, wire.LoginRequest | wire.LogoutRequest):
             return self._refuse(request, "invalid_message", error=f"type: {request.type} does not go into an array")
         return self._answer(session, request)
@@ -161,16 +161,16 @@ class Gateway:
             for session in sessions:
                 if now_ns - session.last_message_ns >= NS_PER_S:
                     self._now_ns = now_ns
-                    self._tell(session, heartbeat("account_seq", account.seq if account else 0, now_ns))
+                    self._queue(session, heartbeat("account_seq", account.seq if account else 0, now_ns))
 
     def sessions(self) -> int:
         """How many sessions are logged in."""
         return sum(map(len, self._by_trader.values()))
 
-    def _tell(self, session: Session, *messages: Said) -> None:
+    def _queue(self, session: Session, *messages: Sendable) -> None:
         session.outbox += messages
         session.last_message_ns = self._now_ns
-        self.told.add(session)
+        self.flushable.add(session)
 
     def _leave(self, session: Session) -> None:
         assert session.trader is not None
@@ -181,7 +181,7 @@ class Gateway:
 
     # -------------------------------------------------------------------------------------------------------------- requests
 
-    def _answer(self, session: Session, request: Any) -> Said:
+    def _answer(self, session: Session, request: Any) -> Sendable:
         """The one answer to one request; what it caused is told by the way."""
         understand = self._commands.get(type(request))
         if understand is None or session.is_operator:
@@ -267,7 +267,7 @@ class Gateway:
         self._now_ns = now_ns
         self._apply(command)
 
-    def _apply(self, command: Command) -> Said:
+    def _apply(self, command: Command) -> Sendable:
         """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks.
 
         A Close has none of its own but a refusal. Raises Culprit when the exchange itself fails at it.
@@ -282,11 +282,11 @@ class Gateway:
         for owner, event in private_events(events):
             self._tape.append(owner, event)
             if owner in self._by_trader:
-                self._tell_trader(owner, event, is_answer=event is answer)
+                self._notify(owner, event, is_answer=event is answer)
         self._feed.publish(events, now_ns)
         return answer
 
-    def _answer_among(self, events: list[ev.Event]) -> Said:
+    def _answer_among(self, events: list[ev.Event]) -> Sendable:
         """What a command's first event says to whoever asked for it; an event is written out when it is sent."""
         if self._asking is None or not events:
             return b""
@@ -295,12 +295,12 @@ class Gateway:
             return self._encoder.logged_in(first, OPEN_SCOPE)
         return first if type(first) in ANSWERS else b""  # type: ignore[return-value]  # its type has been looked at
 
-    def _tell_trader(self, trader: str, event: ev.PrivateEvent, *, is_answer: bool) -> None:
+    def _notify(self, trader: str, event: ev.PrivateEvent, *, is_answer: bool) -> None:
         """A private event to each session of its trader, once; on the asking socket the answer is it."""
         message = self._encoder.private(event)
         for session in self._by_trader[trader]:
             if session is not self._asking:
-                self._tell(session, message)
+                self._queue(session, message)
             elif not is_answer:
                 self._caused.append(message)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from botpit.wire.encode import Encoder
-from botpit.wire.packed import Kept, Page, Told, pack, unpack
+from botpit.wire.packed import Kept, Page, PastMessage, pack, unpack
 
 MAX_EVENTS_PER_TRADER = 10_000
 MAX_EVENTS = 500_000
@@ -90,4 +90,4 @@ class PrivateEventBuffer:
         return list(map(self._message, events.last(missing)))
 
     def _message(self, event: Kept) -> bytes:
-        return event.message if isinstance(event, Told) else self._encoder.private(event)
+        return event.message if isinstance(event, PastMessage) else self._encoder.private(event)

@@ -81,7 +81,7 @@ class Ledger:
         self.commands.append(command)
 
 
-class Landlord:
+class FakeOperator:
     """The house, as far as a gateway asks it; notes what it is told."""
 
     def __init__(self, token: str | None) -> None:
@@ -101,9 +101,9 @@ class Landlord:
 class Client:
     """One connection to order entry."""
 
-    def __init__(self, floor: Floor) -> None:
-        self._floor = floor
-        self.session = floor.gateway.connect()
+    def __init__(self, venue: SocketlessVenue) -> None:
+        self._venue = venue
+        self.session = venue.gateway.connect()
 
     def sends(self, frame: object) -> list[Any]:
         """Send a frame (text, bytes, or what becomes JSON) and take the messages that wait; an array comes as a list."""
@@ -115,7 +115,7 @@ class Client:
 
     def deliver(self, frame: object) -> int:
         """Send a frame and leave what it brings waiting; returns the number of requests it was counted as."""
-        return self._floor.gateway.receive(self.session, deque([_frame(frame)]), 1, self._floor.now_ns)
+        return self._venue.gateway.receive(self.session, deque([_frame(frame)]), 1, self._venue.now_ns)
 
     def asks(self, frame: object) -> Any:
         """The one answer, where there must be nothing else."""
@@ -127,8 +127,8 @@ class Client:
 
     def takes_raw(self) -> list[bytes]:
         messages, self.session.outbox = self.session.outbox, []
-        self._floor.gateway.told.discard(self.session)
-        return [self._floor.gateway.text_of(each) for each in messages]
+        self._venue.gateway.flushable.discard(self.session)
+        return [self._venue.gateway.text_of(each) for each in messages]
 
     def logs_in(self, trader: str, **more: object) -> Message:
         """Log in and return the answer; what follows it keeps waiting."""
@@ -139,19 +139,19 @@ class Client:
         return fields
 
     def is_lost(self) -> None:
-        self._floor.gateway.lost(self.session, self._floor.now_ns)
+        self._venue.gateway.lost(self.session, self._venue.now_ns)
 
 
 class Listener:
     """One connection to the feed, and the sink of its own `Reader`."""
 
-    def __init__(self, floor: Any) -> None:
-        self._floor = floor
+    def __init__(self, venue: Any) -> None:
+        self._venue = venue
         self._frames: deque[bytes] = deque()
         self.waiting_bytes = 0
         self.closed: tuple[int, str] | None = None
         self.reader = Reader(self)
-        floor.feed.subscriptions.join(self.reader, floor.now_ns)
+        venue.feed.subscriptions.join(self.reader, venue.now_ns)
 
     def send(self, messages: Iterable[bytes]) -> None:
         self._frames += messages
@@ -167,7 +167,7 @@ class Listener:
         return self.sends(text(**fields))
 
     def sends(self, frame: object) -> list[Any]:
-        self._floor.feed.subscriptions.receive(self.reader, _frame(frame), self._floor.now_ns)
+        self._venue.feed.subscriptions.receive(self.reader, _frame(frame), self._venue.now_ns)
         return self.takes()
 
     def takes(self) -> list[Message]:
@@ -179,16 +179,16 @@ class Listener:
         return frames
 
     def leaves(self) -> None:
-        self._floor.feed.subscriptions.leave(self.reader)
+        self._venue.feed.subscriptions.leave(self.reader)
 
 
 class Crowd:
     """Four traders who do anything at all, near the middle of every market."""
 
-    def __init__(self, floor: Floor, rng: random.Random) -> None:
+    def __init__(self, venue: SocketlessVenue, rng: random.Random) -> None:
         self._rng = rng
-        self._client = floor.client()
-        self._markets = [(symbol, m.instrument) for symbol, m in floor.exchange.markets.items()]
+        self._client = venue.client()
+        self._markets = [(symbol, m.instrument) for symbol, m in venue.exchange.markets.items()]
         self._last_order_id = 1
 
     def acts(self) -> Any:
@@ -225,7 +225,7 @@ class Crowd:
         return order(trader, rng.choice(("buy", "sell")), rng.randrange(1, 12), price, symbol=symbol, **words)
 
 
-class Floor:
+class SocketlessVenue:
     """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token there is no house's door."""
 
     def __init__(self, toml: str = "", market_id: str = "m1", token: str | None = None) -> None:
@@ -234,11 +234,11 @@ class Floor:
         self.encoder = Encoder(self.exchange)
         self.feed = Feed(self.exchange, self.encoder)
         self.journal = Ledger()
-        self.landlord = Landlord(token)
+        self.operator = FakeOperator(token)
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, PrivateEventBuffer(self.encoder), self.journal, self.landlord,
+            self.exchange, self.feed, self.encoder, PrivateEventBuffer(self.encoder), self.journal, self.operator,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 
