@@ -36,7 +36,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
-from tests.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
+from tests.history.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import Difference, fail, stream_of
 
 SEGMENT_BYTES = 8_000

@@ -21,8 +21,8 @@ import pytest
 from websockets.sync.client import connect
 
 from bot_strategies import StrategyError, describe_strategy
+from tests.bots.test_builtin_strategies import Market, load
 from tests.processes.running import HOUSE, PATIENCE_S, Running, exchange, relay, running
-from tests.test_builtin_strategies import Market, load
 
 EXAMPLES = HOUSE / "examples"
 MAX_BYTES = 16 * 2**20

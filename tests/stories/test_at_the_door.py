@@ -6,10 +6,10 @@ The gateway's own rules (sessions, rates, which fields go together) have their t
 from __future__ import annotations
 
 import pytest
-from socketless_venue import NS_PER_MS, START_MS, SocketlessVenue, order
 
 from botpit.core import accounts
 from botpit.core.commands import Order, Tick
+from tests.socketless_venue import NS_PER_MS, START_MS, SocketlessVenue, order
 
 NAMED = {"price": 99.0, "client_order_id": "a"}
 

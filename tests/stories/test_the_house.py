@@ -4,9 +4,9 @@ pay in. (How an instrument is closed: test_close.py.)"""
 from __future__ import annotations
 
 import pytest
-from socketless_venue import SocketlessVenue, order
 
 from botpit.core.commands import Halt
+from tests.socketless_venue import SocketlessVenue, order
 
 BOTH = ({"symbol": "SIM"}, {"symbol": "OIL"})
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from socketless_venue import SocketlessVenue, order
+
+from tests.socketless_venue import SocketlessVenue, order
 
 
 class Pit:
