@@ -62,7 +62,7 @@ def test_the_records_take_the_same_arguments_in_both(tmp_path: Path) -> None:
         expected = ["self", *getattr(records, name).__struct_fields__]
         assert list(inspect.signature(native[name].__init__).parameters) == expected
     one, other = native["Match"](1), native["Match"](1)
-    assert one.steps == [] and one.steps is not other.steps
+    assert one.fills == [] and one.fills is not other.fills
 
 
 def test_it_says_which_engine_runs() -> None:
