@@ -194,6 +194,7 @@ def test_results_json_is_plain_json_that_says_how_to_run_the_battle_again() -> N
         version="1", versions={"botpit": "1"}, started_at="", ended_at="", ended_by="SIGINT",
         config=config.model_dump(mode="json"), settings=settings, rounds=rounds, totals=totals(rounds),
     ).to_json()  # fmt: skip
+    assert Results.from_json(text).rounds == rounds
     results = json.loads(text)
     assert results["format"] == 2
     assert parse_battle(json.dumps(results["config"]), lambda bot: None) == config
