@@ -26,9 +26,9 @@ MAX_SAFE_INTEGER = 2**53 - 1
 
 ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}\Z")]
 """An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the house's)."""
-HOUSE = "@house"
+OPERATOR = "@house"
 """Whoever runs the exchange, as the name of a login: it has no account."""
-LoginId = Annotated[str, Meta(pattern=rf"^(?:{HOUSE}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")]
+LoginId = Annotated[str, Meta(pattern=rf"^(?:{OPERATOR}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")]
 """A ClientId, or the house."""
 Quantity = int
 """At most 40 digits on the wire."""

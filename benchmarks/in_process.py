@@ -1,6 +1,7 @@
 """A whole exchange in this process, as exchange_server.py puts it together, for benchmarks that look inside.
 
-All wiring is here, and it is the server's own: `Markets` makes the market, `Venue` trades in it with its clock and its collector.
+All wiring is here, and it is the server's own: `MarketLoader` makes the market, `Venue` trades in it with its
+clock and its collector.
 What a socket would bring is handed to a peer of the order port instead, and one turn of the event loop is one turn of the market.
 """
 
@@ -21,8 +22,8 @@ from botpit.history.journal.folder import DataFolder
 from botpit.history.journal.segments import Durability
 from botpit.io.frames import frames
 from botpit.settings import Settings, parse_settings
-from botpit.venue.lifecycle import Place, Venue
-from botpit.venue.loader import InTrade, Markets
+from botpit.venue.lifecycle import Endpoint, Venue
+from botpit.venue.loader import LoadedMarket, MarketLoader
 from botpit.venue.tokens import read_token
 
 HOST = "127.0.0.1"
@@ -52,7 +53,7 @@ class Line:
 class Market:
     """One market in trade. `session` is a client's end of its order port; `parts` are what the exchange made it of."""
 
-    def __init__(self, parts: InTrade, venue: Venue) -> None:
+    def __init__(self, parts: LoadedMarket, venue: Venue) -> None:
         self.parts = parts
         self._venue = venue
         self.session: Any = venue.turns.connect(Line())  # type: ignore[arg-type]  # as much of a connection as is used
@@ -79,16 +80,16 @@ async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Mark
     settings = parse_settings(settings_text)
     with tempfile.TemporaryDirectory() as folder:
         data = DataFolder(Path(folder), Disk()) if kept else None
-        async with traded(Markets(settings, data, Durability.OS, Disk()), settings) as traded_market:
+        async with traded(MarketLoader(settings, data, Durability.OS, Disk()), settings) as traded_market:
             yield traded_market
         if data is not None:
             data.close()
 
 
 @asynccontextmanager
-async def traded(markets: Markets, settings: Settings) -> AsyncIterator[Market]:
+async def traded(markets: MarketLoader, settings: Settings) -> AsyncIterator[Market]:
     parts = markets.first(fresh=False, reconfigure=False)
-    venue = Venue(parts, settings, read_token(None), Place(HOST, 0, "--order-port"), Place(HOST, 0, "--events-port"))
+    venue = Venue(parts, settings, read_token(None), Endpoint(HOST, 0, "--order-port"), Endpoint(HOST, 0, "--events-port"))
     await venue.open()
     stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     trading = asyncio.create_task(venue.trade(stop))

@@ -28,7 +28,7 @@ from benchmarks.peers import resident_bytes
 from benchmarks.replay import ActiveTraders
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, parser_of, tell
 from botpit.core.commands import BUY, SELL, Order
-from botpit.venue.gateway.private import MAX_EVENTS, PrivateTape
+from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.encode import Encoder
 from botpit.wire.private_events import private_events
 
@@ -75,7 +75,7 @@ def without_tape() -> float:
 def _traded(*, keeps: bool) -> float:
     """Bytes of a busy market after MAX_EVENTS private events."""
     exchange = engine("")
-    tape, traders, count = PrivateTape(Encoder(exchange)), ActiveTraders(exchange, 1), 0
+    tape, traders, count = PrivateEventBuffer(Encoder(exchange)), ActiveTraders(exchange, 1), 0
     before = _settled()
     while count < MAX_EVENTS:
         for trader, event in private_events(exchange.apply(*traders.next())):

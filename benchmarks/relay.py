@@ -99,7 +99,7 @@ async def websockets_server(port: int) -> Server:
 
 async def relay_server(port: int) -> Server:
     feed, peers = RelayFeed(lambda _: True), list[Connection]()
-    readers = FeedPort(feed.fanout)
+    readers = FeedPort(feed.subscriptions)
 
     def connect(connection: Connection) -> Peer:
         peers.append(connection)

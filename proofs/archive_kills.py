@@ -3,11 +3,12 @@
     python proofs/archive_kills.py                 (20,000 commands, 100 kills; about two minutes)
     python proofs/archive_kills.py --seed 7 --kills 10
 
-The process is a real one that kills itself at a seeded call to the disk (tests/dying_archivist.py): mostly half-way through a
-snapshot's draft, before it is synced, between its naming and the end of the older ones; now and then while it writes events or
-cuts them. After each death the market is recovered: its state must be that of a replay of the whole journal. At the end one
-archivist lives; its files must be those of `botpit replay --events`, byte for byte, and every snapshot the state of the full
-replay. Exit code 4 at the first difference.
+The process is a real one that kills itself at a seeded call to the disk (tests/history/dying_archivist.py):
+mostly half-way through a snapshot's draft, before it is synced, between its naming and the end of the older
+ones; now and then while it writes events or cuts them. After each death the market is recovered: its state
+must be that of a replay of the whole journal. At the end one archivist lives; its files must be those of
+`botpit replay --events`, byte for byte, and every snapshot the state of the full replay. Exit code 4 at the
+first difference.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from proofs.harness.replayed import replayed_lines
 from proofs.harness.terminals import HOME
 from tests.kept_market import restored, states, stream_of, write_journal
 
-DYING = HOME / "tests" / "dying_archivist.py"
+DYING = HOME / "tests" / "history" / "dying_archivist.py"
 CALLS = {
     "write draft": 4, "sync draft": 4, "sync_folder": 4, "remove": 2, "write": 2, "sync": 1, "sync_file": 1, "open": 1, "cut": 1,
 }  # fmt: skip

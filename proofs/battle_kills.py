@@ -50,7 +50,7 @@ class Kill:
     log_bytes: int
 
 
-class Tape(Recorder):
+class TradeRecorder(Recorder):
     """Every trade, as the event stream tells it."""
 
     def __init__(self) -> None:
@@ -93,7 +93,7 @@ class Outcome:
     """What one such battle showed. `reports`: filled lots by bot, of those that reported; `check`: what `botpit check` said."""
 
     kills: list[Kill]
-    tape: Tape
+    recorder: TradeRecorder
     results: dict[str, Any]
     reports: dict[str, int]
     tracebacks: list[str]
@@ -114,20 +114,20 @@ class Outcome:
 
     def trades_of_others(self) -> list[int]:
         """Between each kill and the next, or the end."""
-        ends = [*(kill.trades for kill in self.kills[1:]), len(self.tape.trades)]
+        ends = [*(kill.trades for kill in self.kills[1:]), len(self.recorder.trades)]
         return [
-            len(self.tape.of_others(kill.trades, kill.trader_id, end)) for kill, end in zip(self.kills, ends, strict=True)
+            len(self.recorder.of_others(kill.trades, kill.trader_id, end)) for kill, end in zip(self.kills, ends, strict=True)
         ]
 
     def came_back(self) -> int:
         """How many of the killed traded again."""
         return sum(
-            any(kill.trader_id in traders(trade) for trade in self.tape.trades[kill.trades :]) for kill in self.kills
+            any(kill.trader_id in traders(trade) for trade in self.recorder.trades[kill.trades :]) for kill in self.kills
         )
 
     def longest_pause_s(self) -> float:
         """The longest time between two trades."""
-        times = [trade["timestamp"] for trade in self.tape.trades]
+        times = [trade["timestamp"] for trade in self.recorder.trades]
         return max((after - before for before, after in pairwise(times)), default=0) / MS_PER_S
 
     def _wrong_restarts(self) -> Iterator[str]:
@@ -149,7 +149,7 @@ class Outcome:
 
     def _wrong_counts(self) -> Iterator[str]:
         (battle,) = self.results["rounds"]
-        counted = self.tape.counts()
+        counted = self.recorder.counts()
         for row in battle["standings"]:
             name, told = row["trader_id"], (row["trades"], row["volume"], round(row["volume"] * (row["maker_share"] or 0)))
             if told != counted.get(name, (0, 0, 0)):
@@ -161,7 +161,7 @@ class Outcome:
         others = self.trades_of_others()
         return "\n".join([
             f"kills                    {len(self.kills)}: {', '.join(kill.trader_id for kill in self.kills)}",
-            f"trades                   {len(self.tape.trades):,}",
+            f"trades                   {len(self.recorder.trades):,}",
             f"trades of the others     {min(others, default=0):,} at least between two kills, {sum(others):,} in all",
             f"longest pause            {self.longest_pause_s():.1f} s without a trade",
             f"killed that traded again {self.came_back()} of {len(self.kills)}",
@@ -174,36 +174,36 @@ class Outcome:
 
 async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str) -> Outcome:
     """One battle on free ports, all its files in `folder`: a kill every so often, and as long again after the last one."""
-    tape = Tape()
+    recorder = TradeRecorder()
     async with terminals(folder) as parts:
         await parts.start_exchange("--csv-dir", str(folder))
-        recording = asyncio.create_task(tape.record(parts.events))
+        recording = asyncio.create_task(recorder.record(parts.events))
         await parts.start_relay()
         await parts.start_battle(config, *flags)
-        done = await kill_each(victims(config, kills, seed), every_s, parts, tape)
+        done = await kill_each(victims(config, kills, seed), every_s, parts, recorder)
         await parts.stop("battle", "relay", "exchange")
         await recording
     results = json.loads((folder / "results.json").read_text(encoding="utf-8"))
     check = [sys.executable, "-m", "botpit", "check", str(folder)]
     checked = subprocess.run(check, capture_output=True, text=True, cwd=HOME, check=False)
     return Outcome(
-        kills=done, tape=tape, results=results, reports=reports(results, folder),
+        kills=done, recorder=recorder, results=results, reports=reports(results, folder),
         tracebacks=logs_with_tracebacks(folder), exit_codes={**parts.exit_codes, "check": checked.returncode},
         check=checked.stdout + checked.stderr,
     )
 
 
-async def kill_each(names: list[str], every_s: float, parts: Terminals, tape: Tape) -> list[Kill]:
+async def kill_each(names: list[str], every_s: float, parts: Terminals, recorder: TradeRecorder) -> list[Kill]:
     """Those that were killed, each so long after the one before: all, or fewer if nobody trades any more."""
     done, last = list[Kill](), Kill("", 0.0, 0, 0)
     for name in names:
         await asyncio.sleep(every_s)
-        if not await tape.grows(last.trades, last.trader_id):
+        if not await recorder.grows(last.trades, last.trader_id):
             return done
-        done.append(last := await kill(name, parts, tape))
+        done.append(last := await kill(name, parts, recorder))
     await asyncio.sleep(every_s)
     await came_back(last, parts)
-    await tape.grows(last.trades, last.trader_id)
+    await recorder.grows(last.trades, last.trader_id)
     return done
 
 
@@ -216,10 +216,10 @@ def victims(config: Path, kills: int, seed: int) -> list[str]:
     return [names[number % len(names)] for number in range(kills)]
 
 
-async def kill(victim: str, parts: Terminals, tape: Tape) -> Kill:
+async def kill(victim: str, parts: Terminals, recorder: TradeRecorder) -> Kill:
     """kill -9 of the process that the runner's log names."""
     pid = int(await parts.logged("battle", rf"started name={re.escape(victim)} pid=(\d+)"))
-    killed = Kill(victim, time.time(), len(tape.trades), log_of(victim, parts).stat().st_size)
+    killed = Kill(victim, time.time(), len(recorder.trades), log_of(victim, parts).stat().st_size)
     processes.kill(pid)
     return killed
 

@@ -35,7 +35,7 @@ from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
 from proofs.harness.planted_faults import IN_THE_EXCHANGE, NONE, exchange_with
 from proofs.harness.restartable_exchange import NotOpen, RestartableExchange
 from proofs.harness.session import Asked, Session, log_in
-from proofs.harness.tape import Tape
+from proofs.harness.trade_reader import TradeReader
 
 TRADERS = {f"plain-{number}": False for number in range(3)} | {"ann": False, "ben": False, "cid": False, "dan": True, "eve": True}
 """Trader -> whether his orders go when his connection is lost. Those named plain do not log in to trade."""
@@ -108,7 +108,7 @@ class Run:
         self._outcome = outcome
         self._orders_per_s = orders_per_s
         self._ledger = ClientLedger(TRADERS)
-        self._tape = Tape(self._ledger)
+        self._trades = TradeReader(self._ledger)
         self._market_id = ""
         self._compared: dict[str, int] = dict.fromkeys(TRADERS, 0)
         self._unanswered: dict[str, list[Asked]] = {trader: [] for trader in TRADERS}
@@ -153,9 +153,9 @@ class Run:
         counts, each_per_s = self._outcome.counts, self._orders_per_s / len(sessions)
         traders = [Trading(session, random.Random(self._rng.random()), each_per_s) for session in sessions]
         load_s = self._rng.uniform(SHORTEST_LOAD_S, LONGEST_LOAD_S)
-        assert self._tape.listening is not None
+        assert self._trades.listening is not None
         death = self._exchange.die(load_s, with_archivist=self._rng.random() < ARCHIVIST_DIES_TOO)
-        await asyncio.gather(death, self._tape.listening, *(trader.trade() for trader in traders))
+        await asyncio.gather(death, self._trades.listening, *(trader.trade() for trader in traders))
         for session in sessions:
             self._unanswered[session.account.trader] = list(session.unanswered)
             counts["unanswered"] += len(session.unanswered)
@@ -179,7 +179,7 @@ class Run:
         """Everybody comes back and compares; the sessions to trade on."""
         exchange, accounts = self._exchange, list(self._ledger.accounts.values())
         from_seq = max(1, self._ledger.seq - self._rng.randint(0, OVERLAP))
-        await self._tape.resume(exchange.events, self._market_id, from_seq)
+        await self._trades.resume(exchange.events, self._market_id, from_seq)
         known = sum(len(account.events) + len(account.ahead) for account in accounts)
         logins = [log_in(exchange.orders, each, self._market_id, self._last_seq(each)) for each in accounts]
         sessions = list(await asyncio.gather(*logins))

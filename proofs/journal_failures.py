@@ -35,7 +35,7 @@ from botpit.history.journal.reading import DamageError
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from proofs.harness.main import Difference, ProofParser, judged
-from tests.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
+from tests.history.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import fail, stream_of
 
 SEGMENT_BYTES = 8_000

@@ -146,7 +146,7 @@ class Reader:
                 last = told["channel_seq"]
 
 
-class Place:
+class Victims:
     """The exchange with its exporter, and the relay, and how each of them dies."""
 
     def __init__(self, parts: Terminals, exchange: RestartableExchange, outcome: Outcome) -> None:
@@ -219,18 +219,18 @@ async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, pl
     program = exchange_whose_exporter_is(exporter_with(plant, folder), folder)
     exchange = RestartableExchange(folder, "--csv-dir", str(folder / "csv"), settings=MARKET, program=program)
     async with terminals(folder) as parts:
-        place = Place(parts, exchange, outcome)
+        victims = Victims(parts, exchange, outcome)
         tasks: list[asyncio.Task[None]] = []
         try:
-            await place.start()
+            await victims.start()
             load, reader = Load(exchange.orders, random.Random(seed), outcome), Reader(parts.relay, outcome)
             tasks.append(asyncio.create_task(load.trade(PAIRS_PER_FRAME / trades_per_s)))
             tasks.append(asyncio.create_task(reader.read()))
-            await place.written(1)
-            await _rounds(place, rounds, random.Random(seed), outcome)
+            await victims.written(1)
+            await _rounds(victims, rounds, random.Random(seed), outcome)
             await _end(tasks[0])
             outcome.seconds = monotonic() - began_s
-            await place.settle()
+            await victims.settle()
         finally:
             for task in tasks:
                 await _end(task)
@@ -238,15 +238,15 @@ async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, pl
             await exchange.stop()
     rows = trades_of(exchange.market)
     outcome.trades, outcome.tracebacks = len(rows), logs_with_tracebacks(folder)
-    found = differences({TRADES: rows}, place.csv_dir)
+    found = differences({TRADES: rows}, victims.csv_dir)
     outcome.differences = [each for each in found if each.startswith(TRADES)]
     return outcome
 
 
-async def _rounds(place: Place, rounds: int, rng: random.Random, outcome: Outcome) -> None:
+async def _rounds(victims: Victims, rounds: int, rng: random.Random, outcome: Outcome) -> None:
     progress = Progress()
     for number in range(rounds):
-        await place.round(rng, number)
+        await victims.round(rng, number)
         progress.tell(f"{number + 1} rounds, {outcome.answered:,} orders answered")
 
 

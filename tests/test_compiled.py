@@ -58,11 +58,11 @@ def test_the_records_take_the_same_arguments_in_both(tmp_path: Path) -> None:
     source = tmp_path / "records.py"
     source.write_text(FAST["natively"](inspect.getsource(records)), encoding="utf-8")
     native = run_path(str(source))
-    for name in ("OrderRecord", "Plan", "Prospect", "Refusal", "Terms"):
+    for name in ("OrderRecord", "Match", "Prospect", "Refusal", "Terms"):
         expected = ["self", *getattr(records, name).__struct_fields__]
         assert list(inspect.signature(native[name].__init__).parameters) == expected
-    one, other = native["Plan"](1), native["Plan"](1)
-    assert one.steps == [] and one.steps is not other.steps
+    one, other = native["Match"](1), native["Match"](1)
+    assert one.fills == [] and one.fills is not other.fills
 
 
 def test_it_says_which_engine_runs() -> None:

@@ -197,13 +197,13 @@ def test_a_fault_planted_in_the_page_is_found(old: str, new: str, sentence: str)
     assert any(fault.startswith(sentence) for fault in faults(spec.replace(old, new, 1), sources()))
 
 
-GATEWAY, FANOUT = "botpit/venue/gateway/gateway.py", "botpit/venue/feed/subscriptions.py"
+GATEWAY, SUBSCRIPTIONS = "botpit/venue/gateway/gateway.py", "botpit/venue/feed/subscriptions.py"
 RISK_CHECKS, SERVER = "botpit/core/risk/checks.py", "botpit/venue/server.py"
 PLANTED_IN_THE_CODE = [
     (GATEWAY, "def f(self, r): return self._refuse(r, 'busy', load=1)", "reasons of refusals: busy is not"),
     (GATEWAY, "def f(self, r): return self._refuse(r, 'rate_limited', per_s=1)", "details of rate_limited: per_s is not"),
     (GATEWAY, "def say(r, why): return Fault('error', why, {})\ndef f(r): say(r, 'why_so')", "reasons of refusals: why_so is"),
-    (FANOUT, "def f(r): return _error(r, 'closed_' + r.type, {})", "botpit/venue/feed/subscriptions.py:"),
+    (SUBSCRIPTIONS, "def f(r): return _error(r, 'closed_' + r.type, {})", "botpit/venue/feed/subscriptions.py:"),
     (RISK_CHECKS, "X = Refusal(Reason.NO_LIQUIDITY, {'spread': 1})", "details of no_liquidity: spread is not"),
     (SERVER, "def f(c): c.close(1013, 'try_again_later')", "close codes: 1013 try_again_later is not documented"),
     ("botpit/io/handshake.py", "def f(): return _response(404, '')", "HTTP answers: 404 is not documented"),

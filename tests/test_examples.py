@@ -21,14 +21,14 @@ import pytest
 from websockets.sync.client import connect
 
 from bot_strategies import StrategyError, describe_strategy
+from tests.bots.test_builtin_strategies import Market, load
 from tests.processes.running import HOUSE, PATIENCE_S, Running, exchange, relay, running
-from tests.test_builtin_strategies import Market, load
 
 EXAMPLES = HOUSE / "examples"
 MAX_BYTES = 16 * 2**20
 
 
-class Floor:
+class RunningMarket:
     """An exchange and a relay with two makers and a taker, so that whoever comes finds somebody to trade with."""
 
     def __init__(self, gateway_uri: str, feed_uri: str, events_uri: str) -> None:
@@ -49,32 +49,32 @@ class Floor:
 
 
 @pytest.fixture(scope="module")
-def floor(tmp_path_factory) -> Iterator[Floor]:
-    folder = tmp_path_factory.mktemp("floor")
+def running_market(tmp_path_factory) -> Iterator[RunningMarket]:
+    folder = tmp_path_factory.mktemp("running_market")
     with exchange(folder) as house, relay(folder, house.events) as (_, port), contextlib.ExitStack() as bots:
-        floor = Floor(house.orders, f"ws://127.0.0.1:{port}", house.events)
-        bots.enter_context(floor.bot("maker", "maker", folder=folder))
-        bots.enter_context(floor.bot("taker", "taker", "activity=1", folder=folder))
-        bots.enter_context(floor.bot("noise", "random", folder=folder))
-        floor.wait_for_trades_of("maker", "taker")
-        yield floor
+        running_market = RunningMarket(house.orders, f"ws://127.0.0.1:{port}", house.events)
+        bots.enter_context(running_market.bot("maker", "maker", folder=folder))
+        bots.enter_context(running_market.bot("taker", "taker", "activity=1", folder=folder))
+        bots.enter_context(running_market.bot("noise", "random", folder=folder))
+        running_market.wait_for_trades_of("maker", "taker")
+        yield running_market
 
 
 @pytest.mark.parametrize(
     "name", ["my_first_bot.py:MyFirstBot", "event_driven_maker.py:EventDrivenMaker", "parameter_model.py:ChannelTrader"]
 )
-def test_an_example_bot_trades_and_stops_cleanly(floor, tmp_path, name):
-    with floor.bot(name, str(EXAMPLES / name), folder=tmp_path) as bot:
-        floor.wait_for_trades_of(name)
+def test_an_example_bot_trades_and_stops_cleanly(running_market, tmp_path, name):
+    with running_market.bot(name, str(EXAMPLES / name), folder=tmp_path) as bot:
+        running_market.wait_for_trades_of(name)
         assert bot.stops(signal.SIGINT) == 0
     faults = ("strategy crashed", "price off the tick", "slow callback", "Traceback")
     assert not [line for line in bot.lines if any(fault in line for fault in faults)], bot.lines
 
 
-def test_the_bot_without_our_library_trades(floor, tmp_path):
-    flags = ("--trader-id=plain", *floor.uris)
+def test_the_bot_without_our_library_trades(running_market, tmp_path):
+    flags = ("--trader-id=plain", *running_market.uris)
     with running("examples/plain_websockets.py", *flags, folder=tmp_path) as bot:
-        floor.wait_for_trades_of("plain")
+        running_market.wait_for_trades_of("plain")
         assert (bot.stops(signal.SIGINT), bot.lines) == (0, [])
 
 
@@ -108,10 +108,11 @@ def running_javascript(*argv: str, folder: Path) -> Iterator[Running]:
         process.ends()
 
 
-def test_the_bot_in_javascript_trades(floor, tmp_path):
+def test_the_bot_in_javascript_trades(running_market, tmp_path):
     script = str(EXAMPLES / "javascript_bot.mjs")
-    with running_javascript(*node(), script, "javascript", floor.gateway_uri, floor.feed_uri, folder=tmp_path) as bot:
-        floor.wait_for_trades_of("javascript")
+    uris = running_market.gateway_uri, running_market.feed_uri
+    with running_javascript(*node(), script, "javascript", *uris, folder=tmp_path) as bot:
+        running_market.wait_for_trades_of("javascript")
         assert bot.stops(signal.SIGINT) == 0
     assert not [line for line in bot.lines if not line.startswith("refused: ")], bot.lines
 
@@ -123,7 +124,7 @@ def test_a_javascript_bot_that_reaches_nobody_says_so(tmp_path):
         assert bot.ends() == 1
 
 
-def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(floor, tmp_path):
+def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(running_market, tmp_path):
     """By file, by module, by module of a package: `tmp_path/battle` has the config, the runner works in `tmp_path`."""
     folder = tmp_path / "battle"
     (folder / "rooms").mkdir(parents=True)
@@ -137,10 +138,10 @@ def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(floor,
         "built-in": "value",
     }
     bots = [{"trader_id": trader, "strategy": strategy, "decision_interval": 0.05} for trader, strategy in names.items()]
-    uris = {"market_data_uri": floor.feed_uri, "order_gateway_uri": floor.gateway_uri}
+    uris = {"market_data_uri": running_market.feed_uri, "order_gateway_uri": running_market.gateway_uri}
     (folder / "bots.json").write_text(json.dumps({**uris, "bots": bots}))
     with running("bot_battle_runner.py", "--config", "battle/bots.json", folder=tmp_path) as battle:
-        floor.wait_for_trades_of(*names)
+        running_market.wait_for_trades_of(*names)
         assert battle.stops(signal.SIGINT) == 0
     (played,) = json.loads((tmp_path / "results.json").read_text())["rounds"]
     assert {each["exit_code"] for each in played["bots"]} == {0}
@@ -164,9 +165,9 @@ def test_the_event_driven_maker_acts_on_the_book_and_on_its_fills():
     market = Market(f"{EXAMPLES / 'event_driven_maker.py'}:EventDrivenMaker", lots_per_tick=1)
     assert market.accepts_all() == [], "no timer"
     market.answers(market.sent[-2:])  # what it did at the start
-    assert [(order.side, order.price) for order in market.desk.orders] == [("buy", 99.85), ("sell", 100.15)]
+    assert [(order.side, order.price) for order in market.handle.orders] == [("buy", 99.85), ("sell", 100.15)]
     assert market.shows([(99.5, 9)], [(100.5, 9)]) == ["replace by 99.55", "replace by 100.45"]
-    bid = market.desk.orders[0]
+    bid = market.handle.orders[0]
     words = market.answers(market.fills(bid, 2))
     assert words == ["buy 2 at 99.45"], "two lots held: two ticks lower"
 

@@ -135,8 +135,8 @@ class Play:
         now = state(self._stage) if not self._told else self._moments[self._fills - 1]
         if name in ("price", "lots"):
             self._expected = (name, number)
-        elif name.endswith("'s trigger"):
-            self.faults += trigger_faults(self._stage, name.removesuffix("'s trigger"), int(number))
+        elif name.endswith("'s threshold"):
+            self.faults += threshold_faults(self._stage, name.removesuffix("'s threshold"), int(number))
         elif name in now and now[name] != number:
             self.faults.append(f"{line}: {name} is {now[name]}")
         elif "'s " in name and name not in now:
@@ -174,14 +174,14 @@ def units(money: str) -> int:
     return int(money.replace(",", "").replace(".", ""))
 
 
-def trigger_faults(stage: Stage, trader: str, trigger: int) -> Iterator[str]:
-    """A trigger is crossed at its price, and not one tick before."""
-    for price, crossed in ((trigger, True), (trigger + 1, False)):
+def threshold_faults(stage: Stage, trader: str, threshold: int) -> Iterator[str]:
+    """A threshold is crossed at its price, and not one tick before."""
+    for price, crossed in ((threshold, True), (threshold + 1, False)):
         again = deepcopy(stage)
         again.settles()
-        again.house.marks(again.price(price, again.symbol))
-        if (trader in again.suspects) is not crossed:
-            yield f"{trader}'s trigger: at {price} it is {'not ' if crossed else ''}crossed"
+        again.operator.marks(again.price(price, again.symbol))
+        if (trader in again.due_for_check) is not crossed:
+            yield f"{trader}'s threshold: at {price} it is {'not ' if crossed else ''}crossed"
 
 
 # ----------------------------------------------------------------------------------------------------------- what people do
@@ -229,10 +229,10 @@ DEEDS: dict[str, Callable[..., Any]] = {
     r"([\w, ]+) brings? ([\d,.]+)": bring,
     r"(\w+) buys (\d+) from (\w+) at ([\d.]+)": trade,
     r"(\w+) (buys|sells|bids|asks) (\d+) at ([\d.]+)( fok)?": order,
-    r"the mark is ([\d.]+)": lambda stage, price: stage.house.marks(price),
+    r"the mark is ([\d.]+)": lambda stage, price: stage.operator.marks(price),
     r"tick": lambda stage: stage.ticks(),
     r"(\d+) s pass": pass_time,
-    r"the instrument closes": lambda stage: stage.house.closes(),
+    r"the instrument closes": lambda stage: stage.operator.closes(),
 }
 
 
@@ -297,8 +297,8 @@ PLANTED = [
     ("< insurance 13.10\n", "", "not on the page: insurance 13.10"),
     ("< insurance 13.10\n", "< insurance 13.10\n< bob is frozen\n", "bob is frozen: told is nothing"),
     ("carol bids 20 at 87.50", "carol bids 21 at 87.50", "alice sells 20 to carol at 87.50: told is alice sells 21 to carol"),
-    ("= 8,889\n", "= 8,889 = 8,888 + 1\n  alice's trigger: 8,888\n", "alice's trigger: at 8889 it is crossed"),
-    ("= 8,889\n", "= 8,889\n  alice's trigger: 8,890\n", "alice's trigger: at 8890 it is not crossed"),
+    ("= 8,889\n", "= 8,889 = 8,888 + 1\n  alice's threshold: 8,888\n", "alice's threshold: at 8889 it is crossed"),
+    ("= 8,889\n", "= 8,889\n  alice's threshold: 8,890\n", "alice's threshold: at 8890 it is not crossed"),
     ("price: 7,900 + ⌈(5,000 - 3,000) ÷ 50⌉ = 7,940", "price: 7,939", "price 7939: next is alice sells 50 at 79.40: bankruptcy"),
     ("the mark: 10,100 +", "the mark: 1 + 10,100 +", "the mark is 10201"),
     ("paid in: 0 + 1,103,000 + 0 = 100,000 + 1,000,000 + 3,000", "paid in: 1,102,999", "paid in is 1103000"),

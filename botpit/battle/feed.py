@@ -18,7 +18,7 @@ CHANNELS = ("trades", "positions", "liquidations")
 _FIRST, _AGAIN = "first", "again"
 
 
-class Spectator:
+class BattleFeed:
     """`trades` are those of the present market since we first saw it, told to us or not.
 
     `began`: the equity of traders of whom it was known before the round; `newcomers`: the cash of a new account, None: unknown.

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, replace
 
-from botpit.battle.feed import Spectator
+from botpit.battle.feed import BattleFeed
 from botpit.battle.reports import BotReport
 from botpit.battle.results import Latency, RoundResult, TotalResult, TraderResult
 from botpit.battle.standings import MONEY_DECIMALS, Standing, ranked, standings
@@ -18,16 +18,16 @@ SHARE_DECIMALS = 6
 
 
 def trader_results(
-    spectator: Spectator, reports: Mapping[str, BotReport] | None = None, restarts: Mapping[str, int] | None = None
+    feed: BattleFeed, reports: Mapping[str, BotReport] | None = None, restarts: Mapping[str, int] | None = None
 ) -> list[TraderResult]:
     """A row per trader, best first: all whom the feed told of, and those of known equity who have not traded.
 
     `reports` and `restarts` are of our bots, by trader.
     """
-    accounts = standings(spectator.mirror)
-    known = spectator.equities.known()
+    accounts = standings(feed.mirror)
+    known = feed.equities.known()
     accounts += [_without_trades(name, known[name]) for name in known.keys() - {row.trader_id for row in accounts}]
-    rows = [_result(row, spectator, (reports or {}).get(row.trader_id), restarts or {}) for row in accounts]
+    rows = [_result(row, feed, (reports or {}).get(row.trader_id), restarts or {}) for row in accounts]
     return [replace(row, rank=rank) for rank, row in ranked(rows, by=lambda row: row.gain)]
 
 
@@ -35,14 +35,14 @@ def _without_trades(trader_id: str, equity: float) -> Standing:
     return Standing(trader_id=trader_id, cash=equity, realized_pnl=0.0, unrealized_pnl=0.0, total_equity=equity)
 
 
-def _result(row: Standing, spectator: Spectator, report: BotReport | None, restarts: Mapping[str, int]) -> TraderResult:
-    name, mirror = row.trader_id, spectator.mirror
+def _result(row: Standing, feed: BattleFeed, report: BotReport | None, restarts: Mapping[str, int]) -> TraderResult:
+    name, mirror = row.trader_id, feed.mirror
     volume = mirror.volume_by_trader[name]
     return TraderResult(
         **asdict(row),
         rank=0,
-        gain=spectator.equities.gain(name),
-        max_drawdown=spectator.equities.max_drawdown(name),
+        gain=feed.equities.gain(name),
+        max_drawdown=feed.equities.max_drawdown(name),
         volume=volume,
         maker_share=round(mirror.maker_volume_by_trader[name] / volume, SHARE_DECIMALS) if volume else None,
         fees=report.fees if report else None,

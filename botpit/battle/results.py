@@ -9,6 +9,8 @@ import json
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from botpit.battle.config import Bot
 from message_schemas import InstrumentInfo
 
@@ -175,6 +177,11 @@ class Results:
     settings: BattleSettings
     rounds: list[RoundResult]
     totals: list[TotalResult]
+
+    @classmethod
+    def from_json(cls, text: str) -> Results:
+        """What `to_json` wrote. Raises ValueError, which names what is wrong."""
+        return TypeAdapter(cls).validate_json(text)
 
     def to_json(self) -> str:
         return json.dumps(asdict(self), indent=2, ensure_ascii=False, allow_nan=False) + "\n"

@@ -7,7 +7,7 @@ counted by `counts.py` and `latency.py`, and `report.py` writes and reads it as 
 
 from botpit.bots.brain import Brain, request_text
 from botpit.bots.counts import Counts
-from botpit.bots.market_handle import Desk, Output, Trouble
+from botpit.bots.market_handle import MarketHandle, Notice, Output
 from botpit.bots.report import ReportError, counts_of, report_text
 
-__all__ = ["Brain", "Counts", "Desk", "Output", "ReportError", "Trouble", "counts_of", "report_text", "request_text"]
+__all__ = ["Brain", "Counts", "MarketHandle", "Notice", "Output", "ReportError", "counts_of", "report_text", "request_text"]

@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 from bot_strategies import Strategy
 from botpit.bots.counts import Counts
-from botpit.bots.market_handle import Desk, Output, Trouble
-from botpit.bots.runner import Mind
+from botpit.bots.market_handle import MarketHandle, Notice, Output
+from botpit.bots.runner import StrategyRunner
 from message_schemas import (
     Account,
     AccountRequest,
@@ -70,9 +70,9 @@ class Brain:
         clock_s: Callable[[], float] = lambda: 0.0,
         counts: Counts | None = None,
     ) -> None:
-        self.desk = Desk(trader_id)
+        self.handle = MarketHandle(trader_id)
         self.counts = counts or Counts()
-        self.mind = Mind(strategy, self.desk, self.counts, clock_s)
+        self.runner = StrategyRunner(strategy, self.handle, self.counts, clock_s)
         self.finished = False
         self._strategy = strategy
         self._clock_s = clock_s
@@ -87,20 +87,20 @@ class Brain:
     @property
     def failed(self) -> bool:
         """The strategy crashed too often, or was given up: stop the bot."""
-        return self.mind.failed
+        return self.runner.failed
 
     # ----------------------------------------------------------------------------------------------------- connections
 
     def gateway_opened(self, now_ms: int) -> LoginRequest:
         """The gateway is connected: what to send first. After a loss it asks for what was missed."""
-        self.desk.now_ms = now_ms
+        self.handle.now_ms = now_ms
         login = self._login(self.counts.account_seq)
-        self.desk.expect_answer(login)
+        self.handle.expect_answer(login)
         return login
 
     def feed_opened(self) -> SubscribeRequest:
         """The feed is connected: what to send first. A strategy that is only polled sees no trades and no status."""
-        polled = self.mind.hooks <= {"next_order"}
+        polled = self.runner.hooks <= {"next_order"}
         return SubscribeRequest(channels=POLLED_CHANNELS if polled else MARKET_CHANNELS, batch=True)
 
     def handed_over(self, order: OrderRequest) -> None:
@@ -109,33 +109,33 @@ class Brain:
         self._handed_s[order.request_id] = self._clock_s()
 
     def gateway_lost(self) -> None:
-        self._gateway_ready = self.desk.open = False
+        self._gateway_ready = self.handle.open = False
         self._retries.clear()
         self._handed_s.clear()
-        self.desk.disconnected()
+        self.handle.disconnected()
         self.finished = self._stopping
 
     def feed_lost(self) -> None:
-        self._feed_ready = self.desk.open = False
+        self._feed_ready = self.handle.open = False
 
     # ------------------------------------------------------------------------------------------------------------ news
 
     def gateway_message(self, message: Message, now_ms: int) -> list[Output]:
         """An answer or a private event."""
-        self.desk.now_ms = now_ms
+        self.handle.now_ms = now_ms
         request = self._answered(message)
         match message:
             case LoggedIn():
                 self._logged_in(message, request)
             case Account():
-                self.desk.take_account(message)
+                self.handle.take_account(message)
             case OpenOrders():
-                self.desk.own.told(message)
-                self._gateway_ready = self.desk.account_known
+                self.handle.own.told(message)
+                self._gateway_ready = self.handle.account_known
             case Error():
                 self._error(message, request)
             case AllCancelled() if self._stopping:
-                self.desk.ask(LogoutRequest())
+                self.handle.ask(LogoutRequest())
             case LoggedOut():
                 self.finished = True
             case OrderRejected() | ReplaceRejected() | CancelRejected():
@@ -146,51 +146,51 @@ class Brain:
 
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book."""
-        desk = self.desk
-        desk.now_ms = now_ms
-        if not desk.mirror.apply(message):
-            desk.outbox.append(self.feed_opened())
+        handle = self.handle
+        handle.now_ms = now_ms
+        if not handle.mirror.apply(message):
+            handle.outbox.append(self.feed_opened())
         match message:
             case Snapshot():
                 self._feed_ready = True
-            case BookUpdate() if message.symbol == desk.own.symbol:
-                desk.own.level_told("buy", message.bids, message.timestamp)
-                desk.own.level_told("sell", message.asks, message.timestamp)
-                self._call("on_book", lambda: self._strategy.on_book(desk))
-            case Trade() if message.symbol == desk.own.symbol:
-                desk.own.traded(message)
-                self._call("on_trade", lambda: self._strategy.on_trade(desk, message))
+            case BookUpdate() if message.symbol == handle.own.symbol:
+                handle.own.level_told("buy", message.bids, message.timestamp)
+                handle.own.level_told("sell", message.asks, message.timestamp)
+                self._call("on_book", lambda: self._strategy.on_book(handle))
+            case Trade() if message.symbol == handle.own.symbol:
+                handle.own.traded(message)
+                self._call("on_trade", lambda: self._strategy.on_trade(handle, message))
         return self._outputs()
 
     def timer(self, now_ms: int) -> list[Output]:
         """A decision interval has passed."""
-        desk = self.desk
-        desk.now_ms = now_ms
-        if self._retries and now_ms >= desk.quiet_until_ms:
+        handle = self.handle
+        handle.now_ms = now_ms
+        if self._retries and now_ms >= handle.quiet_until_ms:
             retries, self._retries = self._retries, []
             for request in retries:
-                desk.ask(request)
-        if desk.may_send:
-            self._call("on_timer", lambda: self._strategy.on_timer(desk))
+                handle.ask(request)
+        if handle.may_send:
+            self._call("on_timer", lambda: self._strategy.on_timer(handle))
             self._call("next_order", self._poll)
         return self._outputs()
 
     def stop(self, now_ms: int) -> list[Output]:
         """Let the strategy say goodbye, cancel everything, log out; `finished` is true when that is done or hopeless."""
-        self.desk.now_ms = now_ms
-        self._call("on_stop", lambda: self._strategy.on_stop(self.desk))
+        self.handle.now_ms = now_ms
+        self._call("on_stop", lambda: self._strategy.on_stop(self.handle))
         self._stopping = True
-        self.desk.open = False
+        self.handle.open = False
         self.finished = not self._gateway_ready
         if self._gateway_ready:
-            self.desk.ask(CancelAllRequest())
-        return self.desk.take_outbox()
+            self.handle.ask(CancelAllRequest())
+        return self.handle.take_outbox()
 
     # ------------------------------------------------------------------------------------------------------- conversation
 
     def _login(self, last_seq: int | None) -> LoginRequest:
         market_id = None if last_seq is None else self.counts.market_id
-        return LoginRequest(trader_id=self.desk.trader_id, last_seq=last_seq, market_id=market_id, cancel_on_disconnect=True)
+        return LoginRequest(trader_id=self.handle.trader_id, last_seq=last_seq, market_id=market_id, cancel_on_disconnect=True)
 
     def _answered(self, message: Message) -> TradingRequest | None:
         """The request that a message answers, None if it is an event; how long an order waited for its answer is counted."""
@@ -198,90 +198,90 @@ class Brain:
         handed_s = self._handed_s.pop(request_id, None)
         if handed_s is not None:
             self.counts.latency.add((self._clock_s() - handed_s) * 1e6)
-        return self.desk.answered(request_id)
+        return self.handle.answered(request_id)
 
     def _logged_in(self, answer: LoggedIn, request: TradingRequest | None) -> None:
-        self.desk.session = answer.session
+        self.handle.session = answer.session
         if answer.market_id != self._market_id:
             self._market_id = answer.market_id
-            self.desk.new_market(answer)
+            self.handle.new_market(answer)
         if isinstance(request, LoginRequest) and request.last_seq is None:
             self.counts.market_id, self.counts.account_seq = answer.market_id, answer.account_seq
-        self.desk.ask(AccountRequest())
-        self.desk.ask(OpenOrdersRequest())
+        self.handle.ask(AccountRequest())
+        self.handle.ask(OpenOrdersRequest())
 
     def _error(self, error: Error, request: TradingRequest | None) -> None:
         """Only the requests of a login are answered so; without their answers nothing can begin."""
         if isinstance(request, LoginRequest) and error.reason in START_ANEW:
             told: dict[str, object] = {"reason": error.reason, "last_seq": request.last_seq, "market_id": request.market_id}
-            self.desk.outbox.append(Trouble("beginning anew, what happened meanwhile is not counted", told))
-            self.desk.ask(self._login(None))
+            self.handle.outbox.append(Notice("beginning anew, what happened meanwhile is not counted", told))
+            self.handle.ask(self._login(None))
         elif isinstance(request, LoginRequest | AccountRequest | OpenOrdersRequest):
-            self.desk.outbox.append(Trouble("login refused, trying again", error.details | {"reason": error.reason}))
-            self.desk.slow_down(error.details.get("retry_after_ms"))
+            self.handle.outbox.append(Notice("login refused, trying again", error.details | {"reason": error.reason}))
+            self.handle.slow_down(error.details.get("retry_after_ms"))
             self._retries.append(request)
 
     def _event(self, event: OrderAccepted | OrderCancelled | OrderReplaced | Fill | Liquidation | AccountStatus) -> None:
         self.counts.account_seq = max(self.counts.account_seq or 0, event.account_seq or 0)
-        desk = self.desk
+        handle = self.handle
         match event:
             case Fill():
                 self._filled(event)
                 return
             case Liquidation():
-                desk.last_liquidation_ts = event.timestamp
+                handle.last_liquidation_ts = event.timestamp
                 return
             case AccountStatus():
                 return
             case OrderAccepted():
                 self.counts.accepted += not event.repeated
-                desk.own.accepted(event)
+                handle.own.accepted(event)
             case OrderCancelled():
-                desk.own.cancelled(event)
+                handle.own.cancelled(event)
             case OrderReplaced():
-                desk.own.replaced(event)
-        self._call("on_order", lambda: self._strategy.on_order(desk, event))
+                handle.own.replaced(event)
+        self._call("on_order", lambda: self._strategy.on_order(handle, event))
 
     def _filled(self, fill: Fill) -> None:
         self.counts.filled(fill)
-        self.desk.filled(fill)
-        self._call("on_fill", lambda: self._strategy.on_fill(self.desk, fill))
+        self.handle.filled(fill)
+        self._call("on_fill", lambda: self._strategy.on_fill(self.handle, fill))
 
     def _rejected(self, answer: OrderRejected | ReplaceRejected | CancelRejected, request: TradingRequest | None) -> None:
-        self.desk.refused(request, answer)
+        self.handle.refused(request, answer)
         if isinstance(answer, CancelRejected):
             self.counts.cancel_rejected[answer.reason] += 1
         else:
             self.counts.rejected[answer.reason] += 1
-            self.desk.outbox.append(Trouble(answer.type, answer.details | {"reason": answer.reason}, routine=True))
+            self.handle.outbox.append(Notice(answer.type, answer.details | {"reason": answer.reason}, routine=True))
         if self._stopping and isinstance(request, CancelAllRequest):
             self.finished = True  # not logged out: losing the connection cancels the orders
-        self._call("on_order", lambda: self._strategy.on_order(self.desk, answer))
+        self._call("on_order", lambda: self._strategy.on_order(self.handle, answer))
 
     # ----------------------------------------------------------------------------------------------------- the strategy
 
     def _outputs(self) -> list[Output]:
         """Everything to be sent and told by now; the strategy begins as soon as both sides of one market are known."""
-        ready = self._gateway_ready and self._feed_ready and self.desk.mirror.market_id == self._market_id
-        self.desk.open = ready and not self._stopping
-        if self.desk.open and self._started_market != self._market_id:
+        ready = self._gateway_ready and self._feed_ready and self.handle.mirror.market_id == self._market_id
+        self.handle.open = ready and not self._stopping
+        if self.handle.open and self._started_market != self._market_id:
             self._started_market = self._market_id
-            self._call("on_start", lambda: self._strategy.on_start(self.desk))
-        return self.desk.take_outbox()
+            self._call("on_start", lambda: self._strategy.on_start(self.handle))
+        return self.handle.take_outbox()
 
     def _begun(self) -> bool:
         """Whether the strategy was started in the market that both sides now speak of, and not yet stopped."""
-        same_market = self._started_market == self._market_id == self.desk.mirror.market_id
+        same_market = self._started_market == self._market_id == self.handle.mirror.market_id
         return same_market and self._started_market is not None and not self._stopping
 
     def _poll(self) -> None:
-        order = self._strategy.next_order(self.desk.context)
+        order = self._strategy.next_order(self.handle.context)
         if order is not None:
-            self.desk.place(order)
+            self.handle.place(order)
 
     def _call(self, hook: str, call: Callable[[], None]) -> None:
         if self._begun():
-            self.mind.ask(hook, call)
+            self.runner.ask(hook, call)
 
 
 def request_text(request: TradingRequest | SubscribeRequest) -> str:

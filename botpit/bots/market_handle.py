@@ -41,7 +41,7 @@ SAME_TICK = 1e-6
 
 
 @dataclass(frozen=True, slots=True)
-class Trouble:
+class Notice:
     """Something whoever runs the bot should know.
 
     `routine`: it happens in any market. `error`: what the strategy raised, if that is it.
@@ -53,11 +53,11 @@ class Trouble:
     error: Exception | None = None
 
 
-Output = TradingRequest | SubscribeRequest | Trouble
-"""A SubscribeRequest is for the feed, every other request for the gateway; a Trouble is for the log."""
+Output = TradingRequest | SubscribeRequest | Notice
+"""A SubscribeRequest is for the feed, every other request for the gateway; a Notice is for the log."""
 
 
-class Desk:
+class MarketHandle:
     """One bot's place in the market's first instrument. `now_ms` is set by the brain before anything else happens."""
 
     def __init__(self, trader_id: str) -> None:
@@ -190,7 +190,7 @@ class Desk:
         return self._account is not None
 
     def ask(self, request: TradingRequest) -> None:
-        """Send a request whatever the state of the desk."""
+        """Send a request whatever the state of the handle."""
         self.expect_answer(request)
         self.outbox.append(request)
 
@@ -247,7 +247,7 @@ class Desk:
         """An off-tick price is sent as it is, for the exchange to refuse; whoever reads the log learns the remedy."""
         if price is not None and (nearest := self.to_tick(price, side)) != price:
             told = {"price": price, "tick": self.instrument.tick, "nearest": nearest, "hint": "use market.to_tick(price, side)"}
-            self.outbox.append(Trouble("price off the tick", told))
+            self.outbox.append(Notice("price off the tick", told))
 
     def _cancel_refused(self, request: CancelRequest, reason: str) -> None:
         for order in self.orders:

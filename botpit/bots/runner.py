@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bot_strategies import Polled, Strategy
 from botpit.bots.counts import Counts
-from botpit.bots.market_handle import Desk, Trouble
+from botpit.bots.market_handle import MarketHandle, Notice
 
 MAX_CRASHES_IN_A_ROW = 10
 """So many crashes of one hook without a success in between end the bot."""
@@ -16,7 +16,7 @@ SLOW_CALLBACK_S = 1.0
 HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "on_stop", "next_order")
 
 
-class Mind:
+class StrategyRunner:
     """`hooks`: those that the strategy has. `failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is
     raised in it is a crash of its own.
 
@@ -24,13 +24,13 @@ class Mind:
     it, and an interpreter that has none to unwind its stack may hang.
     """
 
-    def __init__(self, strategy: Strategy, desk: Desk, counts: Counts, clock_s: Callable[[], float]) -> None:
+    def __init__(self, strategy: Strategy, handle: MarketHandle, counts: Counts, clock_s: Callable[[], float]) -> None:
         self.failed = False
         self.thinking = False
         self.reserve_bytes = 0
         self._reserve = bytearray()
         self._strategy = strategy
-        self._desk = desk
+        self._handle = handle
         self._counts = counts
         self._clock_s = clock_s
         self.hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
@@ -62,7 +62,7 @@ class Mind:
     def _crashed(self, hook: str, error: Exception) -> None:
         if isinstance(error, MemoryError):
             self._reserve.clear()
-        self._desk.outbox.append(Trouble("strategy crashed", {"hook": hook}, error=error))
+        self._handle.outbox.append(Notice("strategy crashed", {"hook": hook}, error=error))
         self._counts.callback_errors += 1
         self._crashes[hook] += 1
         self.failed = self.failed or self._crashes[hook] >= MAX_CRASHES_IN_A_ROW
@@ -71,5 +71,5 @@ class Mind:
         if took_s > SLOW_CALLBACK_S:
             named = self._strategy.plugin if isinstance(self._strategy, Polled) else self._strategy
             told = {"strategy": type(named).__name__, "hook": hook, "took_s": round(took_s, 3)}
-            self._desk.outbox.append(Trouble("slow callback", told))
+            self._handle.outbox.append(Notice("slow callback", told))
             self._counts.slow_callbacks += 1

@@ -1,6 +1,6 @@
 """Run a battle: a process per bot of a configuration, the feed watched to the end, the traders ranked, results.json written.
 
-The bots are processes and know nothing of each other, the audience reads the feed like anybody else: the standings are what
+The bots are processes and know nothing of each other, the runner reads the feed like anybody else: the standings are what
 everyone could see, and the end of one bot, or the loss of the feed, ends nothing else. A battle of several rounds closes the
 market after each, through the house's door, so that standings are plain cash, and has a new one begin.
 """
@@ -22,15 +22,15 @@ from bot_strategies import load_strategy
 from botpit import __version__
 from botpit.battle.config import BattleConfig, BattleConfigError, Bot, parse_battle
 from botpit.battle.live.battle import Battle, utc_now
-from botpit.battle.live.bot_processes import Backstage
-from botpit.battle.live.feed_connection import Audience
+from botpit.battle.live.bot_processes import LaunchOptions
+from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import totals
 from botpit.battle.results import BattleSettings, Results
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.files import new_folder, write_new
 from botpit.io.log import fields
-from botpit.io.order_port import House, OrderPortError
+from botpit.io.order_port import Operator, OrderPortError
 
 MAX_ROUNDS = 1_000
 MAX_STAGGER_MS = 60_000.0
@@ -49,21 +49,21 @@ async def battle(options: argparse.Namespace) -> ExitCode:
     """The battle from the first process to the results. Raises ProgramError when it cannot begin as asked."""
     config = read_config(options.config)
     try:
-        audience, house = Audience(config.market_data_uri), house_of(config, options)
+        connection, operator = FeedConnection(config.market_data_uri), operator_of(config, options)
         options.results.parent.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise ProgramError(str(error)) from error
     started_at = utc_now()
     try:
-        if house is not None:
-            await house.knock()
-        backstage = backstage_of(options)
+        if operator is not None:
+            await operator.knock()
+        launch = launch_options_of(options)
     except OrderPortError as error:
         reason = f"the exchange's door at {config.order_gateway_uri} does not open: {error}"
         raise ProgramError(f"--house-token: {reason}") from error
     except OSError as error:
         raise ProgramError(f"--log-dir: {error}") from error
-    played = Battle(config, settings_of(options), audience, house, backstage, options.results.parent)
+    played = Battle(config, settings_of(options), connection, operator, launch, options.results.parent)
     ended_by = await played.play()
     results = Results(
         version=__version__,
@@ -106,9 +106,9 @@ def settings_of(options: argparse.Namespace) -> BattleSettings:
     )
 
 
-def backstage_of(options: argparse.Namespace) -> Backstage:
+def launch_options_of(options: argparse.Namespace) -> LaunchOptions:
     """Makes the folder for this battle's reports. Raises OSError."""
-    return Backstage(
+    return LaunchOptions(
         python=options.python,
         strategy_dir=options.config.resolve().parent,
         log_level=options.log_level,
@@ -176,14 +176,14 @@ def problem_of(options: argparse.Namespace) -> str | None:
     return None
 
 
-def house_of(config: BattleConfig, options: argparse.Namespace) -> House | None:
+def operator_of(config: BattleConfig, options: argparse.Namespace) -> Operator | None:
     """The house's door, where it is needed: for several rounds. Raises OSError, ValueError."""
     if options.rounds == 1:
         return None
     token = options.house_token.read_text(encoding="ascii").strip()
     if not token:
         raise ValueError(f"--house-token: {options.house_token} is empty")
-    return House(config.order_gateway_uri, token)
+    return Operator(config.order_gateway_uri, token)
 
 
 def read_config(path: Path) -> BattleConfig:

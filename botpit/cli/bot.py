@@ -17,14 +17,14 @@ from pathlib import Path
 import msgspec
 
 from bot_strategies import BUILT_IN, load_strategy
-from botpit.bots import Brain, Counts, Output, ReportError, Trouble, counts_of, report_text, request_text
+from botpit.bots import Brain, Counts, Notice, Output, ReportError, counts_of, report_text, request_text
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, CpuLimitReached, Limits, on_cpu_limit
 from botpit.io.link import Link
 from botpit.io.log import fields
-from botpit.io.rate_limited_log import Sparingly
-from botpit.io.run import until_told_to_stop
+from botpit.io.rate_limited_log import RateLimitedLog
+from botpit.io.run import refused, until_told_to_stop
 from botpit.io.state_file import StateFile, StateFileError
 from message_schemas import ClientId, LoggedIn, Message, OrderAccepted, OrderRequest, SubscribeRequest, parse_messages
 
@@ -60,7 +60,7 @@ class Bot:
         self._gateway = Link(gateway_uri, on_open=self._greeting, on_frame=self._gateway_frame, on_state=self._gateway_state)
         self._feed = Link(feed_uri, on_open=self._subscription, on_frame=self._feed_frame, on_state=self._feed_state)
         self._decision_interval_s = decision_interval_s
-        self._trouble = Sparingly(_log, per_s=TROUBLE_LINES_PER_S)
+        self._trouble = RateLimitedLog(_log, per_s=TROUBLE_LINES_PER_S)
         self._link_reasons: dict[str, str] = {}
 
     async def trade(self) -> None:
@@ -84,14 +84,14 @@ class Bot:
     def cpu_limit_reached(self) -> None:
         """Give the strategy up, whatever it does at this moment. The rest of the way is that of a strategy that failed."""
         self.failure = "CPU limit reached"
-        self.brain.mind.give_up(CpuLimitReached(self.failure))
+        self.brain.runner.give_up(CpuLimitReached(self.failure))
 
     def write_report(self) -> None:
         if self._report is not None:
-            self._report.keep(report_text(self.brain.desk.trader_id, self.brain.counts))
+            self._report.keep(report_text(self.brain.handle.trader_id, self.brain.counts))
 
     def summary(self) -> str:
-        counts, desk = self.brain.counts, self.brain.desk
+        counts, desk = self.brain.counts, self.brain.handle
         account = {"position": desk.position, "equity": f"{desk.equity:.2f}"} if desk.account_known else {}
         done = {"accepted": counts.accepted, "fills": counts.fills, "lots": counts.filled_qty}
         rejected = {f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())}
@@ -138,7 +138,7 @@ class Bot:
     def _carry_out(self, outputs: list[Output]) -> None:
         for output in outputs:
             match output:
-                case Trouble():
+                case Notice():
                     level = logging.INFO if output.routine else logging.WARNING
                     self._trouble.say(level, output.what, output.details, output.error)
                 case SubscribeRequest():
@@ -183,13 +183,17 @@ def now_ms() -> int:
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run one bot until it is told to stop or its strategy has failed; returns the exit code."""
     options = arguments(argv, prog)
+    try:
+        # Before any thread is there: the system sets address space aside for each.
+        Limits(cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files).impose()
+    except ValueError as error:
+        return refused(ProgramError(str(error)))
     return start(f"bot:{options.trader_id}", options.log_level, lambda: bot(options))
 
 
 async def bot(options: argparse.Namespace) -> ExitCode:
     """The bot that the flags ask for, from start to stop. Raises ProgramError when there is none."""
     try:
-        Limits(cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files).impose()
         made = make_bot(options)
     except ValueError as error:
         _log.debug("which came from", exc_info=error)
@@ -281,7 +285,7 @@ def make_bot(options: argparse.Namespace) -> Bot:
     )
     brain = Brain(strategy, trader_id=options.trader_id, clock_s=time.monotonic, counts=counts_so_far(report, options.trader_id))
     if options.max_memory_mb is not None:
-        brain.mind.reserve_bytes = MEMORY_RESERVE_BYTES
+        brain.runner.reserve_bytes = MEMORY_RESERVE_BYTES
     return Bot(
         brain,
         gateway_uri=options.order_gateway_uri,

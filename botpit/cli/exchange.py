@@ -11,6 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from botpit import compiled
@@ -27,8 +28,8 @@ from botpit.io.run import until_told_to_stop
 from botpit.io.supervisor import supervised
 from botpit.screen.progress import tracked
 from botpit.settings import Settings, SettingsError, parse_settings
-from botpit.venue.lifecycle import Halted, Place, Venue, forget_what_was
-from botpit.venue.loader import Markets
+from botpit.venue.lifecycle import Endpoint, Halted, Venue, forget_what_was
+from botpit.venue.loader import MarketLoader
 from botpit.venue.server import port_number
 from botpit.venue.tokens import Token, TokenError, read_token
 
@@ -84,7 +85,7 @@ def read_settings(path: Path | None) -> Settings:
         raise ProgramError(f"{chosen}: {error}") from error
 
 
-def read_house_token(path: Path | None) -> Token:
+def read_operator_token(path: Path | None) -> Token:
     """Raises ProgramError when the file cannot be used."""
     try:
         return read_token(path)
@@ -115,13 +116,14 @@ async def trade(options: argparse.Namespace) -> None:
     Raises ProgramError, FolderInUse, DamageError and OtherFormat when it cannot begin as asked, Halted and OSError when it cannot
     go on.
     """
-    settings, token = read_settings(options.config), read_house_token(options.house_token_file)
-    orders = Place(options.host, options.order_port, "--order-port")
-    events = Place(options.host, options.events_port, "--events-port")
+    settings, token = read_settings(options.config), read_operator_token(options.house_token_file)
+    orders = Endpoint(options.host, options.order_port, "--order-port")
+    events = Endpoint(options.host, options.events_port, "--events-port")
     await orders.take()
     await events.take()
     with data_folder(options) as data:
-        markets = Markets(settings, data, options.durability, Disk(), track=lambda tail: tracked(tail, "recovering", "records"))
+        progress = partial(tracked, doing="recovering", what="records")
+        markets = MarketLoader(settings, data, options.durability, Disk(), track=progress)
         venue = Venue(markets.first(fresh=options.fresh, reconfigure=options.reconfigure), settings, token, orders, events)
         await venue.open()
         ports = {"order_port": orders.port, "events_port": events.port}

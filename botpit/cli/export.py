@@ -1,8 +1,8 @@
 """Write what happens in a market to CSV files, each event once, across lost connections and across its own end, however sudden.
 
-`Intake` decides which events are new, `Sheets` holds their rows until the next flush and records how far the files are, `Export`
-wires both to a socket. As a child of the exchange it is the last to leave: told to stop, it takes what the exchange sent before
-it closed the socket, and writes it.
+`ExactReader` decides which events are new, `Sheets` holds their rows until the next flush and records how far the files are,
+`Export` wires both to a socket. As a child of the exchange it is the last to leave: told to stop, it takes what the exchange
+sent before it closed the socket, and writes it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from botpit.cli.program import add_usual_flags, parser_of, start
-from botpit.clients.exact_reader import Intake
+from botpit.clients.exact_reader import ExactReader
 from botpit.io.exit_codes import ProgramError
 from botpit.io.link import Link
 from botpit.io.log import fields
@@ -41,9 +41,9 @@ class Export:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._link = Link(options.uri, on_open=lambda: self._intake.requests(), on_frame=self._frame, on_state=self._state)
+        self._link = Link(options.uri, on_open=lambda: self._reader.requests(), on_frame=self._frame, on_state=self._state)
         self._sheets = Sheets(options.dir)
-        self._intake = Intake(options.from_seq, self._link.send, log.error, self._sheets.bookmark)
+        self._reader = ExactReader(options.from_seq, self._link.send, log.error, self._sheets.checkpoint)
         self._flush_s = options.flush_ms / 1_000
         self._ended = asyncio.Event()
         self._lost = asyncio.Event()
@@ -62,7 +62,7 @@ class Export:
         except ExportError as error:
             log.error("the export ends %s", fields(reason=error))
             return error.exit_code
-        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_events=self._intake.missing_events))
+        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_events=self._reader.missing_events))
         with suppress(asyncio.CancelledError):
             await reading
         return 0
@@ -83,14 +83,14 @@ class Export:
             log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
             return
         for message in messages:
-            event = self._intake.take(message)
+            event = self._reader.take(message)
             if event is not None:
                 self._sheets.add(event)
-            elif isinstance(message, Snapshot) and (bookmark := self._intake.bookmark):
-                self._sheets.lay_out(bookmark, [each.symbol for each in message.instruments])
-        if self._sheets.full and not self._intake.paused:
+            elif isinstance(message, Snapshot) and (checkpoint := self._reader.checkpoint):
+                self._sheets.lay_out(checkpoint, [each.symbol for each in message.instruments])
+        if self._sheets.full and not self._reader.paused:
             log.warning("the disk is slow: later events are asked for again %s", fields(rows_waiting=MAX_WAITING_ROWS))
-            self._intake.pause()
+            self._reader.pause()
 
     def _state(self, connected: bool, reason: str) -> None:
         if connected:
@@ -105,12 +105,12 @@ class Export:
         while not self._ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), self._flush_s)
-            await self._sheets.flush(self._intake.bookmark)
+            await self._sheets.flush(self._reader.checkpoint)
             if not self._ended.is_set():
-                self._intake.catch_up()
-        await self._sheets.flush(self._intake.bookmark)  # what came during the last one
-        if self._intake.paused:
-            log.error("the disk was too slow: rows are missing %s", fields(from_event=self._intake.next_seq))
+                self._reader.catch_up()
+        await self._sheets.flush(self._reader.checkpoint)  # what came during the last one
+        if self._reader.paused:
+            log.error("the disk was too slow: rows are missing %s", fields(from_event=self._reader.next_seq))
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

@@ -57,7 +57,7 @@ class Relay:
         except ValueError as error:
             raise ProgramError(f"--upstream-uri: {error}") from error
         self.feed = RelayFeed(self.link.send)
-        self.port = FeedPort(self.feed.fanout)
+        self.port = FeedPort(self.feed.subscriptions)
         self._arrived: list[bytes] = []
         self._news = asyncio.Event()
         self._started = monotonic()
@@ -65,14 +65,15 @@ class Relay:
 
     def health(self) -> dict[str, object]:
         return {
-            "uptime_s": round(monotonic() - self._started, 3), "seq": self.feed.seq, "sessions": self.feed.fanout.readers(),
+            "uptime_s": round(monotonic() - self._started, 3), "seq": self.feed.seq,
+            "sessions": self.feed.subscriptions.readers(),
             "market_id": self.feed.market_id, "state": "open", "holes": self.feed.holes,
             "upstream": "connected" if self.link.connected else "disconnected",
         }
 
     def tick(self) -> None:
         self.feed.poll(time_ns())
-        self.feed.fanout.heartbeats(time_ns())
+        self.feed.subscriptions.heartbeats(time_ns())
 
     def _opening(self) -> list[str]:
         self._turn()  # what the connection before brought
@@ -87,7 +88,7 @@ class Relay:
         costs."""
         while True:
             await self._news.wait()
-            if self.feed.fanout.readers() >= MANY_READERS:
+            if self.feed.subscriptions.readers() >= MANY_READERS:
                 await asyncio.sleep(JOINED_S)
             self._news.clear()
             self._turn()

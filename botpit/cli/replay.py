@@ -30,7 +30,7 @@ from botpit.io.run import refused
 from botpit.screen.progress import tracked
 from botpit.wire.encode import Encoder
 from botpit.wire.numbers import PriceScale
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Until = Callable[[Replay, Record], bool]
@@ -141,7 +141,7 @@ class EventsFile:
 
     def __init__(self, path: Path, played: Replay) -> None:
         self._path = path
-        self._numbers = Numbers(played.exchange.markets)
+        self._numbers = SequenceNumbers(played.exchange.markets)
         self._encoder = Encoder(played.exchange)
         try:
             self._file = open(path, "xb")  # noqa: SIM115
@@ -222,7 +222,7 @@ def accounts_text(played: Replay) -> str:
     rows = [["trader", "status", "cash", "equity", "positions"]]
     for account in exchange.accounts.values():
         held = ", ".join(f"{each.lots:+} {each.market.instrument.symbol}" for each in account.held_positions()) or "0"
-        rows.append([account.trader, account.standing(), money(account.cash), money(account.equity()), held])
+        rows.append([account.trader, account.state(), money(account.cash), money(account.equity()), held])
     house = f"@fees {money(exchange.fees)}, @insurance {money(exchange.insurance)}"
     return f"\n{columns(rows)}\n{house}"
 

@@ -34,7 +34,7 @@ _RESUME = "resume"
 
 
 @dataclass(frozen=True, slots=True)
-class Bookmark:
+class Checkpoint:
     """How far a market was taken: up to event `seq`. `counts`: the events so far per (channel, symbol); None: nobody has told."""
 
     market_id: str
@@ -42,16 +42,17 @@ class Bookmark:
     counts: Mapping[tuple[str, str], int] | None
 
 
-class Intake:
+class ExactReader:
     """The reader's side of the talk, from event `from_seq` on (None: from the first snapshot on).
 
-    With the `bookmark` of an earlier reader it goes on there, or takes another market from its first event; `from_seq` then says
+    With an earlier reader's `checkpoint` it continues there, or takes another market from its first event; `from_seq` then says
     nothing. `send` sends a text on the present connection, `complain` is told in a sentence what is missing and why;
     `missing_events` is the sum. `next_seq` is the first event not taken yet. `paused`: between `pause` and `catch_up`.
     """
 
     def __init__(
-        self, from_seq: int | None, send: Callable[[str], bool], complain: Callable[[str], None], bookmark: Bookmark | None = None
+        self, from_seq: int | None, send: Callable[[str], bool], complain: Callable[[str], None],
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.next_seq = from_seq
         self.market_id: str | None = None
@@ -64,19 +65,19 @@ class Intake:
         self._snapshot: Snapshot | None = None
         # Events taken or skipped per (channel, symbol); None while nobody has told us where the counting stands.
         self._counts: dict[tuple[str, str], int] | None = {} if from_seq == 1 else None
-        if bookmark is not None:
-            self._go_on(bookmark)
+        if checkpoint is not None:
+            self._go_on(checkpoint)
 
-    def _go_on(self, bookmark: Bookmark) -> None:
-        self.market_id, self.next_seq = bookmark.market_id, bookmark.seq + 1
-        self._counts = None if bookmark.counts is None else dict(bookmark.counts)
+    def _go_on(self, checkpoint: Checkpoint) -> None:
+        self.market_id, self.next_seq = checkpoint.market_id, checkpoint.seq + 1
+        self._counts = None if checkpoint.counts is None else dict(checkpoint.counts)
 
     @property
-    def bookmark(self) -> Bookmark | None:
+    def checkpoint(self) -> Checkpoint | None:
         """Where another reader can go on; None while we do not know of any market."""
         if self.market_id is None or self.next_seq is None:
             return None
-        return Bookmark(self.market_id, self.next_seq - 1, None if self._counts is None else dict(self._counts))
+        return Checkpoint(self.market_id, self.next_seq - 1, None if self._counts is None else dict(self._counts))
 
     def requests(self) -> list[str]:
         """What to say first on a new connection. The first snapshot on it says which market this is, then we ask for its past."""
@@ -137,7 +138,7 @@ class Intake:
             self._live = True
         elif snapshot.market_id != self.market_id:
             self._live = False
-            self._go_on(Bookmark(snapshot.market_id, 0, {}))
+            self._go_on(Checkpoint(snapshot.market_id, 0, {}))
             self._asked_for_oldest = False
             self._send(self._resume())
         elif self._live:

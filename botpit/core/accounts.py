@@ -19,7 +19,7 @@ from operator import attrgetter
 from typing import Any, Final
 
 from botpit.core.commands import BUY, SELL
-from botpit.core.events import Standing
+from botpit.core.events import AccountState
 from botpit.core.market import Market, Moves
 from botpit.core.orders import OrderRecord, RefusedOrder
 
@@ -56,8 +56,20 @@ class Position:
     """
 
     __slots__ = (
-        "_mark_of_losses", "account", "buys", "changed_before", "cost", "gain", "is_changed", "lots", "market", "realized",
-        "sells", "stake", "told_mark", "trigger_version",
+        "_mark_of_losses",
+        "account",
+        "buys",
+        "changed_before",
+        "cost",
+        "gain",
+        "is_changed",
+        "lots",
+        "market",
+        "realized",
+        "sells",
+        "stake",
+        "threshold_version",
+        "told_mark",
     )
 
     def __init__(self, account: Account, market: Market) -> None:
@@ -69,7 +81,7 @@ class Position:
         self.changed_before: Position | None = None
         self.buys = self.sells = _NOTHING_OPEN
         self._mark_of_losses = self.told_mark = market.mark
-        self.trigger_version = 0
+        self.threshold_version = 0
 
     def unrealized(self) -> int:
         return self.lots * self.market.mark * self.market.tick_value - self.cost
@@ -204,10 +216,10 @@ class Account:
         self._closed_by_id: dict[int, OrderRecord] | None = None
         self.forgot = False
 
-    def standing(self) -> Standing:
+    def state(self) -> AccountState:
         if self.bankrupt:
-            return Standing.BANKRUPT
-        return Standing.FROZEN if self.frozen or self.held else Standing.ACTIVE
+            return AccountState.BANKRUPT
+        return AccountState.FROZEN if self.frozen or self.held else AccountState.ACTIVE
 
     def next_seq(self) -> int:
         self.seq += 1

@@ -174,5 +174,5 @@ class Reconfigure(Struct, gc=False):
     instruments: tuple[Instrument, ...]
 
 
-HouseCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit | Reconfigure
-Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick | HouseCommand
+AdminCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit | Reconfigure
+Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick | AdminCommand

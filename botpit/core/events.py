@@ -66,7 +66,7 @@ class Request(StrEnum):
     REPLACE = "replace"
     CANCEL = "cancel"
     LOGIN = "login"
-    HOUSE = "house"
+    OPERATOR = "house"
 
 
 class LiquidationReason(StrEnum):
@@ -77,7 +77,7 @@ class LiquidationReason(StrEnum):
     AUTO_DELEVERAGE = "auto_deleverage"
 
 
-class Standing(StrEnum):
+class AccountState(StrEnum):
     """What an account may do: everything; cancel and reduce; cancel."""
 
     ACTIVE = "active"
@@ -205,7 +205,7 @@ class Liquidation(Struct, gc=False):
 
 class AccountStatus(Struct, gc=False):
     trader: str
-    status: Standing
+    status: AccountState
     account_seq: int
     now_ns: int
 

@@ -14,10 +14,10 @@ from botpit.core import admin, timers
 from botpit.core.accounts import Account
 from botpit.core.commands import (
     BUY,
+    AdminCommand,
     Cancel,
     CancelAll,
     Command,
-    HouseCommand,
     Login,
     Logout,
     Open,
@@ -39,22 +39,22 @@ from botpit.core.events import (
     Rejected,
     Request,
 )
-from botpit.core.ledger import Floor
+from botpit.core.ledger import Ledger
 from botpit.core.market import Market
-from botpit.core.matching import own_cancels, plan
-from botpit.core.orders import OrderRecord, Plan, Prospect, Refusal, RefusedOrder, Terms, packed, unpacked
+from botpit.core.matching import match_order, own_cancels
+from botpit.core.orders import Match, OrderRecord, Prospect, Refusal, RefusedOrder, Terms, packed, unpacked
 from botpit.core.risk.checks import bad_qty, bad_terms, halted, too_much, would_cross, would_increase
 from botpit.core.risk.margin import fee
 
 Asked = Order | Cancel | CancelAll | Replace | Login
 
 
-class Exchange(Floor):
+class Exchange(Ledger):
     """All markets and accounts. `apply` is the only way in; everything else only looks."""
 
     def __init__(self, opening: Open) -> None:
         super().__init__(opening)
-        self.clock = timers.Clock()
+        self.timers = timers.Timers()
 
     def apply(self, command: Command, now_ns: int) -> list[Event]:
         """Advance by one command. `now_ns` is kept from running backwards. Never raises on a client's mistake."""
@@ -63,16 +63,16 @@ class Exchange(Floor):
         self.events = events
         _DOING[type(command)](self, command)
         if self._moved or self._paid:
-            self.tell_what_moved()
+            self.emit_changed_positions()
         if type(command) is Tick:
-            timers.mark_to_market(self, self.clock)
-        if self.insurance != self.told_insurance:
-            self.tell_insurance()
+            timers.mark_to_market(self, self.timers)
+        if self.insurance != self.emitted_insurance:
+            self.emit_insurance()
         return events
 
     def next_due_ns(self, now_ns: int) -> int | None:
         """When a Tick may next change something, given no other command: at once, later, or (None) never."""
-        return timers.next_due_ns(self, self.clock, now_ns)
+        return timers.next_due_ns(self, self.timers, now_ns)
 
     # -------------------------------------------------------------------------------------------------------------- orders
 
@@ -103,7 +103,7 @@ class Exchange(Floor):
         """What `qty` lots of the order would do and leave, with the old form of it taken away."""
         position = account.position(market)
         prevention = order.self_trade_prevention or _PREVENTIONS[self.rules.self_trade_prevention]
-        made = plan(position, terms.sign, qty, terms.limit, market.book.side(-terms.sign), prevention, order.reduce_only)
+        made = match_order(position, terms.sign, qty, terms.limit, market.book.side(-terms.sign), prevention, order.reduce_only)
         resting = made.left if order.time_in_force in _RESTS and not made.stopped else 0
         removed = [*old, *own_cancels(made, position)] if old or made.cancels else []
         return Prospect(position, terms.sign, made, resting, terms.limit, removed)
@@ -124,13 +124,13 @@ class Exchange(Floor):
         account.enter(record)
         self.events.append(OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns))
         if order.expires_at_ns is not None:
-            self.clock.expire_later(record, order.expires_at_ns)
+            self.timers.expire_later(record, order.expires_at_ns)
         self._carry_out(record, prospect)
 
     def _carry_out(self, record: OrderRecord, prospect: Prospect) -> None:
         """Make the plan's trades and cancels; then let the rest of the order rest, or cancel it."""
-        made = prospect.plan
-        if made.steps:
+        made = prospect.match
+        if made.fills:
             self._take(record, made)
         if record.leaves == 0:
             record.position.account.closed(record)
@@ -139,9 +139,9 @@ class Exchange(Floor):
         else:
             self.cancel_rest(record, made.stopped or _rest_reason(record.order))
 
-    def _take(self, record: OrderRecord, made: Plan) -> None:
+    def _take(self, record: OrderRecord, made: Match) -> None:
         instrument = record.position.market.instrument
-        for maker, qty in made.steps:
+        for maker, qty in made.fills:
             if qty:
                 self.trade(record, maker, qty, fee(qty * maker.price * instrument.tick_value, instrument.taker_fee_bps))
             else:
@@ -186,7 +186,7 @@ class Exchange(Floor):
 
     def _reduce_in_place(self, record: OrderRecord, qty: int, leaves: int) -> None:
         record.qty = qty
-        self._tell_replaced(record, leaves, kept_priority=True)
+        self._emit_replaced(record, leaves, kept_priority=True)
         if leaves < record.leaves:
             self.reduce(record, record.leaves - leaves)
 
@@ -200,11 +200,11 @@ class Exchange(Floor):
         answered = len(self.events)
         self.reduce(record, record.leaves)
         record.qty, record.leaves, record.price = terms.qty, leaves, terms.limit
-        self._tell_replaced(record, leaves, kept_priority=False)
+        self._emit_replaced(record, leaves, kept_priority=False)
         self.events.insert(answered, self.events.pop())  # the answer comes before what it caused
         self._carry_out(record, prospect)
 
-    def _tell_replaced(self, record: OrderRecord, leaves: int, *, kept_priority: bool) -> None:
+    def _emit_replaced(self, record: OrderRecord, leaves: int, *, kept_priority: bool) -> None:
         order = record.order
         self.events.append(
             OrderReplaced(
@@ -216,7 +216,7 @@ class Exchange(Floor):
     # -------------------------------------------------------------------------------------------------- time and sessions
 
     def _tick(self, tick: Tick) -> None:
-        timers.tick(self, self.clock)
+        timers.tick(self, self.timers)
 
     def _login(self, login: Login) -> None:
         account = self._account(login.trader)
@@ -290,7 +290,7 @@ class Exchange(Floor):
 _DOING: dict[type[Command], Callable[[Exchange, Any], None]] = {
     Order: Exchange._place, Cancel: Exchange._cancel, CancelAll: Exchange._cancel_all, Replace: Exchange._replace,
     Tick: Exchange._tick, Login: Exchange._login, Logout: Exchange._logout, SessionLost: Exchange._session_lost,
-    **dict.fromkeys(get_args(HouseCommand), admin.obey),
+    **dict.fromkeys(get_args(AdminCommand), admin.obey),
 }  # fmt: skip
 """What each command does; a market is opened once, by the Exchange it makes, and never by a command after that."""
 _PREVENTIONS = {each.value: each for each in SelfTradePrevention}
@@ -315,7 +315,7 @@ def _unwanted(order: Order, terms: Terms, prospect: Prospect) -> Refusal | None:
     fok = order.time_in_force is _FOK
     if not (order.reduce_only or order.post_only or terms.market_order or fok):
         return None
-    made = prospect.plan
+    made = prospect.match
     if order.reduce_only:
         refusal = would_increase(prospect.position, order.side, order.qty if fok else 0)
         if refusal is not None:

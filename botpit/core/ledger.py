@@ -1,4 +1,4 @@
-"""The trading floor: markets, accounts and house money, and the few moves by which they change.
+"""The ledger: markets, accounts and the operator's money, and the few moves by which they change.
 
 Orders, liquidation and settlement are all made of these moves, so that a fill is booked, told and remembered in one place only.
 Every move appends the events it causes; which positions and whose cash moved is kept until the command's end, when it is told
@@ -29,12 +29,12 @@ from botpit.core.events import (
 from botpit.core.market import Market, Moves
 from botpit.core.orders import OrderRecord
 from botpit.core.risk.margin import fee
-from botpit.core.risk.watch import Triggers
+from botpit.core.risk.watch import MarginWatch
 
 NS_PER_S = 1_000_000_000
 
 
-class Floor:
+class Ledger:
     """`events` of the present command; `fees` and `insurance` are the house's cash, account units.
 
     `restless`: markets in which something happened since a Tick, or a look at what one would do, found the mark in its place.
@@ -49,13 +49,13 @@ class Floor:
         self.first_market = self.markets[opening.instruments[0].symbol]
         self.accounts: dict[str, Account] = {}
         self.fees = 0
-        self.insurance = self.told_insurance = opening.rules.insurance_fund
+        self.insurance = self.emitted_insurance = opening.rules.insurance_fund
         self.paid_in = opening.rules.insurance_fund
         self.now_ns = 0
         self.last_order_id = 0
         self.last_trade_id = 0
         self.frozen: set[str] = set()
-        self.triggers = Triggers(self.markets.values())
+        self.margin_watch = MarginWatch(self.markets.values())
         self.events: list[Event] = []
         self._moved: dict[Position, None] = {}
         self._paid: dict[Account, None] = {}
@@ -71,7 +71,7 @@ class Floor:
 
     def set_mark(self, market: Market, mark: int) -> None:
         market.set_mark(mark, self.now_ns, self.rules.settle_window_s * NS_PER_S)
-        self.triggers.mark_moved(market)
+        self.margin_watch.mark_moved(market)
         self.restless[market] = None
 
     # -------------------------------------------------------------------------------------------------------------- accounts
@@ -85,7 +85,7 @@ class Floor:
         """Change an account's cash otherwise than by a position's change."""
         account.cash += amount
         self._paid[account] = None
-        self.triggers.touch(account)
+        self.margin_watch.invalidate(account)
 
     def deposit(self, account: Account, amount: int) -> None:
         """Money from outside; it wakes a bankrupt account."""
@@ -93,7 +93,7 @@ class Floor:
         self.pay(account, amount)
         if account.bankrupt:
             account.bankrupt = False
-            self.tell_status(account)
+            self.emit_status(account)
 
     def freeze(self, account: Account) -> None:
         """The margin rules let it only cancel and reduce, until a Tick finds it out of breach."""
@@ -106,17 +106,17 @@ class Floor:
         self._change_standing(account, frozen=False, bankrupt=True)
 
     def _change_standing(self, account: Account, *, frozen: bool, bankrupt: bool) -> None:
-        before = account.standing()
+        before = account.state()
         account.frozen, account.bankrupt = frozen, bankrupt
         if frozen:
             self.frozen.add(account.trader)
         else:
             self.frozen.discard(account.trader)
-        if account.standing() is not before:
-            self.tell_status(account)
+        if account.state() is not before:
+            self.emit_status(account)
 
-    def tell_status(self, account: Account) -> None:
-        self.events.append(AccountStatus(account.trader, account.standing(), account.next_seq(), self.now_ns))
+    def emit_status(self, account: Account) -> None:
+        self.events.append(AccountStatus(account.trader, account.state(), account.next_seq(), self.now_ns))
 
     def next_order_id(self) -> int:
         self.last_order_id += 1
@@ -146,7 +146,7 @@ class Floor:
         maker_fee = fee(qty * price * instrument.tick_value, instrument.maker_fee_bps)
         self.fees += maker_fee
         self._fill(maker, qty, price, maker_fee, Liquidity.MAKER)
-        self._tell_shrunk(maker, qty)
+        self._emit_reduced(maker, qty)
         if maker.leaves == 0:
             maker.position.account.closed(maker)
 
@@ -166,7 +166,7 @@ class Floor:
         account = position.account
         account.cash += position.trade(side, qty, price) - paid
         self._moved[position] = None
-        self.triggers.touch(account)
+        self.margin_watch.invalidate(account)
 
     # ---------------------------------------------------------------------------------------------------------------- orders
 
@@ -176,19 +176,19 @@ class Floor:
         position.market.book.side(order.side).add(record)
         self.restless[position.market] = None
         position.count_open(record, record.leaves)
-        self._tell_book(OrderAdded, record, record.leaves)
+        self._emit_book_change(OrderAdded, record, record.leaves)
 
     def reduce(self, record: OrderRecord, lots: int) -> None:
         """Take lots off a resting order, without a word to its trader; with its last lots it leaves the book."""
         self._shrink(record, lots)
-        self._tell_shrunk(record, lots)
+        self._emit_reduced(record, lots)
 
     def take_off(self, record: OrderRecord, reason: CancelReason) -> None:
         """Cancel a resting order."""
         lots = record.leaves
         self._shrink(record, lots)
-        self._tell_cancelled(record, lots, reason)
-        self._tell_shrunk(record, lots)
+        self._emit_cancelled(record, lots, reason)
+        self._emit_reduced(record, lots)
 
     def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> None:
         """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer that counts them."""
@@ -199,7 +199,7 @@ class Floor:
     def cancel_rest(self, record: OrderRecord, reason: CancelReason) -> None:
         """Cancel what is left of an order that does not rest."""
         lots, record.leaves = record.leaves, 0
-        self._tell_cancelled(record, lots, reason)
+        self._emit_cancelled(record, lots, reason)
 
     def _shrink(self, record: OrderRecord, lots: int) -> None:
         position = record.position
@@ -211,14 +211,14 @@ class Floor:
             position.market.book.side(record.order.side).levels[record.price].qty -= lots
         record.leaves -= lots
 
-    def _tell_shrunk(self, record: OrderRecord, lots: int) -> None:
-        self._tell_book(OrderReduced if record.leaves else OrderRemoved, record, lots)
+    def _emit_reduced(self, record: OrderRecord, lots: int) -> None:
+        self._emit_book_change(OrderReduced if record.leaves else OrderRemoved, record, lots)
 
-    def _tell_book(self, kind: type[Any], record: OrderRecord, lots: int) -> None:
+    def _emit_book_change(self, kind: type[Any], record: OrderRecord, lots: int) -> None:
         order = record.order
         self.events.append(kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns))
 
-    def _tell_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> None:
+    def _emit_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> None:
         order, account = record.order, record.position.account
         account.closed(record)
         self.events.append(
@@ -229,21 +229,21 @@ class Floor:
 
     # ------------------------------------------------------------------------------------------------- at the command's end
 
-    def tell_what_moved(self) -> None:
+    def emit_changed_positions(self) -> None:
         """One update per position that changed, then one for each account of which only the cash changed; then the fund."""
         told = {position.account for position in self._moved}
         for position in self._moved:
-            self.tell_position(position)
+            self.emit_position(position)
         for account in self._paid:
             if account not in told:
-                self.tell_position(account.position(self.first_market))
+                self.emit_position(account.position(self.first_market))
         self._moved, self._paid = {}, {}
 
-    def tell_insurance(self) -> None:
-        self.told_insurance = self.insurance
+    def emit_insurance(self) -> None:
+        self.emitted_insurance = self.insurance
         self.events.append(InsuranceUpdate(self.insurance, self.now_ns))
 
-    def tell_position(self, position: Position) -> None:
+    def emit_position(self, position: Position) -> None:
         account, market = position.account, position.market
         position.told_mark = market.mark
         self.events.append(

@@ -38,12 +38,12 @@ class Market:
     """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price).
 
     `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place among the instruments;
-    `untold` is false once every position is known to have been told at this mark. `moves` is one for all markets.
+    `unpublished` is false once every position is known to have been told at this mark. `moves` is one for all markets.
     """
 
     __slots__ = (
         "band_high", "band_low", "book", "index", "instrument", "last_qty", "last_time_ns", "last_trade", "mark", "marks",
-        "moves", "status", "tick_value", "untold",
+        "moves", "status", "tick_value", "unpublished",
     )
 
     def __init__(self, instrument: Instrument, index: int, moves: Moves) -> None:
@@ -58,7 +58,7 @@ class Market:
         self.last_qty = 0
         self.last_time_ns = 0
         self._put_mark(instrument.reference_price)
-        self.untold = False
+        self.unpublished = False
 
     def is_open(self) -> bool:
         return self.status is TradingStatus.OPEN
@@ -66,7 +66,7 @@ class Market:
     def _put_mark(self, mark: int) -> None:
         self.mark = mark
         self.moves.note(self)
-        self.untold = True
+        self.unpublished = True
         self.band_low, self.band_high = self.instrument.band(mark)
 
     def take_terms(self, instrument: Instrument) -> None:

@@ -1,8 +1,8 @@
-"""Plan, then act: what an incoming order would do, worked out without touching anything.
+"""Match, then act: what an incoming order would do, worked out without touching anything.
 
-The plan lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it
-carried out. Market, limit and replaced orders and fill-or-kill all go this one way; an order that does not cross has an empty
-plan.
+A `Match` lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it
+carried out. Market, limit and replaced orders and fill-or-kill all go this one way. An order that crosses nothing matches
+nothing.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from botpit.core.accounts import Position
 from botpit.core.book import BookSide
 from botpit.core.commands import SelfTradePrevention
 from botpit.core.events import CancelReason
-from botpit.core.orders import OrderRecord, Plan
+from botpit.core.orders import Match, OrderRecord
 
 
-def plan(
+def match_order(
     taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention, reduce_only: bool
-) -> Plan:
+) -> Match:
     """What `qty` lots of `taker` would do to the side `against`, at `limit` or better."""
-    made = Plan(qty)
+    made = Match(qty)
     if not against.ranks or sign * (limit - against.ranks[-1] * against.sign) < 0:
         return made
     room = min(qty, -sign * taker.lots) if reduce_only else qty
@@ -44,33 +44,33 @@ def reducible(maker: OrderRecord) -> int:
     return -maker.order.side * maker.position.lots
 
 
-def own_cancels(made: Plan, position: Position) -> list[OrderRecord]:
-    """The trader's own resting orders that the plan cancels."""
-    return [maker for maker, qty in made.steps if qty == 0 and maker.position is position] if made.cancels else []
+def own_cancels(made: Match, position: Position) -> list[OrderRecord]:
+    """The trader's own resting orders that the match cancels."""
+    return [maker for maker, qty in made.fills if qty == 0 and maker.position is position] if made.cancels else []
 
 
-def _fill(made: Plan, maker: OrderRecord, qty: int) -> None:
-    made.steps.append((maker, qty))
+def _fill(made: Match, maker: OrderRecord, qty: int) -> None:
+    made.fills.append((maker, qty))
     made.filled += qty
     made.value += qty * maker.price
     made.left -= qty
 
 
-def _cancel(made: Plan, maker: OrderRecord, reason: CancelReason) -> None:
-    made.steps.append((maker, 0))
+def _cancel(made: Match, maker: OrderRecord, reason: CancelReason) -> None:
+    made.fills.append((maker, 0))
     made.cancels[maker.id] = reason
 
 
-def _meet_oneself(made: Plan, own: OrderRecord, prevention: SelfTradePrevention) -> None:
+def _meet_oneself(made: Match, own: OrderRecord, prevention: SelfTradePrevention) -> None:
     if prevention is not SelfTradePrevention.CANCEL_INCOMING:
         _cancel(made, own, CancelReason.SELF_TRADE)
     if prevention is not SelfTradePrevention.CANCEL_RESTING:
         made.stopped = CancelReason.SELF_TRADE
 
 
-def _meet_reduce_only(made: Plan, maker: OrderRecord, wanted: int) -> None:
-    """A resting reduce-only order gives at most what its trader's position still holds, after the plan's earlier fills."""
-    already = sum(qty for other, qty in made.steps if other.position is maker.position)
+def _meet_reduce_only(made: Match, maker: OrderRecord, wanted: int) -> None:
+    """A resting reduce-only order gives at most what its trader's position still holds, after the match's earlier fills."""
+    already = sum(qty for other, qty in made.fills if other.position is maker.position)
     holds = reducible(maker) - already
     if holds > 0:
         qty = min(maker.leaves, wanted, holds)

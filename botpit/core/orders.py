@@ -68,12 +68,12 @@ Step = tuple[OrderRecord, int]
 """A resting order and the lots that trade with it; 0 lots: it is cancelled when it is met."""
 
 
-class Plan(Struct, gc=False):
+class Match(Struct, gc=False):
     """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when
     `stopped`."""
 
     left: int
-    steps: list[Step] = field(default_factory=list)
+    fills: list[Step] = field(default_factory=list)
     cancels: dict[int, CancelReason] = field(default_factory=dict)
     filled: int = 0
     value: int = 0
@@ -85,7 +85,7 @@ class Prospect(Struct, gc=False):
 
     position: Position
     sign: int
-    plan: Plan
+    match: Match
     resting: int
     price: int
     removed: list[OrderRecord]

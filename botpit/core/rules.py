@@ -11,7 +11,7 @@ from dataclasses import fields
 from botpit.core.commands import Open, Reconfigure
 from botpit.core.events import MarketStatus
 from botpit.core.instrument import Instrument, Rules
-from botpit.core.ledger import Floor
+from botpit.core.ledger import Ledger
 
 _FIXED = frozenset({"instruments", "money_decimals", "insurance_fund", "tick_units", "tick_decimals", "lot", "tick_value"})
 """Positions, prices and cash are counted in these; and the fund was paid in once, when the market was opened."""
@@ -26,13 +26,13 @@ def differences(old: Open, new: Open) -> list[str]:
     return found + [each for symbol in before for each in _different(f"instruments.{symbol}", before[symbol], after[symbol])]
 
 
-def not_changeable(floor: Floor, new: Open) -> list[str]:
+def not_changeable(ledger: Ledger, new: Open) -> list[str]:
     """What of it no running market can take, a sentence each."""
-    old = Open(floor.market_id, floor.rules, tuple(market.instrument for market in floor.markets.values()))
+    old = Open(ledger.market_id, ledger.rules, tuple(market.instrument for market in ledger.markets.values()))
     fixed = [each for each in differences(old, new) if each.partition(":")[0].rpartition(".")[2] in _FIXED]
     if fixed:
         return fixed
-    marks = ((each, floor.markets[each.symbol].mark) for each in new.instruments)
+    marks = ((each, ledger.markets[each.symbol].mark) for each in new.instruments)
     return [
         f"instruments.{each.symbol}: its mark, {mark} ticks, is outside {each.min_price} to {each.max_price}"
         for each, mark in marks if not each.min_price <= mark <= each.max_price
@@ -44,14 +44,14 @@ def _different(name: str, old: Rules | Instrument, new: Rules | Instrument) -> l
     return [f"{name}.{key}: {before}, now {after}" for key, before, after in pairs if before != after]
 
 
-def reconfigure(floor: Floor, command: Reconfigure) -> None:
+def reconfigure(ledger: Ledger, command: Reconfigure) -> None:
     """Put the rules in place. Whoever journals the command has seen that they can be changed."""
-    refused = not_changeable(floor, Open(floor.market_id, command.rules, command.instruments))
+    refused = not_changeable(ledger, Open(ledger.market_id, command.rules, command.instruments))
     assert not refused, refused
-    floor.rules = command.rules
+    ledger.rules = command.rules
     for instrument in command.instruments:
-        market = floor.markets[instrument.symbol]
+        market = ledger.markets[instrument.symbol]
         market.take_terms(instrument)
-        floor.events.append(MarketStatus(instrument.symbol, market.status, "reconfigure", floor.now_ns))
-    for account in floor.accounts.values():
-        floor.triggers.touch(account)
+        ledger.events.append(MarketStatus(instrument.symbol, market.status, "reconfigure", ledger.now_ns))
+    for account in ledger.accounts.values():
+        ledger.margin_watch.invalidate(account)

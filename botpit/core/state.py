@@ -1,6 +1,6 @@
 """The whole state of an exchange as plain values, and back: going on from a restored state gives the same events as going on.
 
-Only what cannot be worked out is kept: the totals of open orders, triggers, expiries and ids are made anew. The values are
+Only what cannot be worked out is kept: the totals of open orders, thresholds, expiries and ids are made anew. The values are
 numbers, texts, booleans, lists and dicts with text keys, so any text format can hold them.
 """
 
@@ -39,8 +39,8 @@ def capture(exchange: Exchange) -> dict[str, Any]:
         **{name: getattr(exchange, name) for name in _COUNTERS},
         "markets": {symbol: _market(market) for symbol, market in exchange.markets.items()},
         "accounts": {trader: _account(account) for trader, account in exchange.accounts.items()},
-        "marked_ns": exchange.clock.marked_ns,
-        "marked_until": exchange.clock.marked_until,
+        "marked_ns": exchange.timers.marked_ns,
+        "marked_until": exchange.timers.marked_until,
     }
 
 
@@ -49,8 +49,8 @@ def restore(opening: Open, state: dict[str, Any]) -> Exchange:
     exchange = Exchange(opening)
     for name in _COUNTERS:
         setattr(exchange, name, state[name])
-    exchange.told_insurance = exchange.insurance
-    exchange.clock.marked_ns, exchange.clock.marked_until = state["marked_ns"], state["marked_until"]
+    exchange.emitted_insurance = exchange.insurance
+    exchange.timers.marked_ns, exchange.timers.marked_until = state["marked_ns"], state["marked_until"]
     for symbol, values in state["markets"].items():
         _restore_market(exchange.markets[symbol], values)
     for trader, values in state["accounts"].items():
@@ -90,7 +90,7 @@ def _restore_queue(exchange: Exchange, side: BookSide, queue: list[list[Any]]) -
         side.add(record)
         record.position.count_open(record, record.leaves)
         if record.order.expires_at_ns is not None:
-            exchange.clock.expire_later(record, record.order.expires_at_ns)
+            exchange.timers.expire_later(record, record.order.expires_at_ns)
 
 
 # ----------------------------------------------------------------------------------------------------------------- accounts
@@ -143,7 +143,7 @@ def _restore_account(exchange: Exchange, trader: str, values: dict[str, Any]) ->
         account.resting = records  # the open ones: counted when they are in the book again
     if account.frozen:
         exchange.frozen.add(trader)
-    exchange.triggers.touch(account)
+    exchange.margin_watch.invalidate(account)
 
 
 def _restored_record(account: Account, values: list[Any]) -> OrderRecord:

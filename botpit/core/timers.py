@@ -9,7 +9,7 @@ from heapq import heapify, heappop, heappush
 
 from botpit.core.accounts import Account
 from botpit.core.events import CancelReason
-from botpit.core.ledger import Floor
+from botpit.core.ledger import Ledger
 from botpit.core.market import Market
 from botpit.core.orders import OrderRecord
 from botpit.core.risk.liquidation import liquidate, would_act
@@ -20,7 +20,7 @@ MAX_MARKED_ACCOUNTS = 500
 NS_PER_MS = 1_000_000
 
 
-class Clock:
+class Timers:
     """What waits for its time: gtd orders, and the round of marking positions to market.
 
     `marked_ns`: when a Tick last told a mark. `marked_until`: the last trader of an unfinished round.
@@ -54,83 +54,83 @@ class Clock:
         return self._expiries[0][0] if self._expiries else None
 
 
-def tick(floor: Floor, clock: Clock) -> None:
+def tick(ledger: Ledger, timers: Timers) -> None:
     """All but the mark-to-market, which comes after the updates of what moved."""
-    for record in clock.expired(floor.now_ns):
-        floor.take_off(record, CancelReason.EXPIRED)
-    for market in _moving(floor):
-        floor.set_mark(market, market.next_mark())
-    for account in _thawing(floor):
-        floor.thaw(account)
-    liquidate(floor)
+    for record in timers.expired(ledger.now_ns):
+        ledger.take_off(record, CancelReason.EXPIRED)
+    for market in _moving(ledger):
+        ledger.set_mark(market, market.next_mark())
+    for account in _thawing(ledger):
+        ledger.thaw(account)
+    liquidate(ledger)
 
 
-def _moving(floor: Floor) -> list[Market]:
+def _moving(ledger: Ledger) -> list[Market]:
     """The markets whose mark the next Tick moves. Where it stands right, nothing is looked at again until something happens."""
-    moving = [market for market in floor.restless if market.next_mark() != market.mark]
-    floor.restless = dict.fromkeys(moving)
+    moving = [market for market in ledger.restless if market.next_mark() != market.mark]
+    ledger.restless = dict.fromkeys(moving)
     return moving
 
 
-def _thawing(floor: Floor) -> list[Account]:
-    return [floor.accounts[trader] for trader in sorted(floor.frozen) if not in_breach(floor.accounts[trader])]
+def _thawing(ledger: Ledger) -> list[Account]:
+    return [ledger.accounts[trader] for trader in sorted(ledger.frozen) if not in_breach(ledger.accounts[trader])]
 
 
-def mark_to_market(floor: Floor, clock: Clock) -> None:
+def mark_to_market(ledger: Ledger, timers: Timers) -> None:
     """Tell the positions whose mark moved since they were last told, so that no equity curve has a gap."""
-    if clock.marked_until is None and not _round_due(floor, clock):
+    if timers.marked_until is None and not _round_due(ledger, timers):
         return
     told = 0
-    traders = sorted(trader for trader in floor.accounts if clock.marked_until is None or trader > clock.marked_until)
-    clock.marked_until = None
+    traders = sorted(trader for trader in ledger.accounts if timers.marked_until is None or trader > timers.marked_until)
+    timers.marked_until = None
     for trader in traders:
-        moved = [held for held in floor.accounts[trader].held_positions() if held.told_mark != held.market.mark]
+        moved = [held for held in ledger.accounts[trader].held_positions() if held.told_mark != held.market.mark]
         for position in moved:
-            floor.tell_position(position)
+            ledger.emit_position(position)
         told += bool(moved)
         if told == MAX_MARKED_ACCOUNTS:
-            clock.marked_until = trader
+            timers.marked_until = trader
             break
     if told:
-        clock.marked_ns = floor.now_ns
+        timers.marked_ns = ledger.now_ns
 
 
-def _round_due(floor: Floor, clock: Clock) -> bool:
-    return floor.now_ns >= _next_round_ns(floor, clock) and any(market.untold for market in floor.markets.values())
+def _round_due(ledger: Ledger, timers: Timers) -> bool:
+    return ledger.now_ns >= _next_round_ns(ledger, timers) and any(market.unpublished for market in ledger.markets.values())
 
 
-def _next_round_ns(floor: Floor, clock: Clock) -> int:
-    return clock.marked_ns + floor.rules.mark_to_market_ms * NS_PER_MS
+def _next_round_ns(ledger: Ledger, timers: Timers) -> int:
+    return timers.marked_ns + ledger.rules.mark_to_market_ms * NS_PER_MS
 
 
-def next_due_ns(floor: Floor, clock: Clock, now_ns: int) -> int | None:
+def next_due_ns(ledger: Ledger, timers: Timers, now_ns: int) -> int | None:
     """When a Tick may next change something, given no other command: at once, later, or (None) never."""
     if (
-        _moving(floor)
-        or clock.marked_until is not None
-        or _thawing(floor)
-        or would_act(floor)
+        _moving(ledger)
+        or timers.marked_until is not None
+        or _thawing(ledger)
+        or would_act(ledger)
     ):
         return now_ns
-    later = [clock.next_expiry_ns(), _next_marking_ns(floor, clock, now_ns)]
+    later = [timers.next_expiry_ns(), _next_marking_ns(ledger, timers, now_ns)]
     return min((time for time in later if time is not None), default=None)
 
 
-def _next_marking_ns(floor: Floor, clock: Clock, now_ns: int) -> int | None:
+def _next_marking_ns(ledger: Ledger, timers: Timers, now_ns: int) -> int | None:
     """When the next round of marking may tell something. All positions are only looked at when its time has come."""
-    moved = [market for market in floor.markets.values() if market.untold]
+    moved = [market for market in ledger.markets.values() if market.unpublished]
     if not moved:
         return None
-    round_ns = _next_round_ns(floor, clock)
-    if round_ns <= now_ns and not _any_untold(floor):
+    round_ns = _next_round_ns(ledger, timers)
+    if round_ns <= now_ns and not _any_unpublished(ledger):
         for market in moved:
-            market.untold = False
+            market.unpublished = False
         return None
     return round_ns
 
 
-def _any_untold(floor: Floor) -> bool:
+def _any_unpublished(ledger: Ledger) -> bool:
     return any(
         held.told_mark != held.market.mark
-        for account in floor.accounts.values() for held in account.positions.values() if held.lots
+        for account in ledger.accounts.values() for held in account.positions.values() if held.lots
     )

@@ -39,10 +39,11 @@ class Child:
         self._lifeline: int | None = lifeline
 
     @classmethod
-    async def start(cls, name: str, argv: Sequence[str], log_path: Path) -> Child:
+    async def start(cls, name: str, argv: Sequence[str], log_path: Path, *, in_front: bool = False) -> Child:
         """Start `argv`; stdout and stderr are appended to `log_path`, made with its folder if need be.
 
-        Raises OSError when the program or the log file cannot be opened.
+        `in_front`: stdout is this process's, so that the child may draw on our terminal. Raises OSError when the program or the
+        log file cannot be opened.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         log = open_private(str(log_path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
@@ -50,7 +51,7 @@ class Child:
         environment = os.environ | {LIFELINE: "1"}
         try:
             process = await asyncio.create_subprocess_exec(
-                *argv, stdin=theirs, stdout=log, stderr=log, env=environment, start_new_session=True
+                *argv, stdin=theirs, stdout=None if in_front else log, stderr=log, env=environment, start_new_session=True
             )
         except BaseException:
             os.close(ours)

@@ -21,9 +21,9 @@ from botpit.io.log import fields
 ANSWERS = {"login": "logged_in", "account": "account", "close": "closed", "reopen": "reopening"}
 """Request -> its answer; any of them may be answered by `error` instead. What else comes (heartbeats) is not for us."""
 ACCOUNTS_WITHIN_S = 5.0
-HOUSE_WITHIN_S = 10.0
+OPERATOR_WITHIN_S = 10.0
 RETRY_S = 0.25
-HOUSE = "@house"
+OPERATOR = "@house"
 NOTHING_TO_CLOSE = "market_halted"
 """The reason of a refused `close` of everything when all is closed."""
 
@@ -84,17 +84,17 @@ async def equities(uri: str, trader_ids: Sequence[str]) -> tuple[dict[str, float
 # ------------------------------------------------------------------------------------------------------------------- house
 
 
-class House:
+class Operator:
     """The exchange's own door, for whoever has the token. All raise OrderPortError, among them Refused."""
 
     def __init__(self, uri: str, token: str) -> None:
         self.uri = uri
-        self._login: Request = {"type": "login", "trader_id": HOUSE, "token": token}
+        self._login: Request = {"type": "login", "trader_id": OPERATOR, "token": token}
 
     async def knock(self) -> None:
         """See whether the token opens; waits a while for an exchange that is not there yet."""
         loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + HOUSE_WITHIN_S
+        deadline_s = loop.time() + OPERATOR_WITHIN_S
         while True:
             try:
                 await self._enter()
@@ -122,7 +122,7 @@ class House:
 
     async def _enter(self, *requests: Request) -> Answer:
         """Log in and ask; returns the last answer."""
-        answers = await ask(self.uri, [self._login, *requests], HOUSE_WITHIN_S)
+        answers = await ask(self.uri, [self._login, *requests], OPERATOR_WITHIN_S)
         for answer in answers:
             if answer["type"] == "error":
                 raise Refused(str(answer.get("reason")))

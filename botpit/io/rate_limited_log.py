@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from botpit.io.log import fields
 
 
-class Sparingly:
+class RateLimitedLog:
     """Logs at most `per_s` lines a second; the first one after a flood is preceded by how many were left out."""
 
     def __init__(self, log: logging.Logger, *, per_s: int) -> None:

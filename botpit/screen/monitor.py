@@ -19,7 +19,7 @@ from botpit.screen.header import Header
 from botpit.screen.ladder import Ladder
 from botpit.screen.liquidations import Liquidations
 from botpit.screen.standings import Standing, house_words, standings
-from botpit.screen.tape import Tape
+from botpit.screen.tape import TradeTape
 from botpit.screen.text import cell
 from botpit.screen.traders import Traders, lines_wanted
 from botpit.screen.watch import Watch
@@ -80,7 +80,7 @@ class MonitorScreen:
         return self._panel(Ladder(book, self.watch.decimals), f"{book.symbol} book")
 
     def _tape(self) -> Panel:
-        return self._panel(Tape(self.watch), "tape")
+        return self._panel(TradeTape(self.watch), "tape")
 
     def _traders(self, rows: list[Standing], book: BookView, subtitle: str = "") -> Panel:
         return self._panel(Traders(rows, book.symbol, self.watch.equity), f"traders: {len(rows):,}", subtitle)

@@ -25,7 +25,7 @@ Row = dict[str, Text]
 
 
 @dataclass(slots=True)
-class Tape:
+class TradeTape:
     """A line for each; of a trade the price, the lots and the aggressor's name have his colour."""
 
     watch: Watch

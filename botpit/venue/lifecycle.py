@@ -22,7 +22,7 @@ from botpit.io.log import fields
 from botpit.io.server import Connection, Peer, Server
 from botpit.settings import ServerSettings, Settings
 from botpit.venue.gateway.gateway import Culprit, Gateway
-from botpit.venue.loader import InTrade
+from botpit.venue.loader import LoadedMarket
 from botpit.venue.server import FeedPort, Health, Turns, every, listen, take
 from botpit.venue.tokens import Token
 
@@ -36,7 +36,7 @@ class Halted(Exception):
 
 
 @dataclass(slots=True)
-class Place:
+class Endpoint:
     """One of the two ports, for one market after another; `flag` is the option that moves it.
 
     `sockets` listen there before the first market and between two, so that whoever dials then is not turned away but waits.
@@ -72,14 +72,16 @@ class Place:
 class Venue:
     """The parts of one market. To its gateway it is the house, known by its token."""
 
-    def __init__(self, market: InTrade, settings: Settings, token: Token, for_orders: Place, for_events: Place) -> None:
+    def __init__(
+        self, market: LoadedMarket, settings: Settings, token: Token, for_orders: Endpoint, for_events: Endpoint
+    ) -> None:
         self.exchange, self.feed, self.folder = market.exchange, market.feed, market.folder
         self.gateway = Gateway(
             market.exchange, market.feed, market.encoder, market.private, market.journal, self,
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )
         self.turns = Turns(self.gateway, market.feed, market.journal)
-        self.readers = FeedPort(market.feed.fanout, self.turns.gate)
+        self.readers = FeedPort(market.feed.subscriptions, self.turns.gate)
         self._market = market
         self.state = "open"
         self._settings = settings
@@ -150,7 +152,7 @@ class Venue:
             self._for_events.leave()
         self._market.journal.close()
         if fault is not None:
-            self._tell_fault(fault.exception())
+            self._log_fault(fault.exception())
             raise Halted
         return not stop.done()
 
@@ -165,7 +167,7 @@ class Venue:
         """Nothing more is told to anybody but that it is over."""
         await asyncio.gather(self.orders.halt(), self.events.halt())
 
-    def _tell_fault(self, fault: BaseException | None) -> None:
+    def _log_fault(self, fault: BaseException | None) -> None:
         if isinstance(fault, OSError):
             remedy = "what was acknowledged is safe; make room or mend the disk, then start again"
             log.critical("halted: the journal cannot be written %s", fields(reason=fault, folder=self.folder, remedy=remedy))

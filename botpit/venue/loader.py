@@ -26,11 +26,11 @@ from botpit.io.exit_codes import ProgramError
 from botpit.io.log import fields
 from botpit.settings import Settings
 from botpit.venue.feed.publisher import Feed
-from botpit.venue.gateway.private import MAX_EVENTS, PrivateTape
+from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.encode import Encoder
-from botpit.wire.packed import Told
+from botpit.wire.packed import PastMessage
 from botpit.wire.private_events import private_events
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 
 Track = Callable[[Iterable[Record]], Iterable[Record]]
 """Passes records on while it tells how many there were."""
@@ -40,20 +40,20 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
-class InTrade:
+class LoadedMarket:
     """One market. `folder` None: nothing of it is kept. `changes`: rules that it is to take over before it opens."""
 
     exchange: Exchange
     encoder: Encoder
     feed: Feed
-    private: PrivateTape
+    private: PrivateEventBuffer
     journal: Journal | DiscardingJournal
     folder: Path | None = None
     changes: Open | None = None
     is_recovered: bool = False
 
 
-class Markets:
+class MarketLoader:
     """The markets of one exchange, one after the other. With `data` they are kept there, as `durability` says."""
 
     def __init__(
@@ -65,7 +65,7 @@ class Markets:
         self._disk = disk
         self._track = track
 
-    def first(self, *, fresh: bool, reconfigure: bool) -> InTrade:
+    def first(self, *, fresh: bool, reconfigure: bool) -> LoadedMarket:
         """The present market, or a new one if there is none or `fresh` is asked for.
 
         Raises ProgramError when its rules are not those of the settings and may not or cannot be changed; DamageError,
@@ -76,37 +76,37 @@ class Markets:
             return self.new()
         return self._check_rules(self._recovered(folder), reconfigure)
 
-    def new(self) -> InTrade:
+    def new(self) -> LoadedMarket:
         """A new market beside those that were. Raises OSError."""
         opening = self._opening(secrets.token_hex(8))
         exchange = Exchange(opening)
         encoder = Encoder(exchange)
         if self._data is None:
-            return InTrade(exchange, encoder, Feed(exchange, encoder), PrivateTape(encoder), DiscardingJournal())
+            return LoadedMarket(exchange, encoder, Feed(exchange, encoder), PrivateEventBuffer(encoder), DiscardingJournal())
         folder = self._data.begin(opening)
         feed = Feed(exchange, encoder, archive=Past(folder))
         journal = Journal(folder, self._disk, market_id=opening.market_id, next_number=1, durability=self._durability)
-        return InTrade(exchange, encoder, feed, PrivateTape(encoder), journal, folder)
+        return LoadedMarket(exchange, encoder, feed, PrivateEventBuffer(encoder), journal, folder)
 
     def _opening(self, market_id: str) -> Open:
         return Open(market_id, self._settings.rules(), self._settings.engine_instruments())
 
     # -------------------------------------------------------------------------------------------------------------- recovery
 
-    def _recovered(self, folder: Path) -> InTrade:
+    def _recovered(self, folder: Path) -> LoadedMarket:
         found = recover(folder, self._disk, _log.warning)
         exchange, encoder, past = found.exchange, Encoder(found.exchange), Past(folder)
-        numbers = Numbers(exchange.markets)
+        numbers = SequenceNumbers(exchange.markets)
         if found.beside:
             numbers.restore(found.beside["numbers"])
         feed = Feed(exchange, encoder, numbers, past)
         private = _private_past(exchange, past, encoder)
         from_record = found.number + 1
         _play(self._track(found.tail()), exchange, encoder, feed, private)
-        self._tell(found, from_record)
-        return InTrade(exchange, encoder, feed, private, found.go_on(self._durability), folder, is_recovered=True)
+        self._log(found, from_record)
+        return LoadedMarket(exchange, encoder, feed, private, found.go_on(self._durability), folder, is_recovered=True)
 
-    def _tell(self, found: Recovered, from_record: int) -> None:
+    def _log(self, found: Recovered, from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
         told = {"market_id": found.exchange.market_id, "records": found.last_number, "replayed": replayed}
         _log.info("recovered %s", fields(**told))
@@ -114,7 +114,7 @@ class Markets:
             torn = {"bytes": found.torn.dropped, "file": found.torn.path, "offset": found.torn.offset}
             _log.warning("the end of the journal was torn: what nobody was told of is dropped %s", fields(**torn))
 
-    def _check_rules(self, market: InTrade, reconfigure: bool) -> InTrade:
+    def _check_rules(self, market: LoadedMarket, reconfigure: bool) -> LoadedMarket:
         wanted = self._opening(market.exchange.market_id)
         changes = differences(opening_of(market.exchange), wanted)
         if not changes:
@@ -132,13 +132,13 @@ def _sentence(changes: list[str], remedy: str) -> str:
     return f"the market was opened with other rules: {'; '.join(changes)} (in the engine's units): {remedy}"
 
 
-def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateTape:
+def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateEventBuffer:
     """Each trader's last events before the tail, as far back as none is missing."""
     newest = {trader: account.seq for trader, account in exchange.accounts.items()}
-    by_trader: dict[str, list[Told]] = {trader: [] for trader in newest}
+    by_trader: dict[str, list[PastMessage]] = {trader: [] for trader in newest}
     for line in past.private(MAX_EVENTS, lambda line: line.account_seq <= newest.get(line.trader, 0)):
-        by_trader[line.trader].append(Told(line.trader, line.account_seq, bytes(line.message)))
-    tape = PrivateTape(encoder)
+        by_trader[line.trader].append(PastMessage(line.trader, line.account_seq, bytes(line.message)))
+    tape = PrivateEventBuffer(encoder)
     for trader, messages in by_trader.items():
         if messages and messages[-1].account_seq == newest[trader]:
             for message in messages:
@@ -147,7 +147,7 @@ def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateTa
 
 
 def _play(
-    records: Iterable[Record], exchange: Exchange, encoder: Encoder, feed: Feed, private: PrivateTape
+    records: Iterable[Record], exchange: Exchange, encoder: Encoder, feed: Feed, private: PrivateEventBuffer
 ) -> None:
     """What a gateway makes of each command, with nobody there to be told."""
     for record in records:

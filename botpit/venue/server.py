@@ -22,7 +22,7 @@ from botpit.io.exit_codes import ProgramError, port_in_use
 from botpit.io.gate import Gate, Gated
 from botpit.io.server import BACKLOG, Connection, Peer, Server, frames, serve
 from botpit.venue.feed.publisher import Feed
-from botpit.venue.feed.subscriptions import Delivery, Fanout, Reader, Sink
+from botpit.venue.feed.subscriptions import Delivery, Reader, Sink, Subscriptions
 from botpit.venue.gateway.gateway import Gateway
 from botpit.venue.gateway.sessions import Session
 
@@ -97,13 +97,13 @@ def deliver(deliveries: list[Delivery]) -> None:
 class FeedPort:
     """One port of readers; without a `gate` nothing that they are told ever has to wait."""
 
-    def __init__(self, fanout: Fanout, gate: Gate | None = None) -> None:
-        self._fanout = fanout
+    def __init__(self, subscriptions: Subscriptions, gate: Gate | None = None) -> None:
+        self._subscriptions = subscriptions
         self._gate = gate
         self._catching_up = False
 
     def connect(self, connection: Connection) -> FeedPeer:
-        return FeedPeer(self, self._fanout, Gated(connection, self._gate) if self._gate else connection)
+        return FeedPeer(self, self._subscriptions, Gated(connection, self._gate) if self._gate else connection)
 
     def keep_catching_up(self) -> None:
         """Send slices of the past to those who asked for it, as fast as each of them reads."""
@@ -118,9 +118,9 @@ class FeedPort:
                     await asyncio.sleep(CATCH_UP_PAUSE_S)
 
     def _catch_up(self) -> None:
-        behind = self._fanout.catching_up()
+        behind = self._subscriptions.catching_up()
         for reader in behind:
-            if reader.sink.waiting_bytes < CATCH_UP_WAITING_BYTES and not self._fanout.catch_up(reader, time_ns()):
+            if reader.sink.waiting_bytes < CATCH_UP_WAITING_BYTES and not self._subscriptions.catch_up(reader, time_ns()):
                 reader.sink.close(1008, "slow_consumer")
         self._catching_up = bool(behind)
         if behind:
@@ -130,18 +130,18 @@ class FeedPort:
 class FeedPeer:
     """One reader's connection."""
 
-    def __init__(self, port: FeedPort, fanout: Fanout, sink: Sink) -> None:
+    def __init__(self, port: FeedPort, subscriptions: Subscriptions, sink: Sink) -> None:
         self._port = port
-        self._fanout = fanout
+        self._subscriptions = subscriptions
         self._reader = Reader(sink)
-        fanout.join(self._reader, time_ns())
+        subscriptions.join(self._reader, time_ns())
 
     def received(self, message: bytes) -> None:
-        self._fanout.receive(self._reader, message, time_ns())
+        self._subscriptions.receive(self._reader, message, time_ns())
         self._port.keep_catching_up()
 
     def lost(self) -> None:
-        self._fanout.leave(self._reader)
+        self._subscriptions.leave(self._reader)
 
 
 class OrderPeer:
@@ -201,8 +201,8 @@ class Turns:
         self._gateway.tick(now_ns)
         self.finish()
         self._gateway.heartbeats(now_ns)
-        self._feed.fanout.heartbeats(now_ns)
-        self._tell_sessions()
+        self._feed.subscriptions.heartbeats(now_ns)
+        self._flush_sessions()
 
     def _arm(self) -> None:
         if not self._armed:
@@ -272,7 +272,7 @@ class Turns:
         if self._journal.holds:
             self.gate.hold(self._journal.written)
             self._sync()
-        self._tell_sessions()
+        self._flush_sessions()
         now_ns = time_ns()
         deliver(self._feed.end_turn(now_ns))
         self._wake_for_views(now_ns)
@@ -292,9 +292,9 @@ class Turns:
         if self._waiting:
             self._arm()
 
-    def _tell_sessions(self) -> None:
-        told, self._gateway.told = self._gateway.told, set()
-        for session in told:
+    def _flush_sessions(self) -> None:
+        sessions, self._gateway.flushable = self._gateway.flushable, set()
+        for session in sessions:
             self._send(session)
 
     def _send(self, session: Session) -> None:
@@ -310,9 +310,9 @@ class Turns:
         due_ns = self._feed.next_view_ns()
         if due_ns is not None and self._view_timer is None:
             delay_s = max(0, due_ns - now_ns) / 1_000_000_000
-            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._tell_views)
+            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._publish_views)
 
-    def _tell_views(self) -> None:
+    def _publish_views(self) -> None:
         self._view_timer = None
         self.finish()
 

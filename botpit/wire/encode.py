@@ -32,7 +32,7 @@ _MONEY_DETAILS = {"equity", "required_margin", "notional", "max_order_notional"}
 _PRICE_DETAILS = {"tick", "min_price", "max_price", "band_low", "band_high", "best_price"}
 _REJECTED = {
     ev.Request.ORDER: "order_rejected", ev.Request.REPLACE: "replace_rejected", ev.Request.CANCEL: "cancel_rejected",
-    ev.Request.LOGIN: "error", ev.Request.HOUSE: "error",
+    ev.Request.LOGIN: "error", ev.Request.OPERATOR: "error",
 }
 
 
@@ -238,7 +238,7 @@ class Encoder:
             "initial_margin": self._margin(initial_times_bps(shown)),
             "maintenance_margin": self._margin(maintenance_times_bps(shown)),
             "positions": [self._account_position(each) for each in shown.positions.values()],
-            "status": shown.standing(), **_stamp(account, now_ns),
+            "status": shown.state(), **_stamp(account, now_ns),
         }
         return json_text(fields)
 

@@ -15,7 +15,7 @@ from msgspec.structs import astuple
 from botpit.core.events import AccountStatus, Fill, Liquidation, OrderAccepted, OrderCancelled, OrderReplaced, PrivateEvent
 
 
-class Told(Struct, gc=False):
+class PastMessage(Struct, gc=False):
     """An event that was told long ago, as its bytes."""
 
     trader: str
@@ -23,10 +23,10 @@ class Told(Struct, gc=False):
     message: bytes
 
 
-Kept = PrivateEvent | Told
+Kept = PrivateEvent | PastMessage
 Page = tuple[list[Kept | None], bytes]
 """Events in order, None for each that is packed; and those."""
-_KINDS: tuple[type[Any], ...] = (Told, OrderReplaced, OrderCancelled, Fill, Liquidation, AccountStatus)
+_KINDS: tuple[type[Any], ...] = (PastMessage, OrderReplaced, OrderCancelled, Fill, Liquidation, AccountStatus)
 _NUMBERS = {kind: number for number, kind in enumerate(_KINDS)}
 _encode = msgpack.Encoder().encode
 _decode = msgpack.Decoder(list[tuple[int, list[Any]]]).decode

@@ -32,7 +32,7 @@ Touched = dict[str, dict[tuple[int, int], None]]
 """Symbol to the (side, price) of each level that changed, in order of first change."""
 
 
-class Numbers:
+class SequenceNumbers:
     """`seq` of the last event, `channel_seq` per channel and symbol, `book_seq` per symbol."""
 
     def __init__(self, symbols: Iterable[str]) -> None:

@@ -59,11 +59,11 @@ Sheets._cut_back = _cut_back
 """,
     "record-first": """
 whole_flush = Sheets.flush
-async def flush(self, bookmark):
-    for part in self._waiting if bookmark else ():
+async def flush(self, checkpoint):
+    for part in self._waiting if checkpoint else ():
         await self._prepare(part)
-        await self._record(bookmark)
-    await whole_flush(self, bookmark)
+        await self._record(checkpoint)
+    await whole_flush(self, checkpoint)
 Sheets.flush = flush
 """,
     "no-record": """

@@ -10,14 +10,14 @@ from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 
 
 def replayed_lines(folder: Path) -> Iterator[bytes]:
     """Every event of the market in `folder`, in order."""
     reading = Reading(folder, Disk())
     exchange = Exchange(reading.opening)
-    encoder, numbers = Encoder(exchange), Numbers(exchange.markets)
+    encoder, numbers = Encoder(exchange), SequenceNumbers(exchange.markets)
     for record in reading.records():
         for _, line in lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder):
             yield line

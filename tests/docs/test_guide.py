@@ -15,7 +15,7 @@ import pytest
 from bot_strategies import Book, Market, OpenOrder, Strategy, StrategyContext, Terms, describe_strategy, load_strategy
 from tests.docs.page import HOUSE, SPEC, Page, code, key
 from tests.processes.running import exchange, relay, running
-from tests.test_examples import Floor
+from tests.test_examples import RunningMarket
 
 GUIDES = ["BOT_INTEGRATION_GUIDE.md", "DEMO_GUIDE.md", "COMPETITIONS.md", "CSV_ANALYSIS.md"]
 GUIDE = (HOUSE / "docs/BOT_INTEGRATION_GUIDE.md").read_text(encoding="utf-8")
@@ -53,7 +53,7 @@ def test_the_guides_bots_trade_under_the_runner_from_a_folder_of_their_own(tmp_p
         uris = {"market_data_uri": f"ws://127.0.0.1:{port}", "order_gateway_uri": house.orders}
         (tmp_path / "battle.json").write_text(json.dumps({**uris, "bots": bots}), encoding="utf-8")
         with running("bot_battle_runner.py", "--config", "battle.json", folder=tmp_path) as battle:
-            Floor(house.orders, uris["market_data_uri"], house.events).wait_for_trades_of("me", "patient", "anchor")
+            RunningMarket(house.orders, uris["market_data_uri"], house.events).wait_for_trades_of("me", "patient", "anchor")
             assert battle.stops(signal.SIGINT) == 0
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").glob("*.log")}
     assert {"me.log", "patient.log", "anchor.log"} <= logs.keys()

@@ -24,11 +24,11 @@ from botpit.settings import parse_settings
 from botpit.venue import server as ports
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.gateway import Gateway
-from botpit.venue.gateway.private import PrivateTape
+from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.venue.server import FeedPort, Turns
 from botpit.wire.encode import Encoder
 from tests.golden.flows import FRAME_NS, START_NS
-from tests.trading_floor import FakeOperator
+from tests.socketless_venue import FakeOperator
 
 TWO = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
 POOR = """
@@ -87,7 +87,7 @@ class Market:
         encoder = Encoder(self.exchange)
         feed = Feed(self.exchange, encoder)
         gateway = Gateway(
-            self.exchange, feed, encoder, PrivateTape(encoder), self.journal, FakeOperator(TOKEN),
+            self.exchange, feed, encoder, PrivateEventBuffer(encoder), self.journal, FakeOperator(TOKEN),
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )  # fmt: skip
         self.turns = Turns(gateway, feed, self.journal)
@@ -95,7 +95,7 @@ class Market:
         self.asker, self.trader, self.house = (self.turns.connect(self.lines[name]) for name in ("answers", "trader", "house"))
         self.trader.received(b'{"type":"login","trader_id":"t1","cancel_on_disconnect":true}')
         self.house.received(b'{"type":"login","trader_id":"@house","token":"%b"}' % TOKEN.encode())
-        reading = FeedPort(feed.fanout, self.turns.gate)
+        reading = FeedPort(feed.subscriptions, self.turns.gate)
         reading.connect(self.lines["default_feed"])
         channels = ["trades", "positions", "liquidations", "status", "book", "book_delta", "orders", "orders_full"]
         subscribe = json.dumps({"type": "subscribe", "channels": channels, "batch": True})

@@ -14,7 +14,7 @@ import pytest
 
 from tests.golden.flows import FLOWS
 from tests.golden.market import POOR, TWO, Market
-from tests.trading_floor import RICH
+from tests.socketless_venue import RICH
 
 HASHES = Path(__file__).with_name("hashes.json")
 FRAMES = 6_000

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
-from botpit.core.events import CancelReason, Event, LiquidationReason, Liquidity, Reason, Standing
+from botpit.core.events import AccountState, CancelReason, Event, LiquidationReason, Liquidity, Reason
 from botpit.core.exchange import Exchange
 from tests.laws.laws import Laws
 from tests.laws.plain import plain
@@ -26,7 +26,7 @@ def never_seen(counts: Counter[str]) -> list[str]:
         *(f"OrderCancelled {reason}" for reason in CancelReason),
         *(f"Liquidation {reason}" for reason in LiquidationReason),
         *(f"Fill {liquidity}" for liquidity in Liquidity),
-        *(f"AccountStatus {standing}" for standing in Standing),
+        *(f"AccountStatus {standing}" for standing in AccountState),
         *(f"MarketStatus {reason}" for reason in ("halt", "resume", "close", "mark")),
         *(kind for kind in kinds if kind not in ("Rejected", "OrderCancelled", "Liquidation", "MarketStatus")),
     ]

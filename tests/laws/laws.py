@@ -168,7 +168,7 @@ class Laws:
                     assert level.qty == sum(record.leaves for record in level) > 0
 
     def _breaches_are_suspected(self) -> None:
-        """No account in breach has an uncrossed trigger: the next Tick will look at it."""
+        """No account in breach has an uncrossed threshold: the next Tick will look at it."""
         found = breached(self.exchange)
         for account in self.exchange.accounts.values():
             assert not in_breach(account) or account in found, account.trader

@@ -166,11 +166,11 @@ class SlowExchange:
     def _tell(self, event: str, **fields: Any) -> None:
         self.events.append((event, fields | {"now_ns": self.now_ns}))
 
-    def _tell_trader(self, account: Account, event: str, **fields: Any) -> None:
+    def _notify(self, account: Account, event: str, **fields: Any) -> None:
         account.seq += 1
         self._tell(event, trader=account.trader, account_seq=account.seq, **fields)
 
-    def _tell_book(self, event: str, record: Record, lots: int) -> None:
+    def _emit_book_change(self, event: str, record: Record, lots: int) -> None:
         own = {"order_id": record.id, "side": record.side, "price": record.price, "qty": lots}
         self._tell(event, symbol=record.market.symbol, trader=record.account.trader, **own)
 
@@ -320,9 +320,9 @@ class SlowExchange:
             book = record.market.books[record.side]
             book.insert(sum(record.side * (each.price - record.price) >= 0 for each in book), record)
             record.account.open.append(record)
-            self._tell_book("OrderAdded", record, record.leaves)
+            self._emit_book_change("OrderAdded", record, record.leaves)
         elif record.leaves:
-            self._tell_cancelled(record, plan.stop or ("price_band" if record.order.price is None else "ioc"))
+            self._emit_cancelled(record, plan.stop or ("price_band" if record.order.price is None else "ioc"))
 
     def _trade(self, taker: Record, maker: Record, lots: int, taker_fee: int, liquidation_fee: int = 0) -> None:
         """Trade with a resting order at its price; both fees are the taker's."""
@@ -338,8 +338,8 @@ class SlowExchange:
             self._move(each.account, each.position, each.side * lots, price)
             self._pay(each.account, -paid)
             more = {"side": each.side, "leaves_qty": each.leaves, "fee": paid, "liquidity": liquidity}
-            self._tell_trader(each.account, "Fill", **what | each.names | more)
-        self._tell_book("OrderReduced" if maker.leaves else "OrderRemoved", maker, lots)
+            self._notify(each.account, "Fill", **what | each.names | more)
+        self._emit_book_change("OrderReduced" if maker.leaves else "OrderRemoved", maker, lots)
         if not maker.leaves:
             self._forget(maker)
 
@@ -355,16 +355,16 @@ class SlowExchange:
         record.market.books[record.side].remove(record)
         record.account.open.remove(record)
 
-    def _tell_cancelled(self, record: Record, reason: str) -> None:
-        self._tell_trader(record.account, "OrderCancelled", **record.names, cancelled_qty=record.leaves, reason=reason)
+    def _emit_cancelled(self, record: Record, reason: str) -> None:
+        self._notify(record.account, "OrderCancelled", **record.names, cancelled_qty=record.leaves, reason=reason)
         record.leaves = 0
 
     def _take_off(self, records: list[Record], reason: str) -> None:
         """Cancel resting orders, by order id."""
         for record in sorted(records, key=lambda each: each.id):
             lots = record.leaves
-            self._tell_cancelled(record, reason)
-            self._tell_book("OrderRemoved", record, lots)
+            self._emit_cancelled(record, reason)
+            self._emit_book_change("OrderRemoved", record, lots)
             self._forget(record)
 
     def _find(self, command: Any) -> Record:
@@ -394,12 +394,12 @@ class SlowExchange:
         new = Record(old.account, old.market, old.order, price, qty, old.filled)
         plan = self._judged(new, old, command.off_tick)
         told = {"price": price, "qty": qty, "leaves_qty": new.leaves, "kept_priority": plan is None}
-        self._tell_trader(old.account, "OrderReplaced", **old.names, **told)
+        self._notify(old.account, "OrderReplaced", **old.names, **told)
         if plan:
-            self._tell_book("OrderRemoved", old, old.leaves)
+            self._emit_book_change("OrderRemoved", old, old.leaves)
             self._forget(old)
         elif new.leaves < old.leaves:
-            self._tell_book("OrderReduced", old, old.leaves - new.leaves)
+            self._emit_book_change("OrderReduced", old, old.leaves - new.leaves)
         old.price, old.qty, old.leaves = price, qty, new.leaves
         if plan:
             self._carry_out(old, plan)
@@ -444,7 +444,7 @@ class SlowExchange:
         before = account.status
         vars(account).update(flags)
         if always or account.status != before:
-            self._tell_trader(account, "AccountStatus", status=account.status)
+            self._notify(account, "AccountStatus", status=account.status)
 
     def _list(self, accounts: list[Account]) -> list[Account]:
         """Accounts without positions first, then lowest equity / maintenance, ties by trader id."""
@@ -493,7 +493,7 @@ class SlowExchange:
                 self._take_off([maker], "reduce_only")
         if closed:
             what = {"reason": "maintenance_margin_breach", "side": -sign, "qty": closed, "price": price}
-            self._tell_trader(account, "Liquidation", symbol=market.symbol, **what)
+            self._notify(account, "Liquidation", symbol=market.symbol, **what)
 
     def _smallest_cure(self, account: Account, position: Position, price: int, most: int) -> tuple[int, int, int]:
         """The fewest lots at the price after which equity covers initial margin, else the most; trading and liquidation fee."""
@@ -551,9 +551,9 @@ class SlowExchange:
         nulls = {"order_id": None, "client_order_id": None, "trade_id": None, "leaves_qty": 0, "fee": 0, "liquidity": "adl"}
         for each, its, way in ((account, position, side), (other, theirs, -side)):
             self._move(each, its, way * lots, price)
-            self._tell_trader(each, "Fill", side=way, **what, **nulls)
-        self._tell_trader(account, "Liquidation", reason="bankruptcy", side=side, **what)
-        self._tell_trader(other, "Liquidation", reason="auto_deleverage", side=-side, **what)
+            self._notify(each, "Fill", side=way, **what, **nulls)
+        self._notify(account, "Liquidation", reason="bankruptcy", side=side, **what)
+        self._notify(other, "Liquidation", reason="auto_deleverage", side=-side, **what)
 
     def _status(self, command: Any) -> Market:
         market, setting = self.markets.get(command.symbol), self.kind == "SetMark"

@@ -4,7 +4,7 @@ import pytest
 
 from tests.laws.mutants import HOME, MUTANTS, caught
 
-ALWAYS = ("lifo queue", "off-by-one fee", "skipped deleverage", "trigger two ticks late")
+ALWAYS = ("lifo queue", "off-by-one fee", "skipped deleverage", "threshold two ticks late")
 
 
 @pytest.mark.parametrize("name", ALWAYS)
@@ -15,6 +15,6 @@ def test_a_planted_fault_is_caught(name):
 def test_every_fault_can_be_planted():
     """Its text stands exactly once in its file, and the engine changes with it."""
     for mutant in MUTANTS:
-        source = (HOME / "botpit" / "exchange" / mutant.file).read_text(encoding="utf-8")
+        source = (HOME / "botpit" / "core" / mutant.file).read_text(encoding="utf-8")
         assert source.count(mutant.old) == 1, mutant.name
         assert mutant.old != mutant.new, mutant.name

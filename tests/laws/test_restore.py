@@ -28,7 +28,7 @@ def test_going_on_from_a_restored_state_gives_the_same_events(seed):
 
 
 def test_a_restored_exchange_holds_the_laws():
-    """Its totals and triggers are made anew; they must be true."""
+    """Its totals and thresholds are made anew; they must be true."""
     exchange = Exchange(opening(3))
     stream = Stream(exchange, 3)
     for _ in range(2_000):

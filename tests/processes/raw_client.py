@@ -113,7 +113,7 @@ class Listener:
         return self.heard[-1]
 
 
-class House:
+class ServerUnderTest:
     """A server on a free port and the peers of its connections, in order."""
 
     def __init__(self) -> None:
@@ -146,9 +146,9 @@ async def house(
     health: Callable[[], dict[str, object]] = lambda: {"state": "open"},
     grace_s: float = GRACE_S,
     **settings: float,
-) -> AsyncIterator[House]:
+) -> AsyncIterator[ServerUnderTest]:
     """Serve while the block runs; after it every peer was lost once, and none raised unless the block expects it."""
-    here = House()
+    here = ServerUnderTest()
 
     def connect(connection: Connection) -> Any:
         here.peers.append(peer(connection))
@@ -220,6 +220,6 @@ class RawClient:
         self.writer.close()
 
 
-async def health_of(here: House, **headers: str | None) -> tuple[int, Any]:
+async def health_of(here: ServerUnderTest, **headers: str | None) -> tuple[int, Any]:
     status, _, body = await (await here.dial()).asks("/healthz", Upgrade=None, Connection=None, **headers)
     return status, json.loads(body) if status == 200 else body

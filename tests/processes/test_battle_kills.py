@@ -36,7 +36,7 @@ def test_what_results_json_leaves_out_is_a_difference(outcome):
         assert any("maker was killed 1 times" in each for each in outcome.differences())
         outcome.kills = [replace(kill, at_s=kill.at_s + 60)]
         assert any("was killed at" in each for each in outcome.differences())
-        outcome.kills = [replace(kill, trades=len(outcome.tape.trades))]
+        outcome.kills = [replace(kill, trades=len(outcome.recorder.trades))]
         assert "nobody traded after taker-1 was killed" in outcome.differences()
         outcome.kills = [kill]
         outcome.results = json.loads(json.dumps(before).replace('"volume": ', '"volume": 1'))

@@ -161,10 +161,10 @@ def test_after_a_close_everybody_is_flat_and_has_plain_cash(play: Play) -> None:
 
 
 def test_a_reopen_closes_every_socket_and_another_market_follows_on_the_same_ports(play: Play, processes) -> None:
-    first, told_to_house, public = play.market_ids
+    first, told_to_operator, public = play.market_ids
     assert play.answers["reopen"] | {"timestamp": 0} == {"type": "reopening", "market_id": first, "timestamp": 0}
     assert play.closed_with == [1012, 1012, 1012]
-    assert told_to_house == public != first
+    assert told_to_operator == public != first
     assert processes["exchange"].logs("INFO exchange closed", f"market_id={first}", "symbols=SIM")
     assert processes["exchange"].logs("INFO exchange reopened", f"market_id={public}", f"after={first}")
 

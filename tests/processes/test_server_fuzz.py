@@ -18,7 +18,7 @@ from raw_client import (
     PING,
     PONG,
     TEXT,
-    House,
+    ServerUnderTest,
     close,
     close_code,
     frame,
@@ -132,7 +132,7 @@ async def test_nonsense_is_told_what_is_wrong_with_it(seed: int) -> None:
         assert await client.gets() == (TEXT, b"heard 12")
 
 
-async def one_client(here: House, rng: random.Random, stream: bytes) -> None:
+async def one_client(here: ServerUnderTest, rng: random.Random, stream: bytes) -> None:
     texts, code = what_websockets_says(stream)
     client = await here.open()
     for piece in pieces(rng, stream):

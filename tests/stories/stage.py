@@ -36,7 +36,7 @@ from botpit.core.commands import (
 )
 from botpit.core.exchange import Exchange
 from botpit.core.instrument import Instrument
-from botpit.core.risk.watch import LOOKS_BEFORE_TRIGGERS, Triggers
+from botpit.core.risk.watch import LOOKS_BEFORE_THRESHOLDS, MarginWatch
 from botpit.settings import Settings
 
 NS_PER_MS = 1_000_000
@@ -85,7 +85,7 @@ class Stage:
         self.alice, self.bob, self.carol, self.dave, self.erin = (
             Person(self, name) for name in ("alice", "bob", "carol", "dave", "erin")
         )
-        self.house = House(self)
+        self.operator = Operator(self)
 
     # ------------------------------------------------------------------------------------------------------- what happens
 
@@ -116,7 +116,7 @@ class Stage:
     def judged_at(self, price: str, of: str | None = None) -> list[str]:
         """The house puts the mark there, and a Tick comes, which must find nothing to move it by. What the Tick told, but for the
         positions."""
-        self.house.marks(price, of=of)
+        self.operator.marks(price, of=of)
         self.ticks()
         assert self.mark_of(of or self.symbol) == price
         return self.told
@@ -195,15 +195,15 @@ class Stage:
 
     def settles(self) -> None:
         """Tick until who does not change any more is looked at no more."""
-        self.ticks(LOOKS_BEFORE_TRIGGERS)
+        self.ticks(LOOKS_BEFORE_THRESHOLDS)
 
     @property
-    def suspects(self) -> list[str]:
+    def due_for_check(self) -> list[str]:
         """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to ask is to take."""
-        triggers, asked = self.exchange.triggers, Triggers([])
-        asked._heaps = {side: heap.copy() for side, heap in triggers._heaps.items()}
-        asked._stirred, asked._suspects = triggers._stirred.copy(), triggers._suspects.copy()
-        return sorted(account.trader for account in asked.suspects())
+        watch, asked = self.exchange.margin_watch, MarginWatch([])
+        asked._heaps = {side: heap.copy() for side, heap in watch._heaps.items()}
+        asked._stirred, asked._due_for_check = watch._stirred.copy(), watch._due_for_check.copy()
+        return sorted(account.trader for account in asked.due_for_check())
 
     @property
     def due_ms(self) -> int | None:
@@ -295,7 +295,7 @@ class Person:
     def brings(self, money: str) -> Answer:
         """Open an account and pay in."""
         self.logs_in()
-        return self._stage.house.pays_in(self, money)
+        return self._stage.operator.pays_in(self, money)
 
     def buys_from(self, seller: Person, qty: int, at: str, of: str | None = None) -> None:
         """The two meet at a price, and trade with nobody else."""
@@ -367,8 +367,8 @@ class Person:
         return self.position_in(self._stage.symbol)
 
     @property
-    def standing(self) -> str:
-        return str(self.account.standing())
+    def state(self) -> str:
+        return str(self.account.state())
 
     def position_in(self, symbol: str) -> int:
         held = self.account.positions.get(symbol)
@@ -389,7 +389,7 @@ class Person:
         ]
 
 
-class House:
+class Operator:
     """What the house may do. `of`: another than the first instrument."""
 
     def __init__(self, stage: Stage) -> None:

@@ -6,26 +6,26 @@ The gateway's own rules (sessions, rates, which fields go together) have their t
 from __future__ import annotations
 
 import pytest
-from trading_floor import NS_PER_MS, START_MS, Floor, order
 
 from botpit.core import accounts
 from botpit.core.commands import Order, Tick
+from tests.socketless_venue import NS_PER_MS, START_MS, SocketlessVenue, order
 
 NAMED = {"price": 99.0, "client_order_id": "a"}
 
 
 @pytest.fixture
-def floor():
-    return Floor()
+def venue():
+    return SocketlessVenue()
 
 
 @pytest.fixture
-def client(floor):
-    return floor.client()
+def client(venue):
+    return venue.client()
 
 
 def test_the_door_comes_before_the_engine():
-    client = Floor("[market]\nmax_requests_per_s = 2").client()
+    client = SocketlessVenue("[market]\nmax_requests_per_s = 2").client()
     client.logs_in("alice")
     first = client.asks(order(**NAMED))
     assert client.asks(order(**NAMED)) == first | {"repeated": True}
@@ -33,23 +33,23 @@ def test_the_door_comes_before_the_engine():
 
 
 @pytest.mark.parametrize("refused", [{"expires_at": START_MS}, {"qty": "5"}, {"side": "hold"}, {"trader_id": "@fees"}])
-def test_a_refusal_at_the_door_makes_no_account_and_burns_no_id(floor, client, refused):
+def test_a_refusal_at_the_door_makes_no_account_and_burns_no_id(venue, client, refused):
     assert client.asks(order("alice", **NAMED) | refused)["reason"] == "invalid_message"
-    assert (floor.exchange.accounts, floor.journal.commands) == ({}, [])
+    assert (venue.exchange.accounts, venue.journal.commands) == ({}, [])
     assert client.asks(order("alice", **NAMED))["type"] == "order_accepted"
 
 
-def test_a_refusal_by_the_engine_makes_an_account(floor, client):
+def test_a_refusal_by_the_engine_makes_an_account(venue, client):
     assert client.asks(order("alice", price=200.0))["reason"] == "price_band"
-    assert list(floor.exchange.accounts) == ["alice"]
+    assert list(venue.exchange.accounts) == ["alice"]
 
 
 @pytest.mark.parametrize("question", [
     {"type": "account"}, {"type": "open_orders"}, {"type": "order_status", "order_id": 1}, {"type": "cancel_all"},
 ])
-def test_asking_makes_none(floor, client, question):
+def test_asking_makes_none(venue, client, question):
     client.asks(question | {"trader_id": "alice"})
-    assert floor.exchange.accounts == {}
+    assert venue.exchange.accounts == {}
 
 
 def test_of_each_open_order_the_list_says_what_its_status_says(client):
@@ -66,11 +66,11 @@ def test_of_each_open_order_the_list_says_what_its_status_says(client):
 
 
 def test_the_houses_accounts_do_not_count():
-    floor = Floor("[market]\nmax_accounts = 2\ntaker_fee_bps = 10")
-    client = floor.client()
+    venue = SocketlessVenue("[market]\nmax_accounts = 2\ntaker_fee_bps = 10")
+    client = venue.client()
     for trader, side in (("alice", "sell"), ("bob", "buy")):
         assert client.asks(order(trader, side))["type"] == "order_accepted"
-    assert floor.exchange.fees > 0
+    assert venue.exchange.fees > 0
     assert client.asks(order("carol"))["reason"] == "too_many_accounts"
 
 
@@ -121,8 +121,8 @@ def test_the_status_of_a_forgotten_order_is_unknown_and_says_that_something_was_
 # ------------------------------------------------------------------------------------------------------------------------ ticks
 
 
-def test_a_tick_that_would_change_nothing_is_neither_applied_nor_journaled(floor, client):
+def test_a_tick_that_would_change_nothing_is_neither_applied_nor_journaled(venue, client):
     client.asks(order("alice", time_in_force="gtd", expires_at=START_MS + 500))
     for passed_ms in (0, 100, 499, 500, 501):
-        floor.gateway.tick((START_MS + passed_ms) * NS_PER_MS)
-        assert [type(each) for each in floor.journal.commands] == ([Order] if passed_ms < 500 else [Order, Tick])
+        venue.gateway.tick((START_MS + passed_ms) * NS_PER_MS)
+        assert [type(each) for each in venue.journal.commands] == ([Order] if passed_ms < 500 else [Order, Tick])

@@ -42,7 +42,7 @@ def test_nothing_left_is_bankrupt(market):
 
 
 def test_one_unit_left_is_not(market):
-    market.house.pays_in(market.alice, "0.01")
+    market.operator.pays_in(market.alice, "0.01")
     assert market.judged_at("80.00") == ["alice is frozen"]
 
 
@@ -87,7 +87,7 @@ def test_cash_alone_is_told_with_the_first_instrument_but_not_of_whom_another_is
 
 def test_what_the_book_could_not_take_at_that_price_is_closed_outside_it(market):
     """20 lots at 80.00: 30.00 below zero for 30 lots, which is 1.00 a lot again."""
-    market.house.marks("78.22")  # the bid draws it to 79.00
+    market.operator.marks("78.22")  # the bid draws it to 79.00
     market.bob.buys(20, at="80.00")
     market.ticks()
     assert market.mark == "79.00"
@@ -107,8 +107,8 @@ def two_legs(open_market):
     market = settle_in(open_market(*BOTH, starting_cash="0"), "1000")
     for symbol, qty in (("SIM", 20), ("OIL", 30)):
         market.alice.buys_from(market.dave, qty, "100.00", of=symbol)
-    market.house.marks("80.00", of="OIL")
-    market.house.marks("75.00")
+    market.operator.marks("80.00", of="OIL")
+    market.operator.marks("75.00")
     return market
 
 
@@ -126,7 +126,7 @@ def test_what_is_missing_is_shared_out_by_loss_and_the_largest_maintenance_margi
 
 
 def test_also_where_trading_is_halted(two_legs):
-    two_legs.house.halts(of="OIL")
+    two_legs.operator.halts(of="OIL")
     two_legs.ticks()
     assert two_legs.told == TWO_LEGS
 
@@ -135,7 +135,7 @@ def test_of_two_as_large_the_symbol_decides(open_market):
     market = settle_in(open_market(*BOTH, starting_cash="0"), "800")
     for symbol in ("SIM", "OIL"):
         market.alice.buys_from(market.dave, 20, "100.00", of=symbol)
-    market.house.marks("80.00", of="OIL")
+    market.operator.marks("80.00", of="OIL")
     assert market.judged_at("80.00") == [
         "alice sells 20 OIL at 80.00: bankruptcy", "dave buys 20 OIL at 80.00: auto_deleverage",
         "alice sells 20 at 80.00: bankruptcy", "dave buys 20 at 80.00: auto_deleverage",
@@ -148,7 +148,7 @@ def test_a_position_without_a_loss_is_closed_at_its_mark(open_market):
     market = settle_in(open_market(*BOTH, starting_cash="0"), "1000")
     for symbol in ("SIM", "OIL"):
         market.alice.buys_from(market.dave, 25, "100.00", of=symbol)
-    market.house.marks("104.00", of="OIL")
+    market.operator.marks("104.00", of="OIL")
     assert market.judged_at("55.00") == [
         "alice sells 25 OIL at 104.00: bankruptcy", "dave buys 25 OIL at 104.00: auto_deleverage",
         "alice sells 25 at 56.00: bankruptcy", "dave buys 25 at 56.00: auto_deleverage",
@@ -159,7 +159,7 @@ def test_a_position_without_a_loss_is_closed_at_its_mark(open_market):
 def lose_by_fees(market):
     """Alice's 50 SIM, bought at 100.00, go at 79.00 in ten orders; each could bear its own fee of 3.95, but not all ten."""
     market.alice.buys_from(market.dave, 50, "100.00")
-    market.house.marks("86.50")
+    market.operator.marks("86.50")
     for _ in range(10):
         assert market.alice.sells(5, at="79.00").refused is None
     market.bob.buys(50, at="79.00")
@@ -214,17 +214,17 @@ def test_only_a_repeated_answer_and_an_unknown_symbol_come_before_that(market):
     assert market.alice.buys(1, at="120.00", id="a").refused == "price_band"
     assert market.alice.buys(2, at="120.00", id="a").refused == "duplicate_client_order_id"
     assert market.alice.buys(1, at="120.00", of="GOLD").refused == "unknown_symbol"
-    market.house.halts()
+    market.operator.halts()
     assert market.alice.buys(1, at="120.00").refused == "account_bankrupt"
 
 
 def test_it_may_log_in_and_cancel(market):
     order = market.alice.sells(1, at="109.00")
     market.bob.buys_from(market.dave, 1, "95.00")
-    market.house.marks("79.00")
+    market.operator.marks("79.00")
     market.bob.buys_from(market.dave, 1, "79.00")
     market.ticks()
-    assert (market.cancels, market.alice.standing) == (["alice's 1 cancelled: liquidation"], "bankrupt")
+    assert (market.cancels, market.alice.state) == (["alice's 1 cancelled: liquidation"], "bankrupt")
     assert market.alice.logs_in().refused is None
     assert market.alice.cancels_all().refused is None
     assert market.alice.cancels(order).refused == "already_closed"
@@ -240,15 +240,15 @@ def test_it_is_bankrupt_once(bankrupt):
 
 
 def test_a_deposit_makes_it_active_again_at_once(bankrupt):
-    bankrupt.house.pays_in(bankrupt.alice, "100")
+    bankrupt.operator.pays_in(bankrupt.alice, "100")
     assert bankrupt.last == ["alice is active", "alice holds 0"]
-    assert (bankrupt.alice.equity, bankrupt.alice.standing) == ("100.00", "active")
+    assert (bankrupt.alice.equity, bankrupt.alice.state) == ("100.00", "active")
     assert bankrupt.alice.buys(6, at="79.00").refused is None
     assert bankrupt.alice.buys(1, at="79.00").refused == "initial_margin_insufficient"
 
 
 def test_it_can_go_bankrupt_again(bankrupt):
-    bankrupt.house.pays_in(bankrupt.alice, "79")
+    bankrupt.operator.pays_in(bankrupt.alice, "79")
     bankrupt.alice.buys_from(bankrupt.dave, 5, "79.00")
     assert bankrupt.judged_at("63.20") == [
         "alice sells 5 at 63.20: bankruptcy", "dave buys 5 at 63.20: auto_deleverage", "alice is bankrupt",

@@ -18,12 +18,12 @@ def market(open_market):
 
 def mark_at(market, now_ms, price):
     market.now_ms = now_ms
-    market.house.marks(price)
+    market.operator.marks(price)
 
 
 def close_at(market, now_ms):
     market.now_ms = now_ms
-    market.house.closes()
+    market.operator.closes()
 
 
 # -------------------------------------------------------------------------------------------------------------- the mean mark
@@ -74,7 +74,7 @@ def test_so_nobody_paints_the_last_price(market):
     market.carol.buys_from(market.dave, 5, "110.00")
     market.carol.buys(1, at="110.00")
     market.ticks()
-    market.house.closes()
+    market.operator.closes()
     assert (market.mark, market.carol.cash, market.dave.cash) == ("100.00", "950.00", "1050.00")
 
 
@@ -102,7 +102,7 @@ def test_its_orders_are_cancelled_by_order_id_and_no_others(market):
     market.alice.sells(2, at="101.00")
     market.carol.buys(3, at="99.00")
     market.carol.buys(4, at="99.00", of="OIL")
-    market.house.closes()
+    market.operator.closes()
     assert market.last[:4] == [
         "SIM is closed: close", "carol's 1 cancelled: closed", "alice's 2 cancelled: closed", "carol's 3 cancelled: closed",
     ]
@@ -110,7 +110,7 @@ def test_its_orders_are_cancelled_by_order_id_and_no_others(market):
 
 
 def test_a_halted_instrument_can_be_closed(market):
-    market.house.halts()
+    market.operator.halts()
     close_at(market, 9_000)
     assert market.last[0] == "SIM is closed: close"
     assert market.alice.position == 0
@@ -118,7 +118,7 @@ def test_a_halted_instrument_can_be_closed(market):
 
 def test_it_is_final(market):
     resting = market.carol.buys(1, at="98.00")
-    market.house.closes()
+    market.operator.closes()
     assert market.alice.buys(1, at="99.00").refused == "market_halted"
     assert market.carol.replaces(resting, at="97.00").refused == "already_closed"
     assert market.alice.cancels_all(of="SIM").refused is None
@@ -128,7 +128,7 @@ def test_it_is_final(market):
 
 def test_other_instruments_go_on(market):
     market.alice.buys_from(market.bob, 5, "100.00", of="OIL")
-    market.house.closes()
+    market.operator.closes()
     assert (market.alice.position_in("OIL"), market.alice.buys(1, at="99.00", of="OIL").refused) == (5, None)
     market.mark_walks_to("102.00", of="OIL")
 
@@ -138,9 +138,9 @@ def test_other_instruments_go_on(market):
 
 def closed_at(market, mark):
     """The house puts the mark there, and closes when it has stood for long enough."""
-    market.house.marks(mark)
+    market.operator.marks(mark)
     market.now_ms += 30_000
-    market.house.closes()
+    market.operator.closes()
     assert market.mark == mark
 
 
@@ -193,7 +193,7 @@ def test_who_has_nothing_or_little_left_is_neither_bankrupt_nor_frozen_nor_cance
     market.carol.buys(1, at="100.00", of="OIL")
     closed_at(market, mark)
     assert market.told == ["SIM is closed: close"]
-    assert (market.carol.cash, market.carol.standing) == (left, "active")
+    assert (market.carol.cash, market.carol.state) == (left, "active")
     market.ticks()
     assert market.told == []
     assert market.carol.open_orders == ["buy 1 at 100.00"]
@@ -204,10 +204,10 @@ def test_nothing_is_closed_through_the_book(against_dave):
     market = against_dave
     for symbol in ("SIM", "OIL"):
         market.carol.buys_from(market.dave, 25, "100.00", of=symbol)
-    market.house.marks("98.00", of="OIL")
+    market.operator.marks("98.00", of="OIL")
     market.erin.buys(25, at="98.00", of="OIL")
     closed_at(market, "55.00")
-    assert (market.carol.standing, len(market.trades)) == ("bankrupt", 2)
+    assert (market.carol.state, len(market.trades)) == ("bankrupt", 2)
     assert market.erin.open_orders == ["buy 25 at 98.00"]
 
 
@@ -215,9 +215,9 @@ def test_a_battle_ends_in_plain_cash_that_is_what_was_paid_in(against_dave):
     market = against_dave
     market.carol.buys_from(market.dave, 50, "100.00")
     market.erin.buys_from(market.dave, 20, "100.00", of="OIL")
-    market.house.marks("103.00", of="OIL")
+    market.operator.marks("103.00", of="OIL")
     closed_at(market, "77.00")
-    market.house.closes(of="OIL")
+    market.operator.closes(of="OIL")
     accounts = market.exchange.accounts.values()
     assert not any(account.held_positions() for account in accounts)
     cash = sum(account.cash for account in accounts) + market.exchange.fees + market.exchange.insurance

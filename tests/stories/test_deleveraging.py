@@ -83,9 +83,9 @@ def mixed(market, oil, aarons_cash):
     market.bob.brings("1000")
     market.carol.brings("1000")
     for person, price in ((market.carol, "77.00"), (market.bob, "78.00"), (aaron, "78.00")):
-        market.house.marks(price)
+        market.operator.marks(price)
         market.erin.buys_from(person, 10, price)
-    market.house.marks(oil, of="OIL")
+    market.operator.marks(oil, of="OIL")
     return market.judged_at("79.00")
 
 
@@ -126,7 +126,7 @@ def test_and_neither_is_who_gained_nothing(market):
     goes_short(market, market.erin, "100000", 20)
     for person, price in ((market.bob, "78.99"), (market.carol, "79.00")):
         person.brings("1000")
-        market.house.marks(price)
+        market.operator.marks(price)
         market.erin.buys_from(person, 10, price)
     market.judged_at("79.00")
     assert against(market) == [("bob", 10, "80.00"), ("carol", 10, "80.00")]
@@ -142,18 +142,18 @@ def test_who_is_on_todays_list_is_last_even_when_cured_meanwhile(open_market):
     market.alice.buys_from(market.erin, 10, "100.00")
     market.erin.buys_from(frank, 10, "100.00", of="OIL")
     market.dave.buys_from(market.erin, 10, "100.00", of="GAS")
-    market.house.marks("130.00", of="OIL")
+    market.operator.marks("130.00", of="OIL")
     market.dave.buys_from(market.erin, 10, "130.00", of="OIL")
-    market.house.marks("79.00")
+    market.operator.marks("79.00")
     market.erin.buys_from(market.dave, 10, "79.00")
     market.erin.buys_from(zoe, 10, "79.00")
-    market.house.marks("65.00", of="GAS")
+    market.operator.marks("65.00", of="GAS")
     assert market.judged_at("79.00") == [
         "frank buys 10 OIL at 130.00: bankruptcy", "dave sells 10 OIL at 130.00: auto_deleverage", "frank is bankrupt",
         "alice sells 10 at 80.00: bankruptcy", "zoe buys 10 at 80.00: auto_deleverage", "alice is bankrupt",
         "insurance -100.00",
     ]
-    assert (market.dave.position, market.dave.equity, market.dave.standing) == (-10, "270.00", "active")
+    assert (market.dave.position, market.dave.equity, market.dave.state) == (-10, "270.00", "active")
 
 
 def test_nobody_is_taken_who_is_not_needed_and_the_last_one_only_in_part(market):
@@ -207,7 +207,7 @@ def carols_market(market, cash):
     market.carol.brings("390")
     market.alice.buys_from(market.bob, 50, "100.00")
     market.erin.buys_from(market.bob, 10, "100.00")
-    market.house.marks("65.00")
+    market.operator.marks("65.00")
     market.bob.buys_from(market.carol, 30, "65.00")
     return market
 
@@ -222,7 +222,7 @@ def test_a_counterparty_takes_what_leaves_his_own_maintenance_margin_whole(marke
         "alice sells 10 at 70.00: bankruptcy", "carol buys 10 at 70.00: auto_deleverage",
         "alice is bankrupt", "insurance -100.00",
     ]
-    assert (market.carol.position, market.carol.equity, market.carol.standing) == (-10, "140.00", "active")
+    assert (market.carol.position, market.carol.equity, market.carol.state) == (-10, "140.00", "active")
     market.ticks()
     assert market.told == []
 
@@ -251,7 +251,7 @@ def test_lots_that_nobody_can_bear_are_closed_at_the_mark_in_the_order_of_the_qu
     market.bob.brings("100000")
     market.alice.buys_from(market.bob, 50, "100.00")
     market.dave.buys_from(market.bob, 10, "100.00")
-    market.house.marks("65.00")
+    market.operator.marks("65.00")
     for person in (market.erin, market.carol):
         person.brings("260")
         market.bob.buys_from(person, 20, "65.00")
@@ -293,7 +293,7 @@ def test_their_open_orders_in_that_instrument_are_cancelled_first(market):
         person.sells(2, at="109.00")
         person.sells(1, at="108.00")
         person.buys(1, at="99.00", of="OIL")
-    market.house.marks("79.00")
+    market.operator.marks("79.00")
     market.erin.buys_from(market.dave, 1, "79.00")
     assert market.judged_at("79.00") == [
         "bob's 2 cancelled: liquidation", "bob's 1 cancelled: liquidation",
@@ -308,7 +308,7 @@ def test_even_of_those_who_keep_a_part(market):
     market.erin.brings("10000")
     goes_short(market, market.bob, "10000", 50)
     market.erin.buys_from(market.bob, 30, "100.00")
-    market.house.marks("79.00")
+    market.operator.marks("79.00")
     market.bob.buys(5, at="75.00")
     assert market.judged_at("79.00")[0] == "bob's 5 cancelled: liquidation"
     assert market.bob.position == -30
@@ -352,8 +352,8 @@ def test_no_solvent_trader_is_ruined_by_it(market):
     market.alice.brings("1000")
     market.erin.brings("100000")
     market.alice.buys_from(market.erin, 50, "100.00")
-    market.house.marks("60.00")
+    market.operator.marks("60.00")
     market.bob.brings("801")
     market.erin.buys_from(market.bob, 50, "60.00")
     market.judged_at("69.10")
-    assert (market.bob.equity, market.bob.standing) == ("346.00", "active")
+    assert (market.bob.equity, market.bob.state) == ("346.00", "active")

@@ -71,8 +71,8 @@ def test_while_it_is_in_breach_its_orders_go_again_at_each_tick(frozen):
 
 @pytest.mark.parametrize(("mark", "told"), [("88.88", []), ("88.89", ["alice is active"])])
 def test_it_ends_with_the_first_tick_without_a_breach(frozen, mark, told):
-    frozen.house.marks(mark)
-    assert frozen.alice.standing == "frozen"
+    frozen.operator.marks(mark)
+    assert frozen.alice.state == "frozen"
     frozen.ticks()
     assert frozen.told == told
 
@@ -83,8 +83,8 @@ def test_short_of_initial_margin_is_no_breach(frozen):
 
 
 def test_a_deposit_ends_it_at_the_next_tick_and_not_at_once(frozen):
-    frozen.house.pays_in(frozen.alice, "40")
-    assert frozen.alice.standing == "frozen"
+    frozen.operator.pays_in(frozen.alice, "40")
+    assert frozen.alice.state == "frozen"
     assert frozen.alice.buys(1, at="88.00").refused == "account_frozen"
     frozen.ticks()
     assert frozen.told == ["alice is active"]
@@ -93,14 +93,14 @@ def test_a_deposit_ends_it_at_the_next_tick_and_not_at_once(frozen):
 def test_so_does_reducing(frozen):
     frozen.bob.buys(5, at="88.00")
     frozen.alice.sells(5, at="88.00")
-    assert frozen.alice.standing == "frozen"
+    assert frozen.alice.state == "frozen"
     frozen.ticks()
     assert frozen.told == ["alice is active"]
 
 
 def test_several_thaw_in_the_order_of_their_names(market):
     """Erin, with 480.00 of 528.00, was frozen before alice, with 410.00 of 440.00."""
-    market.house.pays_in(market.alice, "10")
+    market.operator.pays_in(market.alice, "10")
     market.erin.brings("1200")
     market.erin.buys_from(market.dave, 60, "100.00")
     assert market.judged_at("88.00") == ["erin is frozen", "alice is frozen"]
@@ -112,7 +112,7 @@ def test_thaws_come_before_liquidation(market):
     market.erin.brings("1000")
     market.erin.buys_from(market.dave, 50, "100.00", of="OIL")
     market.judged_at("88.00")
-    market.house.marks("88.00", of="OIL")
+    market.operator.marks("88.00", of="OIL")
     assert market.judged_at("89.00") == ["alice is active", "erin is frozen"]
 
 
@@ -148,5 +148,5 @@ def test_what_was_frozen_may_yet_be_bankrupt(frozen):
 def test_a_tick_is_due_when_it_would_thaw(frozen):
     frozen.ticks(20)
     assert frozen.due_ms is None
-    frozen.house.pays_in(frozen.alice, "40")
+    frozen.operator.pays_in(frozen.alice, "40")
     assert frozen.due_ms == 0

@@ -33,7 +33,7 @@ def test_it_begins_with_what_the_setting_says(open_market):
 
 def test_it_gets_the_liquidation_fees(open_market):
     market = opened(open_market, insurance_fund="30")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.bob.buys(29, at="87.50")
     market.ticks()
     assert market.told[-1] == "insurance 42.69"
@@ -42,7 +42,7 @@ def test_it_gets_the_liquidation_fees(open_market):
 def test_it_gets_what_a_bankrupt_account_leaves(open_market):
     """30.00 paid, and 20.00 - 0.49 missing for 50 lots: 0.3902 a lot, closed at 0.40 better than the mark."""
     market = opened(open_market, insurance_fund="30")
-    market.house.pays_in(market.alice, "0.49")
+    market.operator.pays_in(market.alice, "0.49")
     assert market.judged_at("79.00") == [
         "alice sells 50 at 79.40: bankruptcy", "dave buys 50 at 79.40: auto_deleverage", "alice is bankrupt", "insurance 0.49",
     ]
@@ -85,7 +85,7 @@ def in_debt(market):
     """Carol, short 50 from 66.00, has 460.00 of 350.00 when the mark is 70.00, and alice is 10.00 a lot below zero. Carol bears
     110.00 / (10.00 - 7.00), 36 lots; the other 14 cost insurance 140.00."""
     market.carol.brings("660")
-    market.house.marks("66.00")
+    market.operator.marks("66.00")
     market.dave.buys_from(market.carol, 50, "66.00")
     assert market.judged_at("70.00")[-1] == "insurance -140.00"
     return market
@@ -110,7 +110,7 @@ def test_fees_pay_its_debt_off(open_market):
     market = in_debt(opened(open_market))
     market.erin.brings("700")
     market.erin.buys_from(market.dave, 50, "70.00")
-    market.house.marks("61.00")  # 250.00 of 305.00, and 610.00 needed
+    market.operator.marks("61.00")  # 250.00 of 305.00, and 610.00 needed
     market.bob.buys(1, at="60.00")
     market.ticks()
     assert market.told[-2:] == ["erin is frozen", "insurance -139.70"]
@@ -125,8 +125,8 @@ def test_it_is_told_once_at_the_end(open_market):
     for person, cash, qty, symbol in ((market.erin, "1037.31", 50, "OIL"), (market.carol, "360", 18, "SIM")):
         person.brings(cash)
         person.buys_from(market.dave, qty, "100.00", of=symbol)
-    market.house.marks("79.00", of="OIL")
-    market.house.marks("88.00")
+    market.operator.marks("79.00", of="OIL")
+    market.operator.marks("88.00")
     market.bob.buys(29 + 10, at="87.50")
     market.ticks()
     assert market.liquidations[0] == "erin sells 50 OIL at 79.00: bankruptcy"
@@ -141,8 +141,8 @@ def test_what_went_out_and_came_back_in_one_tick_is_not_told(open_market):
     market = opened(open_market, insurance_fund="12.69")
     market.erin.brings("1037.31")
     market.erin.buys_from(market.dave, 50, "100.00", of="OIL")
-    market.house.marks("79.00", of="OIL")
-    market.house.marks("88.00")
+    market.operator.marks("79.00", of="OIL")
+    market.operator.marks("88.00")
     market.bob.buys(29, at="87.50")
     market.ticks()
     assert [each for each in market.statuses if each.startswith("erin")] == ["erin is bankrupt"]
@@ -152,7 +152,7 @@ def test_what_went_out_and_came_back_in_one_tick_is_not_told(open_market):
 
 def test_the_houses_accounts_have_no_position_updates(open_market):
     market = opened(open_market, insurance_fund="12.69", maker_fee_bps=10)
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.bob.buys(29, at="87.50")
     market.ticks()
     assert (market.insurance, market.exchange.fees > 0) == ("25.38", True)

@@ -30,7 +30,7 @@ def market(open_market):
 
 def judged(market, mark, *bids):
     """The house puts the mark there, people bid, and a Tick comes that finds nothing to move the mark by."""
-    market.house.marks(mark)
+    market.operator.marks(mark)
     for person, qty, price in bids:
         assert person.buys(qty, at=price).refused is None
     market.ticks()
@@ -54,7 +54,7 @@ def test_fill_by_fill_until_initial_margin_is_restored(market):
         "alice holds 20", "bob holds 20", "carol holds 10", "dave holds -50",
         "insurance 13.10",
     ]
-    assert (market.alice.equity, market.alice.cash, market.alice.standing) == ("366.90", "606.90", "active")
+    assert (market.alice.equity, market.alice.cash, market.alice.state) == ("366.90", "606.90", "active")
 
 
 def test_the_smallest_quantity_that_restores_initial_margin(market):
@@ -72,7 +72,7 @@ def test_a_short_is_bought_back_the_same_way(open_market):
     market.alice.brings("1000")
     market.bob.brings("100000")
     market.bob.buys_from(market.alice, 50, "100.00")
-    market.house.marks("112.00")
+    market.operator.marks("112.00")
     market.bob.sells(50, at="112.50")
     market.ticks()
     assert market.told == [
@@ -88,7 +88,7 @@ def test_both_fees_are_rounded_up_and_count_in_the_quantity(open_market):
     market.alice.brings("1077.03")
     for each in (market.bob, market.dave):
         each.brings("100000")
-    market.house.marks("102.00")
+    market.operator.marks("102.00")
     market.alice.buys(50, at="102.00")
     market.dave.sells(50, at="102.00")
     judged(market, "88.00", (market.bob, 50, "87.50"))
@@ -99,7 +99,7 @@ def test_both_fees_are_rounded_up_and_count_in_the_quantity(open_market):
 def test_equity_that_is_exactly_the_initial_margin_is_enough(open_market):
     """Without a fee, 24 lots at the mark cost nothing and leave 20, which need the 352.00 that there are."""
     market = make_alice_long(open_market(starting_cash="0", liquidation_fee_bps=0))
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.alice.sells(6, at="80.00")
     market.bob.buys(6, at="80.00")  # 48.00 lost
     assert market.alice.equity == "352.00"
@@ -133,7 +133,7 @@ def test_the_oldest_order_at_the_best_price_comes_first(market):
 
 
 def test_an_order_that_expires_in_the_same_tick_is_gone_before(market):
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.bob.buys(20, at="87.50", until_ms=market.now_ms + 100)
     market.ticks()
     assert market.told == ["bob's 20 cancelled: expired", "alice is frozen"]
@@ -158,7 +158,7 @@ def test_for_a_short_it_lies_above_the_mark(open_market):
     market.alice.brings("1000")
     market.bob.brings("100000")
     market.bob.buys_from(market.alice, 50, "100.00")
-    market.house.marks("112.00")  # 400.00 for 50 lots: 120.00
+    market.operator.marks("112.00")  # 400.00 for 50 lots: 120.00
     market.bob.sells(5, at="120.00")
     market.bob.sells(5, at="120.01")
     market.ticks()
@@ -196,8 +196,8 @@ def two_legs(open_market):
     ("SIM", "75.41", True), ("SIM", "75.40", False), ("OIL", "84.60", True), ("OIL", "84.59", False),
 ])
 def test_the_equity_is_shared_out_by_maintenance_margin(two_legs, symbol, price, trades):
-    two_legs.house.marks("92.00", of="OIL")
-    two_legs.house.marks("82.00")
+    two_legs.operator.marks("92.00", of="OIL")
+    two_legs.operator.marks("82.00")
     two_legs.bob.buys(1, at=price, of=symbol)
     two_legs.ticks()
     lots = "1" if symbol == "SIM" else "1 OIL"
@@ -211,18 +211,18 @@ def test_the_equity_is_shared_out_by_maintenance_margin(two_legs, symbol, price,
 def test_below_zero_only_a_price_better_than_the_mark_is_good_enough(market):
     """A bid of 85.00 draws the mark from 78.22 to 79.00: 50.00 below zero, 1.00 a lot, and 790.00 needed. 40 lots at 85.00:
     -50.00 + 240.00 - 17.00 = 173.00, of 158.00 for 10; with 39 it would be 167.42 of 173.80."""
-    market.house.marks("78.22")
+    market.operator.marks("78.22")
     market.bob.buys(50, at="85.00")
     market.ticks()
     assert market.mark == "79.00"
     assert market.told == [
         "alice sells 40 to bob at 85.00", "alice sells 40 at 85.00: maintenance_margin_breach", "insurance 17.00",
     ]
-    assert (market.alice.equity, market.alice.standing) == ("173.00", "active")
+    assert (market.alice.equity, market.alice.state) == ("173.00", "active")
 
 
 def test_at_its_bankruptcy_price_an_account_below_zero_ends_at_zero_and_nobody_else_pays(market):
-    market.house.marks("78.22")
+    market.operator.marks("78.22")
     market.bob.buys(50, at="80.00")
     market.ticks()
     assert market.mark == "79.00"
@@ -233,12 +233,12 @@ def test_at_its_bankruptcy_price_an_account_below_zero_ends_at_zero_and_nobody_e
 
 
 def test_one_tick_below_that_the_book_is_left_alone(market):
-    market.house.marks("78.22")
+    market.operator.marks("78.22")
     market.bob.buys(50, at="79.99")
     market.ticks()
     assert (market.mark, market.bids) == ("79.00", ["50 at 79.99"])
     assert market.trades[1:] == []
-    assert market.alice.standing == "bankrupt"
+    assert market.alice.state == "bankrupt"
 
 
 @pytest.mark.parametrize(("symbol", "price", "trades"), [
@@ -249,8 +249,8 @@ def test_below_zero_what_is_missing_is_shared_out_by_loss(two_legs, symbol, pric
     closed at its mark."""
     two_legs.carol.brings("100000")
     two_legs.carol.buys_from(two_legs.dave, 1, "105.00", of="OIL")
-    two_legs.house.marks("104.00", of="OIL")
-    two_legs.house.marks("54.46" if symbol == "SIM" else "55.00")  # the bid draws it up by a hundredth
+    two_legs.operator.marks("104.00", of="OIL")
+    two_legs.operator.marks("54.46" if symbol == "SIM" else "55.00")  # the bid draws it up by a hundredth
     two_legs.bob.buys(1, at=price, of=symbol)
     two_legs.ticks()
     assert (two_legs.mark, two_legs.mark_of("OIL")) == ("55.00", "104.00")
@@ -292,7 +292,7 @@ def test_each_fee_is_at_most_the_equity_then_left(open_market, price, trading, l
     assert market.fills[2] == f"alice sold 50 at {price} as taker, 0 left{paid}"
     assert (market.exchange.fees - fees, market.exchange.insurance) == (trading, liquidation)
     left = {"80.60": "5.82"}.get(price, "0.00")
-    assert (market.alice.cash, market.alice.standing) == (left, "active" if price == "80.60" else "bankrupt")
+    assert (market.alice.cash, market.alice.state) == (left, "active" if price == "80.60" else "bankrupt")
 
 
 def test_the_rate_of_the_liquidation_fee_is_a_setting(open_market):
@@ -307,7 +307,7 @@ def test_the_rate_of_the_liquidation_fee_is_a_setting(open_market):
 def test_a_bid_outside_the_band_is_as_good_as_any(market):
     """90.00 was within the band of 100.00; that of 79.00 ends at 86.90."""
     market.bob.buys(30, at="90.00")
-    market.house.marks("78.22")
+    market.operator.marks("78.22")
     market.ticks()
     assert market.mark == "79.00"
     assert market.told[0] == "alice sells 30 to bob at 90.00"
@@ -329,7 +329,7 @@ def test_caps_of_one_order_do_not_hold_it_up(open_market):
 def test_it_never_meets_the_accounts_own_orders_for_they_are_gone(open_market, stp):
     market = open_market(starting_cash="0", price_band_bps=1_900, self_trade_prevention=stp)
     make_alice_long(market)
-    market.house.pays_in(market.alice, "17.58")
+    market.operator.pays_in(market.alice, "17.58")
     market.alice.buys(1, at="87.90")
     assert judged(market, "88.00", (market.bob, 20, "87.50"))[:2] == [
         "alice's 1 cancelled: liquidation", "alice sells 20 to bob at 87.50",
@@ -343,7 +343,7 @@ def test_a_reduce_only_order_gives_what_its_position_holds_and_goes(market):
     """10 lots at 87.60: 400.00 - 4.00 - 4.38 = 391.62, of 704.00 for 40. 19 at 87.50: 391.62 - 9.50 - 8.32 = 373.80, of 369.60
     for 21."""
     market.dave.buys_from(market.carol, 10, "100.00")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.carol.buys(30, at="87.60", reduce_only=True)
     assert judged(market, "88.00", (market.bob, 50, "87.50")) == [
         "alice sells 10 to carol at 87.60", "carol's 20 cancelled: reduce_only",
@@ -354,7 +354,7 @@ def test_a_reduce_only_order_gives_what_its_position_holds_and_goes(market):
 
 def test_a_reduce_only_order_whose_position_is_gone_is_cancelled_and_the_next_one_met(market):
     market.dave.buys_from(market.carol, 10, "100.00")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.carol.buys(30, at="87.60", reduce_only=True)
     market.carol.buys_from(market.dave, 10, "88.10")
     assert judged(market, "88.00", (market.bob, 50, "87.50")) == [
@@ -365,7 +365,7 @@ def test_a_reduce_only_order_whose_position_is_gone_is_cancelled_and_the_next_on
 
 def test_it_goes_also_when_nothing_more_is_needed(market):
     market.dave.buys_from(market.carol, 29, "100.00")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.carol.buys(40, at="87.50", reduce_only=True)
     assert judged(market, "88.00") == [
         "alice sells 29 to carol at 87.50", "carol's 11 cancelled: reduce_only",
@@ -375,7 +375,7 @@ def test_it_goes_also_when_nothing_more_is_needed(market):
 
 def test_a_reduce_only_order_that_is_not_used_up_stays(market):
     market.dave.buys_from(market.carol, 40, "100.00")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.carol.buys(40, at="87.50", reduce_only=True)
     assert judged(market, "88.00")[0] == "alice sells 29 to carol at 87.50"
     assert market.carol.open_orders == ["buy 11 at 87.50"]
@@ -397,7 +397,7 @@ def test_a_cascade_goes_on_at_the_next_tick(open_market):
     market.erin.brings("1040")
     market.erin.buys_from(market.dave, 50, "100.00")
     judged(market, "88.00", (market.bob, 5, "80.00"), (market.carol, 5, "79.00"))
-    assert (market.alice.standing, market.erin.standing) == ("frozen", "active")
+    assert (market.alice.state, market.erin.state) == ("frozen", "active")
     market.ticks()
     assert market.told == ["erin is frozen"]
 
@@ -406,7 +406,7 @@ def test_a_cascade_goes_on_at_the_next_tick(open_market):
 
 
 def test_it_takes_one_order_id_at_its_first_fill_and_is_no_accepted_order(market):
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.bob.buys(20, at="87.50")
     last_id = market.carol.buys(30, at="87.00").order_id
     market.ticks()
@@ -451,7 +451,7 @@ def test_its_private_events_are_numbered_on_without_a_hole(market):
 def test_a_tick_is_due_while_a_liquidation_would_change_something_and_no_longer(market):
     market.ticks(20)
     assert market.due_ms is None
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     assert market.due_ms == 0
     market.ticks()
     assert market.told == ["alice is frozen"]

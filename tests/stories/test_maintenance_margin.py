@@ -64,7 +64,7 @@ def test_the_margins_of_all_instruments_are_summed_exactly_and_as_much_as_that_i
     market.bob.brings("1000")
     for symbol in ("SIM", "OIL"):
         market.alice.buys_from(market.bob, 1, "100.00", of=symbol)
-    market.house.marks("88.85")
+    market.operator.marks("88.85")
     assert market.judged_at("88.85", of="OIL") == told
 
 
@@ -76,7 +76,7 @@ def test_a_gain_in_one_instrument_bears_a_loss_in_another(open_market):
     for symbol in ("SIM", "OIL"):
         market.alice.buys_from(market.dave, 25, "100.00", of=symbol)
     market.bob.buys_from(market.dave, 50, "100.00")
-    market.house.marks("115.00", of="OIL")
+    market.operator.marks("115.00", of="OIL")
     assert market.judged_at("85.00") == ["bob is frozen"]
     assert market.alice.equity == "1000.00"
 
@@ -103,12 +103,12 @@ def test_the_tick_value_counts(open_market):
 
 
 def test_it_is_judged_at_ticks_and_at_no_other_time(market):
-    market.house.marks("85.00")
+    market.operator.marks("85.00")
     market.carol.brings("1000")
     market.carol.buys(1, at="79.00")
-    assert market.alice.standing == "active"
+    assert market.alice.state == "active"
     market.ticks()
-    assert market.alice.standing == "frozen"
+    assert market.alice.state == "frozen"
 
 
 def test_it_is_judged_for_every_account(open_market):
@@ -131,7 +131,7 @@ def test_a_fill_that_takes_an_account_into_breach_is_judged_at_the_next_tick(ope
     assert market.judged_at("88.00") == []
     market.bob.sells(10, at="88.00")
     assert market.trades == ["bob sells 10 to alice at 100.00"]
-    assert (market.alice.equity, market.alice.standing) == ("80.00", "active")
+    assert (market.alice.equity, market.alice.state) == ("80.00", "active")
     market.ticks()
     assert market.told == ["alice is frozen"]
 
@@ -146,17 +146,17 @@ def test_open_orders_do_not_count(open_market):
     assert market.alice.open_orders == ["buy 4900 at 99.00"]
 
 
-# ------------------------------------------------------------------------------------- triggers: what safe accounts cost a Tick
+# ------------------------------------------------------------------------------------- thresholds: what safe accounts cost a Tick
 
 
 def test_a_safe_account_is_looked_at_again_when_the_mark_has_used_up_its_excess(market):
     """At 100.00 alice has 1,000.00 and needs 500.00. A lot that loses 1.00 takes 1.00 and needs 0.10 less: 50 lots lose 45.00 of
-    the excess with each 1.00, so it lasts for 11.11, and the trigger stands at 88.89."""
+    the excess with each 1.00, so it lasts for 11.11, and the threshold stands at 88.89."""
     market.settles()
-    market.house.marks("88.90")
-    assert market.suspects == []
-    market.house.marks("88.89")
-    assert market.suspects == ["alice"]
+    market.operator.marks("88.90")
+    assert market.due_for_check == []
+    market.operator.marks("88.89")
+    assert market.due_for_check == ["alice"]
 
 
 def test_a_short_is_looked_at_when_the_mark_has_risen(market):
@@ -164,10 +164,10 @@ def test_a_short_is_looked_at_when_the_mark_has_risen(market):
     market.carol.brings("1000")
     market.bob.buys_from(market.carol, 50, "100.00")
     market.settles()
-    market.house.marks("109.08")
-    assert market.suspects == []
-    market.house.marks("109.09")
-    assert market.suspects == ["carol"]
+    market.operator.marks("109.08")
+    assert market.due_for_check == []
+    market.operator.marks("109.09")
+    assert market.due_for_check == ["carol"]
 
 
 @pytest.fixture
@@ -184,75 +184,75 @@ def two_legs(open_market):
 
 
 def test_the_excess_is_split_over_the_positions(two_legs):
-    two_legs.house.marks("83.35")
-    two_legs.house.marks("113.62", of="OIL")
-    assert two_legs.suspects == []
-    two_legs.house.marks("83.34")
-    assert two_legs.suspects == ["alice"]
-    two_legs.house.marks("83.35")
-    two_legs.house.marks("113.63", of="OIL")
-    assert two_legs.suspects == ["alice"]
+    two_legs.operator.marks("83.35")
+    two_legs.operator.marks("113.62", of="OIL")
+    assert two_legs.due_for_check == []
+    two_legs.operator.marks("83.34")
+    assert two_legs.due_for_check == ["alice"]
+    two_legs.operator.marks("83.35")
+    two_legs.operator.marks("113.63", of="OIL")
+    assert two_legs.due_for_check == ["alice"]
 
 
 def test_until_then_it_is_in_no_breach_even_if_all_move_at_once(two_legs):
     """394.60 is left of 1,000.00, and 393.94 are needed."""
-    two_legs.house.marks("83.35")
-    two_legs.house.marks("113.62", of="OIL")
+    two_legs.operator.marks("83.35")
+    two_legs.operator.marks("113.62", of="OIL")
     two_legs.ticks()
     assert (two_legs.told, two_legs.alice.equity) == ([], "394.60")
 
 
-def test_a_crossed_trigger_only_brings_a_look_and_a_new_trigger(two_legs):
+def test_a_crossed_threshold_only_brings_a_look_and_a_new_threshold(two_legs):
     """At 83.34 she has 666.80 and needs 366.68: half of 300.12, over 18.00, is 8.33 more for SIM, and over 22.00 is 6.82 for
     OIL."""
     assert two_legs.judged_at("83.34") == []
-    assert two_legs.suspects == ["alice"]  # looked at a few times before a trigger is set
+    assert two_legs.due_for_check == ["alice"]  # looked at a few times before a threshold is set
     two_legs.settles()
-    assert two_legs.suspects == []
-    two_legs.house.marks("75.02")
-    assert two_legs.suspects == []
-    two_legs.house.marks("75.01")
-    assert two_legs.suspects == ["alice"]
-    two_legs.house.marks("75.02")
-    two_legs.house.marks("106.81", of="OIL")
-    assert two_legs.suspects == []
-    two_legs.house.marks("106.82", of="OIL")
-    assert two_legs.suspects == ["alice"]
+    assert two_legs.due_for_check == []
+    two_legs.operator.marks("75.02")
+    assert two_legs.due_for_check == []
+    two_legs.operator.marks("75.01")
+    assert two_legs.due_for_check == ["alice"]
+    two_legs.operator.marks("75.02")
+    two_legs.operator.marks("106.81", of="OIL")
+    assert two_legs.due_for_check == []
+    two_legs.operator.marks("106.82", of="OIL")
+    assert two_legs.due_for_check == ["alice"]
 
 
-def test_a_change_of_cash_brings_a_look_and_a_new_trigger(market):
+def test_a_change_of_cash_brings_a_look_and_a_new_threshold(market):
     market.settles()
-    market.house.pays_in(market.alice, "90")
-    assert market.suspects == ["alice"]
+    market.operator.pays_in(market.alice, "90")
+    assert market.due_for_check == ["alice"]
     market.settles()
-    assert market.suspects == []
-    market.house.marks("86.90")  # 590.00 / 45.00 is 13.11
-    assert market.suspects == []
-    market.house.marks("86.89")
-    assert market.suspects == ["alice"]
+    assert market.due_for_check == []
+    market.operator.marks("86.90")  # 590.00 / 45.00 is 13.11
+    assert market.due_for_check == []
+    market.operator.marks("86.89")
+    assert market.due_for_check == ["alice"]
 
 
-def test_a_change_of_position_brings_a_look_and_a_new_trigger(market):
+def test_a_change_of_position_brings_a_look_and_a_new_threshold(market):
     market.settles()
     market.bob.buys_from(market.alice, 10, "100.00")
-    assert market.suspects == ["alice", "bob"]
+    assert market.due_for_check == ["alice", "bob"]
     market.settles()
-    assert market.suspects == []
-    market.house.marks("83.34")  # 600.00 / 36.00 is 16.66
-    assert market.suspects == ["alice"]
-    market.house.marks("83.35")
-    assert market.suspects == []
+    assert market.due_for_check == []
+    market.operator.marks("83.34")  # 600.00 / 36.00 is 16.66
+    assert market.due_for_check == ["alice"]
+    market.operator.marks("83.35")
+    assert market.due_for_check == []
 
 
 def test_whoever_holds_nothing_any_more_is_not_looked_at(market):
     market.settles()
     market.bob.buys_from(market.alice, 50, "100.00")
     market.settles()
-    market.house.marks("1.00")
-    assert market.suspects == []
+    market.operator.marks("1.00")
+    assert market.due_for_check == []
 
 
-def test_no_account_in_breach_has_an_uncrossed_trigger_however_the_mark_walks(open_market):
+def test_no_account_in_breach_has_an_uncrossed_threshold_however_the_mark_walks(open_market):
     """A hundred people at a hundred leverages; at each of 1,500 marks down and up again, all in breach were looked at."""
     market = open_market(starting_cash="0", max_accounts=300)
     crowd = [Person(market, f"trader-{number:03}") for number in range(100)]
@@ -265,9 +265,9 @@ def test_no_account_in_breach_has_an_uncrossed_trigger_however_the_mark_walks(op
             market.bob.buys_from(person, 10, "100.00")
     market.ticks()
     for step in [*range(0, 1500, 5), *range(1500, -1500, -5), *range(-1500, 0, 5)]:
-        market.house.marks(f"{(10_000 + step) / 100:.2f}")
+        market.operator.marks(f"{(10_000 + step) / 100:.2f}")
         market.ticks()
-        frozen = {person.name for person in crowd if person.standing == "frozen"}
+        frozen = {person.name for person in crowd if person.state == "frozen"}
         mark = market.exchange.first_market.mark
         assert {person.name for person in crowd if person.account.equity() * 10 < 10 * mark} == frozen, step
     assert market.statuses

@@ -21,7 +21,7 @@ def market(open_market):
 def told_at(market, now_ms, mark=None, of=None):
     """What the Tick at that time tells of positions, the house having put the mark somewhere before."""
     if mark:
-        market.house.marks(mark, of=of)
+        market.operator.marks(mark, of=of)
     market.ticks_at(now_ms)
     return [sentence for sentence in market.last if "holds" in sentence]
 
@@ -66,15 +66,15 @@ def test_how_often_is_a_setting(open_market):
 
 def test_a_tick_is_due_when_it_would_tell_something(market):
     assert market.due_ms is None
-    market.house.marks("101.00")
+    market.operator.marks("101.00")
     assert market.due_ms == 0
     market.ticks_at(1_100)
     market.now_ms = 1_400
-    market.house.marks("102.00")
+    market.operator.marks("102.00")
     assert market.due_ms == 700
     market.now_ms = 2_100
     assert market.due_ms == 0
-    market.house.marks("101.00")
+    market.operator.marks("101.00")
     assert market.due_ms is None
 
 
@@ -89,7 +89,7 @@ def test_every_step_that_ticks_move_the_mark_is_seen_within_a_second(market):
 
 def test_only_what_stands_at_another_mark_than_it_was_last_told_at(market):
     """Carol's position was told at 101.00, when she took it."""
-    market.house.marks("101.00")
+    market.operator.marks("101.00")
     market.carol.buys_from(market.dave, 1, "101.00")
     assert told_at(market, 1_100) == ["alice holds 5", "bob holds -5"]
     assert told_at(market, 2_100, "102.00") == ["alice holds 5", "bob holds -5", "carol holds 1", "dave holds -1"]
@@ -97,7 +97,7 @@ def test_only_what_stands_at_another_mark_than_it_was_last_told_at(market):
 
 def test_a_mark_that_came_back_is_no_news(market):
     told_at(market, 1_100, "101.00")
-    market.house.marks("105.00")
+    market.operator.marks("105.00")
     assert told_at(market, 2_100, "101.00") == []
 
 
@@ -110,7 +110,7 @@ def test_by_trader_id_and_then_by_instrument(open_market):
     market = open_market({"symbol": "SIM"}, {"symbol": "OIL"}, {"symbol": "GAS"})
     for symbol in ("OIL", "GAS", "SIM"):
         market.dave.buys_from(market.bob, 5, "100.00", of=symbol)
-        market.house.marks("101.00", of=symbol)
+        market.operator.marks("101.00", of=symbol)
     assert told_at(market, 1_100) == [
         "bob holds -5", "bob holds -5 OIL", "bob holds -5 GAS", "dave holds 5", "dave holds 5 OIL", "dave holds 5 GAS",
     ]
@@ -126,8 +126,8 @@ def test_what_the_tick_tells_anyway_is_told_once_and_first(open_market):
     market = open_market(starting_cash="1000")
     market.alice.buys_from(market.bob, 5, "100.00")
     market.carol.buys_from(market.dave, 50, "100.00")
-    market.house.pays_in(market.dave, "10000")
-    market.house.marks("88.00")
+    market.operator.pays_in(market.dave, "10000")
+    market.operator.marks("88.00")
     market.erin.buys(5, at="87.50")
     market.ticks()
     holds = [each for each in market.last if "holds" in each]
@@ -176,9 +176,9 @@ def test_accounts_with_nothing_to_tell_do_not_count(open_market):
     zoe.brings("1000000")
     for number in range(600):
         if number == 590:
-            market.house.marks("100.00")
+            market.operator.marks("100.00")
         elif number == 0:
-            market.house.marks("101.00")
+            market.operator.marks("101.00")
         Person(market, f"trader-{number:04}").buys_from(zoe, 1, "100.50")
     assert names(told_at(market, 1_100, "101.00")) == [*(f"trader-{number:04}" for number in range(590, 600)), "zoe"]
 

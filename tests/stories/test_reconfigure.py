@@ -35,7 +35,7 @@ def trade_one(market, at="100.00"):
 
 def test_it_is_told_of_each_instrument_whose_status_stays(open_market):
     market = open_market(SIM, {"symbol": "OIL"})
-    market.house.halts(of="OIL")
+    market.operator.halts(of="OIL")
     change(market, SIM, {"symbol": "OIL"}, taker_fee_bps=5)
     assert market.last == ["SIM is open: reconfigure", "OIL is halted: reconfigure"]
 
@@ -146,7 +146,7 @@ def test_how_far_a_tick_may_move_the_mark(market):
 def test_how_often_positions_are_told(market):
     market.alice.buys_from(market.bob, 1, at="100.00")
     change(market, mark_to_market_ms=100)
-    market.house.marks("101.00")
+    market.operator.marks("101.00")
     market.ticks()
     assert market.last == ["alice holds 1", "bob holds -1"]
 
@@ -168,13 +168,13 @@ def test_a_higher_maintenance_margin_is_asked_of_everybody_at_the_next_tick(open
     market.alice.buys_from(market.bob, 40, at="100.00")
     market.carol.sells(5, at="105.00")
     market.settles()
-    assert (market.suspects, market.due_ms) == ([], None)
+    assert (market.due_for_check, market.due_ms) == ([], None)
     change(market, starting_cash="1000", initial_margin_bps=4000, maintenance_margin_bps=3000)
-    assert market.suspects == ["alice", "bob", "carol"]
+    assert market.due_for_check == ["alice", "bob", "carol"]
     assert market.due_ms == 0
-    assert market.alice.standing == "active"
+    assert market.alice.state == "active"
     market.ticks()
-    assert [market.alice.standing, market.bob.standing, market.carol.standing] == ["frozen", "frozen", "active"]
+    assert [market.alice.state, market.bob.state, market.carol.state] == ["frozen", "frozen", "active"]
     assert market.liquidations == ["bob buys 5 at 105.00: maintenance_margin_breach"]
 
 
@@ -182,10 +182,10 @@ def test_a_lower_one_thaws_at_the_next_tick(open_market):
     market = open_market(starting_cash="1000")
     market.alice.buys_from(market.bob, 40, at="100.00")
     market.judged_at("83.00")
-    assert market.alice.standing == "frozen"
+    assert market.alice.state == "frozen"
     change(market, starting_cash="1000", maintenance_margin_bps=500)
     market.ticks()
-    assert market.alice.standing == "active"
+    assert market.alice.state == "active"
 
 
 def test_the_triggers_are_those_of_the_new_rate(open_market):
@@ -195,7 +195,7 @@ def test_the_triggers_are_those_of_the_new_rate(open_market):
     market.ticks()
     change(market, starting_cash="1000", maintenance_margin_bps=1900)
     market.ticks()
-    assert market.alice.standing == "active"
+    assert market.alice.state == "active"
     assert market.judged_at("92.60") == []
     assert market.judged_at("92.59") == ["alice is frozen"]
 

@@ -5,20 +5,21 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from trading_floor import Floor, order
+
+from tests.socketless_venue import SocketlessVenue, order
 
 
 class Pit:
     """Alice, with 1,000.00, is long 50 from 100.00, against dave. Bob's offers draw the mark down, Tick by Tick."""
 
     def __init__(self) -> None:
-        self.floor = Floor("[market]\nstarting_cash = 1000")
-        self.clients = {name: self.floor.client() for name in ("alice", "bob", "dave", "erin")}
+        self.venue = SocketlessVenue("[market]\nstarting_cash = 1000")
+        self.clients = {name: self.venue.client() for name in ("alice", "bob", "dave", "erin")}
         for name, client in self.clients.items():
             client.logs_in(name)
         self.places("dave", "sell", 50, 100.0)
         self.places("alice", "buy", 50, 100.0)
-        self.listener = self.floor.listener()
+        self.listener = self.venue.listener()
         self.heard()
 
     def places(self, name: str, side: str, qty: int, price: float) -> None:
@@ -26,13 +27,13 @@ class Pit:
 
     def falls_to(self, price: float) -> None:
         self.places("bob", "sell", 1, price)
-        while self.floor.exchange.first_market.mark > round(100 * price):
-            self.floor.passes(0.1)
-            self.floor.gateway.tick(self.floor.now_ns)
+        while self.venue.exchange.first_market.mark > round(100 * price):
+            self.venue.passes(0.1)
+            self.venue.gateway.tick(self.venue.now_ns)
 
     def heard(self) -> dict[str, list[Any]]:
         """What everybody was told since the last time; "@all": on the feed."""
-        self.floor.ends_turn()
+        self.venue.ends_turn()
         told = {name: client.takes() for name, client in self.clients.items()}
         return told | {"@all": self.listener.takes()}
 
@@ -72,7 +73,7 @@ def test_a_liquidation_and_what_comes_of_it_are_told_to_the_trader_and_to_all(pi
 def test_who_is_deleveraged_hears_it_on_his_own_socket_and_all_hear_of_both(pit):
     for price in (90.0, 82.0, 79.0):
         pit.falls_to(price)
-    assert pit.floor.exchange.accounts["alice"].bankrupt
+    assert pit.venue.exchange.accounts["alice"].bankrupt
     heard = pit.heard()
     assert types(heard["alice"])[-3:] == ["fill", "liquidation", "account_status"]
     assert types(heard["dave"]) == ["fill", "liquidation"]

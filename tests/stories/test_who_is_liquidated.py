@@ -50,7 +50,7 @@ def test_accounts_without_positions_come_before_all(open_market):
         person.brings(cash)
     for person in (market.alice, market.carol):
         person.buys_from(market.dave, 4, "100.00")
-    market.house.marks("78.00")
+    market.operator.marks("78.00")
     for _ in range(4):
         market.carol.sells(1, at="78.00")
     market.bob.buys(4, at="78.00")
@@ -68,14 +68,14 @@ def test_it_is_made_once_so_that_a_tick_comes_to_an_end(market):
     goes_long(market, market.alice, "1000", 50)
     market.bob.brings("200")
     market.bob.buys(10, at="96.00")
-    market.house.marks("83.17")
+    market.operator.marks("83.17")
     market.ticks()
     assert market.mark == "84.00"
     assert market.told == [
         "alice sells 10 to bob at 96.00", "alice sells 10 at 96.00: maintenance_margin_breach", "alice is frozen",
         "insurance 4.80",
     ]
-    assert (market.bob.equity, market.bob.standing) == ("80.00", "active")
+    assert (market.bob.equity, market.bob.state) == ("80.00", "active")
     market.ticks()
     assert (market.mark, market.told) == ("84.00", ["bob is frozen"])
 
@@ -87,13 +87,13 @@ def test_who_is_no_longer_in_breach_when_the_turn_comes_is_skipped(market):
     goes_long(market, market.bob, "5000", 200, of="OIL")
     market.carol.brings("100000")
     market.alice.buys_from(market.bob, 50, "100.00")
-    market.house.marks("79.00", of="OIL")
+    market.operator.marks("79.00", of="OIL")
     market.carol.buys(100, at="78.00", of="OIL")
     assert market.judged_at("78.00") == [
         "alice sells 50 at 78.00: bankruptcy", "bob buys 50 at 78.00: auto_deleverage", "alice is bankrupt",
         "insurance -100.00",
     ]
-    assert (market.bob.equity, market.bob.standing, market.bob.position_in("OIL")) == ("1900.00", "active", 200)
+    assert (market.bob.equity, market.bob.state, market.bob.position_in("OIL")) == ("1900.00", "active", 200)
 
 
 # -------------------------------------------------------------------------------------------------- first of all, their orders
@@ -107,8 +107,8 @@ def test_the_orders_of_all_that_are_listed_are_cancelled_in_the_order_of_the_lis
     market.carol.sells(2, at="108.00")
     market.alice.sells(3, at="108.00")
     market.carol.buys(4, at="99.00", of="OIL")
-    market.house.halts(of="OIL")
-    market.house.marks("80.00")
+    market.operator.halts(of="OIL")
+    market.operator.marks("80.00")
     market.bob.brings("1000")
     market.bob.buys_from(market.dave, 1, "80.00")
     assert market.judged_at("80.00") == [
@@ -124,7 +124,7 @@ def test_so_nobody_is_liquidated_against_another_who_is_listed(market):
     goes_long(market, market.bob, "1000", 40)
     market.carol.brings("10000")
     market.bob.buys(10, at="90.00")
-    market.house.marks("79.21")  # his bid draws it to 80.00
+    market.operator.marks("79.21")  # his bid draws it to 80.00
     market.carol.buys(10, at="79.00")
     market.ticks()
     assert market.mark == "80.00"
@@ -139,7 +139,7 @@ def test_who_is_not_in_breach_keeps_all_orders(market):
     goes_long(market, market.alice, "1000", 40)
     goes_long(market, market.bob, "1000", 50)
     market.alice.sells(5, at="108.00")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.carol.brings("10000")
     market.carol.buys_from(market.dave, 1, "88.00")
     assert market.judged_at("88.00") == ["bob is frozen"]
@@ -154,7 +154,7 @@ def test_the_next_account_gets_what_the_book_still_has_under_an_order_id_of_its_
     goes_long(market, market.carol, "1000", 50)
     goes_long(market, market.alice, "1000", 50)
     market.bob.brings("10000")
-    market.house.marks("88.00")
+    market.operator.marks("88.00")
     market.bob.buys(40, at="87.50")
     market.ticks()
     assert market.told == [
@@ -178,7 +178,7 @@ def three_legs(market):
     for symbol, qty in (("SIM", 10), ("OIL", 20), ("GAS", 20)):
         market.alice.buys_from(market.dave, qty, "100.00", of=symbol)
     for symbol in ("SIM", "OIL", "GAS"):
-        market.house.marks("88.00", of=symbol)
+        market.operator.marks("88.00", of=symbol)
     return market
 
 
@@ -211,7 +211,7 @@ def test_it_ends_where_initial_margin_is_restored(three_legs):
 def test_a_halted_instrument_is_skipped(three_legs):
     """20 OIL and 9 of the 10 SIM, as it would have been with GAS."""
     bids(three_legs, 50)
-    three_legs.house.halts(of="GAS")
+    three_legs.operator.halts(of="GAS")
     three_legs.ticks()
     assert three_legs.trades[3:] == ["alice sells 20 OIL to bob at 87.50", "alice sells 9 to bob at 87.50"]
     assert three_legs.alice.position_in("GAS") == 20
@@ -219,9 +219,9 @@ def test_a_halted_instrument_is_skipped(three_legs):
 
 def test_when_it_is_open_again_its_turn_comes(three_legs):
     three_legs.bob.buys(5, at="87.50", of="GAS")
-    three_legs.house.halts(of="GAS")
+    three_legs.operator.halts(of="GAS")
     three_legs.ticks()
     assert three_legs.told == ["alice is frozen"]
-    three_legs.house.resumes(of="GAS")
+    three_legs.operator.resumes(of="GAS")
     three_legs.ticks()
     assert three_legs.trades[3:] == ["alice sells 5 GAS to bob at 87.50"]

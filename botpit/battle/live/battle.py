@@ -11,12 +11,12 @@ from typing import Any
 
 from botpit.battle.config import BattleConfig
 from botpit.battle.live.board import Board
-from botpit.battle.live.bot_processes import Backstage, Troupe
-from botpit.battle.live.feed_connection import Audience
+from botpit.battle.live.bot_processes import BotProcesses, LaunchOptions
+from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import BattleSettings, RoundResult
 from botpit.io.log import fields
-from botpit.io.order_port import House, OrderPortError
+from botpit.io.order_port import Operator, OrderPortError
 from botpit.io.run import until_told_to_stop
 
 SETTLED_WITHIN_S = 10.0
@@ -30,29 +30,29 @@ log = logging.getLogger(__name__)
 class Battle:
     """To be made and to `play` once, within a running event loop. `folder`: that of results.json.
 
-    Without a `house` there is one round, and the market stays as it is. `trouble`: why it could not be closed or begun anew.
+    Without an `operator` there is one round, and the market stays as it is. `trouble`: why it could not be closed or begun anew.
     """
 
     def __init__(
         self,
         config: BattleConfig,
         settings: BattleSettings,
-        audience: Audience,
-        house: House | None,
-        backstage: Backstage,
+        connection: FeedConnection,
+        operator: Operator | None,
+        launch: LaunchOptions,
         folder: Path,
     ) -> None:
         self.rounds: list[RoundResult] = []
         self.trouble: str | None = None
-        self.board = Board(audience, settings.rounds)
+        self.board = Board(connection, settings.rounds)
         self._bots = config.all_bots()
         self._settings = settings
-        self._audience = audience
-        self._house = house
-        self._backstage = backstage
+        self._connection = connection
+        self._operator = operator
+        self._launch = launch
         self._folder = folder
         self._told = asyncio.create_task(until_told_to_stop())
-        self._activities = {asyncio.create_task(audience.link.run()), asyncio.create_task(self.board.tell())}
+        self._activities = {asyncio.create_task(connection.link.run()), asyncio.create_task(self.board.tell())}
 
     async def play(self) -> str:
         """All rounds; returns what ended the last of them, or the trouble."""
@@ -73,51 +73,51 @@ class Battle:
     async def _round(self, number: int) -> RoundResult:
         """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be opened."""
         started_at = utc_now()
-        troupe = Troupe([bot.in_round(number) for bot in self._bots], self._backstage.of_round(number, self._settings.rounds))
-        self.board.begin_round(number, troupe.restarts)
+        bots = BotProcesses([bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds))
+        self.board.begin_round(number, bots.restarts)
         await self._open_market()
-        await self._audience.begin_round(*await troupe.equities())
+        await self._connection.begin_round(*await bots.equities())
         try:
-            await troupe.start(self._told)
-            ended_by = await self._trade(troupe)
+            await bots.start(self._told)
+            ended_by = await self._trade(bots)
         finally:
-            await troupe.stop()
+            await bots.stop()
         settlement = await self._come_to_rest()
-        await self._audience.look("at the end")
+        await self._connection.look("at the end")
         return RoundResult(
             round=number,
             started_at=started_at,
             ended_at=utc_now(),
             ended_by=ended_by,
-            market=self._audience.spectator.result(settlement),
-            standings=trader_results(self._audience.spectator, troupe.reports(), troupe.restarts()),
-            bots=troupe.results(self._folder),
+            market=self._connection.feed.result(settlement),
+            standings=trader_results(self._connection.feed, bots.reports(), bots.restarts()),
+            bots=bots.results(self._folder),
         )
 
     async def _open_market(self) -> None:
         """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises OrderPortError."""
-        if self._house is None:
+        if self._operator is None:
             return
         if not self.rounds:
-            await self._audience.begin_round({}, None)
-            if not self._audience.spectator.is_closed:
+            await self._connection.begin_round({}, None)
+            if not self._connection.feed.is_closed:
                 return
-        spectator = self._audience.spectator
-        closed = spectator.mirror.market_id
-        await self._house.reopen()
-        if not await self._audience.until(lambda: spectator.mirror.market_id not in (None, closed), NEW_MARKET_S):
+        feed = self._connection.feed
+        closed = feed.mirror.market_id
+        await self._operator.reopen()
+        if not await self._connection.until(lambda: feed.mirror.market_id not in (None, closed), NEW_MARKET_S):
             raise OrderPortError(f"the feed tells of none within {NEW_MARKET_S:g} s")
 
-    async def _trade(self, troupe: Troupe) -> str:
+    async def _trade(self, bots: BotProcesses) -> str:
         """Warm-up, then the time that counts, until something ends the round; returns what."""
-        all_ended = asyncio.create_task(troupe.until_all_ended())
+        all_ended = asyncio.create_task(bots.until_all_ended())
         over_s = time.monotonic() + self._settings.duration_s if self._settings.duration_s else None
         if self._settings.warm_up_s:
             self.board.enter("warm-up")
             if ended_by := await self._wait(self._settings.warm_up_s, all_ended):
                 return ended_by
-            await self._audience.look("after the warm-up")
-            self._audience.spectator.equities.start_over()
+            await self._connection.look("after the warm-up")
+            self._connection.feed.equities.start_over()
         self.board.enter("trading")
         left_s = None if over_s is None else max(0.0, over_s - time.monotonic())
         return await self._wait(left_s, all_ended) or "duration"
@@ -127,16 +127,16 @@ class Battle:
         if self._settings.cool_down_s and not self._told.done():
             self.board.enter("cool-down")
             await self._wait(self._settings.cool_down_s)
-        if self._house is None:
+        if self._operator is None:
             return {}
         self.board.enter("closing")
         try:
-            settlement = await self._house.close()
+            settlement = await self._operator.close()
         except OrderPortError as error:
             self.trouble = f"the market could not be closed: {error}"
             return {}
-        if not await self._audience.until(lambda: self._audience.spectator.is_flat, SETTLED_WITHIN_S):
-            log.warning("not everybody is told to be flat %s", fields(within_s=SETTLED_WITHIN_S, feed=self._audience.reason))
+        if not await self._connection.until(lambda: self._connection.feed.is_flat, SETTLED_WITHIN_S):
+            log.warning("not everybody is told to be flat %s", fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason))
         return settlement
 
     async def _wait(self, seconds: float | None, *ends: asyncio.Task[Any]) -> str | None:

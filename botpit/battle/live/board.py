@@ -17,7 +17,7 @@ from contextlib import contextmanager, suppress
 from rich.console import Console
 from rich.live import Live
 
-from botpit.battle.live.feed_connection import Audience
+from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import RoundResult, TotalResult, TraderResult
 from botpit.io.log import printable
@@ -32,10 +32,10 @@ REFRESH_S = 0.4
 
 
 class Board:
-    """Tells of an audience's market, in lines or, on a terminal, in tables."""
+    """Shows how a battle goes: in lines or, on a terminal, in tables."""
 
-    def __init__(self, audience: Audience, rounds: int) -> None:
-        self._audience = audience
+    def __init__(self, connection: FeedConnection, rounds: int) -> None:
+        self._connection = connection
         self._rounds = rounds
         self._began_s = time.monotonic()
         self.begin_round(1, dict)
@@ -62,7 +62,7 @@ class Board:
     def progress(self, rows: list[TraderResult]) -> str:
         """`65 s: round 2 of 3, warm-up, 120 trades, 9 traders, alice leads with +12.50`."""
         where = [f"round {self._round} of {self._rounds}"] if self._rounds > 1 else []
-        market = self._no_market() if self._audience.spectator.mirror.market_id is None else self._market(rows)
+        market = self._no_market() if self._connection.feed.mirror.market_id is None else self._market(rows)
         return f"{time.monotonic() - self._began_s:.0f} s: {', '.join([*where, self._phase, *market])}"
 
     def say(self, text: str) -> None:
@@ -97,17 +97,17 @@ class Board:
             self.say(tables.text())
 
     def _rows(self) -> list[TraderResult]:
-        return trader_results(self._audience.spectator, restarts=self._restarts())
+        return trader_results(self._connection.feed, restarts=self._restarts())
 
     def _no_market(self) -> list[str]:
-        return [f"no market data from {self._audience.link.uri} yet ({printable(self._audience.reason)})", "still trying"]
+        return [f"no market data from {self._connection.link.uri} yet ({printable(self._connection.reason)})", "still trying"]
 
     def _market(self, rows: list[TraderResult]) -> list[str]:
-        spectator, link = self._audience.spectator, self._audience.link
+        feed, link = self._connection.feed, self._connection.link
         leader = [f"{foreign(rows[0].trader_id)} leads with {money_text(rows[0].gain, signed=True)}"] if rows else []
-        lost = [] if link.connected else [f"feed lost ({printable(self._audience.reason)})"]
-        counts = [counted(spectator.trades, "trade"), counted(len(rows), "trader")]
-        return [*counts, *house_words(spectator.mirror), *leader, *lost]
+        lost = [] if link.connected else [f"feed lost ({printable(self._connection.reason)})"]
+        counts = [counted(feed.trades, "trade"), counted(len(rows), "trader")]
+        return [*counts, *house_words(feed.mirror), *leader, *lost]
 
 
 @contextmanager

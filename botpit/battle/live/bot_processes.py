@@ -26,7 +26,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Backstage:
+class LaunchOptions:
     """What all bots of a round have in common. `log_level`: of a bot whose configuration has none."""
 
     python: str
@@ -36,7 +36,7 @@ class Backstage:
     report_dir: Path
     stagger_s: float
 
-    def of_round(self, number: int, rounds: int) -> Backstage:
+    def of_round(self, number: int, rounds: int) -> LaunchOptions:
         """Each round has folders of its own, if there are several."""
         if rounds == 1:
             return self
@@ -44,13 +44,13 @@ class Backstage:
         return replace(self, log_dir=self.log_dir / name, report_dir=self.report_dir / name)
 
 
-class Troupe:
+class BotProcesses:
     """The bots of one round."""
 
-    def __init__(self, bots: Sequence[Bot], backstage: Backstage) -> None:
+    def __init__(self, bots: Sequence[Bot], launch: LaunchOptions) -> None:
         self._bots = bots
-        self._backstage = backstage
-        self._fleet = Fleet(backstage.log_dir)
+        self._launch = launch
+        self._fleet = Fleet(launch.log_dir)
 
     async def equities(self) -> tuple[dict[str, float], float | None]:
         """What the bots' accounts are worth before they start, and the cash of a new account, as far as the exchange says."""
@@ -63,12 +63,12 @@ class Troupe:
 
     async def start(self, told: asyncio.Task[str]) -> None:
         """Start all, one after the other, until told to stop."""
-        self._backstage.report_dir.mkdir(parents=True, exist_ok=True)
+        self._launch.report_dir.mkdir(parents=True, exist_ok=True)
         for bot in self._bots:
             if told.done():
                 return
             await self._fleet.start(bot.trader_id, self._command(bot), restart_on_failure=bot.restart == "on-failure")
-            await asyncio.wait({told}, timeout=self._backstage.stagger_s)
+            await asyncio.wait({told}, timeout=self._launch.stagger_s)
 
     async def until_all_ended(self) -> None:
         await self._fleet.until_all_ended()
@@ -91,7 +91,7 @@ class Troupe:
     # ------------------------------------------------------------------------------------------------------------ one bot
 
     def _command(self, bot: Bot) -> list[str]:
-        behind = self._backstage
+        behind = self._launch
         ours = {
             "strategy-dir": behind.strategy_dir,
             "log-level": bot.log_level or behind.log_level,
@@ -101,7 +101,7 @@ class Troupe:
         return command_of("bot", *flags, *bot.flags(), python=behind.python)
 
     def _report_path(self, bot: Bot) -> Path:
-        return self._backstage.report_dir / f"{file_name(bot.trader_id)}.json"
+        return self._launch.report_dir / f"{file_name(bot.trader_id)}.json"
 
     def _report(self, bot: Bot) -> BotReport | None:
         path = self._report_path(bot)

@@ -1,4 +1,4 @@
-"""The spectators' place: a connection to the feed that outlives every round, and what it tells of the present one."""
+"""A connection to the feed that outlives every round, and what the feed says of the present one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 
-from botpit.battle.feed import Spectator
+from botpit.battle.feed import BattleFeed
 from botpit.io.link import Link
 from botpit.io.log import fields
 
@@ -18,27 +18,27 @@ _CONNECTING = "connecting"
 log = logging.getLogger(__name__)
 
 
-class Audience:
-    """A spectator with a connection to the feed. Raises ValueError when `uri` is no address."""
+class FeedConnection:
+    """`feed` is the present round's. Raises ValueError when `uri` is not an address."""
 
     def __init__(self, uri: str) -> None:
-        self.spectator = Spectator()
-        self.link = Link(uri, on_open=lambda: self.spectator.opening(), on_frame=self._frame, on_state=self._state)
+        self.feed = BattleFeed()
+        self.link = Link(uri, on_open=lambda: self.feed.opening(), on_frame=self._frame, on_state=self._state)
         self.reason = _CONNECTING
         """Why there is no connection, or "connected"."""
         self._changed = asyncio.Event()
 
     async def begin_round(self, began: Mapping[str, float], newcomers: float | None) -> None:
         """Forget the last round and wait for the first picture of the market, if the feed is there to show one."""
-        self.spectator = Spectator(began, newcomers)
-        self.link.send(self.spectator.subscribe())
-        await self.until(lambda: self.spectator.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S)
+        self.feed = BattleFeed(began, newcomers)
+        self.link.send(self.feed.subscribe())
+        await self.until(lambda: self.feed.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S)
 
     async def look(self, what: str) -> bool:
         """Have the market shown as it is now. Without an answer (False) all is as last told. `what` is said once a round."""
-        request = self.spectator.ask(what)
+        request = self.feed.ask(what)
         asked = await self.until(lambda: self.link.send(request), FRESH_SNAPSHOT_S)
-        if asked and await self.until(lambda: self.spectator.answered, FRESH_SNAPSHOT_S):
+        if asked and await self.until(lambda: self.feed.answered, FRESH_SNAPSHOT_S):
             return True
         log.warning("no fresh snapshot: the standings are as last told %s", fields(when=what, feed=self.reason))
         return False
@@ -59,8 +59,8 @@ class Audience:
 
     def _frame(self, frame: bytes) -> None:
         try:
-            if not self.spectator.received(frame):
-                self.link.send(self.spectator.subscribe())
+            if not self.feed.received(frame):
+                self.link.send(self.feed.subscribe())
         except ValueError as error:
             log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
         self._changed.set()

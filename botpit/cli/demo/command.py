@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -12,9 +11,9 @@ from pathlib import Path
 
 from rich.console import Console
 
-from botpit.battle.results import Latency, TraderResult
+from botpit.battle.results import Results
 from botpit.cli.demo.plan import BATTLE, DemoSettings, battle_config, check_ports, new_run_folder
-from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, Cast, health
+from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, DemoProcesses, health
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode
 from botpit.io.run import until_told_to_stop
@@ -78,14 +77,14 @@ async def demo(settings: DemoSettings) -> ExitCode:
     check_ports(settings)
     folder = new_run_folder(settings.runs_dir)
     (folder / BATTLE).write_text(config.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
-    await _play_until_told(settings, Cast(folder), len(config.all_bots()))
+    await _play_until_told(settings, DemoProcesses(folder), len(config.all_bots()))
     show_standings(folder / "results.json")
     print(f"logs and CSV files: {folder}")
     return ExitCode.OK
 
 
-async def _play_until_told(settings: DemoSettings, cast: Cast, bots: int) -> None:
-    playing = asyncio.create_task(_play(settings, cast, bots))
+async def _play_until_told(settings: DemoSettings, processes: DemoProcesses, bots: int) -> None:
+    playing = asyncio.create_task(_play(settings, processes, bots))
     told = asyncio.create_task(until_told_to_stop())
     try:
         await asyncio.wait({playing, told}, return_when=asyncio.FIRST_COMPLETED)
@@ -94,25 +93,26 @@ async def _play_until_told(settings: DemoSettings, cast: Cast, bots: int) -> Non
             await playing
     finally:
         told.cancel()
-        await cast.leave()
-    cast.check_all_ended_well()
+        await processes.leave()
+    processes.check_all_ended_well()
 
 
-async def _play(settings: DemoSettings, cast: Cast, bots: int) -> None:
+async def _play(settings: DemoSettings, processes: DemoProcesses, bots: int) -> None:
     """Start everybody, each when those it needs answer, and watch until the time is over."""
     address, level = settings.own_address, ("--log-level", settings.log_level)
     exchange = ("--host", settings.host, "--order-port", f"{settings.order_port}", "--events-port", f"{settings.events_port}")
-    await cast.start("exchange", "exchange", *exchange, "--csv-dir", str(cast.folder),
-                     "--data-dir", str(cast.folder / "exchange-data"), *level)  # fmt: skip
-    await cast.healthy("exchange", address, settings.order_port, state="open")
-    await cast.healthy("exchange", address, settings.events_port, state="open")
+    await processes.start("exchange", *exchange, "--csv-dir", str(processes.folder),
+                     "--data-dir", str(processes.folder / "exchange-data"), *level)  # fmt: skip
+    await processes.healthy("exchange", address, settings.order_port, state="open")
+    await processes.healthy("exchange", address, settings.events_port, state="open")
     relay = ("--host", settings.host, "--port", f"{settings.market_data_port}")
-    await cast.start("relay", "relay", *relay, "--upstream-uri", settings.uri(settings.events_port), *level)
-    await cast.healthy("relay", address, settings.market_data_port, upstream="connected")
-    battle = ("--config", str(cast.folder / BATTLE), "--results", str(cast.folder / "results.json"))
-    await cast.start("battle", "battle", *battle, "--log-dir", str(cast.folder / "bots"), *level)
-    await cast.start_in_front("monitor", "monitor", "--uri", settings.uri(settings.market_data_port), *level)
-    await cast.watch(_time(settings, bots))
+    await processes.start("relay", *relay, "--upstream-uri", settings.uri(settings.events_port), *level)
+    await processes.healthy("relay", address, settings.market_data_port, upstream="connected")
+    battle = ("--config", str(processes.folder / BATTLE), "--results", str(processes.folder / "results.json"))
+    await processes.start("battle", *battle, "--log-dir", str(processes.folder / "bots"), *level)
+    monitor = ("--uri", settings.uri(settings.market_data_port))
+    await processes.start("monitor", *monitor, *level, in_front=True)
+    await processes.watch(_time(settings, bots))
 
 
 async def _time(settings: DemoSettings, bots: int) -> None:
@@ -132,11 +132,10 @@ def show_standings(results: Path) -> None:
     if not results.is_file():
         print("no standings: the battle ended before it began")
         return
-    (last,) = json.loads(results.read_text(encoding="utf-8"))["rounds"]
-    rows = [TraderResult(**row | {"latency_us": Latency(**row["latency_us"])}) for row in last["standings"]]
-    tables = standings_tables(rows, f"final standings after {last['market']['trades']:,} trades")
+    (last,) = Results.from_json(results.read_text(encoding="utf-8")).rounds
+    tables = standings_tables(last.standings, f"final standings after {last.market.trades:,} trades")
     if sys.stdout.isatty():
         Console(markup=False, emoji=False, highlight=False).print("", tables)
     else:
         print(f"\n{tables.text()}")
-    print(*remarks(rows), "", sep="\n")
+    print(*remarks(last.standings), "", sep="\n")

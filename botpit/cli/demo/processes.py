@@ -5,14 +5,12 @@ from __future__ import annotations
 import asyncio
 import http.client
 import json
-import os
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
 
 from botpit.io.child import Child, command_of
 from botpit.io.exit_codes import ExitCode, ProgramError
-from botpit.io.run import LIFELINE
 
 HEALTHY_WITHIN_S = 20.0
 """A server that does not answer `/healthz` by then has failed to start."""
@@ -22,31 +20,17 @@ STOP_GRACE_S = {"battle": 20.0, "relay": 5.0, "monitor": 5.0, "exchange": 15.0}
 """The order in which the processes leave, and how long each may take before it is killed. The exchange ends its exporter."""
 
 
-class Cast:
+class DemoProcesses:
     """The processes of one run, by name, with their logs in its folder."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._members: dict[str, Child] = {}
 
-    async def start(self, name: str, program: str, *flags: str) -> Child:
-        """Start a program in the background."""
-        self._members[name] = await Child.start(name, command_of(program, *flags), self._log(name))
-        return self._members[name]
-
-    async def start_in_front(self, name: str, program: str, *flags: str) -> Child:
-        """Start a program that shares our terminal and is, for the rest, a child like the others: Ctrl-C reaches only us."""
-        theirs, ours = os.pipe()
-        with self._log(name).open("ab") as log:
-            try:
-                command, environment = command_of(program, *flags), os.environ | {LIFELINE: "1"}
-                process = await asyncio.create_subprocess_exec(
-                    *command, stdin=theirs, stderr=log, env=environment, start_new_session=True
-                )
-            finally:
-                os.close(theirs)
-        self._members[name] = Child(name, process, ours)
-        return self._members[name]
+    async def start(self, program: str, *flags: str, in_front: bool = False) -> None:
+        """Start `botpit program`; `in_front`: on our terminal, where Ctrl-C reaches only us."""
+        command = command_of(program, *flags)
+        self._members[program] = await Child.start(program, command, self._log(program), in_front=in_front)
 
     async def healthy(self, name: str, address: str, port: int, **expected: str) -> None:
         """Wait until `/healthz` on `port` answers as expected. Raises ProgramError when the process ends or takes too long."""

@@ -12,7 +12,7 @@ from functools import cmp_to_key
 from botpit.core.accounts import Account, Position
 from botpit.core.commands import Order, TimeInForce
 from botpit.core.events import CancelReason, Fill, Liquidation, LiquidationReason, Liquidity
-from botpit.core.ledger import Floor
+from botpit.core.ledger import Ledger
 from botpit.core.matching import reducible
 from botpit.core.orders import OrderRecord
 from botpit.core.risk.margin import (
@@ -26,30 +26,30 @@ from botpit.core.risk.margin import (
 )
 
 
-def liquidate(floor: Floor) -> None:
+def liquidate(ledger: Ledger) -> None:
     """The liquidation step of a Tick: every account in breach, once."""
-    listed = sorted(breached(floor), key=_WORST_FIRST)
-    cancel_orders(floor, listed)
+    listed = sorted(breached(ledger), key=_WORST_FIRST)
+    cancel_orders(ledger, listed)
     for account in listed:
         if in_breach(account):
-            _close_through_book(floor, account)
-            _settle_up(floor, account, listed)
+            _close_through_book(ledger, account)
+            _settle_up(ledger, account, listed)
 
 
-def breached(floor: Floor) -> list[Account]:
-    """Every account in breach. They stay suspect until they are cured."""
+def breached(ledger: Ledger) -> list[Account]:
+    """Every account in breach. They stay due for a check until they are cured."""
     found = []
-    for account in floor.triggers.suspects():
+    for account in ledger.margin_watch.due_for_check():
         if in_breach(account):
             found.append(account)
         else:
-            floor.triggers.acquit(account)
+            ledger.margin_watch.found_safe(account)
     return found
 
 
-def would_act(floor: Floor) -> bool:
+def would_act(ledger: Ledger) -> bool:
     """Whether a liquidation step would change anything now."""
-    return any(map(_would_change, breached(floor)))
+    return any(map(_would_change, breached(ledger)))
 
 
 def _would_change(account: Account) -> bool:
@@ -58,19 +58,19 @@ def _would_change(account: Account) -> bool:
     return any(_can_close(position) for position in account.held_positions())
 
 
-def settle_deficits(floor: Floor) -> None:
+def settle_deficits(ledger: Ledger) -> None:
     """What a closing market does for accounts below zero: their orders, the fund, the queue; nothing through the book."""
-    listed = sorted((account for account in floor.accounts.values() if account.equity() < 0), key=_WORST_FIRST)
-    cancel_orders(floor, listed)
+    listed = sorted((account for account in ledger.accounts.values() if account.equity() < 0), key=_WORST_FIRST)
+    cancel_orders(ledger, listed)
     for account in listed:
         if account.equity() < 0:
-            _bankrupt(floor, account, listed)
+            _bankrupt(ledger, account, listed)
 
 
-def cancel_orders(floor: Floor, listed: list[Account]) -> None:
+def cancel_orders(ledger: Ledger, listed: list[Account]) -> None:
     for account in listed:
         for record in account.open_orders():
-            floor.take_off(record, CancelReason.LIQUIDATION)
+            ledger.take_off(record, CancelReason.LIQUIDATION)
 
 
 def _compare(one: Account, other: Account) -> int:
@@ -90,17 +90,17 @@ _WORST_FIRST = cmp_to_key(_compare)
 # -------------------------------------------------------------------------------------------------------- through the book
 
 
-def _close_through_book(floor: Floor, account: Account) -> None:
+def _close_through_book(ledger: Ledger, account: Account) -> None:
     positions = account.held_positions()
     for position in sorted(positions, key=_largest_maintenance_first):
-        _close_position(floor, position)
+        _close_position(ledger, position)
 
 
 def _largest_maintenance_first(position: Position) -> tuple[int, str]:
     return -position_maintenance_times_bps(position), position.market.instrument.symbol
 
 
-def _close_position(floor: Floor, position: Position) -> None:
+def _close_position(ledger: Ledger, position: Position) -> None:
     """Fill by fill, while the account needs it and the book is good enough."""
     account, market = position.account, position.market
     order: OrderRecord | None = None
@@ -109,24 +109,26 @@ def _close_position(floor: Floor, position: Position) -> None:
         assert maker is not None
         gives = min(maker.leaves, reducible(maker)) if maker.order.reduce_only else maker.leaves
         if gives <= 0:
-            floor.take_off(maker, CancelReason.REDUCE_ONLY)
+            ledger.take_off(maker, CancelReason.REDUCE_ONLY)
             continue
-        order = order or _liquidation_order(floor, position)
+        order = order or _liquidation_order(ledger, position)
         qty = _smallest_cure(position, maker.price, min(gives, abs(position.lots)))
         order.leaves = qty
-        floor.trade(order, maker, qty, *_capped_fees(position, maker.price, qty))
+        ledger.trade(order, maker, qty, *_capped_fees(position, maker.price, qty))
         if maker.leaves and maker.order.reduce_only and reducible(maker) <= 0:
-            floor.take_off(maker, CancelReason.REDUCE_ONLY)
+            ledger.take_off(maker, CancelReason.REDUCE_ONLY)
     if order is not None and market.last_trade is not None:
-        _tell(floor, account, market.instrument.symbol, LiquidationReason.MAINTENANCE_MARGIN_BREACH, order.order.side,
-              order.filled, market.last_trade)
+        symbol, reason = market.instrument.symbol, LiquidationReason.MAINTENANCE_MARGIN_BREACH
+        _emit_liquidation(
+            ledger, account, symbol, reason, order.order.side, order.filled, market.last_trade
+        )
 
 
-def _liquidation_order(floor: Floor, position: Position) -> OrderRecord:
+def _liquidation_order(ledger: Ledger, position: Position) -> OrderRecord:
     """An order nobody sent and nobody can name: it has an id, and so has its trader's fill."""
     trader, symbol = position.account.trader, position.market.instrument.symbol
     order = Order(trader, symbol, -_sign(position), 0, None, TimeInForce.IOC)
-    return OrderRecord(floor.next_order_id(), order, 0, position, 0, 0)
+    return OrderRecord(ledger.next_order_id(), order, 0, position, 0, 0)
 
 
 def _best_opposite(position: Position) -> OrderRecord | None:
@@ -210,43 +212,43 @@ def _capped_fees(position: Position, price: int, qty: int) -> tuple[int, int]:
 # ---------------------------------------------------------------------------------------------- frozen, bankrupt, deleverage
 
 
-def _settle_up(floor: Floor, account: Account, listed: list[Account]) -> None:
+def _settle_up(ledger: Ledger, account: Account, listed: list[Account]) -> None:
     """After the book: nothing left is bankrupt, still in breach is frozen."""
     if account.equity() <= 0:
-        _bankrupt(floor, account, listed)
+        _bankrupt(ledger, account, listed)
     elif in_breach(account) and not account.frozen:
-        floor.freeze(account)
+        ledger.freeze(account)
 
 
-def _bankrupt(floor: Floor, account: Account, listed: list[Account]) -> None:
+def _bankrupt(ledger: Ledger, account: Account, listed: list[Account]) -> None:
     """The fund pays what it can; the rest is closed against the queue; what remains goes to the fund."""
-    from_fund = min(max(floor.insurance, 0), -account.equity())
+    from_fund = min(max(ledger.insurance, 0), -account.equity())
     if from_fund:
-        floor.insurance -= from_fund
-        floor.pay(account, from_fund)
+        ledger.insurance -= from_fund
+        ledger.pay(account, from_fund)
     positions = sorted(account.held_positions(), key=_largest_maintenance_first)
     prices = {position: bankruptcy_price(position) for position in positions}
     for position in positions:
-        _deleverage(floor, position, prices[position], listed)
-    floor.insurance += account.cash
-    floor.pay(account, -account.cash)
-    floor.go_bankrupt(account)
+        _deleverage(ledger, position, prices[position], listed)
+    ledger.insurance += account.cash
+    ledger.pay(account, -account.cash)
+    ledger.go_bankrupt(account)
 
 
-def _deleverage(floor: Floor, position: Position, price: int, listed: list[Account]) -> None:
-    queue = _queue(floor, position, listed)
+def _deleverage(ledger: Ledger, position: Position, price: int, listed: list[Account]) -> None:
+    queue = _queue(ledger, position, listed)
     for other in queue:
-        _close_against(floor, position, other, min(abs(position.lots), _bearable(other, price)), price)
+        _close_against(ledger, position, other, min(abs(position.lots), _bearable(other, price)), price)
     for other in queue:
-        _close_against(floor, position, other, min(abs(position.lots), abs(other.lots)), position.market.mark)
+        _close_against(ledger, position, other, min(abs(position.lots), abs(other.lots)), position.market.mark)
     assert position.lots == 0, (position.account.trader, position.lots)
 
 
-def _queue(floor: Floor, position: Position, listed: list[Account]) -> list[Position]:
+def _queue(ledger: Ledger, position: Position, listed: list[Account]) -> list[Position]:
     """Opposite positions: the most profitable and most leveraged first; those who are on today's list last."""
     symbol, on_list = position.market.instrument.symbol, set(listed)
     opposite = [
-        account.positions[symbol] for account in floor.accounts.values()
+        account.positions[symbol] for account in ledger.accounts.values()
         if symbol in account.positions and account.positions[symbol].lots * position.lots < 0
     ]
     unlisted = [other for other in opposite if other.account not in on_list]
@@ -292,26 +294,26 @@ def _bearable(position: Position, price: int) -> int:
     return abs(position.lots) if burden <= 0 else min(abs(position.lots), excess // (instrument.tick_value * burden))
 
 
-def _close_against(floor: Floor, position: Position, other: Position, qty: int, price: int) -> None:
+def _close_against(ledger: Ledger, position: Position, other: Position, qty: int, price: int) -> None:
     """Close `qty` lots of both at `price`: no trade, no fee, no last price."""
     if qty == 0:
         return
     for record in other.open_orders():
-        floor.take_off(record, CancelReason.LIQUIDATION)
+        ledger.take_off(record, CancelReason.LIQUIDATION)
     sign, symbol = _sign(position), position.market.instrument.symbol
     for side, each in ((-sign, position), (sign, other)):
-        floor.book_fill(each, side, qty, price)
+        ledger.book_fill(each, side, qty, price)
         account = each.account
-        floor.events.append(
+        ledger.events.append(
             Fill(
-                None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(), floor.now_ns
+                None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(), ledger.now_ns
             )
         )
-    _tell(floor, position.account, symbol, LiquidationReason.BANKRUPTCY, -sign, qty, price)
-    _tell(floor, other.account, symbol, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
+    _emit_liquidation(ledger, position.account, symbol, LiquidationReason.BANKRUPTCY, -sign, qty, price)
+    _emit_liquidation(ledger, other.account, symbol, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
 
 
-def _tell(
-    floor: Floor, account: Account, symbol: str, reason: LiquidationReason, side: int, qty: int, price: int
+def _emit_liquidation(
+    ledger: Ledger, account: Account, symbol: str, reason: LiquidationReason, side: int, qty: int, price: int
 ) -> None:
-    floor.events.append(Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), floor.now_ns))
+    ledger.events.append(Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), ledger.now_ns))

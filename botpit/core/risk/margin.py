@@ -33,7 +33,7 @@ def reached(prospect: Prospect) -> int:
     for record in prospect.removed:
         if record.order.side == sign:
             removed += record.leaves
-    return sign * position.lots + totals.qty - removed + prospect.plan.filled + prospect.resting
+    return sign * position.lots + totals.qty - removed + prospect.match.filled + prospect.resting
 
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
@@ -124,14 +124,14 @@ def in_breach(account: Account) -> bool:
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
     """What the prospect adds to long exposure, to short exposure and to the loss; its planned fills count at their prices."""
-    position, sign, made, price = prospect.position, prospect.sign, prospect.plan, prospect.price
+    position, sign, made, price = prospect.position, prospect.sign, prospect.match, prospect.price
     market = position.market
     tick_value = market.tick_value
     through = sign * (price - market.mark)
     loss = resting_loss = prospect.resting * through * tick_value if through > 0 else 0
     value = (made.value + prospect.resting * price) * tick_value + (resting_loss if sign == SELL else 0)
-    if made.steps:
-        loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.steps if qty)
+    if made.fills:
+        loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.fills if qty)
     if not prospect.removed:
         return (value, 0, loss) if sign == BUY else (0, value, loss)
     exposure = {sign: value, -sign: 0}
@@ -147,5 +147,5 @@ def _fees(prospect: Prospect) -> int:
     """The plan's taker fees and, where positive, the maker fee of what would rest."""
     instrument = prospect.position.market.instrument
     tick_value, taker_bps, maker_bps = instrument.tick_value, instrument.taker_fee_bps, instrument.maker_fee_bps
-    taker = sum(fee(qty * maker.price * tick_value, taker_bps) for maker, qty in prospect.plan.steps if qty) if taker_bps else 0
+    taker = sum(fee(qty * maker.price * tick_value, taker_bps) for maker, qty in prospect.match.fills if qty) if taker_bps else 0
     return taker + (fee(prospect.resting * prospect.price * tick_value, maker_bps) if maker_bps > 0 else 0)

@@ -20,7 +20,7 @@ from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import Snapshot, write_snapshot
 from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 
 SNAPSHOT_RECORDS = 100_000
 """A snapshot is taken each time so many records have been replayed since the last."""
@@ -44,7 +44,7 @@ class Archivist:
         self._recovered = recover(folder, disk, complain, following=following, wanted=self._has_files_of)
         self.number = self._kept = self._recovered.number
         self.exchange = self._recovered.exchange
-        self.numbers = Numbers(self.exchange.markets)
+        self.numbers = SequenceNumbers(self.exchange.markets)
         if "numbers" in self._recovered.beside:
             self.numbers.restore(self._recovered.beside["numbers"])
         self._orders_kept = _orders(self.exchange)

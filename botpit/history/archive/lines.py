@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from botpit.wire.encode import Encoder
 from botpit.wire.private_events import private_events
-from botpit.wire.sequence_numbers import Numbers
+from botpit.wire.sequence_numbers import SequenceNumbers
 
 _NONE = Raw()
 
@@ -37,7 +37,7 @@ read_line = msgspec.json.Decoder(Line).decode
 """Raises msgspec.MsgspecError when it is no such line."""
 
 
-def lines_of(events: list[Any], numbers: Numbers, encoder: Encoder) -> Iterator[tuple[int, bytes]]:
+def lines_of(events: list[Any], numbers: SequenceNumbers, encoder: Encoder) -> Iterator[tuple[int, bytes]]:
     """What one command said, as lines with their ends: private events first, then public ones, counted by `numbers`.
 
     With each line the `seq` before which no later public event comes.

@@ -20,7 +20,7 @@ from typing import IO
 
 import aiofiles
 
-from botpit.clients.exact_reader import Bookmark, RowEvent
+from botpit.clients.exact_reader import Checkpoint, RowEvent
 from botpit.io.files import open_private
 from botpit.io.log import fields
 from botpit.runs.export.errors import Damaged, Unusable, writing
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 class _Waiting:
     """Lines that wait, by file. `start`: how far their market was taken before the first of them."""
 
-    start: Bookmark
+    start: Checkpoint
     lines: dict[str, list[str]]
 
     def is_of(self, market_id: str, files: Iterable[str]) -> bool:
@@ -65,9 +65,9 @@ class Sheets:
         self._cut_back()
 
     @property
-    def bookmark(self) -> Bookmark | None:
+    def checkpoint(self) -> Checkpoint | None:
         """How far the last market here was taken; None: nothing was recorded in this folder yet."""
-        return self._state.bookmark if self._state else None
+        return self._state.checkpoint if self._state else None
 
     @property
     def full(self) -> bool:
@@ -75,7 +75,7 @@ class Sheets:
 
     # ------------------------------------------------------------------------------------------------------------------ rows
 
-    def lay_out(self, start: Bookmark, symbols: Sequence[str]) -> None:
+    def lay_out(self, start: Checkpoint, symbols: Sequence[str]) -> None:
         """Rows from now on are of this market, after `start`, and of these instruments.
 
         Files that are not there yet will be, with their headers. May be told any number of times.
@@ -95,20 +95,20 @@ class Sheets:
 
     # ----------------------------------------------------------------------------------------------------------------- flush
 
-    async def flush(self, bookmark: Bookmark | None) -> None:
-        """Append what waits. `bookmark`: how far the market is taken now, with the last row that was added.
+    async def flush(self, checkpoint: Checkpoint | None) -> None:
+        """Append what waits. `checkpoint`: how far the market is taken now, with the last row that was added.
 
         Raises WriteFailed, Damaged and Unusable; the record then stands where it stood, and nothing more may be written.
         """
-        if bookmark is None or not self._waiting:
+        if checkpoint is None or not self._waiting:
             return
         parts, self._rows_waiting = self._waiting, 0
-        self._waiting = [_Waiting(bookmark, {file: [] for file in parts[-1].lines})]
+        self._waiting = [_Waiting(checkpoint, {file: [] for file in parts[-1].lines})]
         for part in parts:
             await self._prepare(part)
             for file, lines in part.lines.items():
                 await self._append(file, lines)
-        await self._record(bookmark)
+        await self._record(checkpoint)
 
     async def _prepare(self, part: _Waiting) -> None:
         """Record the files, and the market, that are new: from now on what is appended can be cut off again."""
@@ -149,8 +149,8 @@ class Sheets:
         self._sizes[file] = size + len(data)
         self.rows_written += len(lines)
 
-    async def _record(self, bookmark: Bookmark) -> None:
-        state = State.at(bookmark, self._sizes, self._markets)
+    async def _record(self, checkpoint: Checkpoint) -> None:
+        state = State.at(checkpoint, self._sizes, self._markets)
         if state == self._state:
             return
         path, draft = self._folder / STATE_FILE, self._folder / f"{STATE_FILE}.new"

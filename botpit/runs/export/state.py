@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
-from botpit.clients.exact_reader import Bookmark
+from botpit.clients.exact_reader import Checkpoint
 from botpit.io.files import file_name
 from botpit.runs.export.errors import Damaged
 from botpit.runs.export.rows import HEADERS
@@ -60,14 +60,14 @@ class State:
     markets: tuple[Section, ...]
 
     @property
-    def bookmark(self) -> Bookmark:
+    def checkpoint(self) -> Checkpoint:
         counts = None if self.counts is None else {(channel, symbol): n for channel, symbol, n in self.counts}
-        return Bookmark(self.market_id, self.seq, counts)
+        return Checkpoint(self.market_id, self.seq, counts)
 
     @classmethod
-    def at(cls, bookmark: Bookmark, sizes: Sizes, markets: Sequence[Section]) -> State:
-        counts = None if bookmark.counts is None else tuple((*key, n) for key, n in bookmark.counts.items())
-        return cls(1, bookmark.market_id, bookmark.seq, counts, dict(sizes), tuple(markets))
+    def at(cls, checkpoint: Checkpoint, sizes: Sizes, markets: Sequence[Section]) -> State:
+        counts = None if checkpoint.counts is None else tuple((*key, n) for key, n in checkpoint.counts.items())
+        return cls(1, checkpoint.market_id, checkpoint.seq, counts, dict(sizes), tuple(markets))
 
     def text(self) -> bytes:
         return _STATE.dump_json(self) + b"\n"

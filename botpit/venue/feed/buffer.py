@@ -70,7 +70,7 @@ class EventItem(Item):
         return self.full
 
 
-class Tape:
+class EventBuffer:
     """The last events in order of `seq`. `oldest_seq`: from where on nothing is missing."""
 
     def __init__(self, oldest_seq: int = 1, length: int = TAPE_LENGTH) -> None:

@@ -17,11 +17,11 @@ from botpit.core.commands import BUY
 from botpit.core.events import Event
 from botpit.core.exchange import Exchange
 from botpit.venue.feed.book_updates import BookUpdates
-from botpit.venue.feed.buffer import Archive, EventItem, Item, Tape
-from botpit.venue.feed.subscriptions import Delivery, Fanout, Reader, Subscription
+from botpit.venue.feed.buffer import Archive, EventBuffer, EventItem, Item
+from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions
 from botpit.wire.encode import Encoder, json_text, nested
 from botpit.wire.numbers import milliseconds
-from botpit.wire.sequence_numbers import Numbers, touched_levels
+from botpit.wire.sequence_numbers import SequenceNumbers, touched_levels
 
 DEPTH = 10
 """Levels a side of `book_update`, of a snapshot's books and of a checksum."""
@@ -41,15 +41,15 @@ class Feed:
     """
 
     def __init__(
-        self, exchange: Exchange, encoder: Encoder, numbers: Numbers | None = None, archive: Archive | None = None
+        self, exchange: Exchange, encoder: Encoder, numbers: SequenceNumbers | None = None, archive: Archive | None = None
     ) -> None:
         self._exchange = exchange
         self._encoder = encoder
         self._archive = archive
         self.market_id = exchange.market_id
-        self.numbers = numbers or Numbers(exchange.markets)
-        self.tape = Tape(self.numbers.seq + 1)
-        self.fanout = Fanout(self)
+        self.numbers = numbers or SequenceNumbers(exchange.markets)
+        self.buffer = EventBuffer(self.numbers.seq + 1)
+        self.subscriptions = Subscriptions(self)
         self._turn: list[Item] = []
         self._taken: list[list[Event]] = []
         self._snapshots_of = (-1, -1, -1)
@@ -68,25 +68,25 @@ class Feed:
     def oldest_seq(self, subscription: Subscription) -> int:
         """Every channel is on the tape and in the archive, whoever reads it."""
         oldest, newest = self._archive.span() if self._archive else (1, 0)
-        return oldest if oldest <= self.tape.oldest_seq <= newest + 1 else self.tape.oldest_seq
+        return oldest if oldest <= self.buffer.oldest_seq <= newest + 1 else self.buffer.oldest_seq
 
     def since(self, seq: int) -> Iterator[Item]:
         """First from the archive, as far as the tape does not reach back."""
         self._number()
-        on_tape = self.tape.oldest_seq
+        on_tape = self.buffer.oldest_seq
         if seq < on_tape and self._archive is not None:
             for kept in takewhile(lambda kept: kept.seq < on_tape, self._archive.since(seq)):
                 yield Item(kept.channel, kept.symbol, kept.seq, bytes(kept.message), bytes(kept.full))
                 seq = kept.seq + 1
         if seq >= on_tape:
-            yield from self.tape.since(seq)
+            yield from self.buffer.since(seq)
 
     # ---------------------------------------------------------------------------------------------------------------- events
 
     def publish(self, events: list[Event], now_ns: int) -> None:
         """Take what one command caused. Its events get their numbers when somebody asks, at the latest when the turn ends."""
         self._taken.append(events)
-        if self.fanout.wanted("book_delta"):
+        if self.subscriptions.wanted("book_delta"):
             self._number()
             for symbol, levels in touched_levels(events).items():
                 self._turn.append(Item("book_delta", symbol, self.seq, self._book_delta(symbol, levels, now_ns), b""))
@@ -103,7 +103,7 @@ class Feed:
                 if channel == "orders":
                     self._book_updates.changed(symbol)
         self._turn += items
-        self.tape.extend(items)
+        self.buffer.extend(items)
 
     # ----------------------------------------------------------------------------------------------------------------- views
 
@@ -125,11 +125,11 @@ class Feed:
         self._number()
         self._turn += self._due_book_updates(now_ns)
         items, self._turn = self._turn, []
-        return self.fanout.deliveries(items, now_ns) if items else []
+        return self.subscriptions.deliveries(items, now_ns) if items else []
 
     def _due_book_updates(self, now_ns: int) -> list[Item]:
         due = self._book_updates.take_due(now_ns)
-        if not self.fanout.wanted("book"):
+        if not self.subscriptions.wanted("book"):
             return []
         return [Item("book", symbol, self.seq, self._book_update(symbol, now_ns), b"") for symbol in due]
 
@@ -143,7 +143,7 @@ class Feed:
     # ------------------------------------------------------------------------------------------------------------- snapshots
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
-        self.fanout.admit(reader, self.snapshot(reader.subscription, now_ns), now_ns)
+        self.subscriptions.admit(reader, self.snapshot(reader.subscription, now_ns), now_ns)
 
     def snapshot(self, subscription: Subscription, now_ns: int) -> bytes:
         """The market as of the last event, as deep as the subscription needs it. Made once for all who join at that event."""

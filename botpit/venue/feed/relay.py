@@ -11,9 +11,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from botpit.venue.feed.buffer import Item, Tape
+from botpit.venue.feed.buffer import EventBuffer, Item
 from botpit.venue.feed.publisher import DEPTH
-from botpit.venue.feed.subscriptions import Delivery, Fanout, Reader, Subscription
+from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions
 from botpit.wire.encode import json_text
 from botpit.wire.heads import Head, head, snapshot_fields, split_frame
 
@@ -41,8 +41,8 @@ class RelayFeed:
         self._send = send
         self.market_id = ""
         self.seq = 0
-        self.tape = Tape()
-        self.fanout = Fanout(self)
+        self.buffer = EventBuffer()
+        self.subscriptions = Subscriptions(self)
         self.holes = 0
         self._symbols: list[str] = []
         self._channels = Subscription().channels
@@ -67,10 +67,10 @@ class RelayFeed:
 
     def oldest_seq(self, subscription: Subscription) -> int:
         """A channel that nobody read here until now has no past here."""
-        return self.tape.oldest_seq if subscription.channels <= self._relayed else self.seq + 2
+        return self.buffer.oldest_seq if subscription.channels <= self._relayed else self.seq + 2
 
     def since(self, seq: int) -> Iterator[Item]:
-        return self.tape.since(seq) if seq >= self.tape.oldest_seq else iter(())
+        return self.buffer.since(seq) if seq >= self.buffer.oldest_seq else iter(())
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
         """The next poll asks for it, once for all who wait."""
@@ -91,14 +91,14 @@ class RelayFeed:
         """Ask for what is owed: what was refused or not answered, again; one snapshot for all who wait. Call it often."""
         if self._awaited is None and not self._snapshot_asked:
             self._asked_ns = now_ns
-            if self.fanout.waiting():
+            if self.subscriptions.waiting():
                 self._ask_snapshot()
         elif self._limited or now_ns - self._asked_ns > ANSWER_WITHIN_NS:
             self._limited, self._asked_ns = False, now_ns
             self._ask_again()
 
     def _subscribe(self) -> str:
-        self._channels |= self.fanout.channels()
+        self._channels |= self.subscriptions.channels()
         return self._request("subscribe", channels=sorted(self._channels), batch=True)
 
     def _resume(self) -> str:
@@ -177,7 +177,7 @@ class RelayFeed:
             self.seq = max(self.seq, item.seq)
             self._unverified = True
             self._pass_on(item)
-            self.tape.append(item)
+            self.buffer.append(item)
 
     def _hold_back(self) -> None:
         """An event came out of order: from here on the readers wait for the snapshot that has them all."""
@@ -211,7 +211,7 @@ class RelayFeed:
             return self.hole(min(lost))
         self._flush(now_ns)
         if fresh or not self._upstream <= self._relayed:
-            self.tape.clear(snapshot["seq"] + 1)
+            self.buffer.clear(snapshot["seq"] + 1)
         self.market_id, self._relayed = snapshot["market_id"], self._upstream
         self.seq = self._snapshot_seq = snapshot["seq"]
         self._last = {key: (number, self.seq) for key, number in counts.items()}
@@ -219,7 +219,7 @@ class RelayFeed:
         self._snapshot_asked = self._unverified = self._hole_is_open = self._holds_back = False
         if fresh or self._start_over:
             self._start_over = False
-            self.fanout.start_over(now_ns)
+            self.subscriptions.start_over(now_ns)
         self._admit(snapshot, now_ns)
 
     def _lost(self, counts: dict[Key, int]) -> list[int]:
@@ -232,18 +232,18 @@ class RelayFeed:
     def _admit(self, snapshot: dict[str, Any], now_ns: int) -> None:
         """The snapshot serves everybody who waits for one of the channels it covers."""
         cut: dict[Subscription, bytes] = {}
-        for reader in self.fanout.waiting():
+        for reader in self.subscriptions.waiting():
             wanted = reader.subscription
             if wanted.channels <= self._relayed:
                 if wanted not in cut:
                     cut[wanted] = json_text(cut_snapshot(snapshot, wanted))
-                self.fanout.admit(reader, cut[wanted], now_ns)
+                self.subscriptions.admit(reader, cut[wanted], now_ns)
 
     def _flush(self, now_ns: int) -> None:
         """What came so far is for those who are live now, not for those whom a snapshot is about to admit."""
         items, self._turn = self._turn, []
         if items:
-            self._deliveries += self.fanout.deliveries(items, now_ns)
+            self._deliveries += self.subscriptions.deliveries(items, now_ns)
 
 
 def _counts(snapshot: dict[str, Any], channels: frozenset[str]) -> dict[Key, int]:

@@ -98,10 +98,10 @@ class Source(Protocol):
         """Everything that is kept with this `seq` or a later one, as far as there is no hole."""
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
-        """Call `Fanout.admit` for this reader, now or when there is a snapshot of the subscription it has."""
+        """Call `Subscriptions.admit` for this reader, now or when there is a snapshot of the subscription it has."""
 
 
-class Fanout:
+class Subscriptions:
     """All readers of one port."""
 
     def __init__(self, source: Source) -> None:

@@ -1,7 +1,7 @@
-"""The house's door: sessions that have no account, and may close instruments and ask for the next market.
+"""Operator sessions: they have no account, and may close instruments and ask for the next market.
 
-What they close goes the way of every command. Who the house is, and how one market follows another, is not known here: it is
-asked of the `House` that is handed in.
+What they close goes the way of every command. Who the operator is, and how one market follows another, is not known here: the
+`Admin` that is handed in knows.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from botpit.venue.gateway.sessions import NOT_FIRST, Session
 from botpit.wire.decode import Fault, refusal
 from botpit.wire.encode import Encoder, pong
 
-HOUSE_SCOPE = "house"
+OPERATOR_SCOPE = "house"
 
 
-class House(Protocol):
+class Admin(Protocol):
     """Whoever runs the exchange."""
 
     def knows(self, token: str) -> bool:
@@ -33,13 +33,13 @@ class House(Protocol):
         """It wants the next market, once all that this turn brought is told."""
 
 
-class HouseDesk:
-    """What the house's sessions may ask of one market. `apply` is the gateway's: of a Close it returns the refusal, if any."""
+class AdminDesk:
+    """What an operator's sessions may ask of one market. `apply` is the gateway's: of a Close it returns the refusal, if any."""
 
-    def __init__(self, exchange: Exchange, encoder: Encoder, house: House, apply: Callable[[Command], bytes]) -> None:
+    def __init__(self, exchange: Exchange, encoder: Encoder, admin: Admin, apply: Callable[[Command], bytes]) -> None:
         self._exchange = exchange
         self._encoder = encoder
-        self._house = house
+        self._admin = admin
         self._apply = apply
         self._logins = 0
         self._requests: dict[type[Any], Callable[[Any, int], bytes | Fault]] = {
@@ -58,22 +58,22 @@ class HouseDesk:
         wait_ms = session.bucket.take(now_ns)
         if wait_ms:
             return refusal(request, "rate_limited", retry_after_ms=wait_ms)
-        if not self._house.knows(request.token or ""):
+        if not self._admin.knows(request.token or ""):
             return refusal(request, "unauthorized", error="token: it is not the house's")
         if request.market_id not in (None, self._exchange.market_id):
             return refusal(request, "other_market", market_id=self._exchange.market_id)
         self._logins += 1
-        session.trader, session.number = wire.HOUSE, self._logins
-        return self._encoder.logged_in(LoggedIn(wire.HOUSE, session.number, 0, now_ns), HOUSE_SCOPE)
+        session.trader, session.number = wire.OPERATOR, self._logins
+        return self._encoder.logged_in(LoggedIn(wire.OPERATOR, session.number, 0, now_ns), OPERATOR_SCOPE)
 
     def logout(self, session: Session, now_ns: int) -> bytes:
-        return self._encoder.private(LoggedOut(wire.HOUSE, session.number, 0, now_ns))
+        return self._encoder.private(LoggedOut(wire.OPERATOR, session.number, 0, now_ns))
 
     # -------------------------------------------------------------------------------------------------------------- requests
 
     def answer(self, session: Session, request: Any, now_ns: int) -> bytes | Fault:
         """The answer to what a session of the house asks, or to what only such a session may ask."""
-        perform = self._requests.get(type(request)) if session.is_house else None
+        perform = self._requests.get(type(request)) if session.is_operator else None
         if perform is None:
             error = f"type: {request.type} is not for this session"
             return Fault("error", "unauthorized", {"error": error}, request_id=request.request_id)
@@ -91,7 +91,7 @@ class HouseDesk:
 
     def _reopen(self, request: wire.ReopenRequest, now_ns: int) -> bytes:
         self._close_all(self._not_closed())
-        self._house.reopen()
+        self._admin.reopen()
         return self._encoder.reopening(now_ns)
 
     def _close_all(self, symbols: list[str]) -> bytes:
@@ -101,7 +101,7 @@ class HouseDesk:
             if refused:
                 return refused
         if symbols:
-            self._house.closed(symbols)
+            self._admin.closed(symbols)
         return b""
 
     def _not_closed(self) -> list[str]:

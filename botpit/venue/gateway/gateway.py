@@ -17,9 +17,9 @@ from botpit.core.accounts import Account
 from botpit.core.commands import Cancel, CancelAll, Command, Login, Logout, Order, Reconfigure, Replace, SessionLost, Tick
 from botpit.core.exchange import Exchange, find_order
 from botpit.venue.feed.publisher import Feed
-from botpit.venue.gateway.admin import House, HouseDesk
-from botpit.venue.gateway.private import PrivateTape
-from botpit.venue.gateway.sessions import NOT_FIRST, Buckets, Said, Session
+from botpit.venue.gateway.admin import Admin, AdminDesk
+from botpit.venue.gateway.private import PrivateEventBuffer
+from botpit.venue.gateway.sessions import NOT_FIRST, Buckets, Sendable, Session
 from botpit.venue.rates import NS_PER_S, Bucket
 from botpit.wire.decode import (
     NO_ORDER_NAMED,
@@ -71,7 +71,7 @@ class Gateway:
     """All sessions of one exchange, and the one place where commands reach it."""
 
     def __init__(
-        self, exchange: Exchange, feed: Feed, encoder: Encoder, tape: PrivateTape, journal: Journal, house: House, *,
+        self, exchange: Exchange, feed: Feed, encoder: Encoder, tape: PrivateEventBuffer, journal: Journal, admin: Admin, *,
         max_requests_per_s: int, max_cancels_per_s: int,
     ) -> None:
         self._exchange = exchange
@@ -80,14 +80,14 @@ class Gateway:
         self._journal = journal
         self._rates = (max_requests_per_s, max_cancels_per_s)
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
-        self._house = HouseDesk(exchange, encoder, house, lambda command: self.text_of(self._apply(command)))
+        self._admin = AdminDesk(exchange, encoder, admin, lambda command: self.text_of(self._apply(command)))
         self._tape = tape
         self._by_trader: dict[str, list[Session]] = {}
         self._buckets: dict[str, Buckets] = {}
         self._now_ns = 0
         self._asking: Session | None = None
-        self._caused: list[Said] = []
-        self.told: set[Session] = set()
+        self._caused: list[Sendable] = []
+        self.flushable: set[Session] = set()
         self._queries: dict[type[Any], Callable[[Any, str], bytes]] = {
             wire.OrderStatusRequest: self._order_status, wire.OpenOrdersRequest: self._open_orders,
             wire.AccountRequest: self._account, wire.PingRequest: lambda request, trader: pong(self._now_ns),
@@ -123,18 +123,18 @@ class Gateway:
                 caused.clear()
         if requests:
             session.last_message_ns = now_ns
-            self.told.add(session)
+            self.flushable.add(session)
         self._asking = None
         return requests
 
-    def text_of(self, said: Said) -> bytes:
+    def text_of(self, said: Sendable) -> bytes:
         """What is sent for it."""
         return said if isinstance(said, bytes) else self._encoder.private(said)
 
     def _answer_array(self, session: Session, requests: list[Any]) -> bytes:
         return array([self.text_of(self._answer_element(session, request)) for request in requests])
 
-    def _answer_element(self, session: Session, request: Any) -> Said:
+    def _answer_element(self, session: Session, request: Any) -> Sendable:
         if isinstance(request, wire.LoginRequest | wire.LogoutRequest):
             return self._refuse(request, "invalid_message", error=f"type: {request.type} does not go into an array")
         return self._answer(session, request)
@@ -143,7 +143,7 @@ class Gateway:
         """The session's connection is gone."""
         if session.trader is not None and not session.ended:
             self._leave(session)
-            if not session.is_house:
+            if not session.is_operator:
                 self._now_ns = now_ns
                 self._apply(SessionLost(session.trader, session.number))
 
@@ -161,16 +161,16 @@ class Gateway:
             for session in sessions:
                 if now_ns - session.last_message_ns >= NS_PER_S:
                     self._now_ns = now_ns
-                    self._tell(session, heartbeat("account_seq", account.seq if account else 0, now_ns))
+                    self._queue(session, heartbeat("account_seq", account.seq if account else 0, now_ns))
 
     def sessions(self) -> int:
         """How many sessions are logged in."""
         return sum(map(len, self._by_trader.values()))
 
-    def _tell(self, session: Session, *messages: Said) -> None:
+    def _queue(self, session: Session, *messages: Sendable) -> None:
         session.outbox += messages
         session.last_message_ns = self._now_ns
-        self.told.add(session)
+        self.flushable.add(session)
 
     def _leave(self, session: Session) -> None:
         assert session.trader is not None
@@ -181,10 +181,10 @@ class Gateway:
 
     # -------------------------------------------------------------------------------------------------------------- requests
 
-    def _answer(self, session: Session, request: Any) -> Said:
+    def _answer(self, session: Session, request: Any) -> Sendable:
         """The one answer to one request; what it caused is told by the way."""
         understand = self._commands.get(type(request))
-        if understand is None or session.is_house:
+        if understand is None or session.is_operator:
             return self._answer_other(session, request)
         session.used = True
         trader = request.trader_id or session.trader
@@ -207,8 +207,8 @@ class Gateway:
             case wire.LogoutRequest():
                 return self._logout(session, request)
         session.used = True
-        if session.is_house or isinstance(request, wire.CloseRequest | wire.ReopenRequest):
-            return self._finished(request, self._house.answer(session, request, self._now_ns))
+        if session.is_operator or isinstance(request, wire.CloseRequest | wire.ReopenRequest):
+            return self._finished(request, self._admin.answer(session, request, self._now_ns))
         trader = getattr(request, "trader_id", None) or session.trader
         if trader is None and not isinstance(request, wire.PingRequest):
             return self._refuse(request, "invalid_message", error=NOBODY_NAMED)
@@ -267,7 +267,7 @@ class Gateway:
         self._now_ns = now_ns
         self._apply(command)
 
-    def _apply(self, command: Command) -> Said:
+    def _apply(self, command: Command) -> Sendable:
         """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks.
 
         A Close has none of its own but a refusal. Raises Culprit when the exchange itself fails at it.
@@ -282,11 +282,11 @@ class Gateway:
         for owner, event in private_events(events):
             self._tape.append(owner, event)
             if owner in self._by_trader:
-                self._tell_trader(owner, event, is_answer=event is answer)
+                self._notify(owner, event, is_answer=event is answer)
         self._feed.publish(events, now_ns)
         return answer
 
-    def _answer_among(self, events: list[ev.Event]) -> Said:
+    def _answer_among(self, events: list[ev.Event]) -> Sendable:
         """What a command's first event says to whoever asked for it; an event is written out when it is sent."""
         if self._asking is None or not events:
             return b""
@@ -295,20 +295,20 @@ class Gateway:
             return self._encoder.logged_in(first, OPEN_SCOPE)
         return first if type(first) in ANSWERS else b""  # type: ignore[return-value]  # its type has been looked at
 
-    def _tell_trader(self, trader: str, event: ev.PrivateEvent, *, is_answer: bool) -> None:
+    def _notify(self, trader: str, event: ev.PrivateEvent, *, is_answer: bool) -> None:
         """A private event to each session of its trader, once; on the asking socket the answer is it."""
         message = self._encoder.private(event)
         for session in self._by_trader[trader]:
             if session is not self._asking:
-                self._tell(session, message)
+                self._queue(session, message)
             elif not is_answer:
                 self._caused.append(message)
 
     # ----------------------------------------------------------------------------------------------------- login and logout
 
     def _login(self, session: Session, request: wire.LoginRequest) -> bytes:
-        if request.trader_id == wire.HOUSE:
-            return self._login_house(session, request)
+        if request.trader_id == wire.OPERATOR:
+            return self._login_operator(session, request)
         if not session.is_fresh:
             return self._refuse(request, "unauthorized", error=NOT_FIRST)
         if request.market_id is not None and request.market_id != self._exchange.market_id:
@@ -328,10 +328,10 @@ class Gateway:
             self._caused += missed
         return with_request_id(answer, request.request_id)
 
-    def _login_house(self, session: Session, request: wire.LoginRequest) -> bytes:
-        answer = self._house.login(session, request, self._now_ns)
+    def _login_operator(self, session: Session, request: wire.LoginRequest) -> bytes:
+        answer = self._admin.login(session, request, self._now_ns)
         if isinstance(answer, bytes):
-            self._by_trader.setdefault(wire.HOUSE, []).append(session)
+            self._by_trader.setdefault(wire.OPERATOR, []).append(session)
         return self._finished(request, answer)
 
     def _missed(self, account: Account | None, request: wire.LoginRequest) -> list[bytes] | bytes:
@@ -351,8 +351,8 @@ class Gateway:
         if session.trader is None:
             session.used = True
             return self._refuse(request, "unauthorized", error="nobody is logged in on this socket")
-        if session.is_house:
-            answer = self._house.logout(session, self._now_ns)
+        if session.is_operator:
+            answer = self._admin.logout(session, self._now_ns)
         else:
             answer = self.text_of(self._apply(Logout(session.trader, session.number)))
         self._leave(session)

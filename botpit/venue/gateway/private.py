@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 
 from botpit.wire.encode import Encoder
-from botpit.wire.packed import Kept, Page, Told, pack, unpack
+from botpit.wire.packed import Kept, Page, PastMessage, pack, unpack
 
 MAX_EVENTS_PER_TRADER = 10_000
 MAX_EVENTS = 500_000
@@ -45,7 +45,7 @@ class _Events:
         return (events + self.newest)[-count:]
 
 
-class PrivateTape:
+class PrivateEventBuffer:
     """The last private events of every trader."""
 
     def __init__(self, encoder: Encoder, per_trader: int = MAX_EVENTS_PER_TRADER, in_all: int = MAX_EVENTS) -> None:
@@ -90,4 +90,4 @@ class PrivateTape:
         return list(map(self._message, events.last(missing)))
 
     def _message(self, event: Kept) -> bytes:
-        return event.message if isinstance(event, Told) else self._encoder.private(event)
+        return event.message if isinstance(event, PastMessage) else self._encoder.private(event)

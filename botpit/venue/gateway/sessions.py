@@ -9,7 +9,7 @@ from botpit.venue.rates import Bucket
 NOT_FIRST = "login is the first request of its socket"
 
 
-Said = bytes | Answer | PrivateEvent
+Sendable = bytes | Answer | PrivateEvent
 """Something to be sent: its bytes, or the event whose bytes are made when it is sent."""
 
 
@@ -26,7 +26,7 @@ class Session:
         self.number = 0
         self.used = False
         self.ended = False
-        self.outbox: list[Said] = []
+        self.outbox: list[Sendable] = []
         self.last_message_ns = 0
         self.bucket = Bucket(max_requests_per_s)
 
@@ -36,8 +36,8 @@ class Session:
         return not self.used and self.trader is None
 
     @property
-    def is_house(self) -> bool:
-        return self.trader == wire.HOUSE
+    def is_operator(self) -> bool:
+        return self.trader == wire.OPERATOR
 
 
 class Buckets:

@@ -1,0 +1,38 @@
+"""What a program does not need at its start, it does not import: a machine starts a process for every bot."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+FOR_SCREENS = {"rich"}
+FOR_CONFIGURATIONS = {"pydantic", "tomllib"}
+FOR_RESULTS = {"openskill", "plotly", "aiofiles"}
+MAKER = """
+import random
+from bot_strategies import load_strategy
+text = {"levels": "3", "step_ticks": "2"}
+load_strategy("maker", trader_id="alice", rng=random.Random(1), params=text)
+from botpit.bots import Counts, counts_of, report_text
+counts_of(report_text("alice", Counts()), "alice")
+from message_schemas import parse_messages
+parse_messages('{"type":"pong","timestamp":1}')
+"""
+
+
+@pytest.mark.parametrize(("program", "does_without"), [
+    ("import bot_client", FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
+    ("import bot_client" + MAKER, FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
+    ("import market_data_server", FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
+    ("import monitor_client", FOR_CONFIGURATIONS | FOR_RESULTS),
+    ("import exchange_server", FOR_SCREENS | FOR_RESULTS),
+    ("import botpit.cli.archive", FOR_SCREENS | FOR_CONFIGURATIONS | FOR_RESULTS),
+], ids=["bot", "maker", "relay", "monitor", "exchange", "archivist"])  # fmt: skip
+def test_a_program_starts_without_what_it_does_not_need(program, does_without):
+    script = f"{program}\nimport sys\nprint(*sorted({does_without!r} & set(sys.modules)))"
+    told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert told.stdout.split() == []
