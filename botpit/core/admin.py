@@ -1,6 +1,6 @@
-"""What the house may do: halt, resume and close an instrument, set a mark, freeze and unfreeze a trader, cancel, pay in.
+"""What the operator may do: halt, resume and close an instrument, set a mark, freeze and unfreeze a trader, cancel, pay in.
 
-The first event of a house command is its answer; a command that cannot be obeyed is refused and changes nothing.
+A command that cannot be obeyed is refused and changes nothing.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from botpit.core.commands import (
     SetMark,
     Unfreeze,
 )
-from botpit.core.events import CancelReason, MarketStatus, Reason, Rejected, Request, TradingStatus
+from botpit.core.events import Answer, CancelReason, MarketStatus, Reason, Rejected, Request, TradingStatus
 from botpit.core.ledger import NS_PER_S, Ledger
 from botpit.core.market import Market
 from botpit.core.orders import Refusal
@@ -26,18 +26,19 @@ from botpit.core.risk.liquidation import settle_deficits
 from botpit.core.rules import reconfigure
 
 
-def obey(ledger: Ledger, command: AdminCommand) -> None:
-    """Do what the house asks, or refuse it."""
+def obey(ledger: Ledger, command: AdminCommand) -> Answer | None:
+    """Do what the operator asks, or refuse it; returns the answer."""
     match command:
         case Halt() | Resume() | Close() | SetMark():
-            _about_market(ledger, command)
+            return _about_market(ledger, command)
         case Freeze() | Unfreeze() | CancelTrader() | Deposit():
-            _about_trader(ledger, command)
+            return _about_trader(ledger, command)
         case Reconfigure():
             reconfigure(ledger, command)
+    return None
 
 
-def _about_market(ledger: Ledger, command: Halt | Resume | Close | SetMark) -> None:
+def _about_market(ledger: Ledger, command: Halt | Resume | Close | SetMark) -> MarketStatus | Rejected:
     market = ledger.markets.get(command.symbol)
     if market is None:
         return _refuse(ledger, Refusal(Reason.UNKNOWN_SYMBOL), symbol=command.symbol)
@@ -45,27 +46,29 @@ def _about_market(ledger: Ledger, command: Halt | Resume | Close | SetMark) -> N
         return _refuse(ledger, Refusal(Reason.MARKET_HALTED), symbol=command.symbol)
     match command:
         case Halt():
-            _set_status(ledger, market, TradingStatus.HALTED, "halt")
+            return _set_status(ledger, market, TradingStatus.HALTED, "halt")
         case Resume():
-            _set_status(ledger, market, TradingStatus.OPEN, "resume")
+            return _set_status(ledger, market, TradingStatus.OPEN, "resume")
         case Close():
-            _close(ledger, market)
+            return _close(ledger, market)
         case SetMark(price=price):
             if not market.instrument.min_price <= price <= market.instrument.max_price:
                 return _refuse(ledger, invalid_price(market.instrument), symbol=command.symbol)
             ledger.set_mark(market, price)
-            _set_status(ledger, market, market.status, "mark")
+            return _set_status(ledger, market, market.status, "mark")
 
 
-def _set_status(ledger: Ledger, market: Market, status: TradingStatus, reason: str) -> None:
+def _set_status(ledger: Ledger, market: Market, status: TradingStatus, reason: str) -> MarketStatus:
     market.status = status
     ledger.restless[market] = None
-    ledger.events.append(MarketStatus(market.instrument.symbol, status, reason, ledger.now_ns))
+    answer = MarketStatus(market.instrument.symbol, status, reason, ledger.now_ns)
+    ledger.events.append(answer)
+    return answer
 
 
-def _close(ledger: Ledger, market: Market) -> None:
+def _close(ledger: Ledger, market: Market) -> MarketStatus:
     """End the market at a mark that nobody can paint: the mean of the window; then everybody has plain cash."""
-    _set_status(ledger, market, TradingStatus.CLOSED, "close")
+    answer = _set_status(ledger, market, TradingStatus.CLOSED, "close")
     symbol = market.instrument.symbol
     records = [record for side in (market.book.bids, market.book.asks) for level in side for record in level]
     for record in sorted(records, key=lambda record: record.id):
@@ -76,23 +79,25 @@ def _close(ledger: Ledger, market: Market) -> None:
         position = ledger.accounts[trader].positions.get(symbol)
         if position is not None and position.lots:
             ledger.book_fill(position, -1 if position.lots > 0 else 1, abs(position.lots), market.mark)
+    return answer
 
 
-def _about_trader(ledger: Ledger, command: Freeze | Unfreeze | CancelTrader | Deposit) -> None:
+def _about_trader(ledger: Ledger, command: Freeze | Unfreeze | CancelTrader | Deposit) -> Answer | None:
     account = ledger.accounts.get(command.trader)
     if account is None or (isinstance(command, Deposit) and command.amount <= 0):
         return _refuse(ledger, Refusal(Reason.INVALID_MESSAGE), trader=command.trader)
     match command:
         case Freeze() | Unfreeze():
             account.held = isinstance(command, Freeze)
-            ledger.emit_status(account)
+            return ledger.emit_status(account)
         case CancelTrader():
-            ledger.cancel_all(account.trader, account.seq, account.open_orders())
+            return ledger.cancel_all(account.trader, account.seq, account.open_orders())
         case Deposit(amount=amount):
             ledger.deposit(account, amount)
+    return None
 
 
-def _refuse(ledger: Ledger, refusal: Refusal, trader: str = "", symbol: str = "") -> None:
-    ledger.events.append(
-        Rejected(Request.OPERATOR, refusal.reason, trader, ledger.now_ns, symbol, None, None, refusal.details)
-    )
+def _refuse(ledger: Ledger, refusal: Refusal, trader: str = "", symbol: str = "") -> Rejected:
+    answer = Rejected(Request.OPERATOR, refusal.reason, trader, ledger.now_ns, symbol, None, None, refusal.details)
+    ledger.events.append(answer)
+    return answer

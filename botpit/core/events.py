@@ -294,7 +294,9 @@ class OrderRemoved(Struct, gc=False):
     now_ns: int
 
 
-Answer = OrderAccepted | Rejected | OrderCancelled | OrderReplaced | AllCancelled | LoggedIn | LoggedOut
+OrderAnswer = OrderAccepted | Rejected | OrderCancelled | OrderReplaced | AllCancelled
+Answer = OrderAnswer | LoggedIn | LoggedOut | MarketStatus | AccountStatus
+"""What answers a command. A Tick, a lost session, a deposit and other rules have no answer."""
 PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
 BookEvent = OrderAdded | OrderReduced | OrderRemoved
 PublicEvent = Trade | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus | BookEvent

@@ -29,11 +29,14 @@ from botpit.core.commands import (
     TimeInForce,
 )
 from botpit.core.events import (
+    AllCancelled,
+    Answer,
     CancelReason,
     Event,
     LoggedIn,
     LoggedOut,
     OrderAccepted,
+    OrderCancelled,
     OrderReplaced,
     Reason,
     Rejected,
@@ -42,7 +45,7 @@ from botpit.core.events import (
 from botpit.core.ledger import Ledger
 from botpit.core.market import Market
 from botpit.core.matching import match_order, own_cancels
-from botpit.core.orders import Match, OrderRecord, Prospect, Refusal, RefusedOrder, Terms, packed, unpacked
+from botpit.core.orders import Match, OrderRecord, Outcome, Prospect, Refusal, RefusedOrder, Terms, packed, unpacked
 from botpit.core.risk.checks import bad_qty, bad_terms, halted, too_much, would_cross, would_increase
 from botpit.core.risk.margin import fee
 
@@ -56,19 +59,19 @@ class Exchange(Ledger):
         super().__init__(opening)
         self.timers = timers.Timers()
 
-    def apply(self, command: Command, now_ns: int) -> list[Event]:
+    def apply(self, command: Command, now_ns: int) -> Outcome:
         """Advance by one command. `now_ns` is kept from running backwards. Never raises on a client's mistake."""
         self.let_time_pass(now_ns)
         events: list[Event] = []
         self.events = events
-        _DOING[type(command)](self, command)
+        answer = _DOING[type(command)](self, command)
         if self._moved or self._paid:
             self.emit_changed_positions()
         if type(command) is Tick:
             timers.mark_to_market(self, self.timers)
         if self.insurance != self.emitted_insurance:
             self.emit_insurance()
-        return events
+        return Outcome(answer, events)
 
     def next_due_ns(self, now_ns: int) -> int | None:
         """When a Tick may next change something, given no other command: at once, later, or (None) never."""
@@ -76,7 +79,7 @@ class Exchange(Ledger):
 
     # -------------------------------------------------------------------------------------------------------------- orders
 
-    def _place(self, order: Order) -> None:
+    def _place(self, order: Order) -> OrderAccepted | Rejected:
         account = self.accounts.get(order.trader) or self._account(order.trader)
         if account is None:
             return self._refuse(Request.ORDER, self._too_many_accounts(), order)
@@ -97,7 +100,7 @@ class Exchange(Ledger):
         refusal = _unwanted(order, terms, prospect) or too_much(prospect)
         if refusal is not None:
             return self._refuse_and_burn(account, order, refusal)
-        self._accept(order, terms.limit, prospect)
+        return self._accept(order, terms.limit, prospect)
 
     def _prospect(self, order: Order, account: Account, market: Market, terms: Terms, qty: int, *old: OrderRecord) -> Prospect:
         """What `qty` lots of the order would do and leave, with the old form of it taken away."""
@@ -108,7 +111,7 @@ class Exchange(Ledger):
         removed = [*old, *own_cancels(made, position)] if old or made.cancels else []
         return Prospect(position, terms.sign, made, resting, terms.limit, removed)
 
-    def _accept(self, order: Order, limit: int, prospect: Prospect) -> None:
+    def _accept(self, order: Order, limit: int, prospect: Prospect) -> OrderAccepted:
         position = prospect.position
         account = position.account
         order.trader, order.symbol = account.trader, position.market.instrument.symbol  # the same texts, kept once for all orders
@@ -122,13 +125,15 @@ class Exchange(Ledger):
         acceptance = packed(queue_ahead, account_seq, now_ns) if order.client_order_id is not None else 0
         record = OrderRecord(self.next_order_id(), order, limit, position, order.qty, order.qty, acceptance)
         account.enter(record)
-        self.events.append(OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns))
+        accepted = OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns)
+        self.events.append(accepted)
         if order.expires_at_ns is not None:
             self.timers.expire_later(record, order.expires_at_ns)
         self._carry_out(record, prospect)
+        return accepted
 
     def _carry_out(self, record: OrderRecord, prospect: Prospect) -> None:
-        """Make the plan's trades and cancels; then let the rest of the order rest, or cancel it."""
+        """Make the match's trades and cancels; then let the rest of the order rest, or cancel it."""
         made = prospect.match
         if made.fills:
             self._take(record, made)
@@ -149,12 +154,11 @@ class Exchange(Ledger):
 
     # ------------------------------------------------------------------------------------------------------------- cancels
 
-    def _cancel(self, cancel: Cancel) -> None:
+    def _cancel(self, cancel: Cancel) -> OrderCancelled | Rejected:
         record = self._find(cancel, Request.CANCEL)
-        if record is not None:
-            self.take_off(record, CancelReason.REQUESTED)
+        return record if isinstance(record, Rejected) else self.take_off(record, CancelReason.REQUESTED)
 
-    def _cancel_all(self, command: CancelAll) -> None:
+    def _cancel_all(self, command: CancelAll) -> AllCancelled | Rejected:
         if command.symbol is not None and command.symbol not in self.markets:
             return self._refuse(Request.CANCEL, Refusal(Reason.UNKNOWN_SYMBOL), command)
         account = self.accounts.get(command.trader)
@@ -162,14 +166,14 @@ class Exchange(Ledger):
             record for record in account.open_orders()
             if command.symbol in (None, record.order.symbol) and command.side in (0, record.order.side)
         ]
-        self.cancel_all(command.trader, account.seq if account else 0, records)
+        return self.cancel_all(command.trader, account.seq if account else 0, records)
 
     # ------------------------------------------------------------------------------------------------------------- replace
 
-    def _replace(self, replace: Replace) -> None:
+    def _replace(self, replace: Replace) -> OrderReplaced | Rejected:
         record = self._find(replace, Request.REPLACE)
-        if record is None:
-            return
+        if isinstance(record, Rejected):
+            return record
         market = record.position.market
         qty = record.qty if replace.qty is None else replace.qty
         price = record.price if replace.price is None else replace.price
@@ -180,37 +184,37 @@ class Exchange(Ledger):
         if refusal is not None:
             return self._refuse(Request.REPLACE, refusal, replace, record)
         if keeps_place:
-            self._reduce_in_place(record, qty, leaves)
-        else:
-            self._move(replace, record, terms, leaves)
+            return self._reduce_in_place(record, qty, leaves)
+        return self._move(replace, record, terms, leaves)
 
-    def _reduce_in_place(self, record: OrderRecord, qty: int, leaves: int) -> None:
+    def _reduce_in_place(self, record: OrderRecord, qty: int, leaves: int) -> OrderReplaced:
         record.qty = qty
-        self._emit_replaced(record, leaves, kept_priority=True)
+        replaced = self._replaced(record, leaves, kept_priority=True)
+        self.events.append(replaced)
         if leaves < record.leaves:
             self.reduce(record, record.leaves - leaves)
+        return replaced
 
-    def _move(self, replace: Replace, record: OrderRecord, terms: Terms, leaves: int) -> None:
+    def _move(self, replace: Replace, record: OrderRecord, terms: Terms, leaves: int) -> OrderReplaced | Rejected:
         """The incoming order's way, with the old leaves taken away; refused means untouched."""
         order, account = record.order, record.position.account
         prospect = self._prospect(order, account, record.position.market, terms, leaves, record)
         refusal = _unwanted(order, terms, prospect) or too_much(prospect)
         if refusal is not None:
             return self._refuse(Request.REPLACE, refusal, replace, record)
-        answered = len(self.events)
+        before = len(self.events)
         self.reduce(record, record.leaves)
         record.qty, record.leaves, record.price = terms.qty, leaves, terms.limit
-        self._emit_replaced(record, leaves, kept_priority=False)
-        self.events.insert(answered, self.events.pop())  # the answer comes before what it caused
+        replaced = self._replaced(record, leaves, kept_priority=False)
+        self.events.insert(before, replaced)  # the answer comes before what it caused
         self._carry_out(record, prospect)
+        return replaced
 
-    def _emit_replaced(self, record: OrderRecord, leaves: int, *, kept_priority: bool) -> None:
+    def _replaced(self, record: OrderRecord, leaves: int, *, kept_priority: bool) -> OrderReplaced:
         order = record.order
-        self.events.append(
-            OrderReplaced(
-                record.id, order.client_order_id, order.trader, order.symbol, record.price, record.qty, leaves, kept_priority,
-                record.position.account.next_seq(), self.now_ns,
-            )
+        return OrderReplaced(
+            record.id, order.client_order_id, order.trader, order.symbol, record.price, record.qty, leaves, kept_priority,
+            record.position.account.next_seq(), self.now_ns,
         )
 
     # -------------------------------------------------------------------------------------------------- time and sessions
@@ -218,17 +222,21 @@ class Exchange(Ledger):
     def _tick(self, tick: Tick) -> None:
         timers.tick(self, self.timers)
 
-    def _login(self, login: Login) -> None:
+    def _login(self, login: Login) -> LoggedIn | Rejected:
         account = self._account(login.trader)
         if account is None:
             return self._refuse(Request.LOGIN, self._too_many_accounts(), login)
         session = account.log_in(cancel_on_disconnect=login.cancel_on_disconnect)
-        self.events.append(LoggedIn(login.trader, session, account.seq, self.now_ns))
+        answer = LoggedIn(login.trader, session, account.seq, self.now_ns)
+        self.events.append(answer)
+        return answer
 
-    def _logout(self, logout: Logout) -> None:
+    def _logout(self, logout: Logout) -> LoggedOut:
         account = self.accounts[logout.trader]
         account.log_out(logout.session)
-        self.events.append(LoggedOut(logout.trader, logout.session, account.seq, self.now_ns))
+        answer = LoggedOut(logout.trader, logout.session, account.seq, self.now_ns)
+        self.events.append(answer)
+        return answer
 
     def _session_lost(self, lost: SessionLost) -> None:
         account = self.accounts[lost.trader]
@@ -249,45 +257,47 @@ class Exchange(Ledger):
 
     # ------------------------------------------------------------------------------------------------------------- answers
 
-    def _find(self, named: Cancel | Replace, request: Request) -> OrderRecord | None:
-        """The open order the request names; refuses and returns None when there is none."""
+    def _find(self, named: Cancel | Replace, request: Request) -> OrderRecord | Rejected:
+        """The open order that the request names, or the refusal."""
         account = self.accounts.get(named.trader)
         record = find_order(account, named.order_id, named.client_order_id) if account else None
         if record is None:
-            self._refuse(request, Refusal(Reason.UNKNOWN_ORDER), named)
-        elif not record.leaves:
-            self._refuse(request, Refusal(Reason.ALREADY_CLOSED), named, record)
-        else:
-            return record
-        return None
+            return self._refuse(request, Refusal(Reason.UNKNOWN_ORDER), named)
+        if not record.leaves:
+            return self._refuse(request, Refusal(Reason.ALREADY_CLOSED), named, record)
+        return record
 
-    def _answer_again(self, order: Order, known: OrderRecord | RefusedOrder) -> None:
+    def _answer_again(self, order: Order, known: OrderRecord | RefusedOrder) -> OrderAccepted | Rejected:
         if not known.order.same_as(order):
-            self._refuse(Request.ORDER, Refusal(Reason.DUPLICATE_CLIENT_ORDER_ID), order)
-        elif isinstance(known, RefusedOrder):
-            self.events.append(known.answer)
+            return self._refuse(Request.ORDER, Refusal(Reason.DUPLICATE_CLIENT_ORDER_ID), order)
+        answer: OrderAccepted | Rejected
+        if isinstance(known, RefusedOrder):
+            answer = known.answer
         else:
-            self.events.append(OrderAccepted(known.id, known.order, *unpacked(known.acceptance), repeated=True))
+            answer = OrderAccepted(known.id, known.order, *unpacked(known.acceptance), repeated=True)
+        self.events.append(answer)
+        return answer
 
-    def _refuse_and_burn(self, account: Account, order: Order, refusal: Refusal) -> None:
-        self._refuse(Request.ORDER, refusal, order)
+    def _refuse_and_burn(self, account: Account, order: Order, refusal: Refusal) -> Rejected:
+        answer = self._refuse(Request.ORDER, refusal, order)
         if order.client_order_id is not None:
-            answer = self.events[-1]
-            assert isinstance(answer, Rejected), answer
             account.burn(RefusedOrder(order, answer))
+        return answer
 
     def _refuse(
         self, request: Request, refusal: Refusal, asked: Asked, record: OrderRecord | None = None
-    ) -> None:
+    ) -> Rejected:
         symbol = record.order.symbol if record else getattr(asked, "symbol", None) or ""
         order_id = record.id if record else getattr(asked, "order_id", None)
         client_order_id = record.order.client_order_id if record else getattr(asked, "client_order_id", None)
-        self.events.append(
-            Rejected(request, refusal.reason, asked.trader, self.now_ns, symbol, order_id, client_order_id, refusal.details)
+        answer = Rejected(
+            request, refusal.reason, asked.trader, self.now_ns, symbol, order_id, client_order_id, refusal.details
         )
+        self.events.append(answer)
+        return answer
 
 
-_DOING: dict[type[Command], Callable[[Exchange, Any], None]] = {
+_DOING: dict[type[Command], Callable[[Exchange, Any], Answer | None]] = {
     Order: Exchange._place, Cancel: Exchange._cancel, CancelAll: Exchange._cancel_all, Replace: Exchange._replace,
     Tick: Exchange._tick, Login: Exchange._login, Logout: Exchange._logout, SessionLost: Exchange._session_lost,
     **dict.fromkeys(get_args(AdminCommand), admin.obey),

@@ -115,8 +115,10 @@ class Ledger:
         if account.state() is not before:
             self.emit_status(account)
 
-    def emit_status(self, account: Account) -> None:
-        self.events.append(AccountStatus(account.trader, account.state(), account.next_seq(), self.now_ns))
+    def emit_status(self, account: Account) -> AccountStatus:
+        status = AccountStatus(account.trader, account.state(), account.next_seq(), self.now_ns)
+        self.events.append(status)
+        return status
 
     def next_order_id(self) -> int:
         self.last_order_id += 1
@@ -183,18 +185,21 @@ class Ledger:
         self._shrink(record, lots)
         self._emit_reduced(record, lots)
 
-    def take_off(self, record: OrderRecord, reason: CancelReason) -> None:
+    def take_off(self, record: OrderRecord, reason: CancelReason) -> OrderCancelled:
         """Cancel a resting order."""
         lots = record.leaves
         self._shrink(record, lots)
-        self._emit_cancelled(record, lots, reason)
+        cancelled = self._emit_cancelled(record, lots, reason)
         self._emit_reduced(record, lots)
+        return cancelled
 
-    def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> None:
+    def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> AllCancelled:
         """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer that counts them."""
-        self.events.append(AllCancelled(trader, len(records), account_seq + len(records), self.now_ns))
+        answer = AllCancelled(trader, len(records), account_seq + len(records), self.now_ns)
+        self.events.append(answer)
         for record in records:
             self.take_off(record, CancelReason.REQUESTED)
+        return answer
 
     def cancel_rest(self, record: OrderRecord, reason: CancelReason) -> None:
         """Cancel what is left of an order that does not rest."""
@@ -218,14 +223,14 @@ class Ledger:
         order = record.order
         self.events.append(kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns))
 
-    def _emit_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> None:
+    def _emit_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> OrderCancelled:
         order, account = record.order, record.position.account
         account.closed(record)
-        self.events.append(
-            OrderCancelled(
-                record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(), self.now_ns
-            )
+        cancelled = OrderCancelled(
+            record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(), self.now_ns
         )
+        self.events.append(cancelled)
+        return cancelled
 
     # ------------------------------------------------------------------------------------------------- at the command's end
 

@@ -13,12 +13,19 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct, field
 
 from botpit.core.commands import Order
-from botpit.core.events import CancelReason, Reason, Rejected
+from botpit.core.events import Answer, CancelReason, Event, Reason, Rejected
 
 if TYPE_CHECKING:
     from botpit.core.accounts import Position
 
 _64_BITS = 2**64 - 1
+
+
+class Outcome(Struct, gc=False):
+    """What one command came to: all that happened, in order, and which of it, if any, answers whoever asked."""
+
+    answer: Answer | None
+    events: list[Event]
 
 
 class OrderRecord(Struct, eq=False):

@@ -39,7 +39,7 @@ class Replay:
 
     def take(self, record: Record) -> list[Any]:
         """Apply a record; returns its events."""
-        events = self.exchange.apply(record.command, record.now_ns)
+        events = self.exchange.apply(record.command, record.now_ns).events
         self.number = record.number
         self.hash(events)
         return events

@@ -151,7 +151,7 @@ def _play(
 ) -> None:
     """What a gateway makes of each command, with nobody there to be told."""
     for record in records:
-        events = exchange.apply(record.command, record.now_ns)
+        events = exchange.apply(record.command, record.now_ns).events
         for trader, event in private_events(events):
             private.append(trader, event)
         feed.publish(events, record.now_ns)

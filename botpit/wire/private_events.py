@@ -6,22 +6,17 @@ from collections.abc import Iterable, Iterator
 
 from botpit.core.events import (
     AccountStatus,
-    AllCancelled,
     Event,
     Fill,
     Liquidation,
-    LoggedOut,
     OrderAccepted,
     OrderCancelled,
     OrderReplaced,
     PrivateEvent,
-    Rejected,
 )
 
 PRIVATE = frozenset((OrderAccepted, OrderReplaced, OrderCancelled, Fill, Liquidation, AccountStatus))
 """The events that are numbered among a trader's own."""
-ANSWERS = PRIVATE | {Rejected, AllCancelled, LoggedOut}
-"""The events that answer a command as they are."""
 
 
 def private_events(events: Iterable[Event]) -> Iterator[tuple[str, PrivateEvent]]:

@@ -37,7 +37,7 @@ def told() -> tuple[list[tuple[int, bytes, bytes]], dict[str, list[bytes]]]:
     encoder = Encoder(exchange)
     feed, private = Feed(exchange, encoder), dict[str, list[bytes]]()
     for command, now_ns in COMMANDS:
-        events = exchange.apply(command, now_ns)
+        events = exchange.apply(command, now_ns).events
         feed.publish(events, now_ns)
         for trader, event in private_events(events):
             private.setdefault(trader, []).append(encoder.private(event))

@@ -39,7 +39,7 @@ def episode(seed: str, commands: int) -> Counter[str]:
     for count in range(commands):
         command, now_ns = stream.next()
         due_ns = exchange.next_due_ns(now_ns)
-        events = exchange.apply(command, now_ns)
+        events = exchange.apply(command, now_ns).events
         expected = second.apply(command, now_ns)
         told = [plain(event) for event in events]
         if told != expected:

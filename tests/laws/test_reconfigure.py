@@ -59,7 +59,7 @@ def test_the_laws_hold_while_the_rules_change(seed):
     for command, now_ns in commands:
         if isinstance(command, Reconfigure):
             assert not_changeable(exchange, Open(exchange.market_id, command.rules, command.instruments)) == []
-        laws.check(exchange.apply(command, now_ns))
+        laws.check(exchange.apply(command, now_ns).events)
         if isinstance(command, Reconfigure):
             laws.check_structures()
     laws.check_structures()

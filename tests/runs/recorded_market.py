@@ -55,7 +55,7 @@ class RecordedMarket:
     def does(self, command: Command, after_ms: float = 1) -> None:
         """Apply a command so much later than the last one, and write down what it causes."""
         self.now_ns += round(after_ms * NS_PER_MS)
-        for event in self.exchange.apply(command, self.now_ns):
+        for event in self.exchange.apply(command, self.now_ns).events:
             if isinstance(event, Fill):
                 self.fees[event.trader] += event.fee
                 self.fills[event.trader] += 1

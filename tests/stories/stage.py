@@ -90,7 +90,7 @@ class Stage:
     # ------------------------------------------------------------------------------------------------------- what happens
 
     def apply(self, command: Command) -> list[ev.Event]:
-        events = self.events = self.exchange.apply(command, self.now_ms * NS_PER_MS)
+        events = self.events = self.exchange.apply(command, self.now_ms * NS_PER_MS).events
         told = [(event, self._sentence(event)) for event in events]
         in_book = (ev.OrderAdded, ev.OrderReduced, ev.OrderRemoved)
         self.last = [sentence for event, sentence in told if not isinstance(event, in_book)]

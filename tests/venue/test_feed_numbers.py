@@ -15,7 +15,7 @@ def test_they_go_on_from_where_they_were_kept():
     exchange = Exchange(begun)
     numbers, again = SequenceNumbers(exchange.markets), SequenceNumbers(exchange.markets)
     for count, (command, now_ns) in enumerate(commands):
-        events = exchange.apply(command, now_ns)
+        events = exchange.apply(command, now_ns).events
         told = numbers.count(events)
         if count > 600:
             assert again.count(events) == told
@@ -34,7 +34,7 @@ def test_what_was_kept_stays_as_it_is_when_counting_goes_on():
     again = SequenceNumbers(exchange.markets)
     again.restore(first)
     for command, now_ns in commands:
-        events = exchange.apply(command, now_ns)
+        events = exchange.apply(command, now_ns).events
         numbers.count(events)
         again.count(events)
     assert numbers.capture() != before
@@ -46,7 +46,7 @@ def test_they_count_without_holes():
     exchange = Exchange(begun)
     numbers, seqs, channels = SequenceNumbers(exchange.markets), [], dict[tuple[str, str], list[int]]()
     for command, now_ns in commands:
-        for _, channel, symbol, seq, number in numbers.count(exchange.apply(command, now_ns)):
+        for _, channel, symbol, seq, number in numbers.count(exchange.apply(command, now_ns).events):
             seqs.append(seq)
             channels.setdefault((channel, symbol), []).append(number)
     assert seqs == list(range(1, len(seqs) + 1))

@@ -57,7 +57,7 @@ class Archivist:
 
     def take(self, record: Record) -> None:
         """Replay a record and keep what it said."""
-        events = self.exchange.apply(record.command, record.now_ns)
+        events = self.exchange.apply(record.command, record.now_ns).events
         self.number = record.number
         for seq, line in lines_of(events, self.numbers, self._encoder):
             self._files.keep(seq, line)

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 import message_schemas as wire
 from botpit.core.commands import Close, Command
-from botpit.core.events import LoggedIn, LoggedOut, TradingStatus
+from botpit.core.events import Answer, LoggedIn, LoggedOut, Rejected, TradingStatus
 from botpit.core.exchange import Exchange
 from botpit.venue.gateway.sessions import NOT_FIRST, Session
 from botpit.wire.decode import Fault, refusal
@@ -34,9 +34,9 @@ class Admin(Protocol):
 
 
 class AdminDesk:
-    """What an operator's sessions may ask of one market. `apply` is the gateway's: of a Close it returns the refusal, if any."""
+    """What an operator's sessions may ask of one market. `apply` is the gateway's."""
 
-    def __init__(self, exchange: Exchange, encoder: Encoder, admin: Admin, apply: Callable[[Command], bytes]) -> None:
+    def __init__(self, exchange: Exchange, encoder: Encoder, admin: Admin, apply: Callable[[Command], Answer | None]) -> None:
         self._exchange = exchange
         self._encoder = encoder
         self._admin = admin
@@ -87,22 +87,23 @@ class AdminDesk:
         symbols = self._not_closed() if request.symbol is None else [request.symbol]
         if not symbols:
             return refusal(request, "market_halted")
-        return self._close_all(symbols) or self._encoder.closed(symbols, now_ns)
+        refused = self._close_all(symbols)
+        return self._encoder.closed(symbols, now_ns) if refused is None else self._encoder.private(refused)
 
     def _reopen(self, request: wire.ReopenRequest, now_ns: int) -> bytes:
         self._close_all(self._not_closed())
         self._admin.reopen()
         return self._encoder.reopening(now_ns)
 
-    def _close_all(self, symbols: list[str]) -> bytes:
+    def _close_all(self, symbols: list[str]) -> Rejected | None:
         """Close each; returns the first refusal, if there is one."""
         for symbol in symbols:
-            refused = self._apply(Close(symbol))
-            if refused:
-                return refused
+            answer = self._apply(Close(symbol))
+            if isinstance(answer, Rejected):
+                return answer
         if symbols:
             self._admin.closed(symbols)
-        return b""
+        return None
 
     def _not_closed(self) -> list[str]:
         markets = self._exchange.markets.items()

@@ -33,7 +33,7 @@ from botpit.wire.decode import (
     split_array,
 )
 from botpit.wire.encode import Encoder, array, fault_bytes, heartbeat, nested, pong, with_request_id
-from botpit.wire.private_events import ANSWERS, private_events
+from botpit.wire.private_events import private_events
 
 _CANCELS = frozenset((wire.CancelRequest, wire.CancelAllRequest))
 NOBODY_NAMED = "trader_id: needed without a login"
@@ -80,7 +80,7 @@ class Gateway:
         self._journal = journal
         self._rates = (max_requests_per_s, max_cancels_per_s)
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
-        self._admin = AdminDesk(exchange, encoder, admin, lambda command: self.text_of(self._apply(command)))
+        self._admin = AdminDesk(exchange, encoder, admin, self._apply)
         self._tape = tape
         self._by_trader: dict[str, list[Session]] = {}
         self._buckets: dict[str, Buckets] = {}
@@ -194,7 +194,7 @@ class Gateway:
             command = understand(request, trader, session)
         except FieldError as error:
             return self._refuse(request, "invalid_message", error=str(error))
-        answer = self._turned_away(session, trader, request) or self._apply(command)
+        answer = self._turned_away(session, trader, request) or self._apply(command) or b""
         return answer if request.request_id is None else with_request_id(self.text_of(answer), request.request_id)
 
     def _answer_other(self, session: Session, request: Any) -> bytes:
@@ -267,33 +267,23 @@ class Gateway:
         self._now_ns = now_ns
         self._apply(command)
 
-    def _apply(self, command: Command) -> Sendable:
-        """Journal and apply a command, tell everybody concerned, and return the answer to whoever asks.
+    def _apply(self, command: Command) -> ev.Answer | None:
+        """Journal and apply a command, notify everybody concerned, and return the answer to whoever asked, if it has one.
 
-        A Close has none of its own but a refusal. Raises Culprit when the exchange itself fails at it.
+        Raises Culprit when the exchange itself fails at it.
         """
         now_ns = self._now_ns
         self._journal.append(command, now_ns)
         try:
-            events = self._exchange.apply(command, now_ns)
+            outcome = self._exchange.apply(command, now_ns)
         except Exception as error:
             raise Culprit(command, now_ns) from error
-        answer = self._answer_among(events)
-        for owner, event in private_events(events):
+        for owner, event in private_events(outcome.events):
             self._tape.append(owner, event)
             if owner in self._by_trader:
-                self._notify(owner, event, is_answer=event is answer)
-        self._feed.publish(events, now_ns)
-        return answer
-
-    def _answer_among(self, events: list[ev.Event]) -> Sendable:
-        """What a command's first event says to whoever asked for it; an event is written out when it is sent."""
-        if self._asking is None or not events:
-            return b""
-        first = events[0]
-        if type(first) is ev.LoggedIn:
-            return self._encoder.logged_in(first, OPEN_SCOPE)
-        return first if type(first) in ANSWERS else b""  # type: ignore[return-value]  # its type has been looked at
+                self._notify(owner, event, is_answer=event is outcome.answer)
+        self._feed.publish(outcome.events, now_ns)
+        return outcome.answer
 
     def _notify(self, trader: str, event: ev.PrivateEvent, *, is_answer: bool) -> None:
         """A private event to each session of its trader, once; on the asking socket the answer is it."""
@@ -320,13 +310,15 @@ class Gateway:
         wait_ms = self._bucket(session, request.trader_id, request).take(self._now_ns)
         if wait_ms:
             return self._refuse(request, "rate_limited", retry_after_ms=wait_ms)
-        answer = self.text_of(self._apply(Login(request.trader_id, bool(request.cancel_on_disconnect))))
+        answer = self._apply(Login(request.trader_id, bool(request.cancel_on_disconnect)))
         account = self._exchange.accounts.get(request.trader_id)
         if account is not None:
             session.trader, session.number = request.trader_id, account.sessions
             self._by_trader.setdefault(request.trader_id, []).append(session)
             self._caused += missed
-        return with_request_id(answer, request.request_id)
+        if isinstance(answer, ev.LoggedIn):
+            return with_request_id(self._encoder.logged_in(answer, OPEN_SCOPE), request.request_id)
+        return with_request_id(self.text_of(answer or b""), request.request_id)
 
     def _login_operator(self, session: Session, request: wire.LoginRequest) -> bytes:
         answer = self._admin.login(session, request, self._now_ns)
@@ -354,7 +346,7 @@ class Gateway:
         if session.is_operator:
             answer = self._admin.logout(session, self._now_ns)
         else:
-            answer = self.text_of(self._apply(Logout(session.trader, session.number)))
+            answer = self.text_of(self._apply(Logout(session.trader, session.number)) or b"")
         self._leave(session)
         session.ended = True
         return with_request_id(answer, request.request_id)
