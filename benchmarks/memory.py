@@ -78,7 +78,7 @@ def _traded(*, keeps: bool) -> float:
     tape, traders, count = PrivateEventBuffer(Encoder(exchange)), ActiveTraders(exchange, 1), 0
     before = _settled()
     while count < MAX_EVENTS:
-        for trader, event in private_events(exchange.apply(*traders.next())):
+        for trader, event in private_events(exchange.apply(*traders.next()).events):
             count += 1
             if keeps:
                 tape.append(trader, event)

@@ -103,7 +103,7 @@ def make_journal(folder: Path, commands: int, seed: int) -> Counter[str]:
         journal.append(command, now_ns)
         if number % 10 == 0:
             journal.write()
-        events = exchange.apply(command, now_ns)
+        events = exchange.apply(command, now_ns).events
         counts[type(command).__name__] += 1
         counts["trades"] += sum(isinstance(event, Trade) for event in events)
         counts["refused"] += sum(isinstance(event, Rejected) for event in events)
@@ -134,7 +134,7 @@ def parts(folder: Path, commands: int) -> dict[str, float]:
     records = list(Reading(folder, Disk()).records())
     decoded = process_time()
     exchange = Exchange(Reading(folder, Disk()).opening)
-    events = [exchange.apply(record.command, record.now_ns) for record in records]
+    events = [exchange.apply(record.command, record.now_ns).events for record in records]
     applied = process_time()
     hashing = Replay(Reading(folder, Disk()).opening)
     for each in events:

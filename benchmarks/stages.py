@@ -77,7 +77,7 @@ def parts(requests: list[bytes], records: list[Record]) -> Parts:
     answers = []
 
     def apply() -> None:
-        told.extend([exchange.apply(record.command, record.now_ns) for record in records])
+        told.extend([exchange.apply(record.command, record.now_ns).events for record in records])
 
     def encode() -> None:
         answers.extend([encoder.private(event) for events in told for event in events[:1] if isinstance(event, ANSWERS)])

@@ -169,12 +169,12 @@ class EngineDay:
                 self._change(number, Replace(RESTING, order_id, qty=record.qty - int(qty)))
             case ["X", side, limit, qty, *fills]:
                 order = Order(INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC)
-                events = self.exchange.apply(order, number)
+                events = self.exchange.apply(order, number).events
                 made = [(self.ids.names[_resting_id(each)], each.qty, each.price) for each in events if isinstance(each, Traded)]
                 self.score.fills(number, expected_fills(fills[0] if fills else ""), made)
 
     def _add(self, number: int, name: str, order: Order) -> None:
-        events = self.exchange.apply(order, number)
+        events = self.exchange.apply(order, number).events
         accepted = events[0]
         assert isinstance(accepted, OrderAccepted), (number, accepted)
         self.ids.learn(name, accepted.order_id)
@@ -182,7 +182,7 @@ class EngineDay:
         self.score.crossing_adds += not isinstance(events[1], OrderAdded)
 
     def _change(self, number: int, command: Cancel | Replace) -> None:
-        events = self.exchange.apply(command, number)
+        events = self.exchange.apply(command, number).events
         assert len(events) == 2, (number, events)
         assert isinstance(command, Replace) or isinstance(events[1], OrderRemoved), (number, events)
 

@@ -19,5 +19,5 @@ def replayed_lines(folder: Path) -> Iterator[bytes]:
     exchange = Exchange(reading.opening)
     encoder, numbers = Encoder(exchange), SequenceNumbers(exchange.markets)
     for record in reading.records():
-        for _, line in lines_of(exchange.apply(record.command, record.now_ns), numbers, encoder):
+        for _, line in lines_of(exchange.apply(record.command, record.now_ns).events, numbers, encoder):
             yield line
