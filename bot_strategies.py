@@ -237,7 +237,7 @@ BUILT_IN: dict[str, str] = {
     "mean_reversion": "botpit.bots.strategies.trend:MeanReversion",
     "value": "botpit.bots.strategies.value:Value",
 }
-"""The strategies that come with the house, in the order of the table: each a plugin that has a short name."""
+"""The strategies that ship with botpit, in the order of the table: each a plugin that has a short name."""
 
 
 # ------------------------------------------------------------------------------------------------------- loading by its name
@@ -261,7 +261,7 @@ def load_strategy(
         return made
     if callable(getattr(made, "next_order", None)):
         return Polled(made)
-    raise StrategyError(f"strategy {name}: the class is no bot_strategies.Strategy and has no next_order(context)")
+    raise StrategyError(f"strategy {name}: the class is not a bot_strategies.Strategy and has no next_order(context)")
 
 
 if not TYPE_CHECKING:  # a type checker is to see through no name that is not there
@@ -328,17 +328,17 @@ def _look_in(folder: Path) -> None:
 
 
 def _arguments(
-    name: str, strategy_class: type[Any], house: dict[str, object], params: Mapping[str, object]
+    name: str, strategy_class: type[Any], ours: dict[str, object], params: Mapping[str, object]
 ) -> dict[str, object]:
     """The keyword arguments of the constructor. Parameters travel as text, so that a config file and a flag mean the same."""
     text = {key: str(value) for key, value in params.items()}
     keywords = dict(inspect.signature(strategy_class).parameters)
     if any(each.kind is each.VAR_KEYWORD for each in keywords.values()):
-        return house | {"params": text}  # a plugin of the older framework that hands everything on
-    given = {key: value for key, value in house.items() if key in keywords}
+        return ours | {"params": text}  # a plugin of the older framework that hands everything on
+    given = {key: value for key, value in ours.items() if key in keywords}
     if "params" in keywords:
         return given | {"params": _params_object(name, strategy_class, text)}
-    own = {key: each for key, each in keywords.items() if key not in house}
+    own = {key: each for key, each in keywords.items() if key not in ours}
     _refuse_unknown(name, text, own)
     missing = [key for key, each in own.items() if key not in text and each.default is each.empty]
     if missing:

@@ -25,11 +25,11 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer every JSON reader keeps exactly (RFC 8259, section 6)."""
 
 ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}\Z")]
-"""An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the house's)."""
+"""An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the exchange's own)."""
 OPERATOR = "@house"
 """Whoever runs the exchange, as the name of a login: it has no account."""
 LoginId = Annotated[str, Meta(pattern=rf"^(?:{OPERATOR}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")]
-"""A ClientId, or the house."""
+"""A ClientId, or the operator."""
 Quantity = int
 """At most 40 digits on the wire."""
 Price = float
@@ -82,7 +82,7 @@ DEFAULT_CHANNELS: tuple[Channel, ...] = ("trades", "book", "positions", "liquida
 
 
 class LoginRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="login"):
-    """Act for one trader, or for the house, from now on; the first request of its socket."""
+    """Act for one trader, or as the operator, from now on; the first request of its socket."""
 
     type: ClassVar = "login"
     trader_id: LoginId
@@ -206,7 +206,7 @@ class PingRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, ta
 
 
 class CloseRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="close"):
-    """The house's: end an instrument for good and settle every position in it. No symbol: all that are not closed yet."""
+    """The operator's: end an instrument for good and settle every position in it. No symbol: all that are not closed yet."""
 
     type: ClassVar = "close"
     symbol: ClientId | None = None
@@ -214,7 +214,7 @@ class CloseRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, t
 
 
 class ReopenRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="reopen"):
-    """The house's: close what is open, close every socket, and begin a new market on the same ports."""
+    """The operator's: close what is open, close every socket, and begin a new market on the same ports."""
 
     type: ClassVar = "reopen"
     request_id: RequestId | None = None
@@ -758,7 +758,7 @@ _read_type: Decoder[_Typed] = Decoder(_Typed)
 def parse_messages(frame: str | bytes) -> list[Message]:
     """The messages of one frame from the exchange or the relay (an array carries several), in order.
 
-    Types this version does not know are left out. Raises ValueError when the frame is no JSON or a known message is ill-formed.
+    Types this version does not know are left out. Raises ValueError when the frame is not JSON or a known message is ill-formed.
     """
     try:
         return _messages(frame)

@@ -1,8 +1,8 @@
 """Every setting and limit of the exchange, with its unit: TOML text in, frozen models out.
 
 The file is read by a main; this module only understands its text. Money and prices are written as people write them and are
-turned into the engine's integers here, once; what does not fit the integers (a tick that is no decimal, a tick value that is no
-whole number of account units) is refused by name. Docs: RULES.md, section Settings.
+turned into the engine's integers here, once; what does not fit the integers (a tick that is not a decimal, a tick value that is
+not a whole number of account units) is refused by name. Docs: RULES.md, section Settings.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class _Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        """Text is no number, and neither is true: TOML has kinds, and they are kept."""
+        """Text is not a number, and neither is true: TOML has kinds, and they are kept."""
         if isinstance(value, bool) or (isinstance(value, str) and info.field_name not in _TEXTS):
             raise ValueError("must be a number")
         return value
@@ -132,7 +132,7 @@ class Settings(_Model):
 def parse_settings(text: str) -> Settings:
     """Settings from the text of an exchange.toml; every key is optional.
 
-    Raises SettingsError naming the key when the text is no TOML, a key is unknown, or a value cannot be used.
+    Raises SettingsError naming the key when the text is not TOML, a key is unknown, or a value cannot be used.
     """
     try:
         settings = Settings.model_validate(tomllib.loads(text, parse_float=Decimal))

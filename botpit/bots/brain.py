@@ -58,7 +58,7 @@ class Brain:
 
     Every method that takes news returns the outputs they cause, in order. `finished`: after `stop`, nothing more is to be waited
     for. `clock_s` measures how long the strategy thinks and answers take, in seconds from anywhere; without one, as in a
-    simulation, where time stands still meanwhile, nothing takes long. `counts` of an earlier process are gone on from: what its
+    simulation, where time stands still meanwhile, nothing takes long. `counts` restores those of an earlier process: what its
     market told this trader since is asked for, and counted, but it is no news to a strategy that begins now.
     """
 

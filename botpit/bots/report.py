@@ -16,7 +16,7 @@ Microseconds = Annotated[float, Meta(ge=0)]
 
 
 class ReportError(ValueError):
-    """A report that cannot be gone on from; the text says what is wrong with it, and where (`$` is the whole)."""
+    """A report that cannot be continued; the text says what is wrong with it, and where (`$` is the whole)."""
 
 
 class LatencyReport(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):

@@ -2,7 +2,7 @@
 
 The bots are processes and know nothing of each other, the runner reads the feed like anybody else: the standings are what
 everyone could see, and the end of one bot, or the loss of the feed, ends nothing else. A battle of several rounds closes the
-market after each, through the house's door, so that standings are plain cash, and has a new one begin.
+market after each, through the operator's session, so that standings are plain cash, and has a new one begin.
 """
 
 from __future__ import annotations
@@ -177,7 +177,7 @@ def problem_of(options: argparse.Namespace) -> str | None:
 
 
 def operator_of(config: BattleConfig, options: argparse.Namespace) -> Operator | None:
-    """The house's door, where it is needed: for several rounds. Raises OSError, ValueError."""
+    """The operator's session, which several rounds need. Raises OSError, ValueError."""
     if options.rounds == 1:
         return None
     token = options.house_token.read_text(encoding="ascii").strip()

@@ -132,7 +132,7 @@ class Bot:
         try:
             return parse_messages(frame)
         except ValueError as error:
-            self._trouble.say(logging.WARNING, "ignored a frame that is no message", {"reason": error})
+            self._trouble.say(logging.WARNING, "ignored a frame that is not a message", {"reason": error})
             return []
 
     def _carry_out(self, outputs: list[Output]) -> None:
@@ -274,7 +274,7 @@ def name_and_value(text: str) -> tuple[str, str]:
 
 
 def make_bot(options: argparse.Namespace) -> Bot:
-    """Raises StrategyError, ReportError, or ValueError for an address that is none."""
+    """Raises StrategyError, ReportError, or ValueError for an address that is not one."""
     report = StateFile(options.report) if options.report else None
     strategy = load_strategy(
         options.strategy,

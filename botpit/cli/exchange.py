@@ -1,7 +1,7 @@
 """The exchange process: order entry on one port, the event stream on another, the exporter as its child.
 
-Everything that matters happens in the pure rooms. One market follows another when the house asks for it: on the same ports, with
-the same settings, and by the same way as a start and a stop.
+Everything that matters happens in the pure rooms. One market follows another when the operator asks for it: on the same
+ports, with the same settings, and by the same way as a start and a stop.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
                         " promises: to survive the end of this process, a loss of power, or nothing (default: os)")  # fmt: skip
     parser.add_argument("--fresh", action="store_true", help="begin a new market beside those in --data-dir")
     parser.add_argument("--reconfigure", action="store_true", help="let a market that is there take over other rules")
-    parser.add_argument("--house-token-file", type=Path, metavar="FILE", help="open the house's door to those who know the token "
+    parser.add_argument("--house-token-file", type=Path, metavar="FILE", help="let the operator in, who knows the token "
                         "in FILE, which is made when it is not there (default: shut)")  # fmt: skip
     add_usual_flags(parser)
     return parser.parse_args(argv)

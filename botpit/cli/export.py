@@ -37,7 +37,7 @@ log = logging.getLogger("exporter")
 class Export:
     """One run: frames in, rows out until told to stop. `run` gives the exit code.
 
-    Raises ExportError or OSError when the folder cannot be gone on with, ValueError when the address is none.
+    Raises ExportError or OSError when the folder cannot be continued, ValueError when the address is not one.
     """
 
     def __init__(self, options: argparse.Namespace) -> None:

@@ -66,7 +66,7 @@ class Monitor:
             complete = self.watch.received(frame, time.monotonic(), time.time_ns() // 1_000_000)
         except ValueError as error:
             if self.watch.unreadable_frames == 1:
-                _log.warning("a frame that is no message; further ones are only counted %s", fields(error=error))
+                _log.warning("a frame that is not a message; further ones are only counted %s", fields(error=error))
             return
         if not complete:
             self.ask_for_what_is_missing()

@@ -99,7 +99,8 @@ class Relay:
             try:
                 self.feed.receive(frame, time_ns())
             except ValueError as error:
-                log.warning("upstream sent what is no message; asking again %s", fields(error=error, holes=self.feed.holes + 1))
+                what = fields(error=error, holes=self.feed.holes + 1)
+                log.warning("upstream sent a frame that is not a message; asking again %s", what)
                 self.feed.hole()
         deliver(self.feed.end_turn(time_ns()))
 

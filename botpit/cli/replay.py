@@ -187,7 +187,7 @@ def report(played: Replay, reading: Reading, snapshots: int) -> str:
         lines.append(f"snapshots that agree: {snapshots}")
     if reading.torn is not None:
         torn = reading.torn
-        lines.append(f"torn end: {torn.dropped} bytes of {torn.path.name} from byte {torn.offset} on are no record")
+        lines.append(f"torn end: {torn.dropped} bytes of {torn.path.name} from byte {torn.offset} on are not a record")
     return "\n".join(lines)
 
 
@@ -223,8 +223,8 @@ def accounts_text(played: Replay) -> str:
     for account in exchange.accounts.values():
         held = ", ".join(f"{each.lots:+} {each.market.instrument.symbol}" for each in account.held_positions()) or "0"
         rows.append([account.trader, account.state(), money(account.cash), money(account.equity()), held])
-    house = f"@fees {money(exchange.fees)}, @insurance {money(exchange.insurance)}"
-    return f"\n{columns(rows)}\n{house}"
+    funds = f"@fees {money(exchange.fees)}, @insurance {money(exchange.insurance)}"
+    return f"\n{columns(rows)}\n{funds}"
 
 
 def orders_text(played: Replay) -> str:

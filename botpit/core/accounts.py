@@ -184,7 +184,8 @@ class Position:
 class Account:
     """One trader. `seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its cancel-on-disconnect.
 
-    `frozen`: by the margin rules, `held`: by the house; either way it may only cancel and reduce. `bankrupt`: it may only cancel.
+    `frozen`: by the margin rules, `held`: by the operator; either way it may only cancel and reduce. `bankrupt`: only
+    cancel.
     `gain` sums the positions' unrealised PnL, `stake` what margin.py says of each; positions from `changed` on are not yet in
     `stake` as they are now, and after a move of a mark (`valued_at` is another count of moves) nothing is. `resting`: the open
     orders by id.

@@ -116,7 +116,7 @@ class Tick(Struct, gc=False):
     """Time has passed: expiries, marks, thaws, liquidation, mark-to-market."""
 
 
-# ------------------------------------------------------------------------------------------------------------- the house's
+# ------------------------------------------------------------------------------------------------------------- the operator's
 
 
 class Halt(Struct, gc=False):

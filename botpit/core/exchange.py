@@ -2,7 +2,7 @@
 
 No clock, no chance, no input or output, integers only. A client's mistake is a refusal, which is an event; our own mistake is
 an assert, which stops the process. For a client's command the first event is its answer. What traders ask is done here, what the
-house asks in `admin`, what time brings in `timers`; all of it by the moves of `ledger`.
+operator asks in `admin`, what time brings in `timers`; all of it by the moves of `ledger`.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ NS_PER_S = 1_000_000_000
 
 
 class Ledger:
-    """`events` of the present command; `fees` and `insurance` are the house's cash, account units.
+    """`events` of the present command; `fees` and `insurance` are the operator's cash, account units.
 
     `restless`: markets in which something happened since a Tick, or a look at what one would do, found the mark in its place.
     """

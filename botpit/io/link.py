@@ -30,7 +30,7 @@ class Link:
 
     `on_open` gives the texts to send first after each connect; `on_frame` gets each frame; `on_state(connected, reason)` is told
     of each connect, of each loss and of each failed attempt. All three run on the event loop, one at a time and never within
-    `send`; what they raise ends `run`. Raises ValueError when `uri` is no ws:// or wss:// address.
+    `send`; what they raise ends `run`. Raises ValueError when `uri` is not a ws:// or wss:// address.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Link:
         try:
             parse_uri(uri)
         except (InvalidURI, ValueError) as error:
-            raise ValueError(f"{uri!r} is no WebSocket address: write it like ws://127.0.0.1:9001") from error
+            raise ValueError(f"{uri!r} is not a WebSocket address: write it like ws://127.0.0.1:9001") from error
         self.uri = uri
         self._on_open = on_open
         self._on_frame = on_frame
@@ -112,7 +112,7 @@ class Link:
             self._unsent = None
             writer.cancel()
             await asyncio.wait([writer])
-            # A cancelled `async with connect(…)` would say 1011: leaving is no failure of ours.
+            # A cancelled `async with connect(…)` would say 1011: leaving is not a failure of ours.
             await connection.close()
 
 

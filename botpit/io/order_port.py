@@ -1,4 +1,4 @@
-"""What a battle asks of the exchange's order port: what accounts have, and, through the house's door, to close and to begin anew.
+"""What a battle asks of the exchange's order port: what accounts have, and, as the operator, to close and to begin anew.
 
 Each conversation is a short one on a socket of its own: a request, its answer, the next. Nothing is kept open between them, so
 that there is nothing to lose while bots trade for hours.

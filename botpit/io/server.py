@@ -1,4 +1,4 @@
-"""The WebSocket servers of the house: `serve` listens; each client is a `Connection` with the `Peer` that `connect` makes for it.
+"""The WebSocket servers: `serve` listens; each client is a `Connection` with the `Peer` that `connect` makes for it.
 
 picows parses, all else is decided here. A `_Door` stands between the event loop and picows: a protocol to the one, a transport to
 the other. So sockets are counted when they are made, not when their handshake is done, and what picows would write or close by

@@ -1,4 +1,4 @@
-"""A file that holds the present state of its process, for others to read and for its successor to go on from.
+"""A file that holds the present state of its process, for others to read and for its successor to continue from.
 
 It is replaced whole, so that whoever reads it, or is started after a kill -9, finds one state and never half of two. A disk that
 fails is told once and costs nothing else: the state is still in the process, and a later attempt may succeed.
@@ -36,7 +36,7 @@ class StateFile:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if not stat.S_ISREG(os.lstat(self.path).st_mode):
-                raise StateFileError("is no regular file")
+                raise StateFileError("is not a regular file")
             with open(self.path, "rb", opener=open_private) as file:
                 content = file.read(MAX_STATE_BYTES + 1)
             if len(content) > MAX_STATE_BYTES:
@@ -47,7 +47,7 @@ class StateFile:
         except OSError as error:
             raise StateFileError(error.strerror) from error
         except UnicodeDecodeError as error:
-            raise StateFileError("is no UTF-8 text") from error
+            raise StateFileError("is not UTF-8 text") from error
 
     def keep(self, text: str) -> None:
         """Hold this from now on. A failure is logged, but not the next ones in a row."""

@@ -128,7 +128,7 @@ def remarks(rows: Sequence[TraderResult]) -> list[str]:
 
 
 def market_remarks(market: MarketResult) -> list[str]:
-    """What befell the house, and what nobody saw, on one line; none if there is nothing to tell."""
+    """What befell the insurance fund, and what nobody saw, on one line; none if there is nothing to tell."""
     fund = [] if market.insurance_cash is None else [f"insurance {money_text(market.insurance_cash)}"]
     unseen = [f"{counted(market.unseen_trades, 'trade')} unseen"] if market.unseen_trades else []
     words = forced_words(market.liquidations, market.deleveragings) + fund + unseen

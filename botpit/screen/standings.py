@@ -1,4 +1,4 @@
-"""Standings in words: what a position, and what befell a trader and the house, is called on a screen."""
+"""Standings in words: what a position, and what befell a trader and the fund, is called on a screen."""
 
 from __future__ import annotations
 

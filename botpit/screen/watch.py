@@ -200,8 +200,8 @@ class Watch:
         prices = [("bid", book.best_bid), ("ask", book.best_ask), ("mark", book.mark_price)]
         quotes = " ".join(f"{name} {price_text(price, self.decimals)}" for name, price in prices)
         rates = f"trades {self.mirror.trade_count:,} ({self.trades.per_second(now_s):.1f}/s)"
-        house = "".join(f" {word}" for word in house_words(self.mirror))
-        return f"{state} {foreign(book.symbol)} {book.status} {quotes} {rates}{house}{self._leader()}"
+        fund = "".join(f" {word}" for word in house_words(self.mirror))
+        return f"{state} {foreign(book.symbol)} {book.status} {quotes} {rates}{fund}{self._leader()}"
 
     def _leader(self) -> str:
         rows = standings(self.mirror)

@@ -70,7 +70,7 @@ class Endpoint:
 
 
 class Venue:
-    """The parts of one market. To its gateway it is the house, known by its token."""
+    """The parts of one market. To its gateway it is the operator, known by its token."""
 
     def __init__(
         self, market: LoadedMarket, settings: Settings, token: Token, for_orders: Endpoint, for_events: Endpoint
@@ -118,7 +118,7 @@ class Venue:
             "market_id": self.market_id, "state": self.state,
         }
 
-    # ------------------------------------------------------------------------------------------------------------- the house
+    # ------------------------------------------------------------------------------------------------------------- the operator
 
     def knows(self, token: str) -> bool:
         return self._token.matches(token)
@@ -133,7 +133,7 @@ class Venue:
     # -------------------------------------------------------------------------------------------------------- from open to end
 
     async def trade(self, stop: asyncio.Future[str]) -> bool:
-        """Trade until told to stop, or until the house wants another market (True). Raises Halted."""
+        """Trade until told to stop, or until the operator wants another market (True). Raises Halted."""
         clock = asyncio.create_task(every(self._settings.market.tick_ms / 1_000, self._tick))
         faults: list[asyncio.Future[Any]] = [clock, self.orders.failed, self.events.failed, self.turns.failed]
         ends: list[asyncio.Future[Any]] = [stop, self._reopened, *faults]

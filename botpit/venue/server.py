@@ -44,7 +44,7 @@ CATCH_UP_WAITING_BYTES = 65_536
 
 
 def port_number(text: str) -> int:
-    """A port flag's value. Raises ValueError when it is none."""
+    """A port flag's value. Raises ValueError when it is not one."""
     port = int(text)
     if not 0 <= port <= 65_535:
         raise ValueError(text)

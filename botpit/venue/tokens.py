@@ -1,4 +1,4 @@
-"""The house's token: a secret in a file for its owner's eyes only, made when it is not there.
+"""The operator's token: a secret in a file for its owner's eyes only, made when it is not there.
 
 A file, because arguments and environments are seen by others and end up in logs. What was read is kept as a digest: no error, log
 or crash can tell what is not known here.
@@ -62,14 +62,14 @@ def _read(path: Path) -> str:
     with open(descriptor, "rb") as file:
         mode = os.fstat(descriptor).st_mode
         if not stat.S_ISREG(mode):
-            raise TokenError("it is no file")
+            raise TokenError("it is not a file")
         if os.name == "posix" and mode & _OTHERS:
             raise TokenError(f"others than its owner may use it; chmod 600 {path}")
         content = file.read(_MAX_FILE_BYTES)
     try:
         text = content.decode().strip()
     except UnicodeDecodeError as error:
-        raise TokenError("it is no UTF-8 text") from error
+        raise TokenError("it is not UTF-8 text") from error
     if not MIN_CHARS <= len(text) <= MAX_CHARS:
         raise TokenError(f"it holds {len(text)} characters, a token has {MIN_CHARS} to {MAX_CHARS}; without a file one is made")
     return text
@@ -79,7 +79,7 @@ def _make(path: Path) -> str:
     text = secrets.token_hex(_MADE_BYTES)
     with open(path, "x", encoding="ascii", opener=open_private) as file:
         file.write(text + "\n")
-    _log.info("made the house's token %s", fields(file=path))
+    _log.info("made the operator's token %s", fields(file=path))
     return text
 
 

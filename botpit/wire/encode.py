@@ -193,7 +193,7 @@ class Encoder:
         }
         return json_text(fields)
 
-    # ------------------------------------------------------------------------------------------------ answers to the house
+    # ------------------------------------------------------------------------------------------------ answers to the operator
 
     def closed(self, symbols: list[str], now_ns: int) -> bytes:
         """Their marks are what positions were settled at."""

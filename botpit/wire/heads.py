@@ -46,7 +46,7 @@ _fields = msgspec.json.Decoder(dict[str, Any])
 
 
 def split_frame(frame: bytes) -> list[bytes]:
-    """The messages of a frame, each as the bytes it came in. Raises ValueError when the frame is no JSON."""
+    """The messages of a frame, each as the bytes it came in. Raises ValueError when the frame is not JSON."""
     return [bytes(each) for each in _array.decode(frame)] if frame[:1] == b"[" else [frame]
 
 

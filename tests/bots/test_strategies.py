@@ -130,7 +130,7 @@ def test_a_file_may_import_its_neighbours_and_hides_nobody_elses(tmp_path, monke
         ("no_such_module:Mine", "cannot import no_such_module: ModuleNotFoundError: No module named 'no_such_module'"),
         ("plugin.py:Yours", "strategy plugin.py:Yours: plugin.py has no class Yours"),
         ("broken.py:Mine", "cannot import broken.py: SyntaxError"),
-        ("plugin.py:NoStrategy", "the class is no bot_strategies.Strategy and has no next_order(context)"),
+        ("plugin.py:NoStrategy", "the class is not a bot_strategies.Strategy and has no next_order(context)"),
         ("plugin.py:Fragile", "strategy plugin.py:Fragile: its constructor failed: ZeroDivisionError: division by zero"),
     ],
 )

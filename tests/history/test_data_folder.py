@@ -130,7 +130,7 @@ def test_no_two_ids_share_a_folder(data):
 def test_a_torn_name_or_one_of_nothing_here_is_refused(data, text):
     data.begin(opening_of("a"))
     (data.path / CURRENT).write_bytes(text)
-    with pytest.raises(DamageError, match=rf"{data.path}/current, line 1, byte 0: it names b.*, which is no market here"):
+    with pytest.raises(DamageError, match=rf"{data.path}/current, line 1, byte 0: it names b.*, which is not a market here"):
         data.current()
 
 

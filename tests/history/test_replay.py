@@ -263,7 +263,7 @@ def test_a_torn_end_is_told(replay, market):
     path.write_bytes(path.read_bytes() + b"1001 5")
     told = replay(market, "--verify")
     size = path.stat().st_size - 6
-    assert (told.code, told.out.splitlines()[-1]) == (0, f"torn end: 6 bytes of {path.name} from byte {size} on are no record")
+    assert (told.code, told.out.splitlines()[-1]) == (0, f"torn end: 6 bytes of {path.name} from byte {size} on are not a record")
 
 
 def test_damage_is_told_with_its_place(replay, market):

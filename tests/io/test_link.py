@@ -194,5 +194,5 @@ def test_what_its_owner_raises_ends_it():
 
 @pytest.mark.parametrize("uri", ["127.0.0.1:9001", "http://127.0.0.1:9001", "ws://", "ws://127.0.0.1:port", ""])
 def test_an_address_that_is_none_is_refused_at_once(uri):
-    with pytest.raises(ValueError, match="is no WebSocket address"):
+    with pytest.raises(ValueError, match="is not a WebSocket address"):
         Owner(uri)

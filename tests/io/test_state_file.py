@@ -48,7 +48,7 @@ def test_a_symbolic_link_is_replaced_and_never_followed(tmp_path):
     (tmp_path / "precious").write_text("mine")
     link = tmp_path / "state.json"
     link.symlink_to(tmp_path / "precious")
-    with pytest.raises(StateFileError, match=r"^is no regular file$"):
+    with pytest.raises(StateFileError, match=r"^is not a regular file$"):
         StateFile(link).read()
     replace_file(link, "state")
     assert (link.is_symlink(), link.read_text(), (tmp_path / "precious").read_text()) == (False, "state", "mine")
@@ -109,8 +109,8 @@ def no_text(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("made", "sentence"),
-    [(fifo, "is no regular file"), (folder, "is no regular file"), (too_large, "has more than 1048576 bytes"),
-     (no_text, "is no UTF-8 text")],
+    [(fifo, "is not a regular file"), (folder, "is not a regular file"), (too_large, "has more than 1048576 bytes"),
+     (no_text, "is not UTF-8 text")],
 )  # fmt: skip
 def test_what_cannot_be_read_is_refused(tmp_path, made, sentence):
     path = tmp_path / "state.json"

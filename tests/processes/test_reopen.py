@@ -201,7 +201,7 @@ def test_the_token_is_in_no_log(play: Play, processes, folder: Path) -> None:
     assert play.answers["login"]["scope"] == "house"
     said = [line for process in processes.values() for line in process.lines] + [(folder / "csv/exporter.log").read_text()]
     assert not any(play.token in each for each in said)
-    assert processes["exchange"].logs("made the house's token", "file=house.token")
+    assert processes["exchange"].logs("made the operator's token", "file=house.token")
     assert processes["exchange"].troubles() == processes["relay"].troubles() == []
 
 

@@ -429,7 +429,7 @@ def test_once_gives_up_on_a_relay_that_sends_no_snapshot(capsys, frames):
 
 def test_a_uri_that_is_none_is_refused(capsys):
     assert asyncio.run(main_of("--uri", "localhost:9010")) == 2
-    assert capsys.readouterr().err.startswith("error: --uri: 'localhost:9010' is no WebSocket address")
+    assert capsys.readouterr().err.startswith("error: --uri: 'localhost:9010' is not a WebSocket address")
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "61", "nan", "fast"])

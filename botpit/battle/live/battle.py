@@ -123,7 +123,7 @@ class Battle:
         return await self._wait(left_s, all_ended) or "duration"
 
     async def _come_to_rest(self) -> dict[str, float]:
-        """Let the marks settle, then, if there is a house, all accounts; returns the price of each instrument it closed."""
+        """Let the marks settle, then, if there is an operator, all accounts; returns the price of each instrument it closed."""
         if self._settings.cool_down_s and not self._told.done():
             self.board.enter("cool-down")
             await self._wait(self._settings.cool_down_s)

@@ -66,7 +66,7 @@ class EventsFiles:
             self._file.write(b"".join(lines))
 
     def sync(self) -> dict[str, int]:
-        """Make everything durable; the sizes with which to go on from here."""
+        """Make everything durable; the sizes from which to continue."""
         self.flush()
         if self._file is not None:
             self._file.sync()

@@ -39,7 +39,7 @@ def present_market(path: Path) -> Path | None:
         return None
     named = {f"{folder.name}\n".encode(): folder for folder in path.glob("market-*/")}
     if name not in named:
-        raise DamageError(f"{file}, line 1, byte 0: it names {name!r}, which is no market here")
+        raise DamageError(f"{file}, line 1, byte 0: it names {name!r}, which is not a market here")
     return named[name]
 
 

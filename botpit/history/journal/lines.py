@@ -1,7 +1,7 @@
 """The lines of a segment, read in large pieces, with the place of each.
 
 Lines come many at a time, because a journal is read by the million; where one of them stood is worked out only when somebody
-asks. Memory stays bounded whatever is in the file: a line that is too long comes in pieces that are no lines.
+asks. Memory stays bounded whatever is in the file: a line that is too long comes in pieces that are not lines.
 """
 
 from __future__ import annotations

@@ -121,7 +121,7 @@ def checked(line: bytes, seed: int) -> tuple[int, int, bytes, bytes]:
     ValueError."""
     number, now_ns, kind, values, rest = _unsealed(line, seed).split(b" ")
     if rest or not (number + now_ns).isdigit():
-        raise Damaged("this is no record")
+        raise Damaged("this is not a record")
     return int(number), int(now_ns), kind, values
 
 
@@ -135,7 +135,7 @@ def decoded(number: int, now_ns: int, kind: bytes, values: bytes) -> Record:
     try:
         return Record(number, now_ns, command(*read(values)))
     except _UNREADABLE as error:
-        raise Damaged(f"record {number} is no {kind.decode()}: {error}") from error
+        raise Damaged(f"record {number} is not a valid {kind.decode()}: {error}") from error
 
 
 def read_note(line: bytes, seed: int) -> Note:
@@ -145,7 +145,7 @@ def read_note(line: bytes, seed: int) -> Note:
         word, values, _ = body.split(b" ")
         return Note(word[1:].decode(), *msgspec.json.decode(values, type=_NOTES[word]))
     except _UNREADABLE as error:
-        raise Damaged(f"this is no note: {error}") from error
+        raise Damaged(f"this is not a note: {error}") from error
 
 
 def read_opening(line: bytes) -> tuple[Open, int]:

@@ -150,7 +150,7 @@ class Sheet:
 
 
 def rows(sheet: Sheet) -> Iterator[AnyRow]:
-    """Each row, in the order of the file. Raises Wrong at the first line that is none, or goes back in time."""
+    """Each row, in the order of the file. Raises Wrong at the first line that is not one, or goes back in time."""
     pattern, make, file, symbol = _LINES[sheet.kind], _MAKE[sheet.kind], sheet.file, sheet.symbol
     lines = enumerate(sheet.lines, sheet.first_line)
     if sheet.first_line == 1:

@@ -1,4 +1,4 @@
-"""The end of an instrument: the house closes it, and every position goes to zero at one price, by fills that no file tells of.
+"""The end of an instrument: the operator closes it, and every position goes to zero at one price, by fills that no file tells of.
 
 It is recognised by that: in one millisecond everybody who still holds something is told flat. The price is taken from the
 results or, without them, worked out from the first such row; all others must then agree with it.

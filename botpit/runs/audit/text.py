@@ -10,7 +10,7 @@ from botpit.runs.audit.rows import plain
 
 
 def summary(ledger: Ledger) -> Iterator[str]:
-    """`name: what was checked`, in the order in which the house is built."""
+    """`name: what was checked`, in the order of the audit."""
     rows, lots = ledger.rows, sum(holding.lots for holding in ledger.holdings.values())
     forced = f", {rows['forced']} of liquidations, {rows['fund']} of the insurance fund" if rows["forced"] or rows["fund"] else ""
     yield f"rows: {rows['trades']} trades, {rows['told']} of accounts{forced}; all readable and in order of time"

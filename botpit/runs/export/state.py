@@ -25,7 +25,7 @@ _CHECKED = ConfigDict(strict=True, extra="forbid")
 def _ours(name: str) -> str:
     *folder, file = name.split("/")
     if file not in HEADERS or len(folder) > 1 or any(not each or each != file_name(unquote(each)) for each in folder):
-        raise ValueError(f"{name!r} is no file of an export")
+        raise ValueError(f"{name!r} is not a file of an export")
     return name
 
 

@@ -72,7 +72,7 @@ class AdminDesk:
     # -------------------------------------------------------------------------------------------------------------- requests
 
     def answer(self, session: Session, request: Any, now_ns: int) -> bytes | Fault:
-        """The answer to what a session of the house asks, or to what only such a session may ask."""
+        """The answer to what an operator's session asks, or to what only such a session may ask."""
         perform = self._requests.get(type(request)) if session.is_operator else None
         if perform is None:
             error = f"type: {request.type} is not for this session"

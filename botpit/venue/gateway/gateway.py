@@ -198,7 +198,7 @@ class Gateway:
         return answer if request.request_id is None else with_request_id(self.text_of(answer), request.request_id)
 
     def _answer_other(self, session: Session, request: Any) -> bytes:
-        """The answer to all that is not a trader's command: faults, logins, what the house asks, questions."""
+        """The answer to all that is not a trader's command: faults, logins, what the operator asks, questions."""
         match request:
             case Fault():
                 return fault_bytes(request, self._now_ns)
