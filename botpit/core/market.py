@@ -113,6 +113,13 @@ class Market:
         bid, ask = self.book.bids.best(), self.book.asks.best()
         if self.last_trade is None:
             return self.mark if bid is None or ask is None else (bid + ask) // 2
-        lowest = bid if bid is not None else self.mark if ask is None else min(self.mark, ask)
-        highest = ask if ask is not None else self.mark if bid is None else max(self.mark, bid)
+        lowest = highest = self.mark
+        if bid is not None:
+            lowest = bid
+        elif ask is not None:
+            lowest = min(self.mark, ask)
+        if ask is not None:
+            highest = ask
+        elif bid is not None:
+            highest = max(self.mark, bid)
         return min(max(self.last_trade, lowest), highest)

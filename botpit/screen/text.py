@@ -69,7 +69,9 @@ def counted(number: int, word: str) -> str:
 
 
 def gain_style(amount: float) -> str:
-    return "green" if amount > 0 else "red" if amount < 0 else ""
+    if amount == 0:
+        return ""
+    return "green" if amount > 0 else "red"
 
 
 def clock_text(timestamp_ms: int) -> str:
@@ -80,5 +82,7 @@ def clock_text(timestamp_ms: int) -> str:
 
 def span_text(seconds: int) -> str:
     """Two digits and a unit, as far as that goes: `45 s`, `12 m`, `3 h`."""
+    if seconds < 100:
+        return f"{seconds} s"
     minutes = seconds // 60
-    return f"{seconds} s" if seconds < 100 else f"{minutes} m" if minutes < 100 else f"{minutes // 60} h"
+    return f"{minutes} m" if minutes < 100 else f"{minutes // 60} h"

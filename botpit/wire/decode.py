@@ -121,7 +121,7 @@ def _number(text: str) -> object:
 
 
 def _constant(text: str) -> NoReturn:
-    raise ValueError(f"{text} is not JSON")
+    raise ValueError(f"{text} is no JSON")
 
 
 def _depth(data: bytes) -> int:

@@ -201,7 +201,9 @@ def _is_possible(expected: Decimal, row: Told, change: Change) -> bool:
 def _wrong(before: Decimal, change: Change) -> Wrong:
     row, charge = change.told[-1], change.charge or Charge()
     ends = before + change.gain - charge.other, before + change.gain - charge.one
-    expected = "0" if change.is_bankruptcy else _range(*ends) if charge.between else _or(set(ends))
+    expected = _range(*ends) if charge.between else _or(set(ends))
+    if change.is_bankruptcy:
+        expected = "0"
     fees = "no fees known" if change.charge is None else "no fees"
     if any(charge[:2]):
         fees = f"less the fees of {[fill.row.place for fill in change.fills if isinstance(fill.row, Trade)][-1]}"
