@@ -51,7 +51,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.clients": {STDLIB, "message_schemas"},
     "botpit.bots": {STDLIB, "msgspec", "message_schemas", "bot_strategies", "botpit.clients"},
     "botpit.battle": {STDLIB, "pydantic", "message_schemas", "botpit.clients", "botpit.wire"},
-    "botpit.battle.live": {STDLIB, "botpit.battle", "botpit.io", "botpit.screen", "rich"},
+    "botpit.battle.live": {STDLIB, "botpit.battle", "botpit.io"},
     "botpit.runs.audit": {STDLIB, "pydantic"},
     "botpit.runs.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.clients", "botpit.io"},
     "botpit.runs": {STDLIB, "botpit.io"},

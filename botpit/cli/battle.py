@@ -31,6 +31,7 @@ from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.files import new_folder, write_new
 from botpit.io.log import fields
 from botpit.io.order_port import Operator, OrderPortError
+from botpit.screen.battle_board import BattleBoard
 
 MAX_ROUNDS = 1_000
 MAX_STAGGER_MS = 60_000.0
@@ -63,7 +64,8 @@ async def battle(options: argparse.Namespace) -> ExitCode:
         raise ProgramError(f"--house-token: {reason}") from error
     except OSError as error:
         raise ProgramError(f"--log-dir: {error}") from error
-    played = Battle(config, settings_of(options), connection, operator, launch, options.results.parent)
+    board = BattleBoard(connection, options.rounds)
+    played = Battle(config, settings_of(options), connection, operator, launch, board, options.results.parent)
     ended_by = await played.play()
     results = Results(
         version=__version__,
@@ -76,17 +78,17 @@ async def battle(options: argparse.Namespace) -> ExitCode:
         rounds=played.rounds,
         totals=totals(played.rounds),
     )
-    return report(played, results, options.results)
+    return report(played, board, results, options.results)
 
 
-def report(battle: Battle, results: Results, path: Path) -> ExitCode:
+def report(battle: Battle, board: BattleBoard, results: Results, path: Path) -> ExitCode:
     """Show all rounds together, if there are several, and write the results; returns the exit code."""
     if len(results.rounds) > 1:
-        battle.board.show_totals(results.totals)
+        board.show_totals(results.totals)
     if battle.trouble:
         log.error("the battle ended early %s", fields(reason=battle.trouble))
     try:
-        battle.board.say(f"results: {write_new(path, results.to_json())}")
+        board.say(f"results: {write_new(path, results.to_json())}")
     except OSError as error:
         log.error("the results cannot be written %s", fields(reason=error))
         return ExitCode.HALTED

@@ -215,8 +215,8 @@ sys.exit(run(main))
 RUNNER = f"""
 import sys
 sys.path.insert(0, {str(HOUSE)!r})
-import bot_battle_runner, botpit.battle.live.board, botpit.io.fleet, botpit.io.order_port
-botpit.battle.live.board.PROGRESS_S = 0.05
+import bot_battle_runner, botpit.screen.battle_board, botpit.io.fleet, botpit.io.order_port
+botpit.screen.battle_board.PROGRESS_S = 0.05
 botpit.io.fleet.BACKOFF_S = (0.01,) * 5
 botpit.io.order_port.OPERATOR_WITHIN_S = 1.0
 sys.exit(bot_battle_runner.main())

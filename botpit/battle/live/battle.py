@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from botpit.battle.config import BattleConfig
-from botpit.battle.live.board import Board
 from botpit.battle.live.bot_processes import BotProcesses, LaunchOptions
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
@@ -27,6 +27,22 @@ NEW_MARKET_S = 30.0
 log = logging.getLogger(__name__)
 
 
+class Board(Protocol):
+    """Whatever shows how a battle goes; on a terminal or in lines it is `botpit/screen/battle_board.py`."""
+
+    def begin_round(self, number: int, restarts: Callable[[], Mapping[str, int]]) -> None:
+        """`restarts`: how often each bot of this round was started again."""
+
+    def enter(self, phase: str) -> None:
+        """A new phase of the round: `warm-up`, `trading` …"""
+
+    def show_round(self, result: RoundResult) -> None:
+        """A round is over."""
+
+    async def run(self) -> None:
+        """Show the battle until cancelled."""
+
+
 class Battle:
     """To be made and to `play` once, within a running event loop. `folder`: that of results.json.
 
@@ -40,11 +56,12 @@ class Battle:
         connection: FeedConnection,
         operator: Operator | None,
         launch: LaunchOptions,
+        board: Board,
         folder: Path,
     ) -> None:
         self.rounds: list[RoundResult] = []
         self.trouble: str | None = None
-        self.board = Board(connection, settings.rounds)
+        self._board = board
         self._bots = config.all_bots()
         self._settings = settings
         self._connection = connection
@@ -52,14 +69,14 @@ class Battle:
         self._launch = launch
         self._folder = folder
         self._told = asyncio.create_task(until_told_to_stop())
-        self._activities = {asyncio.create_task(connection.link.run()), asyncio.create_task(self.board.tell())}
+        self._activities = {asyncio.create_task(connection.link.run()), asyncio.create_task(self._board.run())}
 
     async def play(self) -> str:
         """All rounds; returns what ended the last of them, or the trouble."""
         try:
             for number in range(1, self._settings.rounds + 1):
                 self.rounds.append(result := await self._round(number))
-                self.board.show_round(result)
+                self._board.show_round(result)
                 if self.trouble or self._told.done() or all(bot.failed for bot in result.bots):
                     break
         except OrderPortError as error:
@@ -74,7 +91,7 @@ class Battle:
         """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be opened."""
         started_at = utc_now()
         bots = BotProcesses([bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds))
-        self.board.begin_round(number, bots.restarts)
+        self._board.begin_round(number, bots.restarts)
         await self._open_market()
         await self._connection.begin_round(*await bots.equities())
         try:
@@ -113,23 +130,23 @@ class Battle:
         all_ended = asyncio.create_task(bots.until_all_ended())
         over_s = time.monotonic() + self._settings.duration_s if self._settings.duration_s else None
         if self._settings.warm_up_s:
-            self.board.enter("warm-up")
+            self._board.enter("warm-up")
             if ended_by := await self._wait(self._settings.warm_up_s, all_ended):
                 return ended_by
             await self._connection.look("after the warm-up")
             self._connection.feed.equities.start_over()
-        self.board.enter("trading")
+        self._board.enter("trading")
         left_s = None if over_s is None else max(0.0, over_s - time.monotonic())
         return await self._wait(left_s, all_ended) or "duration"
 
     async def _come_to_rest(self) -> dict[str, float]:
         """Let the marks settle, then, if there is an operator, all accounts; returns the price of each instrument it closed."""
         if self._settings.cool_down_s and not self._told.done():
-            self.board.enter("cool-down")
+            self._board.enter("cool-down")
             await self._wait(self._settings.cool_down_s)
         if self._operator is None:
             return {}
-        self.board.enter("closing")
+        self._board.enter("closing")
         try:
             settlement = await self._operator.close()
         except OrderPortError as error:

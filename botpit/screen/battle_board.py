@@ -1,4 +1,4 @@
-"""What is told while a battle runs, and of each round at its end: a table that lives on a terminal, else a line now and then.
+"""A battle while it runs, and each round at its end: a table that lives on a terminal, else a line now and then.
 
 The live table stands below all that was printed and leaves when the battle is over, so that the terminal keeps the reports and
 the log and nothing else. Log lines that go to the same terminal are printed above it.
@@ -20,7 +20,6 @@ from rich.live import Live
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import RoundResult, TotalResult, TraderResult
-from botpit.io.log import printable
 from botpit.screen.leaderboard import Leaderboard, Tables, market_remarks, remarks, standings_tables, totals_tables
 from botpit.screen.standings import house_words
 from botpit.screen.text import counted, foreign, money_text
@@ -31,7 +30,7 @@ REFRESH_S = 0.4
 """On a terminal the table is drawn anew this often."""
 
 
-class Board:
+class BattleBoard:
     """Shows how a battle goes: in lines or, on a terminal, in tables."""
 
     def __init__(self, connection: FeedConnection, rounds: int) -> None:
@@ -50,8 +49,8 @@ class Board:
         """A new phase of the round: `warm-up`, `trading` …"""
         self._phase = phase
 
-    async def tell(self) -> None:
-        """Tell of the battle until cancelled; the terminal is then as it was."""
+    async def run(self) -> None:
+        """Show the battle until cancelled; the terminal is then as it was."""
         if self._is_terminal and not self._console.is_dumb_terminal:
             with suppress(OSError):  # a terminal that is gone
                 await self._draw()
@@ -100,12 +99,12 @@ class Board:
         return trader_results(self._connection.feed, restarts=self._restarts())
 
     def _no_market(self) -> list[str]:
-        return [f"no market data from {self._connection.link.uri} yet ({printable(self._connection.reason)})", "still trying"]
+        return [f"no market data from {self._connection.link.uri} yet ({foreign(self._connection.reason)})", "still trying"]
 
     def _market(self, rows: list[TraderResult]) -> list[str]:
         feed, link = self._connection.feed, self._connection.link
         leader = [f"{foreign(rows[0].trader_id)} leads with {money_text(rows[0].gain, signed=True)}"] if rows else []
-        lost = [] if link.connected else [f"feed lost ({printable(self._connection.reason)})"]
+        lost = [] if link.connected else [f"feed lost ({foreign(self._connection.reason)})"]
         counts = [counted(feed.trades, "trade"), counted(len(rows), "trader")]
         return [*counts, *house_words(feed.mirror), *leader, *lost]
 
