@@ -743,6 +743,12 @@ Message = (
 """Everything the exchange and the relay say."""
 
 MESSAGE_CLASSES: dict[str, type[Any]] = {cls.type: cls for cls in get_args(Message)}
+CHANNEL_OF: dict[type[Any], Channel] = {
+    Trade: "trades", BookUpdate: "book", BookDelta: "book_delta", PositionUpdate: "positions", Liquidation: "liquidations",
+    AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status", OrderAdd: "orders",
+    OrderReduce: "orders", OrderRemove: "orders",
+}  # fmt: skip
+"""The channel of each message that has one; with the trader named, those of `orders` are of `orders_full`."""
 
 
 class _Typed(Struct, gc=False):

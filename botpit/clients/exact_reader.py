@@ -9,8 +9,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import get_args
 
 from message_schemas import (
+    CHANNEL_OF,
     AccountStatus,
     Error,
     Heartbeat,
@@ -24,11 +26,8 @@ from message_schemas import (
 )
 
 RowEvent = Trade | PositionUpdate | Liquidation | InsuranceUpdate
-CHANNELS: dict[type[RowEvent | AccountStatus], str] = {
-    Trade: "trades", PositionUpdate: "positions", Liquidation: "liquidations", InsuranceUpdate: "liquidations",
-    AccountStatus: "liquidations",
-}  # fmt: skip
-"""The channel of what is taken. An account's status makes no row, but is counted with what does."""
+CHANNELS = frozenset(CHANNEL_OF[kind] for kind in get_args(RowEvent))
+"""What is read of. An account's status makes no row, but is counted with what does."""
 _RESUME = "resume"
 """The request_id by which a refused resume is told from a refused subscribe."""
 
@@ -83,7 +82,7 @@ class ExactReader:
         """What to say first on a new connection. The first snapshot on it says which market this is, then we ask for its past."""
         self._live = self.paused = self._asked_for_oldest = False
         self._snapshot = None
-        return [json.dumps({"type": "subscribe", "channels": sorted(set(CHANNELS.values())), "batch": True})]
+        return [json.dumps({"type": "subscribe", "channels": sorted(CHANNELS), "batch": True})]
 
     def take(self, message: Message) -> RowEvent | None:
         """The message, if it makes a row and was not taken before."""
@@ -107,7 +106,7 @@ class ExactReader:
         if not self._live or seq < (self.next_seq or 0):
             return None
         self._seen(seq)
-        self._count(CHANNELS[type(event)], getattr(event, "symbol", ""), event.channel_seq or 0, now=1)
+        self._count(CHANNEL_OF[type(event)], getattr(event, "symbol", ""), event.channel_seq or 0, now=1)
         return None if isinstance(event, AccountStatus) else event
 
     def pause(self) -> None:
@@ -155,7 +154,7 @@ class ExactReader:
 
     def _count(self, channel: str, symbol: str, number: int, now: int = 0) -> None:
         """Note that `number` events of a channel have happened, the last `now` of them in this moment."""
-        if self._counts is None or channel not in CHANNELS.values():
+        if self._counts is None or channel not in CHANNELS:
             return
         lost = number - now - self._counts.get((channel, symbol), 0)
         if lost > 0:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from zlib import crc32
 
 from message_schemas import (
+    CHANNEL_OF,
     AccountStatus,
     BookDelta,
     BookState,
@@ -41,17 +42,6 @@ FeedEvent = (
 """What carries a `channel_seq`."""
 
 CHECKSUM_LEVELS = 10
-_CHANNELS: dict[type[object], str] = {
-    Trade: "trades",
-    PositionUpdate: "positions",
-    Liquidation: "liquidations",
-    AccountStatus: "liquidations",
-    InsuranceUpdate: "liquidations",
-    MarketStatus: "status",
-    OrderAdd: "orders",
-    OrderReduce: "orders",
-    OrderRemove: "orders",
-}
 
 
 @dataclass(slots=True, kw_only=True)
@@ -266,7 +256,7 @@ def checksum(book: BookView, tick: float) -> int:
 
 
 def _channel(event: FeedEvent) -> str:
-    channel = _CHANNELS[type(event)]
+    channel = CHANNEL_OF[type(event)]
     return "orders_full" if channel == "orders" and getattr(event, "trader_id", None) is not None else channel
 
 

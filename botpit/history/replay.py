@@ -15,7 +15,7 @@ from botpit.core.commands import Open
 from botpit.core.exchange import Exchange
 from botpit.history.journal.records import Record
 from botpit.history.journal.snapshots import state_text
-from botpit.wire.sequence_numbers import CHANNELS
+from botpit.wire.channels import CHANNELS
 
 HASHED_TOGETHER = 1_000
 """Events are hashed when so many wait: it is the same hash, and quicker."""

@@ -8,24 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from botpit.core.events import (
-    AccountStatus,
-    InsuranceUpdate,
-    Liquidation,
-    MarketStatus,
-    OrderAdded,
-    OrderReduced,
-    OrderRemoved,
-    PositionUpdate,
-    Trade,
-)
+from botpit.wire.channels import CHANNELS, OF_NO_SYMBOL
 
-CHANNELS: dict[type[Any], str] = {
-    Trade: "trades", PositionUpdate: "positions", OrderAdded: "orders", OrderReduced: "orders", OrderRemoved: "orders",
-    Liquidation: "liquidations", AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status",
-}
-"""The channel of each public event."""
-_OF_NO_SYMBOL = frozenset((AccountStatus, InsuranceUpdate))
 Numbered = tuple[Any, str, str, int, int]
 """A public event, its channel, its symbol, its `seq`, its `channel_seq`."""
 Touched = dict[str, dict[tuple[int, int], None]]
@@ -50,7 +34,7 @@ class SequenceNumbers:
             if channel is None:
                 continue
             self.seq += 1
-            counts, symbol = self.channel_seq[channel], "" if kind in _OF_NO_SYMBOL else event.symbol
+            counts, symbol = self.channel_seq[channel], "" if kind in OF_NO_SYMBOL else event.symbol
             counts[symbol] = number = counts.get(symbol, 0) + 1
             numbered.append((event, channel, symbol, self.seq, number))
             if channel == "orders" and symbol not in changed:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from botpit.clients.exact_reader import CHANNELS
 from botpit.core.commands import Close, Command, Deposit, Open, Tick
 from botpit.core.events import Fill, InsuranceUpdate, Liquidation, PositionUpdate, Trade
 from botpit.core.exchange import Exchange
@@ -20,7 +19,7 @@ from botpit.io.files import file_name
 from botpit.runs.export.rows import HEADERS, row
 from botpit.settings import parse_settings
 from botpit.wire.encode import Encoder
-from message_schemas import parse_messages
+from message_schemas import CHANNEL_OF, parse_messages
 from tests.laws.streams import Stream, opening
 
 START_NS = 1_700_000_000_000_000_000
@@ -72,7 +71,7 @@ class RecordedMarket:
     def _write(self, event: Any) -> None:
         (message,) = parse_messages(self._encoder.public(event, 1, 1))
         symbol = getattr(event, "symbol", "")
-        self.counts[CHANNELS[type(message)], symbol] += 1
+        self.counts[CHANNEL_OF[type(message)], symbol] += 1
         name, line = row(message)
         self.texts[self._name(symbol, name)].append(line)
         match event:

@@ -11,17 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
+import message_schemas as wire
 from botpit.venue.feed.buffer import EventBuffer, Item
 from botpit.venue.feed.publisher import DEPTH
 from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions
 from botpit.wire.encode import json_text
 from botpit.wire.heads import Head, head, snapshot_fields, split_frame
 
-_CHANNEL_OF = {
-    "trade": "trades", "position_update": "positions", "liquidation": "liquidations", "account_status": "liquidations",
-    "insurance_update": "liquidations", "market_status": "status", "book_update": "book", "book_delta": "book_delta",
-    "order_add": "orders", "order_reduce": "orders", "order_remove": "orders",
-}
+_CHANNEL_OF: dict[str, str] = {message.type: channel for message, channel in wire.CHANNEL_OF.items()}
 _VIEWS = ("book", "book_delta")
 ANSWER_WITHIN_NS = 2_000_000_000
 """A request that is not answered by then is made again."""
