@@ -14,9 +14,10 @@ import platform
 import random
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from bot_strategies import load_strategy
 from botpit import __version__
@@ -43,17 +44,24 @@ log = logging.getLogger("runner")
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Run a battle until it is over or told to stop; returns the exit code."""
     options = arguments(argv, prog)
-    return start("runner", options.log_level, lambda: battle(options))
+    return start("runner", options.log_level, lambda: begun(options))
 
 
-async def battle(options: argparse.Namespace) -> ExitCode:
-    """The battle from the first process to the results. Raises ProgramError when it cannot begin as asked."""
+def begun(options: argparse.Namespace) -> Coroutine[Any, Any, ExitCode]:
+    """The battle that the flags ask for, about to begin. Raises ProgramError when there is none."""
     config = read_config(options.config)
     try:
         connection, operator = FeedConnection(config.market_data_uri), operator_of(config, options)
         options.results.parent.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise ProgramError(str(error)) from error
+    return battle(config, connection, operator, options)
+
+
+async def battle(
+    config: BattleConfig, connection: FeedConnection, operator: Operator | None, options: argparse.Namespace
+) -> ExitCode:
+    """The battle from the first process to the results. Raises ProgramError when it cannot begin as asked."""
     started_at = utc_now()
     try:
         if operator is not None:

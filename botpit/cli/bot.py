@@ -10,9 +10,10 @@ import asyncio
 import logging
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -188,20 +189,20 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         Limits(cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files).impose()
     except ValueError as error:
         return refused(ProgramError(str(error)))
-    return start(f"bot:{options.trader_id}", options.log_level, lambda: bot(options))
+    return start(f"bot:{options.trader_id}", options.log_level, lambda: begun(options))
 
 
-async def bot(options: argparse.Namespace) -> ExitCode:
-    """The bot that the flags ask for, from start to stop. Raises ProgramError when there is none."""
+def begun(options: argparse.Namespace) -> Coroutine[Any, Any, ExitCode]:
+    """The bot that the flags ask for, about to trade. Raises ProgramError when there is none."""
     try:
-        made = make_bot(options)
+        bot = make_bot(options)
     except ValueError as error:
         _log.debug("which came from", exc_info=error)
         raise ProgramError(str(error)) from error
     started = {"strategy": options.strategy, "seed": options.seed, "decision_interval": options.decision_interval}
     _log.info("started %s", fields(**started))
-    on_cpu_limit(made.cpu_limit_reached)
-    return await traded(made)
+    on_cpu_limit(bot.cpu_limit_reached)
+    return traded(bot)
 
 
 async def traded(bot: Bot) -> ExitCode:

@@ -9,8 +9,9 @@ from io import TextIOWrapper
 from typing import Any
 
 from botpit import __version__
+from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.log import LOG_LEVELS, configure_logging
-from botpit.io.run import run
+from botpit.io.run import refused, run
 
 Main = Callable[[], Coroutine[Any, Any, int]]
 
@@ -31,8 +32,18 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 
 
 def start(component: str, log_level: str, main: Main) -> int:
-    """Log as `component`, run `main` until it ends or is told to stop, and return the exit code."""
+    """Log as `component`, run `main` until it ends or is told to stop, and return the exit code.
+
+    `main` is called before there is an event loop. One that loads strategies does it then, and returns the coroutine: they are
+    other people's code, and Ctrl-C must end what hangs there.
+    """
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")
     configure_logging(component, log_level)
-    return run(main)
+    try:
+        begun = main()
+    except ProgramError as error:
+        return refused(error)
+    except KeyboardInterrupt:
+        return ExitCode.STOPPED
+    return run(lambda: begun)

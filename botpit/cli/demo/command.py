@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
+from botpit.battle.config import BattleConfig
 from botpit.battle.results import Results
 from botpit.cli.demo.plan import BATTLE, DemoSettings, battle_config, check_ports, new_run_folder
 from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, DemoProcesses, health
@@ -35,7 +37,7 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
         market_data_port=options.market_data_port,
         log_level=options.log_level,
     )
-    return start("demo", options.log_level, lambda: demo(settings))
+    return start("demo", options.log_level, lambda: begun(settings))
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
@@ -71,10 +73,15 @@ def port(text: str) -> int:
     return number
 
 
-async def demo(settings: DemoSettings) -> ExitCode:
-    """Play the demo to its end and print the final standings. Raises ProgramError."""
+def begun(settings: DemoSettings) -> Coroutine[Any, Any, ExitCode]:
+    """The demo of these settings, about to begin. Raises ProgramError when there is none."""
     config = battle_config(settings)
     check_ports(settings)
+    return demo(settings, config)
+
+
+async def demo(settings: DemoSettings, config: BattleConfig) -> ExitCode:
+    """Play the demo to its end and print the final standings. Raises ProgramError."""
     folder = new_run_folder(settings.runs_dir)
     (folder / BATTLE).write_text(config.model_dump_json(indent=2, exclude_none=True) + "\n", encoding="utf-8")
     await _play_until_told(settings, DemoProcesses(folder), len(config.all_bots()))
