@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import graphlib
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -334,6 +335,18 @@ def test_the_house_is_built_to_plan() -> None:
 def test_every_row_is_of_a_file_or_a_folder_that_is_there() -> None:
     places = [HOUSE / row.replace(".", "/") for row in {*MAY_IMPORT, *_PURE}]
     assert [place for place in places if not place.with_suffix(".py").exists() and not place.is_dir()] == []
+
+
+def test_both_pages_draw_the_tree_as_it_is() -> None:
+    trees = []
+    for page in ("README.md", "docs/ARCHITECTURE.md"):
+        blocks = re.findall(r"^```text\n(botpit/\n.*?)^```$", (HOUSE / page).read_text(encoding="utf-8"), re.M | re.S)
+        trees += blocks
+    assert len(trees) == 2 and trees[0] == trees[1]
+    drawn = {line.split()[0] for line in trees[0].splitlines()[1:]}
+    assert drawn == {f"{init.parent.name}/" for init in (HOUSE / "botpit").glob("*/__init__.py")}
+    within = {f"{init.parent.name}/" for init in (HOUSE / "botpit").glob("*/*/__init__.py")}
+    assert within - {"demo/"} == {word.strip(",:") for word in re.findall(r"\b[a-z]+/", trees[0])} - drawn - {"botpit/"}
 
 
 def test_the_table_itself_has_no_circle() -> None:
