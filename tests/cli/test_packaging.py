@@ -6,12 +6,14 @@ index and takes seconds, and yet every module and file of botpit comes from the 
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -89,3 +91,24 @@ def test_all_programs_run_from_a_folder_with_names_like_theirs(
     assert said(environment / "python", "-m", "botpit", "check", trades.parent).endswith("\nok\n")
     for program in ("exchange", "relay", "bot", "battle", "monitor", "export", "archive"):
         assert f"usage: botpit {program} " in said(botpit, program, "--help")
+    orders, events, feed = demo_ports.values()
+    (config,) = folder.glob("runs/*/bots_config.json")  # that of the demo, whose ports it names
+    exchange = [botpit, "exchange", "--order-port", str(orders), "--events-port", str(events)]
+    relay = [botpit, "relay", "--port", str(feed), "--upstream-uri", f"ws://127.0.0.1:{events}"]
+    with running(exchange, folder, marked), running(relay, folder, marked):
+        assert "final standings" in said(botpit, "battle", "--config", config, "--duration", "3", "--log-level", "error")
+    assert left_behind(patiently=True) == []
+    assert said(botpit, "check", folder).endswith("\nok\n")
+
+
+@contextmanager
+def running(command: list[object], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """A program in the background; afterwards it has ended well."""
+    words = [str(word) for word in command]
+    with subprocess.Popen(words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield
+            process.send_signal(signal.SIGINT)
+            assert process.wait(30) == 0
+        finally:
+            process.kill()
