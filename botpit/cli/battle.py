@@ -11,7 +11,6 @@ import argparse
 import logging
 import math
 import platform
-import random
 import shutil
 import sys
 from collections.abc import Coroutine, Sequence
@@ -19,14 +18,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from bot_strategies import load_strategy
 from botpit import __version__
-from botpit.battle.config import BattleConfig, BattleConfigError, Bot, parse_battle
+from botpit.battle.config import BattleConfig
 from botpit.battle.live.battle import Battle, utc_now
 from botpit.battle.live.bot_processes import LaunchOptions
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import totals
 from botpit.battle.results import BattleSettings, Results
+from botpit.cli.battle_file import read_battle
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.files import new_folder, write_new
@@ -49,8 +48,8 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
 
 def begun(options: argparse.Namespace) -> Coroutine[Any, Any, ExitCode]:
     """The battle that the flags ask for, about to begin. Raises ProgramError when there is none."""
-    config = read_config(options.config)
     try:
+        config = read_battle(options.config)
         connection, operator = FeedConnection(config.market_data_uri), operator_of(config, options)
         options.results.parent.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
@@ -194,19 +193,3 @@ def operator_of(config: BattleConfig, options: argparse.Namespace) -> Operator |
     if not token:
         raise ValueError(f"--house-token: {options.house_token} is empty")
     return Operator(config.order_gateway_uri, token)
-
-
-def read_config(path: Path) -> BattleConfig:
-    """The battle in the file, each strategy of which can be made. Raises ProgramError with a line for each mistake."""
-
-    def try_out(bot: Bot) -> None:
-        rng, folder = random.Random(bot.seed), path.resolve().parent
-        params = bot.strategy_params
-        load_strategy(bot.strategy, trader_id=bot.trader_id, rng=rng, params=params, relative_to=folder)
-
-    try:
-        return parse_battle(path.read_text(encoding="utf-8"), try_out)
-    except BattleConfigError as error:
-        raise ProgramError(*(f"{path}: {problem}" for problem in error.problems)) from error
-    except (OSError, ValueError) as error:
-        raise ProgramError(str(error)) from error

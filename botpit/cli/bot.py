@@ -92,8 +92,8 @@ class Bot:
             self._report.keep(report_text(self.brain.handle.trader_id, self.brain.counts))
 
     def summary(self) -> str:
-        counts, desk = self.brain.counts, self.brain.handle
-        account = {"position": desk.position, "equity": f"{desk.equity:.2f}"} if desk.account_known else {}
+        counts, handle = self.brain.counts, self.brain.handle
+        account = {"position": handle.position, "equity": f"{handle.equity:.2f}"} if handle.account_known else {}
         done = {"accepted": counts.accepted, "fills": counts.fills, "lots": counts.filled_qty}
         rejected = {f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())}
         return fields(**done, **account, rejected=counts.rejected.total(), **rejected, **counts.summary())

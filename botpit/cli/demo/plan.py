@@ -6,14 +6,13 @@ All that can be refused is refused here, so that nothing has to be stopped again
 from __future__ import annotations
 
 import errno
-import random
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot_strategies import load_strategy
-from botpit.battle.config import BattleConfig, BattleConfigError, Bot, parse_battle
+from botpit.battle.config import BattleConfig
+from botpit.cli.battle_file import read_battle
 from botpit.io.child import PACKAGE
 from botpit.io.exit_codes import ProgramError, port_in_use
 
@@ -54,15 +53,8 @@ class DemoSettings:
 def battle_config(settings: DemoSettings) -> BattleConfig:
     """The battle as the runner gets it: at the demo's own addresses, and with plugins named so that it may lie in any folder."""
     path = settings.config or _shipped_config()
-
-    def try_out(bot: Bot) -> None:
-        rng = random.Random(bot.seed)
-        load_strategy(bot.strategy, trader_id=bot.trader_id, rng=rng, params=bot.strategy_params, relative_to=path.parent)
-
     try:
-        config = parse_battle(path.read_text(encoding="utf-8"), try_out)
-    except BattleConfigError as error:
-        raise ProgramError(*(f"{path}: {problem}" for problem in error.problems)) from error
+        config = read_battle(path)
     except (OSError, UnicodeDecodeError) as error:
         raise ProgramError(f"--config {path}: {getattr(error, 'strerror', None) or error}") from error
     ours = {"market_data_uri": None, "order_gateway_uri": None}
