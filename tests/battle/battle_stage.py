@@ -7,12 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
-import signal
 import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -318,19 +316,3 @@ async def ended(runner: asyncio.subprocess.Process) -> Report:
         out, err = await runner.communicate()
     assert runner.returncode is not None
     return runner.returncode, out.decode(), err.decode()
-
-
-def bury(*pids: int) -> None:
-    """Whoever a broken program left behind."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"

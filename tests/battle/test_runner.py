@@ -17,8 +17,6 @@ from tests.battle.battle_stage import (
     HOUSE,
     Report,
     Stage,
-    alive,
-    bury,
     ended,
     forced,
     logs,
@@ -29,6 +27,7 @@ from tests.battle.battle_stage import (
     trade,
     until,
 )
+from tests.left_over import alive, bury
 
 
 def table(out: str) -> list[list[str]]:

@@ -13,7 +13,6 @@ import sys
 import textwrap
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -23,6 +22,7 @@ from botpit.io.exit_codes import port_in_use
 from botpit.io.files import file_name, write_new
 from botpit.io.fleet import Fleet
 from botpit.io.log import configure_logging, fields
+from tests.left_over import alive, bury
 
 HOUSE = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0
@@ -80,22 +80,6 @@ def wait_for_line(path: Path, word: str) -> str:
 
     until(there)
     return lines[0].strip()
-
-
-def bury(*pids: int) -> None:
-    """Whoever a broken program left behind."""
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    stat = Path(f"/proc/{pid}/stat")
-    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 # ----------------------------------------------------------------------------------------------------------------- logging
