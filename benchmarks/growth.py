@@ -128,7 +128,7 @@ async def instruments(size: int, rounds: int) -> Figures:
     measured = []
     async with market(many_instruments(UNMARKED, size)) as running:
         running.read()
-        exchange = running.parts.exchange
+        exchange = running.parts.live.exchange
         await running.take(_anywhere(rng, size, INSTRUMENT_SAMPLE, "w"))
         for number in range(rounds):
             cost = await running.take(_anywhere(rng, size, INSTRUMENT_SAMPLE, f"i{number}-"))

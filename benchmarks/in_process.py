@@ -56,7 +56,7 @@ class Market:
     def __init__(self, parts: LoadedMarket, venue: Venue) -> None:
         self.parts = parts
         self._venue = venue
-        self.session: Any = venue.turns.connect(Line())  # type: ignore[arg-type]  # as much of a connection as is used
+        self.session: Any = venue.traders.connect(Line())  # type: ignore[arg-type]  # as much of a connection as is used
 
     def read(self) -> None:
         """Let one more reader subscribe, to what is sent by default."""

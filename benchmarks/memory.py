@@ -29,8 +29,7 @@ from benchmarks.replay import ActiveTraders
 from benchmarks.targets import EXIT_OK, Figures, in_rounds, parser_of, tell
 from botpit.core.commands import BUY, SELL, Order
 from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
-from botpit.wire.encode import Encoder
-from botpit.wire.private_events import private_events
+from botpit.wire.sequencer import Sequencer
 
 OWNERS = 100
 NOW_NS = 1_750_000_000_000_000_000
@@ -74,14 +73,15 @@ def without_tape() -> float:
 
 def _traded(*, keeps: bool) -> float:
     """Bytes of a busy market after MAX_EVENTS private events."""
-    exchange = engine("")
-    tape, traders, count = PrivateEventBuffer(Encoder(exchange)), ActiveTraders(exchange, 1), 0
+    sequencer = Sequencer(engine(""))
+    tape, traders, count = PrivateEventBuffer(sequencer.encoder), ActiveTraders(sequencer.exchange, 1), 0
     before = _settled()
     while count < MAX_EVENTS:
-        for trader, event in private_events(exchange.apply(*traders.next()).events):
-            count += 1
-            if keeps:
-                tape.append(trader, event)
+        _, caused = sequencer.apply(*traders.next())
+        for event in caused:
+            count += bool(event.trader)
+            if keeps and event.trader:
+                tape.append(event.trader, event.event)
     return _settled() - before
 
 

@@ -25,6 +25,7 @@ from benchmarks.flows import FLOWS, RICH
 from benchmarks.in_process import engine, market, opening
 from benchmarks.targets import EXIT_OK, Figures, middle, parser_of, tell
 from botpit.core.events import OrderAccepted, OrderCancelled, OrderReplaced, Rejected
+from botpit.core.orders import Outcome
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.records import Record
@@ -32,7 +33,7 @@ from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.io.frames import frames
 from botpit.venue.feed.publisher import Feed
 from botpit.wire.decode import parse
-from botpit.wire.encode import Encoder
+from botpit.wire.sequencer import Sequencer, Step
 
 REQUESTS = 20_000
 QUICK_REQUESTS = 5_000
@@ -71,20 +72,24 @@ def parts(requests: list[bytes], records: list[Record]) -> Parts:
     """Each stage alone."""
     count = len(requests)
     exchange = engine(RICH)
-    encoder = Encoder(exchange)
-    feed = Feed(exchange, encoder)
-    told = []
-    answers = []
+    sequencer = Sequencer(exchange)
+    feed = Feed(sequencer)
+    outcomes: list[Outcome] = []
+    steps: list[Step] = []
+    answers: list[bytes] = []
 
     def apply() -> None:
-        told.extend([exchange.apply(record.command, record.now_ns).events for record in records])
+        outcomes.extend([exchange.apply(record.command, record.now_ns) for record in records])
+
+    def number() -> None:
+        steps.extend(map(sequencer.number, outcomes))
 
     def encode() -> None:
-        answers.extend([encoder.private(event) for events in told for event in events[:1] if isinstance(event, ANSWERS)])
+        answers.extend([answer.bytes("own") for answer, _ in steps if answer and isinstance(answer.event, ANSWERS)])
 
     def publish() -> None:
-        for number, events in enumerate(told):
-            feed.publish(events, records[number].now_ns)
+        for number, (_, caused) in enumerate(steps):
+            feed.publish(caused, records[number].now_ns)
             if number % A_TURN == 0:
                 feed.end_turn(records[number].now_ns)
 
@@ -96,6 +101,7 @@ def parts(requests: list[bytes], records: list[Record]) -> Parts:
         "decode": us_each(lambda: [parse(request) for request in requests], count),
         "journal": journal_us(records, count),
         "engine": us_each(apply, count),
+        "numbers": us_each(number, count),
         "encode": us_each(encode, count),
         "feed": us_each(publish, count),
         "frames": us_each(send, count),

@@ -14,7 +14,7 @@ from pathlib import Path
 STAMP = "botpit/compiled.stamp"
 """The fingerprint of the sources the extensions were made of; there is one while there are extensions."""
 _ROOMS = ("botpit/core", "botpit/core/risk", "botpit/venue/gateway", "botpit/history/journal")
-_FILES = ("botpit/venue/rates.py", "botpit/wire/private_events.py")
+_FILES = ("botpit/venue/rates.py", "botpit/wire/sequencer.py")
 
 
 class StaleExtension(ImportError):

@@ -306,7 +306,7 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
     reading = Reading(folder, Disk())
     replay, orders = Replay(reading.opening), Counter[str]()
     for record in reading.records():
-        for event in replay.take(record):
+        for event in replay.take(record).events:
             if isinstance(event, OrderAccepted) and not event.repeated:
                 number, kept = str(event.order.client_order_id), (event.order_id, event.account_seq)
                 orders[number] += 1

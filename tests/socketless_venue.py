@@ -18,10 +18,11 @@ from botpit.core.exchange import Exchange
 from botpit.settings import parse_settings
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Reader
-from botpit.venue.gateway.gateway import Gateway
+from botpit.venue.gateway.gateway import Gateway, text_of
+from botpit.venue.gateway.market import LiveMarket
 from botpit.venue.gateway.private import PrivateEventBuffer
-from botpit.wire.encode import Encoder
 from botpit.wire.explain import twin
+from botpit.wire.sequencer import Sequencer
 from message_schemas import MESSAGE_CLASSES
 
 START_MS = 1_700_000_000_000
@@ -42,9 +43,14 @@ Message = dict[str, Any]
 
 def checked(message: bytes) -> Message:
     """The message, valid to the letter: known type, right types, no key that its class does not name."""
-    fields: Message = json.loads(message)
+    fields: Message = json.loads(message, object_pairs_hook=_no_key_twice)
     _ADAPTERS[fields["type"]].validate_json(message, strict=True, extra="forbid")
     return fields
+
+
+def _no_key_twice(pairs: list[tuple[str, Any]]) -> Message:
+    assert len(dict(pairs)) == len(pairs), pairs
+    return dict(pairs)
 
 
 def text(**fields: object) -> str:
@@ -115,7 +121,8 @@ class Client:
 
     def deliver(self, frame: object) -> int:
         """Send a frame and leave what it brings waiting; returns the number of requests it was counted as."""
-        return self._venue.gateway.receive(self.session, deque([_frame(frame)]), 1, self._venue.now_ns)
+        self.session.inbox.append(_frame(frame))
+        return self._venue.gateway.receive(self.session, 1, self._venue.now_ns)
 
     def asks(self, frame: object) -> Any:
         """The one answer, where there must be nothing else."""
@@ -128,7 +135,7 @@ class Client:
     def takes_raw(self) -> list[bytes]:
         messages, self.session.outbox = self.session.outbox, []
         self._venue.gateway.flushable.discard(self.session)
-        return [self._venue.gateway.text_of(each) for each in messages]
+        return list(map(text_of, messages))
 
     def logs_in(self, trader: str, **more: object) -> Message:
         """Log in and return the answer; what follows it keeps waiting."""
@@ -231,14 +238,16 @@ class SocketlessVenue:
     def __init__(self, toml: str = "", market_id: str = "m1", token: str | None = None) -> None:
         settings = parse_settings(toml)
         self.exchange = Exchange(Open(market_id, settings.rules(), settings.engine_instruments()))
-        self.encoder = Encoder(self.exchange)
-        self.feed = Feed(self.exchange, self.encoder)
+        self.sequencer = Sequencer(self.exchange)
+        self.encoder = self.sequencer.encoder
+        self.feed = Feed(self.sequencer)
         self.journal = Ledger()
         self.operator = FakeOperator(token)
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
+        private = PrivateEventBuffer(self.encoder)
         self.gateway = Gateway(
-            self.exchange, self.feed, self.encoder, PrivateEventBuffer(self.encoder), self.journal, self.operator,
+            LiveMarket(self.sequencer, self.feed, private), self.journal, self.operator,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
 

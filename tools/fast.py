@@ -29,7 +29,7 @@ RECORDS = "botpit/core/orders.py"
 COMPILED = [
     "botpit/core/accounts.py", "botpit/core/admin.py", "botpit/core/book.py", "botpit/core/exchange.py", "botpit/core/ledger.py",
     "botpit/core/market.py", "botpit/core/matching.py", RECORDS, "botpit/core/timers.py", "botpit/core/risk/checks.py",
-    "botpit/core/risk/liquidation.py", "botpit/core/risk/margin.py", "botpit/core/risk/watch.py", "botpit/wire/private_events.py",
+    "botpit/core/risk/liquidation.py", "botpit/core/risk/margin.py", "botpit/core/risk/watch.py", "botpit/wire/sequencer.py",
     "botpit/venue/gateway/gateway.py", "botpit/venue/gateway/private.py", "botpit/venue/gateway/sessions.py",
     "botpit/venue/rates.py", "botpit/history/journal/records.py",
 ]  # fmt: skip

@@ -11,11 +11,11 @@ from decimal import Decimal
 from functools import partial
 from itertools import takewhile
 from pathlib import Path
-from typing import Any
 
 from botpit.cli.program import parser_of
 from botpit.core.commands import BUY
 from botpit.core.market import Market
+from botpit.core.orders import Outcome
 from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.folder import present_market
@@ -28,9 +28,8 @@ from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.log import printable
 from botpit.io.run import refused
 from botpit.screen.progress import tracked
-from botpit.wire.encode import Encoder
 from botpit.wire.numbers import PriceScale
-from botpit.wire.sequence_numbers import SequenceNumbers
+from botpit.wire.sequencer import Sequencer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Until = Callable[[Replay, Record], bool]
@@ -96,9 +95,9 @@ def _replay(options: argparse.Namespace) -> None:
     records = takewhile(partial(options.until, played), reading.records()) if options.until else reading.records()
     with closing(EventsFile(options.events, played)) if options.events else nullcontext() as file:
         for record in tracked(records, "replaying", "records"):
-            events = played.take(record)
+            outcome = played.take(record)
             if file is not None:
-                file.take(events)
+                file.take(outcome)
             if record.number in kept:
                 played.check(kept.pop(record.number))
     if options.verify:
@@ -141,16 +140,16 @@ class EventsFile:
 
     def __init__(self, path: Path, played: Replay) -> None:
         self._path = path
-        self._numbers = SequenceNumbers(played.exchange.markets)
-        self._encoder = Encoder(played.exchange)
+        self._sequencer = Sequencer(played.exchange)
         try:
             self._file = open(path, "xb")  # noqa: SIM115
         except FileExistsError as error:
             raise ProgramError(f"{path} is there already; name a new file") from error
 
-    def take(self, events: list[Any]) -> None:
+    def take(self, outcome: Outcome) -> None:
         """What one record caused."""
-        self._write(partial(self._file.writelines, (line for _, line in lines_of(events, self._numbers, self._encoder))))
+        _, caused = self._sequencer.number(outcome)
+        self._write(partial(self._file.writelines, (line for _, line in lines_of(caused))))
 
     def close(self) -> None:
         self._write(self._file.close)

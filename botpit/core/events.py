@@ -14,9 +14,15 @@ from botpit.core.commands import Order
 
 
 class Reason(StrEnum):
-    """Why the engine refused a request, in the order in which it checks."""
+    """Why a request was refused, in the order of the checks: those of gateway and feed, then those of the engine."""
 
+    INVALID_JSON = "invalid_json"
     INVALID_MESSAGE = "invalid_message"
+    UNAUTHORIZED = "unauthorized"
+    OTHER_MARKET = "other_market"
+    SEQ_AHEAD = "seq_ahead"
+    TOO_OLD = "too_old"
+    RATE_LIMITED = "rate_limited"
     TOO_MANY_ACCOUNTS = "too_many_accounts"
     DUPLICATE_CLIENT_ORDER_ID = "duplicate_client_order_id"
     UNKNOWN_SYMBOL = "unknown_symbol"
@@ -37,6 +43,12 @@ class Reason(StrEnum):
     POSITION_LIMIT = "position_limit"
     ACCOUNT_FROZEN = "account_frozen"
     INITIAL_MARGIN_INSUFFICIENT = "initial_margin_insufficient"
+
+
+BEFORE_THE_ENGINE = frozenset(
+    (Reason.INVALID_JSON, Reason.UNAUTHORIZED, Reason.OTHER_MARKET, Reason.SEQ_AHEAD, Reason.TOO_OLD, Reason.RATE_LIMITED)
+)
+"""For these a request never becomes a command."""
 
 
 class CancelReason(StrEnum):

@@ -13,6 +13,7 @@ import msgspec
 
 from botpit.core.commands import Open
 from botpit.core.exchange import Exchange
+from botpit.core.orders import Outcome
 from botpit.history.journal.records import Record
 from botpit.history.journal.snapshots import state_text
 from botpit.wire.channels import CHANNELS
@@ -37,12 +38,12 @@ class Replay:
         self._state = (-1, "")
         self._waiting: list[Any] = []
 
-    def take(self, record: Record) -> list[Any]:
-        """Apply a record; returns its events."""
-        events = self.exchange.apply(record.command, record.now_ns).events
+    def take(self, record: Record) -> Outcome:
+        """Apply a record; returns what came of it."""
+        outcome = self.exchange.apply(record.command, record.now_ns)
         self.number = record.number
-        self.hash(events)
-        return events
+        self.hash(outcome.events)
+        return outcome
 
     def hash(self, events: list[Any]) -> None:
         """Let the fingerprint of all that was said go on by these."""

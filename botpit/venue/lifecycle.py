@@ -12,7 +12,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from socket import socket
-from time import monotonic, time_ns
+from time import monotonic, monotonic_ns, time_ns
 from traceback import format_exception
 from typing import Any
 
@@ -23,8 +23,9 @@ from botpit.io.server import Connection, Peer, Server
 from botpit.settings import ServerSettings, Settings
 from botpit.venue.gateway.gateway import Culprit, Gateway
 from botpit.venue.loader import LoadedMarket
-from botpit.venue.server import FeedPort, Health, Turns, every, listen, take
+from botpit.venue.server import FeedPort, Health, OrderPort, every, listen, take
 from botpit.venue.tokens import Token
+from botpit.venue.turn import Turns
 
 IDLE_COLLECTION_S = 60.0
 """Full garbage collections happen this often at most, and only while nobody trades."""
@@ -75,13 +76,15 @@ class Venue:
     def __init__(
         self, market: LoadedMarket, settings: Settings, token: Token, for_orders: Endpoint, for_events: Endpoint
     ) -> None:
-        self.exchange, self.feed, self.folder = market.exchange, market.feed, market.folder
+        live = market.live
+        self.exchange, self.feed, self.folder = live.exchange, live.feed, market.folder
         self.gateway = Gateway(
-            market.exchange, market.feed, market.encoder, market.private, market.journal, self,
+            live, market.journal, self,
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
-        )
-        self.turns = Turns(self.gateway, market.feed, market.journal)
-        self.readers = FeedPort(market.feed.subscriptions, self.turns.gate)
+        )  # fmt: skip
+        turns = Turns(self.gateway, live.feed, time_ns, monotonic_ns)
+        self.traders = OrderPort(turns, live.feed, market.journal)
+        self.readers = FeedPort(live.feed.subscriptions, self.traders.gate)
         self._market = market
         self.state = "open"
         self._settings = settings
@@ -100,7 +103,7 @@ class Venue:
         if self._market.is_recovered:
             self._go_on()
         bounds = self._settings.server
-        self.orders = await self._for_orders.open(self.turns.connect, bounds, self.health)
+        self.orders = await self._for_orders.open(self.traders.connect, bounds, self.health)
         self.events = await self._for_events.open(self.readers.connect, bounds, self.health)
 
     def _go_on(self) -> None:
@@ -110,7 +113,7 @@ class Venue:
             self.gateway.reconfigure(Reconfigure(changes.rules, changes.instruments), time_ns())
             log.info("reconfigured %s", fields(market_id=self.market_id))
         self.gateway.end_sessions(time_ns())
-        self.turns.finish()
+        self.traders.finish()
 
     def health(self) -> dict[str, object]:
         return {
@@ -135,7 +138,7 @@ class Venue:
     async def trade(self, stop: asyncio.Future[str]) -> bool:
         """Trade until told to stop, or until the operator wants another market (True). Raises Halted."""
         clock = asyncio.create_task(every(self._settings.market.tick_ms / 1_000, self._tick))
-        faults: list[asyncio.Future[Any]] = [clock, self.orders.failed, self.events.failed, self.turns.failed]
+        faults: list[asyncio.Future[Any]] = [clock, self.orders.failed, self.events.failed, self.traders.failed]
         ends: list[asyncio.Future[Any]] = [stop, self._reopened, *faults]
         _spare_what_stays()
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -158,9 +161,9 @@ class Venue:
 
     async def _end(self, *, reopening: bool) -> None:
         """Close both ports, after everybody got what is still his."""
-        await self.turns.settle()
+        await self.traders.settle()
         await asyncio.gather(self._for_orders.close(self.orders, reopening=reopening), self.readers.caught_up())
-        await self.turns.end()
+        await self.traders.end()
         await self._for_events.close(self.events, reopening=reopening)
 
     async def _break_off(self) -> None:
@@ -179,7 +182,7 @@ class Venue:
 
     def _tick(self) -> None:
         """Let time pass; use a quiet moment to collect garbage."""
-        self.turns.tick()
+        self.traders.tick()
         quiet, self._seq_then = self.feed.seq == self._seq_then, self.feed.seq
         if quiet and monotonic() - self._collected > IDLE_COLLECTION_S:
             gc.collect()

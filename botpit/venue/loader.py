@@ -1,7 +1,6 @@
 """Which market an exchange trades in: the present one of its data folder, recovered, or a new one.
 
-A market in trade is its machine (exchange, feed, private events) with the journal that its commands go to. Recovery plays the
-journal's tail through that machine, so that numbers, past and state are made by the same code that made them first.
+Recovery plays the tail of the journal through a `LiveMarket`, as a gateway would.
 """
 
 from __future__ import annotations
@@ -26,11 +25,12 @@ from botpit.io.exit_codes import ProgramError
 from botpit.io.log import fields
 from botpit.settings import Settings
 from botpit.venue.feed.publisher import Feed
+from botpit.venue.gateway.market import LiveMarket
 from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.encode import Encoder
 from botpit.wire.packed import PastMessage
-from botpit.wire.private_events import private_events
 from botpit.wire.sequence_numbers import SequenceNumbers
+from botpit.wire.sequencer import Sequencer
 
 Track = Callable[[Iterable[Record]], Iterable[Record]]
 """Passes records on while it tells how many there were."""
@@ -41,12 +41,12 @@ _log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class LoadedMarket:
-    """One market. `folder` None: nothing of it is kept. `changes`: rules that it is to take over before it opens."""
+    """A market with the journal of its commands. `folder` None: nothing of it is kept.
 
-    exchange: Exchange
-    encoder: Encoder
-    feed: Feed
-    private: PrivateEventBuffer
+    `changes`: rules that it is to take over before it opens.
+    """
+
+    live: LiveMarket
     journal: Journal | DiscardingJournal
     folder: Path | None = None
     changes: Open | None = None
@@ -79,14 +79,16 @@ class MarketLoader:
     def new(self) -> LoadedMarket:
         """A new market beside those that were. Raises OSError."""
         opening = self._opening(secrets.token_hex(8))
-        exchange = Exchange(opening)
-        encoder = Encoder(exchange)
+        sequencer = Sequencer(Exchange(opening))
+        private = PrivateEventBuffer(sequencer.encoder)
         if self._data is None:
-            return LoadedMarket(exchange, encoder, Feed(exchange, encoder), PrivateEventBuffer(encoder), DiscardingJournal())
+            return LoadedMarket(LiveMarket(sequencer, Feed(sequencer), private), DiscardingJournal())
         folder = self._data.begin(opening)
-        feed = Feed(exchange, encoder, archive=Past(folder))
-        journal = Journal(folder, self._disk, market_id=opening.market_id, next_number=1, durability=self._durability)
-        return LoadedMarket(exchange, encoder, feed, PrivateEventBuffer(encoder), journal, folder)
+        live = LiveMarket(sequencer, Feed(sequencer, Past(folder)), private)
+        journal = Journal(
+            folder, self._disk, market_id=opening.market_id, next_number=1, durability=self._durability
+        )
+        return LoadedMarket(live, journal, folder)
 
     def _opening(self, market_id: str) -> Open:
         return Open(market_id, self._settings.rules(), self._settings.engine_instruments())
@@ -95,16 +97,16 @@ class MarketLoader:
 
     def _recovered(self, folder: Path) -> LoadedMarket:
         found = recover(folder, self._disk, _log.warning)
-        exchange, encoder, past = found.exchange, Encoder(found.exchange), Past(folder)
-        numbers = SequenceNumbers(exchange.markets)
+        past, numbers = Past(folder), SequenceNumbers(found.exchange.markets)
         if found.beside:
             numbers.restore(found.beside["numbers"])
-        feed = Feed(exchange, encoder, numbers, past)
-        private = _private_past(exchange, past, encoder)
+        sequencer = Sequencer(found.exchange, numbers)
+        private = _private_past(found.exchange, past, sequencer.encoder)
         from_record = found.number + 1
-        _play(self._track(found.tail()), exchange, encoder, feed, private)
+        live = LiveMarket(sequencer, Feed(sequencer, past), private)
+        _play(self._track(found.tail()), live)
         self._log(found, from_record)
-        return LoadedMarket(exchange, encoder, feed, private, found.go_on(self._durability), folder, is_recovered=True)
+        return LoadedMarket(live, found.go_on(self._durability), folder, is_recovered=True)
 
     def _log(self, found: Recovered, from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
@@ -115,11 +117,11 @@ class MarketLoader:
             _log.warning("the end of the journal was torn: what nobody was told of is dropped %s", fields(**torn))
 
     def _check_rules(self, market: LoadedMarket, reconfigure: bool) -> LoadedMarket:
-        wanted = self._opening(market.exchange.market_id)
-        changes = differences(opening_of(market.exchange), wanted)
+        wanted = self._opening(market.live.exchange.market_id)
+        changes = differences(opening_of(market.live.exchange), wanted)
         if not changes:
             return market
-        fixed = not_changeable(market.exchange, wanted)
+        fixed = not_changeable(market.live.exchange, wanted)
         if fixed:
             raise ProgramError(_sentence(fixed, "this cannot be changed in a running market; --fresh begins a new one"))
         if not reconfigure:
@@ -146,15 +148,10 @@ def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateEv
     return tape
 
 
-def _play(
-    records: Iterable[Record], exchange: Exchange, encoder: Encoder, feed: Feed, private: PrivateEventBuffer
-) -> None:
-    """What a gateway makes of each command, with nobody there to be told."""
+def _play(records: Iterable[Record], market: LiveMarket) -> None:
+    """What a gateway makes of each command, with nobody there to be notified."""
     for record in records:
-        events = exchange.apply(record.command, record.now_ns).events
-        for trader, event in private_events(events):
-            private.append(trader, event)
-        feed.publish(events, record.now_ns)
+        market.apply(record.command, record.now_ns)
         if record.number % TURN_RECORDS == 0:
-            feed.end_turn(record.now_ns)
-    feed.end_turn(exchange.now_ns)
+            market.feed.end_turn(record.now_ns)
+    market.feed.end_turn(market.exchange.now_ns)

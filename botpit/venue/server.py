@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from socket import AI_PASSIVE, SOCK_STREAM, create_server, socket
-from time import monotonic_ns, time_ns
+from time import time_ns
 
 from botpit.history.journal.segments import DiscardingJournal, Journal
 from botpit.io.bounds import Bounds
@@ -23,17 +22,11 @@ from botpit.io.gate import Gate, Gated
 from botpit.io.server import BACKLOG, Connection, Peer, Server, frames, serve
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Delivery, Reader, Sink, Subscriptions
-from botpit.venue.gateway.gateway import Gateway
 from botpit.venue.gateway.sessions import Session
+from botpit.venue.turn import Turns, Written
 
 Health = Callable[[], dict[str, object]]
 """What `/healthz` answers."""
-MAX_TURN_COMMANDS = 1_000
-MAX_TURN_NS = 5_000_000
-MAX_COMMANDS_PER_SOCKET = 100
-"""Of one socket in one turn, but for the rest of an array; then the next socket has its turn."""
-MAX_INBOX = 1_000
-"""Messages a socket may have waiting before it is no longer read."""
 CATCH_UP_PAUSE_S = 0.002
 LAST_PAST_S = 2.0
 """So long a reader may still take the past that it asked for when its port is to be closed."""
@@ -145,64 +138,65 @@ class FeedPeer:
 
 
 class OrderPeer:
-    """One session's connection. What it receives waits in `inbox` for a turn."""
+    """One session's connection."""
 
-    def __init__(self, turns: Turns, connection: Gated, session: Session) -> None:
-        self._turns = turns
+    def __init__(self, port: OrderPort, connection: Gated, session: Session) -> None:
+        self._port = port
         self.connection = connection
         self.session = session
-        self.inbox: deque[bytes] = deque()
-        self.is_lost = False
 
     def received(self, message: bytes) -> None:
-        if not self.inbox:
-            self._turns.wait(self)
-        self.inbox.append(message)
-        if len(self.inbox) == MAX_INBOX:
-            self.connection.pause_reading()
+        self._port.received(self, message)
 
     def lost(self) -> None:
-        self.is_lost = True
-        self._turns.wait(self)
+        self._port.lost(self)
 
 
-class Turns:
-    """The exchange's one thread of work: every command of every socket and of the clock goes through here.
+class OrderPort:
+    """The turns of one market on the event loop: sockets bring frames, turns are taken, sockets are written to.
 
-    `failed` ends with the exception when the exchange itself or its disk is at fault; nothing more is told to anybody then.
-    `gate` stands before all its sockets: shut while a journal that is asked for it has yet to make durable what they would tell.
+    `failed` ends with the exception when the exchange itself or its disk is at fault; nothing more is sent to anybody then.
+    `gate` stands before all sockets: shut while a journal that is asked for it has yet to make durable what they would send.
     """
 
-    def __init__(self, gateway: Gateway, feed: Feed, journal: Journal | DiscardingJournal) -> None:
+    def __init__(self, turns: Turns, feed: Feed, journal: Journal | DiscardingJournal) -> None:
         self.gate = Gate()
         self._syncing: asyncio.Future[None] | None = None
-        self._gateway = gateway
+        self._turns = turns
         self._feed = feed
         self._journal = journal
         self._peers: dict[Session, OrderPeer] = {}
-        self._waiting: dict[OrderPeer, None] = {}
         self._armed = False
         self._view_timer: asyncio.TimerHandle | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
+    # ------------------------------------------------------------------------------------------------------------- sockets
+
     def connect(self, connection: Connection) -> OrderPeer:
-        session = self._gateway.connect()
+        session = self._turns.connect()
         peer = self._peers[session] = OrderPeer(self, Gated(connection, self.gate), session)
         return peer
 
-    def wait(self, peer: OrderPeer) -> None:
-        """The peer has something for the next turn."""
-        self._waiting[peer] = None
+    def received(self, peer: OrderPeer, message: bytes) -> None:
+        if not self._turns.receive(peer.session, message):
+            peer.connection.pause_reading()
         self._arm()
+
+    def lost(self, peer: OrderPeer) -> None:
+        del self._peers[peer.session]
+        self._turns.lose(peer.session)
+        self._arm()
+
+    # --------------------------------------------------------------------------------------------------------------- turns
 
     def tick(self) -> None:
         """Let time pass: expiries, marks, heartbeats."""
-        now_ns = time_ns()
-        self._gateway.tick(now_ns)
-        self.finish()
-        self._gateway.heartbeats(now_ns)
-        self._feed.subscriptions.heartbeats(now_ns)
-        self._flush_sessions()
+        self._write(self._turns.tick())
+        self._write(self._turns.heartbeats())
+
+    def finish(self) -> None:
+        """Write what commands outside of any turn have caused."""
+        self._write(self._turns.finish())
 
     def _arm(self) -> None:
         if not self._armed:
@@ -217,40 +211,54 @@ class Turns:
             self.failed.set_exception(error)
 
     def _turn(self) -> None:
-        """One bounded turn; sockets with more to say go to the end of the line."""
         self._armed = False
         if self.gate.full:
             return  # until the disk has caught up
-        until_ns, commands = monotonic_ns() + MAX_TURN_NS, 0
-        while self._waiting and commands < MAX_TURN_COMMANDS and monotonic_ns() < until_ns:
-            peer = next(iter(self._waiting))
-            del self._waiting[peer]
-            commands += self._serve(peer)
-            if peer.inbox:
-                self._waiting[peer] = None
-        self.finish()
-        if self._waiting:
+        self._write(self._turns.take())
+        if self._turns.waiting:
             self._arm()
 
-    def _serve(self, peer: OrderPeer) -> int:
-        commands, inbox = 0, peer.inbox
-        was_full = len(inbox) >= MAX_INBOX
-        while inbox and commands < MAX_COMMANDS_PER_SOCKET:
-            commands += self._gateway.receive(peer.session, inbox, MAX_COMMANDS_PER_SOCKET - commands, time_ns())
-        if was_full and len(inbox) < MAX_INBOX and not peer.is_lost:
-            peer.connection.resume_reading()
-        if peer.is_lost and not inbox and peer.session in self._peers:
-            del self._peers[peer.session]
-            self._gateway.lost(peer.session, time_ns())
-        return commands
+    def _write(self, written: Written) -> None:
+        """Journal, then answers and private events, then public events and views."""
+        self._journal.write()
+        if self._journal.holds:
+            self.gate.hold(self._journal.written)
+            self._sync()
+        for session, messages in written.sessions:
+            self._send(session, messages)
+        deliver(written.deliveries)
+        for session in written.readable:
+            if session in self._peers:
+                self._peers[session].connection.resume_reading()
+        self._wake_for_views()
+
+    def _send(self, session: Session, messages: list[bytes]) -> None:
+        peer = self._peers.get(session)
+        if peer is None:
+            return
+        peer.connection.send(messages)
+        if session.ended:
+            peer.connection.close(1000)
+
+    def _wake_for_views(self) -> None:
+        due_ns = self._feed.next_view_ns()
+        if due_ns is not None and self._view_timer is None:
+            delay_s = max(0, due_ns - time_ns()) / 1_000_000_000
+            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._publish_views)
+
+    def _publish_views(self) -> None:
+        self._view_timer = None
+        self.finish()
+
+    # ------------------------------------------------------------------------------------------------------------- the end
 
     def drain(self) -> None:
         """Take everything that still waits, however long that is."""
-        while self._waiting and not self.failed.done() and not self.gate.full:
+        while self._turns.waiting and not self.failed.done() and not self.gate.full:
             self._guarded(self._turn)
 
     async def end(self) -> None:
-        """Take everything that still waits, and have the last state of each book told."""
+        """Take everything that still waits, and send the last state of each book."""
         await self.settle()
         clock = asyncio.get_running_loop().time
         until_s = clock() + LAST_VIEWS_S
@@ -259,23 +267,12 @@ class Turns:
             await self.settle()
 
     async def settle(self) -> None:
-        """Take everything that still waits, and wait until all that it caused may be told."""
+        """Take everything that still waits, and wait until all that it caused may be sent."""
         self.drain()
         while self._syncing is not None:
             await asyncio.wait({self._syncing})
             await asyncio.sleep(0)
             self.drain()
-
-    def finish(self) -> None:
-        """Journal, then answers and private events, then public events, then views."""
-        self._journal.write()
-        if self._journal.holds:
-            self.gate.hold(self._journal.written)
-            self._sync()
-        self._flush_sessions()
-        now_ns = time_ns()
-        deliver(self._feed.end_turn(now_ns))
-        self._wake_for_views(now_ns)
 
     def _sync(self) -> None:
         """Have the journal made durable in another thread; what is written meanwhile is the next one's."""
@@ -289,32 +286,8 @@ class Turns:
         self.gate.release(self._journal.synced)
         if self._journal.holds:
             self._sync()
-        if self._waiting:
+        if self._turns.waiting:
             self._arm()
-
-    def _flush_sessions(self) -> None:
-        sessions, self._gateway.flushable = self._gateway.flushable, set()
-        for session in sessions:
-            self._send(session)
-
-    def _send(self, session: Session) -> None:
-        messages, session.outbox = session.outbox, []
-        peer = self._peers.get(session)
-        if peer is None:
-            return
-        peer.connection.send(list(map(self._gateway.text_of, messages)))
-        if session.ended:
-            peer.connection.close(1000)
-
-    def _wake_for_views(self, now_ns: int) -> None:
-        due_ns = self._feed.next_view_ns()
-        if due_ns is not None and self._view_timer is None:
-            delay_s = max(0, due_ns - now_ns) / 1_000_000_000
-            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._publish_views)
-
-    def _publish_views(self) -> None:
-        self._view_timer = None
-        self.finish()
 
 
 async def every(interval_s: float, action: Callable[[], None]) -> None:

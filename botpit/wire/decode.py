@@ -26,6 +26,7 @@ from botpit.core.commands import (
     SelfTradePrevention,
     TimeInForce,
 )
+from botpit.core.events import Reason
 from botpit.core.instrument import Instrument
 from botpit.wire.explain import Explainer, Refusal
 from botpit.wire.numbers import NS_PER_MS, PriceScale
@@ -60,7 +61,7 @@ class Fault:
     """A message that is refused before it is a command: which answer it gets, why, and the ids in it that were valid."""
 
     answer: str
-    reason: str
+    reason: Reason
     details: dict[str, Any]
     trader_id: str | None = None
     order_id: int | None = None
@@ -84,7 +85,7 @@ def split_array(frame: bytes) -> list[bytes] | Fault:
     try:
         elements = msgspec.json.decode(frame, type=list[msgspec.Raw])
     except (msgspec.DecodeError, RecursionError) as error:
-        return Fault("order_rejected", "invalid_json", {"error": str(error)})
+        return Fault("order_rejected", Reason.INVALID_JSON, {"error": str(error)})
     if not 1 <= len(elements) <= wire.MAX_REQUESTS_PER_FRAME:
         return _invalid_message(f"an array holds 1 to {wire.MAX_REQUESTS_PER_FRAME} requests, not {len(elements)}")
     return [bytes(element) for element in elements]
@@ -138,11 +139,11 @@ def _depth(data: bytes) -> int:
 def _strict_fault(data: bytes) -> Fault | None:
     """What is wrong with well-formed data by our stricter rules: nesting, NaN and Infinity, long numbers."""
     if _depth(data) > MAX_DEPTH:
-        return Fault("order_rejected", "invalid_json", {"error": f"nested deeper than {MAX_DEPTH}"})
+        return Fault("order_rejected", Reason.INVALID_JSON, {"error": f"nested deeper than {MAX_DEPTH}"})
     try:
         parsed = json.loads(data, parse_constant=_constant, parse_int=_number, parse_float=_number)
     except ValueError as error:
-        return Fault("order_rejected", "invalid_json", {"error": str(error)})
+        return Fault("order_rejected", Reason.INVALID_JSON, {"error": str(error)})
     long_fields = [key for key, value in parsed.items() if _holds_long(value)] if isinstance(parsed, dict) else []
     return _with_ids(f"{_shown(long_fields[0])}: a number of more than {MAX_DIGITS} digits", data) if long_fields else None
 
@@ -159,7 +160,7 @@ def _explained(data: bytes, requests: Requests) -> Any:
         return requests.explain.read(data)
     except Refusal as refusal:
         if refusal.no_json:
-            return Fault("order_rejected", "invalid_json", {"error": refusal.why})
+            return Fault("order_rejected", Reason.INVALID_JSON, {"error": refusal.why})
         field = ".".join(map(_shown, refusal.where))
         return _with_ids(f"{field}: {refusal.why}" if field else refusal.why, data)
 
@@ -170,7 +171,7 @@ def _shown(name: object) -> str:
 
 
 def _invalid_message(error: str) -> Fault:
-    return Fault("order_rejected", "invalid_message", {"error": error})
+    return Fault("order_rejected", Reason.INVALID_MESSAGE, {"error": error})
 
 
 def _with_ids(error: str, data: bytes) -> Fault:
@@ -199,12 +200,12 @@ def _integer(value: object, lowest: int) -> int | None:
     return value if type(value) is int and lowest <= value <= wire.MAX_SAFE_INTEGER else None
 
 
-def refusal(request: Any, reason: str, **details: object) -> Fault:
-    """The Fault of a request that could be read."""
+def refusal(request: Any, reason: Reason, **details: object) -> Fault:
+    """The Fault of a request that could be read; who answers the request adds its id."""
     return Fault(
         Answers.get(request.type, "error"), reason, details, getattr(request, "trader_id", None),
-        getattr(request, "order_id", None), getattr(request, "client_order_id", None), request.request_id,
-    )
+        getattr(request, "order_id", None), getattr(request, "client_order_id", None),
+    )  # fmt: skip
 
 
 # ---------------------------------------------------------------------------------------------------------------- commands
@@ -214,7 +215,6 @@ _IN_FORCE: dict[wire.TimeInForce | None, TimeInForce] = {wire.TimeInForce(each.v
 _IN_FORCE[None] = TimeInForce.GTC
 _SIGN = {"buy": BUY, "sell": SELL}
 _BUY, _MARKET, _GTC = wire.Side.BUY, wire.OrderType.MARKET, TimeInForce.GTC  # an enum is slow to look its words up
-NO_ORDER_NAMED = "order_id: name the order by order_id, client_order_id, or both"
 
 
 class Decoder:
@@ -240,7 +240,7 @@ class Decoder:
         )
 
     def cancel(self, request: wire.CancelRequest, trader: str) -> Cancel:
-        _needs_an_id(request)
+        needs_an_order(request)
         return Cancel(trader, request.order_id, request.client_order_id)
 
     def cancel_all(self, request: wire.CancelAllRequest, trader: str) -> CancelAll:
@@ -248,7 +248,7 @@ class Decoder:
 
     def replace(self, request: wire.ReplaceRequest, trader: str, symbol: str | None) -> Replace:
         """`symbol` is that of the order it names, None when there is no such order (then the engine refuses it)."""
-        _needs_an_id(request)
+        needs_an_order(request)
         if request.price is None and request.qty is None:
             raise FieldError("price: a replace needs a price, a qty, or both")
         price, off_tick = (None, "") if request.price is None or symbol is None else self._price(symbol, request.price)
@@ -261,13 +261,10 @@ class Decoder:
         return (0, repr(price)) if ticks is None else (ticks, "")
 
 
-def names_an_order(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> bool:
-    return request.order_id is not None or request.client_order_id is not None
-
-
-def _needs_an_id(request: wire.CancelRequest | wire.ReplaceRequest) -> None:
-    if not names_an_order(request):
-        raise FieldError(NO_ORDER_NAMED)
+def needs_an_order(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> None:
+    """Raises FieldError when the request names no order."""
+    if request.order_id is None and request.client_order_id is None:
+        raise FieldError("order_id: name the order by order_id, client_order_id, or both")
 
 
 def _market_in_force(request: wire.OrderTerms) -> TimeInForce:

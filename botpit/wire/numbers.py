@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from msgspec import Raw
+from msgspec import Raw, json
 
 from botpit.core.instrument import LARGEST_EXACT, Instrument
 
@@ -34,7 +34,7 @@ class PriceScale:
         """The same for msgspec to write."""
 
     def _text(self, ticks: int) -> str:
-        return repr(self.price(ticks))
+        return json.encode(self.price(ticks)).decode()
 
     def _ticks(self, price: float) -> int | None:
         scaled = price * self._scale

@@ -8,12 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from botpit.wire.channels import CHANNELS, OF_NO_SYMBOL
-
-Numbered = tuple[Any, str, str, int, int]
-"""A public event, its channel, its symbol, its `seq`, its `channel_seq`."""
-Touched = dict[str, dict[tuple[int, int], None]]
-"""Symbol to the (side, price) of each level that changed, in order of first change."""
+from botpit.wire.channels import CHANNELS
 
 
 class SequenceNumbers:
@@ -23,24 +18,21 @@ class SequenceNumbers:
         self.seq = 0
         self.channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in CHANNELS.values()}
         self.book_seq = dict.fromkeys(symbols, 0)
+        self._changed_books: set[str] = set()
 
-    def count(self, events: Iterable[Any]) -> list[Numbered]:
-        """Count what one command caused: its public events with their numbers, and each book that it changed."""
-        numbered: list[Numbered] = []
-        changed: set[str] = set()
-        for event in events:
-            kind = type(event)
-            channel = CHANNELS.get(kind)
-            if channel is None:
-                continue
-            self.seq += 1
-            counts, symbol = self.channel_seq[channel], "" if kind in OF_NO_SYMBOL else event.symbol
-            counts[symbol] = number = counts.get(symbol, 0) + 1
-            numbered.append((event, channel, symbol, self.seq, number))
-            if channel == "orders" and symbol not in changed:
-                changed.add(symbol)
-                self.book_seq[symbol] += 1
-        return numbered
+    def begin_command(self) -> None:
+        """What follows is caused by another command: it changes each book at most once."""
+        self._changed_books.clear()
+
+    def next(self, channel: str, symbol: str) -> int:
+        """Count an event of a channel and a symbol; returns its `channel_seq`, and `seq` is its number among all."""
+        self.seq += 1
+        counts = self.channel_seq[channel]
+        counts[symbol] = number = counts.get(symbol, 0) + 1
+        if channel == "orders" and symbol not in self._changed_books:
+            self._changed_books.add(symbol)
+            self.book_seq[symbol] += 1
+        return number
 
     def capture(self) -> dict[str, Any]:
         """As plain values, which later counting does not change."""
@@ -51,12 +43,3 @@ class SequenceNumbers:
         self.seq = values["seq"]
         self.channel_seq = {channel: dict(counts) for channel, counts in values["channel_seq"].items()}
         self.book_seq = dict(values["book_seq"])
-
-
-def touched_levels(events: Iterable[Any]) -> Touched:
-    """The levels of books that one command changed."""
-    touched: Touched = {}
-    for event in events:
-        if CHANNELS.get(type(event)) == "orders":
-            touched.setdefault(event.symbol, {})[event.side, event.price] = None
-    return touched

@@ -9,15 +9,14 @@ from botpit.core.exchange import Exchange
 from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
-from botpit.wire.encode import Encoder
-from botpit.wire.sequence_numbers import SequenceNumbers
+from botpit.wire.sequencer import Sequencer
 
 
 def replayed_lines(folder: Path) -> Iterator[bytes]:
     """Every event of the market in `folder`, in order."""
     reading = Reading(folder, Disk())
-    exchange = Exchange(reading.opening)
-    encoder, numbers = Encoder(exchange), SequenceNumbers(exchange.markets)
+    sequencer = Sequencer(Exchange(reading.opening))
     for record in reading.records():
-        for _, line in lines_of(exchange.apply(record.command, record.now_ns).events, numbers, encoder):
+        _, caused = sequencer.apply(record.command, record.now_ns)
+        for _, line in lines_of(caused):
             yield line

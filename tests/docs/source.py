@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from functools import cache
 
+from message_schemas import MESSAGE_CLASSES
 from tests.docs.page import HOUSE
 
 Sources = dict[str, str]
@@ -36,7 +37,9 @@ def strings(text: str) -> str:
 
 
 def sends(word: str, house: Sources) -> bool:
-    """Whether the exchange says this word anywhere."""
+    """Whether the exchange sends this message anywhere: the message of an event, or one that is written by its type."""
+    if re.search(rf"\bwire\.{MESSAGE_CLASSES[word].__name__}\b", house["botpit/wire/channels.py"]):
+        return True
     speakers = (path for path in house if re.match(SPEAKERS, path) and path != "botpit/venue/feed/relay.py")
     return any(re.search(rf"\b{word}\b", strings(house[path])) for path in speakers)
 
@@ -77,12 +80,13 @@ def fault_details(house: Sources) -> tuple[Details, list[str]]:
             parameters = [each.arg for each in function.args.args if each.arg != "self"]
             for name, call in calls(ast.walk(function)):
                 reason = call.args[slots[name]] if name in slots and len(call.args) > slots[name] else None
-                if isinstance(reason, ast.Constant):
-                    said[str(reason.value)] |= _keys(call, by_name=name in details_by_name)
+                if reason is not None and ast.unparse(reason).startswith("Reason."):
+                    word = ast.unparse(reason).removeprefix("Reason.").lower()
+                    said[word] |= _keys(call, by_name=name in details_by_name)
                 elif isinstance(reason, ast.Name) and reason.id in parameters:
                     slots[function.name] = parameters.index(reason.id)
                 elif reason is not None:
-                    unreadable.add(f"{path}:{call.lineno}: a reason that is no plain word")
+                    unreadable.add(f"{path}:{call.lineno}: a reason that is not named")
     return said, sorted(unreadable)
 
 

@@ -24,9 +24,11 @@ from botpit.settings import parse_settings
 from botpit.venue import server as ports
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.gateway import Gateway
+from botpit.venue.gateway.market import LiveMarket
 from botpit.venue.gateway.private import PrivateEventBuffer
-from botpit.venue.server import FeedPort, Turns
-from botpit.wire.encode import Encoder
+from botpit.venue.server import FeedPort, OrderPort
+from botpit.venue.turn import Turns
+from botpit.wire.sequencer import Sequencer
 from tests.golden.flows import FRAME_NS, START_NS
 from tests.socketless_venue import FakeOperator
 
@@ -77,25 +79,25 @@ class Market:
     def __init__(self, folder: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ns = START_NS
         monkeypatch.setattr(ports, "time_ns", lambda: self.now_ns)
-        monkeypatch.setattr(ports, "monotonic_ns", lambda: 0)
         settings = parse_settings(rules)
         opening = Open("deadbeefdeadbeef", settings.rules(), settings.engine_instruments())
         begin_market(folder, Disk(), opening)
         self.folder = folder
         self.journal = Journal(folder, Disk(), market_id=opening.market_id, next_number=1, durability=Durability.OS)
         self.exchange = Exchange(opening)
-        encoder = Encoder(self.exchange)
-        feed = Feed(self.exchange, encoder)
+        sequencer = Sequencer(self.exchange)
+        feed = Feed(sequencer)
         gateway = Gateway(
-            self.exchange, feed, encoder, PrivateEventBuffer(encoder), self.journal, FakeOperator(TOKEN),
+            LiveMarket(sequencer, feed, PrivateEventBuffer(sequencer.encoder)), self.journal, FakeOperator(TOKEN),
             max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
         )  # fmt: skip
-        self.turns = Turns(gateway, feed, self.journal)
+        turns = Turns(gateway, feed, lambda: self.now_ns, lambda: 0)
+        self.traders = OrderPort(turns, feed, self.journal)
         self.lines = {name: Line() for name in ("answers", "trader", "house", "default_feed", "full_feed")}
-        self.asker, self.trader, self.house = (self.turns.connect(self.lines[name]) for name in ("answers", "trader", "house"))
+        self.asker, self.trader, self.house = (self.traders.connect(self.lines[name]) for name in ("answers", "trader", "house"))
         self.trader.received(b'{"type":"login","trader_id":"t1","cancel_on_disconnect":true}')
         self.house.received(b'{"type":"login","trader_id":"@house","token":"%b"}' % TOKEN.encode())
-        reading = FeedPort(feed.subscriptions, self.turns.gate)
+        reading = FeedPort(feed.subscriptions, self.traders.gate)
         reading.connect(self.lines["default_feed"])
         channels = ["trades", "positions", "liquidations", "status", "book", "book_delta", "orders", "orders_full"]
         subscribe = json.dumps({"type": "subscribe", "channels": channels, "batch": True})
@@ -107,14 +109,14 @@ class Market:
             by_the_house = frame.startswith(b'{"type":"close","symbol"')
             (self.house if by_the_house else self.asker).received(frame)
             if index % FRAMES_PER_TURN == FRAMES_PER_TURN - 1:
-                self.turns.drain()
+                self.traders.drain()
             if index % FRAMES_PER_TICK == FRAMES_PER_TICK - 1:
-                self.turns.tick()
+                self.traders.tick()
         for _ in range(30):
             self.now_ns += 100_000_000
-            self.turns.tick()
+            self.traders.tick()
         self.trader.lost()
-        self.turns.drain()
+        self.traders.drain()
 
     def hashes(self) -> dict[str, str]:
         """Of what each line was sent, of the journal's bytes, of the state, and of all events as a replay gives them."""

@@ -22,8 +22,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability, Journal, begin_market, segments
 from botpit.history.journal.snapshots import snapshots
 from botpit.venue.feed.publisher import Feed
-from botpit.wire.encode import Encoder
-from botpit.wire.private_events import private_events
+from botpit.wire.sequencer import Sequencer
 from tests.history.faulty_disk import FailingDisk
 from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
 
@@ -33,15 +32,15 @@ BEGUN, COMMANDS = stream_of(7, RECORDS)
 
 def told() -> tuple[list[tuple[int, bytes, bytes]], dict[str, list[bytes]]]:
     """What an exchange says to everybody (seq, message, with the trader named), and to each trader."""
-    exchange = Exchange(BEGUN)
-    encoder = Encoder(exchange)
-    feed, private = Feed(exchange, encoder), dict[str, list[bytes]]()
+    sequencer = Sequencer(Exchange(BEGUN))
+    feed, private = Feed(sequencer), dict[str, list[bytes]]()
     for command, now_ns in COMMANDS:
-        events = exchange.apply(command, now_ns).events
-        feed.publish(events, now_ns)
-        for trader, event in private_events(events):
-            private.setdefault(trader, []).append(encoder.private(event))
-    return [(item.seq, item.message(), item.full_message()) for item in feed.since(1)], private
+        _, caused = sequencer.apply(command, now_ns)
+        feed.publish(caused, now_ns)
+        for event in caused:
+            if event.trader:
+                private.setdefault(event.trader, []).append(event.bytes("own"))
+    return [(event.seq, event.bytes("public"), event.bytes("observer")) for event in feed.since(1)], private
 
 
 PUBLIC, PRIVATE = told()
@@ -142,7 +141,7 @@ def test_it_follows_a_journal_that_is_being_written(tmp_path, kept_once):
             while (record := next(news)) is not None:
                 archivist.take(record)
             archivist.flush()
-            assert (archivist.number, Past(folder).span()[1]) == (number, archivist.numbers.seq)
+            assert (archivist.number, Past(folder).span()[1]) == (number, archivist.sequencer.numbers.seq)
     archivist.close()
     journal.close()
     assert all_lines(folder) == all_lines(kept_once)
@@ -190,7 +189,7 @@ def test_the_past_from_any_event_on(kept_once, monkeypatch):
     past, last = Past(kept_once), PUBLIC[-1][0]
     assert past.span() == (1, last)
     for seq in [1, 2, *(first + step for first, _ in events_files(kept_once)[1:] for step in (-1, 0, 1)), last, last + 1]:
-        assert [(line.seq, bytes(line.message), bytes(line.full)) for line in past.since(seq)] == PUBLIC[seq - 1 :]
+        assert [(each.seq, each.public, each.observer) for each in past.since(seq)] == PUBLIC[seq - 1 :]
 
 
 @pytest.mark.parametrize("most", [1, 10, 700, 10**6])

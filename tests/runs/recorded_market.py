@@ -18,6 +18,7 @@ from botpit.core.exchange import Exchange
 from botpit.io.files import file_name
 from botpit.runs.export.rows import HEADERS, row
 from botpit.settings import parse_settings
+from botpit.wire import market_views
 from botpit.wire.encode import Encoder
 from message_schemas import CHANNEL_OF, parse_messages
 from tests.laws.streams import Stream, opening
@@ -43,6 +44,7 @@ class RecordedMarket:
         self.filled: Counter[str] = Counter()
         self.settled: dict[str, float] = {}
         self._encoder = Encoder(self.exchange)
+        self._units = self._encoder.units
         self._by_symbol = len(self.exchange.markets) > 1
         for symbol in self.exchange.markets:
             for name in HEADERS:
@@ -66,10 +68,10 @@ class RecordedMarket:
         """The house closes every instrument."""
         for symbol in self.exchange.markets:
             self.does(Close(symbol))
-            self.settled[symbol] = self._encoder._price(symbol, self.exchange.markets[symbol].mark)
+            self.settled[symbol] = self._units.price(symbol, self.exchange.markets[symbol].mark)
 
     def _write(self, event: Any) -> None:
-        (message,) = parse_messages(self._encoder.public(event, 1, 1))
+        (message,) = parse_messages(self._encoder.event(event, "public", 1, 1))
         symbol = getattr(event, "symbol", "")
         self.counts[CHANNEL_OF[type(message)], symbol] += 1
         name, line = row(message)
@@ -92,7 +94,8 @@ class RecordedMarket:
         return {"round": number, "ended_at": ended_at, "market": self._market(), "standings": standings, "bots": bots}
 
     def _market(self) -> dict[str, Any]:
-        instruments = {each["symbol"]: each for each in json.loads(json.dumps(self._encoder.instruments(), default=_raw))}
+        listed = market_views.instruments(self.exchange, self._units)
+        instruments = {each["symbol"]: each for each in json.loads(json.dumps(listed, default=_raw))}
         keys = ("tick", "lot", "maker_fee_bps", "taker_fee_bps", "liquidation_fee_bps")
         forced = {key: sum(each[key] for each in self.forced.values()) for key in ("liquidations", "deleveragings")}
         fund = self.exchange.insurance / self._money if self.texts["insurance.csv"] else None

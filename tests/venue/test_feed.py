@@ -6,12 +6,13 @@ import asyncio
 import json
 import random
 from itertools import pairwise
-from time import time_ns
+from time import monotonic_ns, time_ns
 
 import pytest
 
 from botpit.history.journal.segments import DiscardingJournal
-from botpit.venue.server import Turns
+from botpit.venue.server import OrderPort
+from botpit.venue.turn import Turns
 from tests.socketless_venue import BOTH, DEFAULT, EVERYTHING, RICH, START_MS, TWO_MARKETS, Message, SocketlessVenue, order, text
 from tests.venue.book_folds import channel, engine_levels, reading, rests, types
 
@@ -433,7 +434,8 @@ def test_a_heartbeat_never_counts_an_event_that_was_not_told_yet():
 
     async def tick() -> None:
         assert time_ns() > venue.now_ns, "a real clock, long after the expiry and the last message"
-        Turns(venue.gateway, venue.feed, DiscardingJournal()).tick()
+        turns = Turns(venue.gateway, venue.feed, time_ns, monotonic_ns)
+        OrderPort(turns, venue.feed, DiscardingJournal()).tick()
 
     asyncio.run(tick())
     assert venue.feed.seq == 2

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from botpit.venue.feed.buffer import EventBuffer, Item
+from botpit.venue.feed.buffer import EventBuffer
+from botpit.wire.outgoing import Outgoing
 from tests.socketless_venue import BOTH, EVERYTHING, Listener, Message, SocketlessVenue, checked, order
 from tests.venue.book_folds import DeltaBook, OrderBook, channel, engine_levels, engine_queue, events, reading, rests, types
 
@@ -181,7 +182,7 @@ def test_the_last_100_000_events_are_kept():
     tape, short = EventBuffer(), EventBuffer(length=3)
     for seq in range(1, 100_002):
         for each in (tape, short):
-            each.append(Item("trades", "SIM", seq, b"", b""))
+            each.append(Outgoing("trades", "SIM", seq))
     assert (tape.oldest_seq, short.oldest_seq) == (2, 99_999)
     assert [item.seq for item in short.since(0)] == [99_999, 100_000, 100_001]
     assert [item.seq for item in short.since(100_001)] == [100_001]

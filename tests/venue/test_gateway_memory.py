@@ -23,8 +23,8 @@ from botpit.core.events import (
 )
 from botpit.venue.gateway import private
 from botpit.venue.gateway.private import PrivateEventBuffer
+from botpit.wire.channels import PRIVATE_MESSAGES
 from botpit.wire.packed import PastMessage
-from botpit.wire.private_events import PRIVATE
 from tests.socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
 from tests.venue.gateway_talk import ALICE, LOGIN, quotes, status
 
@@ -305,7 +305,7 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
     for number in range(600):
         trader = rng.choice(list(told)) if number < 500 else "alice"
         event = OrderCancelled(number, None, trader, "SIM", 1, CancelReason.REQUESTED, len(told[trader]) + 1, 0)
-        told[trader].append(encoder.private(event))
+        told[trader].append(encoder.event(event, "own"))
         in_order.append(trader)
         tape.append(trader, event)
         asked = rng.choice(list(told))
@@ -346,9 +346,9 @@ def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, pag
     tape = PrivateEventBuffer(encoder)
     for event in events:
         tape.append("alice", event)
-    told = [event.message if isinstance(event, PastMessage) else encoder.private(event) for event in events]
+    told = [event.message if isinstance(event, PastMessage) else encoder.event(event, "own") for event in events]
     assert tape.after("alice", 0, len(events)) == told
 
 
 def test_private_is_all_that_is_numbered():
-    assert {type(event) for event in KINDS} - {PastMessage} == PRIVATE
+    assert {type(event) for event in KINDS} - {PastMessage} == PRIVATE_MESSAGES.keys()

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 from botpit.core import events as ev
 from botpit.core.commands import BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce
 from botpit.settings import SettingsError, parse_settings
+from botpit.wire.account_views import AccountViews
+from botpit.wire.forms import View
 from botpit.wire.numbers import PriceScale
 from tests.socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, checked, order
 
@@ -201,13 +203,13 @@ SAMPLES: dict[type, list[tuple[Any, dict[str, Any]]]] = {
 }  # fmt: skip
 
 
-def encoded(event: Any, **how: bool) -> bytes:
-    encoder = SocketlessVenue(TWO_MARKETS).encoder
+def encoded(event: Any, view: View = "public") -> bytes:
+    venue = SocketlessVenue(TWO_MARKETS)
     if isinstance(event, ev.LoggedIn):
-        return encoder.logged_in(event, "trade")
+        return AccountViews(venue.exchange, venue.encoder).logged_in(event, "trade")
     if isinstance(event, get_args(ev.PublicEvent)):
-        return encoder.public(event, 11, 3, **how)
-    return encoder.private(event)
+        return venue.encoder.event(event, view, 11, 3)
+    return venue.encoder.event(event, "own")
 
 
 def test_there_is_a_sample_of_every_event():
@@ -227,13 +229,13 @@ def test_every_event_is_written_as_the_message_of_its_class(event, expected):
 @pytest.mark.parametrize("kind", [ev.OrderAdded, ev.OrderReduced, ev.OrderRemoved])
 def test_only_orders_full_names_the_trader(kind):
     event, anonymous = SAMPLES[kind][0]
-    assert checked(encoded(event, full=True)) == anonymous | TRADER
+    assert checked(encoded(event, "observer")) == anonymous | TRADER
 
 
 @pytest.mark.parametrize("kind", [ev.Liquidation, ev.AccountStatus])
 def test_what_everybody_hears_its_trader_hears_with_his_own_number(kind):
     event, public = SAMPLES[kind][0]
-    assert checked(SocketlessVenue(TWO_MARKETS).encoder.private(event)) == {
+    assert checked(SocketlessVenue(TWO_MARKETS).encoder.event(event, "own")) == {
         key: value for key, value in public.items() if key not in PUBLIC
     } | PRIVATE
 
@@ -246,7 +248,7 @@ def test_a_deleveraging_fill_has_no_order_and_no_trade():
 
 def test_a_trade_is_the_same_to_everybody():
     event, expected = SAMPLES[ev.Trade][0]
-    assert checked(encoded(event, full=True)) == expected
+    assert checked(encoded(event, "observer")) == expected
 
 
 @pytest.mark.parametrize("request_kind", ev.Request)

@@ -19,8 +19,8 @@ from botpit.history.journal.records import Record
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import Snapshot, write_snapshot
-from botpit.wire.encode import Encoder
 from botpit.wire.sequence_numbers import SequenceNumbers
+from botpit.wire.sequencer import Sequencer
 
 SNAPSHOT_RECORDS = 100_000
 """A snapshot is taken each time so many records have been replayed since the last."""
@@ -44,12 +44,12 @@ class Archivist:
         self._recovered = recover(folder, disk, complain, following=following, wanted=self._has_files_of)
         self.number = self._kept = self._recovered.number
         self.exchange = self._recovered.exchange
-        self.numbers = SequenceNumbers(self.exchange.markets)
+        numbers = SequenceNumbers(self.exchange.markets)
         if "numbers" in self._recovered.beside:
-            self.numbers.restore(self._recovered.beside["numbers"])
+            numbers.restore(self._recovered.beside["numbers"])
+        self.sequencer = Sequencer(self.exchange, numbers)
         self._orders_kept = _orders(self.exchange)
         self._files = EventsFiles(folder, disk, self._recovered.beside.get("events", {}), file_bytes)
-        self._encoder = Encoder(self.exchange)
 
     def news(self) -> Iterator[Record | None]:
         """The records still to be taken; None whenever a follower has all there is for now. Raises what `Reading` raises."""
@@ -57,10 +57,10 @@ class Archivist:
 
     def take(self, record: Record) -> None:
         """Replay a record and keep what it said."""
-        events = self.exchange.apply(record.command, record.now_ns).events
-        self.number = record.number
-        for seq, line in lines_of(events, self.numbers, self._encoder):
+        _, caused = self.sequencer.apply(record.command, record.now_ns)
+        for seq, line in lines_of(caused):
             self._files.keep(seq, line)
+        self.number = record.number
         if self.number - self._kept >= max(self._snapshot_records, self._orders_kept // ORDERS_PER_RECORD):
             self.take_snapshot()
 
@@ -75,7 +75,7 @@ class Archivist:
             return
         for path in segments(self._folder, since=self._kept):
             self._disk.sync_file(path)
-        beside = {"numbers": self.numbers.capture(), "events": sizes}
+        beside = {"numbers": self.sequencer.numbers.capture(), "events": sizes}
         self._orders_kept = _orders(self.exchange)
         write_snapshot(self._folder, self._disk, Snapshot.of(self.exchange, self.number, beside))
         self._kept = self.number

@@ -7,14 +7,11 @@ so that all lines of a market are in order and a place is found by halving.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import msgspec
 from msgspec import Raw, Struct
 
-from botpit.wire.encode import Encoder
-from botpit.wire.private_events import private_events
-from botpit.wire.sequence_numbers import SequenceNumbers
+from botpit.wire.outgoing import Outgoing
 
 _NONE = Raw()
 
@@ -37,18 +34,29 @@ read_line = msgspec.json.Decoder(Line).decode
 """Raises msgspec.MsgspecError when it is no such line."""
 
 
-def lines_of(events: list[Any], numbers: SequenceNumbers, encoder: Encoder) -> Iterator[tuple[int, bytes]]:
-    """What one command said, as lines with their ends: private events first, then public ones, counted by `numbers`.
+def lines_of(caused: list[Outgoing]) -> Iterator[tuple[int, bytes]]:
+    """What one command caused, as lines with their ends: private events first, then public ones.
 
     With each line the `seq` before which no later public event comes.
     """
-    before = numbers.seq
-    numbered = numbers.count(events)
-    for trader, event in private_events(events):
-        line = Line(before, Raw(encoder.private(event)), trader=trader, account_seq=event.account_seq)
-        yield before + 1, _encode(line) + b"\n"
-    for event, channel, symbol, seq, number in numbered:
-        line = Line(seq, Raw(encoder.public(event, seq, number)), channel, symbol)
-        if channel == "orders":
-            line.full = Raw(encoder.public(event, seq, number, full=True))
-        yield seq, _encode(line) + b"\n"
+    if not caused:
+        return
+    first = caused[0]
+    before = first.seq - 1 if first.channel else first.seq
+    for outgoing in caused:
+        if outgoing.trader:
+            yield before + 1, _encode(_private_line(outgoing, before)) + b"\n"
+    for outgoing in caused:
+        if outgoing.channel:
+            yield outgoing.seq, _encode(_public_line(outgoing)) + b"\n"
+
+
+def _private_line(outgoing: Outgoing, before: int) -> Line:
+    message = Raw(outgoing.bytes("own"))
+    return Line(before, message, trader=outgoing.trader, account_seq=outgoing.event.account_seq)
+
+
+def _public_line(outgoing: Outgoing) -> Line:
+    full = outgoing.bytes("observer")
+    message = Raw(outgoing.bytes("public"))
+    return Line(outgoing.seq, message, outgoing.channel, outgoing.symbol, full=Raw(full) if full else _NONE)

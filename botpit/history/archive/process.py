@@ -46,7 +46,7 @@ async def keep(folder: Path, *, following: bool) -> int:
     except OSError as error:
         _log.error("the archive cannot be written %s", fields(folder=folder, reason=error))
         return ExitCode.HALTED
-    _log.info("kept %s", fields(until_record=archivist.number, seq=archivist.numbers.seq))
+    _log.info("kept %s", fields(until_record=archivist.number, seq=archivist.sequencer.numbers.seq))
     return ExitCode.OK
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from botpit.history.archive.files import events_files
 from botpit.history.archive.lines import Line, read_line
+from botpit.wire.outgoing import Outgoing
 
 MAX_LINE_BYTES = 65_536
 """Longer than any event's line."""
@@ -42,7 +43,7 @@ class Past:
             newest, oldest = newest or last, first  # the newest file may have just been begun: then it tells nothing
         return oldest, newest
 
-    def since(self, seq: int) -> Iterator[Line]:
+    def since(self, seq: int) -> Iterator[Outgoing]:
         """Public events with this `seq` or a later one, in order and as far as there is no hole. Raises OSError."""
         files = events_files(self._folder)
         started = [number for number, (first, _) in enumerate(files) if first <= seq]
@@ -52,7 +53,7 @@ class Past:
                     continue
                 if line.seq > seq:
                     return
-                yield line
+                yield Outgoing(line.channel, line.symbol, line.seq, bytes(line.message), bytes(line.full))
                 seq += 1
 
     def private(self, most: int, wanted: Callable[[Line], bool]) -> list[Line]:

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import message_schemas as wire
-from botpit.venue.feed.buffer import EventBuffer, Item
-from botpit.venue.feed.publisher import DEPTH
+from botpit.venue.feed.buffer import EventBuffer
 from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions
-from botpit.wire.encode import json_text
+from botpit.wire.forms import json_text
 from botpit.wire.heads import Head, head, snapshot_fields, split_frame
+from botpit.wire.market_views import DEPTH
+from botpit.wire.outgoing import Outgoing
 
 _CHANNEL_OF: dict[str, str] = {message.type: channel for message, channel in wire.CHANNEL_OF.items()}
 _VIEWS = ("book", "book_delta")
@@ -56,7 +57,7 @@ class RelayFeed:
         self._hole_is_open = False
         self._holds_back = False
         self._unverified = False
-        self._turn: list[Item] = []
+        self._turn: list[Outgoing] = []
         self._deliveries: list[Delivery] = []
 
     def symbols(self) -> Iterable[str]:
@@ -66,7 +67,7 @@ class RelayFeed:
         """A channel that nobody read here until now has no past here."""
         return self.buffer.oldest_seq if subscription.channels <= self._relayed else self.seq + 2
 
-    def since(self, seq: int) -> Iterator[Item]:
+    def since(self, seq: int) -> Iterator[Outgoing]:
         return self.buffer.since(seq) if seq >= self.buffer.oldest_seq else iter(())
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
@@ -151,7 +152,7 @@ class RelayFeed:
 
     def _relay(self, about: Head, message: bytes) -> None:
         channel = "orders_full" if about.type.startswith("order_") and about.trader_id is not None else _CHANNEL_OF[about.type]
-        item = Item(channel, about.symbol, about.seq, message, b"")
+        item = Outgoing(channel, about.symbol, about.seq, message)
         if channel not in self._relayed:
             return
         if channel in _VIEWS:
@@ -159,7 +160,7 @@ class RelayFeed:
         else:
             self._count(about, item)
 
-    def _count(self, about: Head, item: Item) -> None:
+    def _count(self, about: Head, item: Outgoing) -> None:
         """Pass an event on if it is the next of its channel and symbol."""
         key, number = (item.channel, item.symbol), about.channel_seq
         if not isinstance(number, int) or number < 1:
@@ -185,7 +186,7 @@ class RelayFeed:
         if not self._snapshot_asked:
             self._snapshot_asked = self._send(self._subscribe())
 
-    def _pass_on(self, item: Item) -> None:
+    def _pass_on(self, item: Outgoing) -> None:
         if not self._holds_back:
             self._turn.append(item)
 

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import message_schemas as wire
-from botpit.venue.feed.buffer import Item
+from botpit.core.events import Reason
 from botpit.venue.rates import NS_PER_S, Bucket
 from botpit.wire.decode import FEED, Fault, is_array, parse
-from botpit.wire.encode import array, fault_bytes, heartbeat, json_text, with_request_id
+from botpit.wire.encode import array, fault_bytes, heartbeat, with_request_id
+from botpit.wire.forms import json_text
 from botpit.wire.numbers import milliseconds
+from botpit.wire.outgoing import Outgoing
 
 MAX_BATCH_BYTES = 65_536
 """A batch frame carries more than one message only up to this size."""
@@ -34,15 +36,15 @@ class Subscription:
     symbols: frozenset[str] | None = None
     batch: bool = False
 
-    def messages(self, items: Iterable[Item]) -> list[bytes]:
-        """What of the items this subscription gets, in order."""
-        channels, full = self.channels, "orders_full" in self.channels
+    def messages(self, events: Iterable[Outgoing]) -> list[bytes]:
+        """What of the events this subscription gets, in order."""
+        channels, observes = self.channels, "orders_full" in self.channels
         messages: list[bytes] = []
-        for item in items:
-            if self.wants_symbol(item.symbol):
-                if item.channel in channels:
-                    messages.append(item.message())
-                if full and (message := item.full_message()):
+        for event in events:
+            if self.wants_symbol(event.symbol):
+                if event.channel in channels:
+                    messages.append(event.bytes("public"))
+                if observes and (message := event.bytes("observer")):
                     messages.append(message)
         return messages
 
@@ -94,7 +96,7 @@ class Source(Protocol):
     def oldest_seq(self, subscription: Subscription) -> int:
         """From which event on `since` has everything that this subscription wants."""
 
-    def since(self, seq: int) -> Iterator[Item]:
+    def since(self, seq: int) -> Iterator[Outgoing]:
         """Everything that is kept with this `seq` or a later one, as far as there is no hole."""
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
@@ -171,11 +173,11 @@ class Subscriptions:
     def _note_live_channels(self) -> None:
         self._live_channels = frozenset().union(*(each.channels for each in self._groups))
 
-    def deliveries(self, items: list[Item], now_ns: int) -> list[Delivery]:
+    def deliveries(self, events: list[Outgoing], now_ns: int) -> list[Delivery]:
         """The messages of a turn for each group that wants any of them."""
         found: list[Delivery] = []
         for subscription, group in self._groups.items():
-            messages = subscription.messages(items)
+            messages = subscription.messages(events)
             if messages:
                 for reader in group:
                     reader.last_message_ns = now_ns
@@ -203,7 +205,7 @@ class Subscriptions:
         request = _array_fault() if is_array(message) else parse(message, FEED)
         if not isinstance(request, Fault):
             wait_ms = reader.bucket.take(now_ns)
-            fault = _error(request, "rate_limited", {"retry_after_ms": wait_ms}) if wait_ms else None
+            fault = _error(request, Reason.RATE_LIMITED, {"retry_after_ms": wait_ms}) if wait_ms else None
             request = fault or request
         match request:
             case wire.SubscribeRequest():
@@ -218,7 +220,7 @@ class Subscriptions:
         known = set(self._source.symbols())
         unknown = [symbol for symbol in request.symbols or () if symbol not in known]
         if unknown:
-            fault = _error(request, "invalid_message", {"error": f"symbols: {unknown[0]} is not traded here"})
+            fault = _error(request, Reason.INVALID_MESSAGE, {"error": f"symbols: {unknown[0]} is not traded here"})
             return self._send(reader, [fault_bytes(fault, now_ns)], now_ns)
         self.leave(reader)
         channels = reader.subscription.channels if request.channels is None else frozenset[str](request.channels)
@@ -248,12 +250,12 @@ class Subscriptions:
     def _resume_fault(self, reader: Reader, request: wire.ResumeRequest) -> Fault | None:
         source = self._source
         if request.market_id is not None and request.market_id != source.market_id:
-            return _error(request, "other_market", {"market_id": source.market_id})
+            return _error(request, Reason.OTHER_MARKET, {"market_id": source.market_id})
         if request.from_seq > source.seq + 1:
-            return _error(request, "seq_ahead", {"seq": source.seq})
+            return _error(request, Reason.SEQ_AHEAD, {"seq": source.seq})
         oldest_seq = source.oldest_seq(reader.subscription)
         if request.from_seq < oldest_seq:
-            return _error(request, "too_old", {"oldest_seq": oldest_seq})
+            return _error(request, Reason.TOO_OLD, {"oldest_seq": oldest_seq})
         return None
 
     # -------------------------------------------------------------------------------------------------------------- catch-up
@@ -266,11 +268,11 @@ class Subscriptions:
         """Send the next slice of the past. False: what it needs is no longer kept, so the connection must end."""
         assert reader.catch_up_from is not None
         began_at, messages, size = reader.catch_up_from, list[bytes](), 0
-        for item in self._source.since(reader.catch_up_from):
-            if size >= CATCH_UP_SLICE_BYTES and item.seq >= reader.catch_up_from:
+        for event in self._source.since(reader.catch_up_from):
+            if size >= CATCH_UP_SLICE_BYTES and event.seq >= reader.catch_up_from:
                 break
-            reader.catch_up_from = item.seq + 1
-            wanted = reader.subscription.messages([item])
+            reader.catch_up_from = event.seq + 1
+            wanted = reader.subscription.messages([event])
             messages += wanted
             size += sum(map(len, wanted))
         if reader.catch_up_from == began_at:
@@ -302,9 +304,9 @@ def batched(messages: list[bytes]) -> list[bytes]:
     return frames
 
 
-def _error(request: Any, reason: str, details: dict[str, Any]) -> Fault:
+def _error(request: Any, reason: Reason, details: dict[str, Any]) -> Fault:
     return Fault("error", reason, details, request_id=request.request_id)
 
 
 def _array_fault() -> Fault:
-    return Fault("error", "invalid_message", {"error": "arrays of requests are not taken on this port"})
+    return Fault("error", Reason.INVALID_MESSAGE, {"error": "arrays of requests are not taken on this port"})

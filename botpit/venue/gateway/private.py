@@ -90,4 +90,4 @@ class PrivateEventBuffer:
         return list(map(self._message, events.last(missing)))
 
     def _message(self, event: Kept) -> bytes:
-        return event.message if isinstance(event, PastMessage) else self._encoder.private(event)
+        return event.message if isinstance(event, PastMessage) else self._encoder.event(event, "own")

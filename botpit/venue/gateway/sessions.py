@@ -1,31 +1,57 @@
-"""One connection to order entry: whom it acts for, what waits to be sent to it, and its rates."""
+"""One connection to order entry: whom it acts for, what waits to be read of it and to be sent to it, and its rates."""
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+
 import message_schemas as wire
-from botpit.core.events import Answer, PrivateEvent
+from botpit.core.exchange import Exchange
 from botpit.venue.rates import Bucket
+from botpit.wire.outgoing import Outgoing
 
-NOT_FIRST = "login is the first request of its socket"
+Sendable = bytes | Outgoing
+"""Something to be sent: its bytes, or the event whose bytes are written when it is sent."""
+Reply = tuple[Sendable, list[Sendable]]
+"""The one answer to a request, and what its session is sent after it: what it missed, and what it caused for its trader."""
 
 
-Sendable = bytes | Answer | PrivateEvent
-"""Something to be sent: its bytes, or the event whose bytes are made when it is sent."""
+class Scope(StrEnum):
+    """What a session may do, in the word that `logged_in` has for it."""
+
+    TRADE = "trade"
+    OPERATE = "house"
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """For whom a session acts, and what it may do. `trader` None: for whomever each request names."""
+
+    trader: str | None
+    scopes: frozenset[Scope]
+
+
+ANYBODY = Principal(None, frozenset((Scope.TRADE,)))
+"""Of a session without a login, in an exchange without tokens."""
+OPERATOR = Principal(wire.OPERATOR, frozenset((Scope.OPERATE,)))
 
 
 class Session:
-    """`outbox` holds messages to be sent; `ended`: close the connection with 1000 once they are.
+    """`inbox` holds frames to be read, `outbox` messages to be sent; `ended`: close the connection with 1000 once they are.
 
-    `trader` is None on a plain session; `bucket` is the rate of what names no account that is there.
+    `bucket` is the rate of what names no account that is there.
     """
 
-    __slots__ = ("bucket", "ended", "last_message_ns", "number", "outbox", "trader", "used")
+    __slots__ = ("bucket", "ended", "inbox", "last_message_ns", "number", "outbox", "principal", "used")
 
     def __init__(self, max_requests_per_s: int) -> None:
-        self.trader: str | None = None
+        self.principal = ANYBODY
         self.number = 0
         self.used = False
         self.ended = False
+        self.inbox: deque[bytes] = deque()
         self.outbox: list[Sendable] = []
         self.last_message_ns = 0
         self.bucket = Bucket(max_requests_per_s)
@@ -33,18 +59,63 @@ class Session:
     @property
     def is_fresh(self) -> bool:
         """Whether it may still log in."""
-        return not self.used and self.trader is None
+        return not self.used and self.principal is ANYBODY
 
     @property
     def is_operator(self) -> bool:
-        return self.trader == wire.OPERATOR
+        return self.principal is OPERATOR
 
 
-class Buckets:
-    """One trader's rates, over all of its sessions."""
+class Logins:
+    """The sessions that are logged in, by trader; the operator's under its own name."""
 
-    __slots__ = ("cancels", "requests")
+    def __init__(self) -> None:
+        self._by_trader: dict[str, list[Session]] = {}
 
-    def __init__(self, max_requests_per_s: int, max_cancels_per_s: int) -> None:
-        self.requests = Bucket(max_requests_per_s)
-        self.cancels = Bucket(max_cancels_per_s)
+    def enter(self, session: Session, principal: Principal, number: int) -> None:
+        """The session acts for somebody from now on; `number` counts that trader's logins."""
+        assert principal.trader is not None, "a login has a name"
+        session.principal, session.number = principal, number
+        self._by_trader.setdefault(principal.trader, []).append(session)
+
+    def leave(self, session: Session) -> None:
+        trader = session.principal.trader
+        assert trader is not None, "only who is logged in leaves"
+        others = self._by_trader[trader]
+        others.remove(session)
+        if not others:
+            del self._by_trader[trader]
+
+    def of(self, trader: str) -> Iterable[Session]:
+        return self._by_trader.get(trader, ())
+
+    def items(self) -> Iterable[tuple[str, list[Session]]]:
+        return self._by_trader.items()
+
+    def count(self) -> int:
+        return sum(map(len, self._by_trader.values()))
+
+
+class Rates:
+    """How fast each trader may ask, over all of its sessions. Cancels have a rate of their own."""
+
+    def __init__(self, exchange: Exchange, max_requests_per_s: int, max_cancels_per_s: int) -> None:
+        self.max_requests_per_s = max_requests_per_s
+        self._max_cancels_per_s = max_cancels_per_s
+        self._exchange = exchange
+        self._buckets: dict[str, tuple[Bucket, Bucket]] = {}
+
+    def wait_ms(self, session: Session, trader: str | None, *, cancels: bool, now_ns: int) -> int:
+        """Count a request; 0 when it may be carried out, else the milliseconds after which it might have been."""
+        return self._bucket(session, trader, cancels).take(now_ns)
+
+    def _bucket(self, session: Session, trader: str | None, cancels: bool) -> Bucket:
+        """A trader's own; the session's for what names no account that is there."""
+        buckets = self._buckets.get(trader or "")
+        if buckets is None:
+            if trader not in self._exchange.accounts:
+                return session.bucket
+            assert trader is not None, "accounts have names"
+            buckets = (Bucket(self.max_requests_per_s), Bucket(self._max_cancels_per_s))
+            self._buckets[trader] = buckets
+        return buckets[cancels]
