@@ -77,10 +77,10 @@ def _traded(*, keeps: bool) -> float:
     tape, traders, count = PrivateEventBuffer(sequencer.encoder), ActiveTraders(sequencer.exchange, 1), 0
     before = _settled()
     while count < MAX_EVENTS:
-        _, caused = sequencer.apply(*traders.next())
-        for event in caused:
-            count += bool(event.trader)
-            if keeps and event.trader:
+        _, private, _ = sequencer.apply(*traders.next())
+        count += len(private)
+        if keeps:
+            for event in private:
                 tape.append(event.trader, event.event)
     return _settled() - before
 

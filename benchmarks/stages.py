@@ -85,11 +85,11 @@ def parts(requests: list[bytes], records: list[Record]) -> Parts:
         steps.extend(map(sequencer.number, outcomes))
 
     def encode() -> None:
-        answers.extend([answer.bytes("own") for answer, _ in steps if answer and isinstance(answer.event, ANSWERS)])
+        answers.extend([answer.bytes("own") for answer, *_ in steps if answer and isinstance(answer.event, ANSWERS)])
 
     def publish() -> None:
-        for number, (_, caused) in enumerate(steps):
-            feed.publish(caused, records[number].now_ns)
+        for number, (_, _, public) in enumerate(steps):
+            feed.publish(public, records[number].now_ns)
             if number % A_TURN == 0:
                 feed.end_turn(records[number].now_ns)
 

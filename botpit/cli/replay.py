@@ -148,8 +148,8 @@ class EventsFile:
 
     def take(self, outcome: Outcome) -> None:
         """What one record caused."""
-        _, caused = self._sequencer.number(outcome)
-        self._write(partial(self._file.writelines, (line for _, line in lines_of(caused))))
+        _, private, public = self._sequencer.number(outcome)
+        self._write(partial(self._file.writelines, (line for _, line in lines_of(private, public))))
 
     def close(self) -> None:
         self._write(self._file.close)

@@ -23,7 +23,7 @@ from botpit.io.server import BACKLOG, Connection, Peer, Server, frames, serve
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Delivery, Reader, Sink, Subscriptions
 from botpit.venue.gateway.sessions import Session
-from botpit.venue.turn import Turns, Written
+from botpit.venue.turn import MAX_INBOX, Turns, Written
 
 Health = Callable[[], dict[str, object]]
 """What `/healthz` answers."""
@@ -140,13 +140,18 @@ class FeedPeer:
 class OrderPeer:
     """One session's connection."""
 
-    def __init__(self, port: OrderPort, connection: Gated, session: Session) -> None:
+    def __init__(self, port: OrderPort, turns: Turns, connection: Gated) -> None:
         self._port = port
+        self._turns = turns
         self.connection = connection
-        self.session = session
+        self.session = turns.connect()
 
     def received(self, message: bytes) -> None:
-        self._port.received(self, message)
+        waiting = self._turns.receive(self.session, message)
+        if waiting == 1:
+            self._port.arm()
+        elif waiting == MAX_INBOX:
+            self.connection.pause_reading()
 
     def lost(self) -> None:
         self._port.lost(self)
@@ -173,19 +178,14 @@ class OrderPort:
     # ------------------------------------------------------------------------------------------------------------- sockets
 
     def connect(self, connection: Connection) -> OrderPeer:
-        session = self._turns.connect()
-        peer = self._peers[session] = OrderPeer(self, Gated(connection, self.gate), session)
+        peer = OrderPeer(self, self._turns, Gated(connection, self.gate))
+        self._peers[peer.session] = peer
         return peer
-
-    def received(self, peer: OrderPeer, message: bytes) -> None:
-        if not self._turns.receive(peer.session, message):
-            peer.connection.pause_reading()
-        self._arm()
 
     def lost(self, peer: OrderPeer) -> None:
         del self._peers[peer.session]
         self._turns.lose(peer.session)
-        self._arm()
+        self.arm()
 
     # --------------------------------------------------------------------------------------------------------------- turns
 
@@ -198,7 +198,8 @@ class OrderPort:
         """Write what commands outside of any turn have caused."""
         self._write(self._turns.finish())
 
-    def _arm(self) -> None:
+    def arm(self) -> None:
+        """Have a turn taken soon."""
         if not self._armed:
             self._armed = True
             asyncio.get_running_loop().call_soon(self._guarded, self._turn)
@@ -216,7 +217,7 @@ class OrderPort:
             return  # until the disk has caught up
         self._write(self._turns.take())
         if self._turns.waiting:
-            self._arm()
+            self.arm()
 
     def _write(self, written: Written) -> None:
         """Journal, then answers and private events, then public events and views."""
@@ -287,7 +288,7 @@ class OrderPort:
         if self._journal.holds:
             self._sync()
         if self._turns.waiting:
-            self._arm()
+            self.arm()
 
 
 async def every(interval_s: float, action: Callable[[], None]) -> None:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Delivery
-from botpit.venue.gateway.gateway import Gateway, text_of
+from botpit.venue.gateway.gateway import Gateway
 from botpit.venue.gateway.sessions import Session
 
 MAX_TURN_COMMANDS = 1_000
@@ -61,13 +61,16 @@ class Turns:
     def connect(self) -> Session:
         return self._gateway.connect()
 
-    def receive(self, session: Session, frame: bytes) -> bool:
-        """Put a frame in line. False: its socket is to be read no further until the session is `readable`."""
+    def receive(self, session: Session, frame: bytes) -> int:
+        """Put a frame in line; how many of its session wait there now.
+
+        At MAX_INBOX its socket is to be read no further until the session is `readable`.
+        """
         inbox = session.inbox
         if not inbox:
             self._waiting[session] = None
         inbox.append(frame)
-        return len(inbox) < MAX_INBOX
+        return len(inbox)
 
     def lose(self, session: Session) -> None:
         """Its connection is gone; what it sent before is still carried out."""
@@ -124,4 +127,4 @@ class Turns:
 
 def _flushed(session: Session) -> list[bytes]:
     outbox, session.outbox = session.outbox, []
-    return list(map(text_of, outbox))
+    return [said if isinstance(said, bytes) else said.bytes("own") for said in outbox]

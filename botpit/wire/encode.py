@@ -71,17 +71,20 @@ def reopening(market_id: str, now_ns: int) -> bytes:
 
 
 class Encoder:
-    """The events of one market as bytes. `units`: its numbers, for whoever else writes messages of it."""
+    """The events of one market as bytes. `units`: its numbers, for whoever else writes messages of it.
+
+    `writers`: by view and kind of event, what writes it.
+    """
 
     def __init__(self, exchange: Exchange) -> None:
         self.units = Units(exchange)
-        self._writers: dict[View, dict[type[Any], Write]] = {
+        self.writers: dict[View, dict[type[Any], Write]] = {
             "own": {event: self._writer(event, message, "own") for event, message in {**PRIVATE_MESSAGES, **ANSWERS}.items()},
             "public": {event: self._writer(event, message, "public") for event, message in MESSAGES.items()},
             "observer": {event: self._writer(event, message, "observer") for event, message in MESSAGES.items()},
         }
         refusals = {request: self._writer(ev.Rejected, message, "own") for request, message in REFUSALS.items()}
-        self._writers["own"][ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](e, seq, channel_seq)
+        self.writers["own"][ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](e, seq, channel_seq)
 
     def _writer(self, event: type[Any], message: type[Any], view: View) -> Write:
         return writer(
@@ -91,7 +94,7 @@ class Encoder:
 
     def event(self, event: Any, view: View, seq: int = 0, channel_seq: int = 0) -> bytes:
         """An event as those see it who read this view; its numbers, if it is a public one."""
-        return self._writers[view][type(event)](event, seq, channel_seq)
+        return self.writers[view][type(event)](event, seq, channel_seq)
 
     def asked_price(self, order: Order) -> Raw | None:
         """The price of an order as it was sent."""

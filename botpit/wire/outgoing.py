@@ -17,24 +17,31 @@ from botpit.wire.forms import View
 class Outgoing(Struct, gc=False):
     """`trader`: whose own event it is, "" when nobody's. `channel` and `symbol`: where the public reads it; "": nowhere.
 
-    A relay and an archive know an event by its bytes alone: then there is no `event`, and what they do not have is empty.
+    `seq` of an event that is not public: that of the last public one before it.
     """
 
+    event: Any
+    encoder: Encoder | None
+    trader: str
     channel: str
     symbol: str
     seq: int
+    channel_seq: int
     public: bytes = b""
     observer: bytes = b""
     own: bytes = b""
-    trader: str = ""
-    channel_seq: int = 0
-    event: Any = None
-    encoder: Encoder | None = None
 
     def bytes(self, view: View) -> bytes:
         """The message in a view; empty when it has none there."""
         written: bytes = getattr(self, view)
-        if not written and self.encoder is not None and (view != "observer" or self.channel == "orders"):
-            written = self.encoder.event(self.event, view, self.seq, self.channel_seq)
-            setattr(self, view, written)
+        if written or self.encoder is None or (view == "observer" and self.channel != "orders"):
+            return written
+        write = self.encoder.writers[view][type(self.event)]
+        written = write(self.event, self.seq, self.channel_seq)
+        setattr(self, view, written)
         return written
+
+
+def relayed(channel: str, symbol: str, seq: int, public: bytes, observer: bytes = b"") -> Outgoing:
+    """What is known by its bytes alone: a view, or an event that somebody else has numbered and written."""
+    return Outgoing(None, None, "", channel, symbol, seq, 0, public, observer)

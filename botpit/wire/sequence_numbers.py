@@ -1,6 +1,7 @@
 """What the feed counts: its events among all, within each channel and symbol, and the changes of each book.
 
-The numbers follow from the events alone, so whoever replays the commands counts the same; `capture` is what a snapshot keeps.
+The sequencer counts; the numbers follow from the events alone, so whoever replays the commands counts the same. `capture` is what
+a snapshot keeps.
 """
 
 from __future__ import annotations
@@ -18,21 +19,6 @@ class SequenceNumbers:
         self.seq = 0
         self.channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in CHANNELS.values()}
         self.book_seq = dict.fromkeys(symbols, 0)
-        self._changed_books: set[str] = set()
-
-    def begin_command(self) -> None:
-        """What follows is caused by another command: it changes each book at most once."""
-        self._changed_books.clear()
-
-    def next(self, channel: str, symbol: str) -> int:
-        """Count an event of a channel and a symbol; returns its `channel_seq`, and `seq` is its number among all."""
-        self.seq += 1
-        counts = self.channel_seq[channel]
-        counts[symbol] = number = counts.get(symbol, 0) + 1
-        if channel == "orders" and symbol not in self._changed_books:
-            self._changed_books.add(symbol)
-            self.book_seq[symbol] += 1
-        return number
 
     def capture(self) -> dict[str, Any]:
         """As plain values, which later counting does not change."""

@@ -6,19 +6,36 @@ number and say the same.
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 from botpit.core.commands import Command
 from botpit.core.events import OrderAccepted
 from botpit.core.exchange import Exchange
 from botpit.core.orders import Outcome
-from botpit.wire.channels import CHANNELS, OF_NO_SYMBOL, PRIVATE_MESSAGES
+from botpit.wire.channels import CHANNELS, MESSAGES, OF_NO_SYMBOL, PRIVATE_MESSAGES
 from botpit.wire.encode import Encoder
 from botpit.wire.outgoing import Outgoing
 from botpit.wire.sequence_numbers import SequenceNumbers
 
-Step = tuple[Outgoing | None, list[Outgoing]]
-"""The answer to a command, if it has one; and, in order, each event it caused that is public or a trader's own."""
+Step = tuple[Outgoing | None, list[Outgoing], list[Outgoing]]
+"""The answer to a command, if it has one; then, in order, each event it caused that is a trader's own; each that is public."""
+_OF_NOBODY, _OF_A_TRADER, _OF_AN_ORDER = range(3)
+
+
+def _kind(event: type[Any]) -> tuple[str, bool, int]:
+    owner = _OF_NOBODY
+    if event is OrderAccepted:
+        owner = _OF_AN_ORDER
+    elif event in PRIVATE_MESSAGES:
+        owner = _OF_A_TRADER
+    return CHANNELS.get(event, ""), event not in OF_NO_SYMBOL, owner
+
+
+_KINDS = {event: _kind(event) for event in (*MESSAGES, *PRIVATE_MESSAGES)}
+"""The channel of each event, whether it is counted by symbol, and how its owner is found."""
+
+
+_NEITHER = ("", False, _OF_NOBODY)
 
 
 class Sequencer:
@@ -34,28 +51,37 @@ class Sequencer:
         return self.number(self.exchange.apply(command, now_ns))
 
     def number(self, outcome: Outcome) -> Step:
-        """Number what one command caused."""
-        encoder, numbers = self.encoder, self.numbers
+        """Number what one command caused. (All in one piece: it runs for every event of the market.)"""
+        encoder, numbers, answered = self.encoder, self.numbers, outcome.answer
+        seq, channels = numbers.seq, numbers.channel_seq
+        events: list[Any] = outcome.events
         answer: Outgoing | None = None
-        caused: list[Outgoing] = []
-        numbers.begin_command()
-        for event in cast(list[Any], outcome.events):
-            kind = type(event)
-            trader, symbol, number = _owner(event, kind), "", 0
-            channel = CHANNELS.get(kind, "")
+        private: list[Outgoing] = []
+        public: list[Outgoing] = []
+        changed: list[str] = []
+        for event in events:
+            channel, by_symbol, owner = _KINDS.get(type(event), _NEITHER)
+            trader, symbol, number = "", "", 0
+            if owner == _OF_A_TRADER:
+                trader = event.trader
+            elif owner == _OF_AN_ORDER and not event.repeated:  # an answer that is given again is no new event
+                trader = event.order.trader
             if channel:
-                symbol = "" if kind in OF_NO_SYMBOL else event.symbol
-                number = numbers.next(channel, symbol)
-            outgoing = Outgoing(channel, symbol, numbers.seq, b"", b"", b"", trader, number, event, encoder)
-            if event is outcome.answer:
+                if by_symbol:
+                    symbol = event.symbol
+                seq += 1
+                counts = channels[channel]
+                counts[symbol] = number = counts.get(symbol, 0) + 1
+                if channel == "orders" and symbol not in changed:
+                    changed.append(symbol)
+            outgoing = Outgoing(event, encoder, trader, channel, symbol, seq, number)
+            if event is answered:
                 answer = outgoing
-            if channel or trader:
-                caused.append(outgoing)
-        return answer, caused
-
-
-def _owner(event: Any, kind: type[Any]) -> str:
-    """The trader among whose own events it is numbered, "" if it is not; an answer that is given again is no new event."""
-    if kind is OrderAccepted:
-        return "" if event.repeated else event.order.trader
-    return event.trader if kind in PRIVATE_MESSAGES else ""
+            if trader:
+                private.append(outgoing)
+            if channel:
+                public.append(outgoing)
+        numbers.seq = seq
+        for symbol in changed:
+            numbers.book_seq[symbol] += 1
+        return answer, private, public

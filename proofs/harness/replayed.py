@@ -17,6 +17,6 @@ def replayed_lines(folder: Path) -> Iterator[bytes]:
     reading = Reading(folder, Disk())
     sequencer = Sequencer(Exchange(reading.opening))
     for record in reading.records():
-        _, caused = sequencer.apply(record.command, record.now_ns)
-        for _, line in lines_of(caused):
+        _, private, public = sequencer.apply(record.command, record.now_ns)
+        for _, line in lines_of(private, public):
             yield line

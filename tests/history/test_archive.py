@@ -35,11 +35,10 @@ def told() -> tuple[list[tuple[int, bytes, bytes]], dict[str, list[bytes]]]:
     sequencer = Sequencer(Exchange(BEGUN))
     feed, private = Feed(sequencer), dict[str, list[bytes]]()
     for command, now_ns in COMMANDS:
-        _, caused = sequencer.apply(command, now_ns)
-        feed.publish(caused, now_ns)
-        for event in caused:
-            if event.trader:
-                private.setdefault(event.trader, []).append(event.bytes("own"))
+        _, own, public = sequencer.apply(command, now_ns)
+        feed.publish(public, now_ns)
+        for event in own:
+            private.setdefault(event.trader, []).append(event.bytes("own"))
     return [(event.seq, event.bytes("public"), event.bytes("observer")) for event in feed.since(1)], private
 
 

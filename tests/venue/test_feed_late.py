@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from botpit.venue.feed.buffer import EventBuffer
-from botpit.wire.outgoing import Outgoing
+from botpit.wire.outgoing import relayed
 from tests.socketless_venue import BOTH, EVERYTHING, Listener, Message, SocketlessVenue, checked, order
 from tests.venue.book_folds import DeltaBook, OrderBook, channel, engine_levels, engine_queue, events, reading, rests, types
 
@@ -182,7 +182,7 @@ def test_the_last_100_000_events_are_kept():
     tape, short = EventBuffer(), EventBuffer(length=3)
     for seq in range(1, 100_002):
         for each in (tape, short):
-            each.append(Outgoing("trades", "SIM", seq))
+            each.append(relayed("trades", "SIM", seq, b""))
     assert (tape.oldest_seq, short.oldest_seq) == (2, 99_999)
     assert [item.seq for item in short.since(0)] == [99_999, 100_000, 100_001]
     assert [item.seq for item in short.since(100_001)] == [100_001]
@@ -237,6 +237,7 @@ def test_a_past_that_is_overtaken_by_forgetting_ends_the_connection():
     crowd = venue.crowd(7)
     while venue.feed.buffer.oldest_seq <= (reader.reader.catch_up_from or 0):
         crowd.acts()
+        venue.ends_turn()
     assert not venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns), "never a silent hole"
 
 

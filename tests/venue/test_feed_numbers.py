@@ -17,9 +17,9 @@ def test_they_continue_where_they_were_kept():
     first, again = Sequencer(exchange), Sequencer(exchange)
     for count, (command, now_ns) in enumerate(commands):
         outcome = exchange.apply(command, now_ns)
-        expected = [(each.seq, each.channel_seq) for each in first.number(outcome)[1]]
+        expected = [(each.seq, each.channel_seq) for each in first.number(outcome)[2]]
         if count > 600:
-            assert [(each.seq, each.channel_seq) for each in again.number(outcome)[1]] == expected
+            assert [(each.seq, each.channel_seq) for each in again.number(outcome)[2]] == expected
         if count == 600:
             again.numbers.restore(json.loads(json.dumps(first.numbers.capture())))
     numbers = again.numbers
@@ -48,10 +48,9 @@ def test_they_count_without_holes():
     begun, commands = stream_of(4, 600)
     sequencer, seqs, channels = Sequencer(Exchange(begun)), [], dict[tuple[str, str], list[int]]()
     for command, now_ns in commands:
-        for event in sequencer.apply(command, now_ns)[1]:
-            if event.channel:
-                seqs.append(event.seq)
-                channels.setdefault((event.channel, event.symbol), []).append(event.channel_seq)
+        for event in sequencer.apply(command, now_ns)[2]:
+            seqs.append(event.seq)
+            channels.setdefault((event.channel, event.symbol), []).append(event.channel_seq)
     assert seqs == list(range(1, len(seqs) + 1))
     assert all(counted == list(range(1, len(counted) + 1)) for counted in channels.values())
 
@@ -61,5 +60,5 @@ def test_a_command_changes_each_book_at_most_once():
     sequencer = Sequencer(Exchange(begun))
     for command, now_ns in commands:
         before = dict(sequencer.numbers.book_seq)
-        changed = {each.symbol for each in sequencer.apply(command, now_ns)[1] if each.channel == "orders"}
+        changed = {each.symbol for each in sequencer.apply(command, now_ns)[2] if each.channel == "orders"}
         assert sequencer.numbers.book_seq == {symbol: n + (symbol in changed) for symbol, n in before.items()}

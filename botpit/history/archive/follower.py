@@ -57,8 +57,8 @@ class Archivist:
 
     def take(self, record: Record) -> None:
         """Replay a record and keep what it said."""
-        _, caused = self.sequencer.apply(record.command, record.now_ns)
-        for seq, line in lines_of(caused):
+        _, private, public = self.sequencer.apply(record.command, record.now_ns)
+        for seq, line in lines_of(private, public):
             self._files.keep(seq, line)
         self.number = record.number
         if self.number - self._kept >= max(self._snapshot_records, self._orders_kept // ORDERS_PER_RECORD):

@@ -34,21 +34,16 @@ read_line = msgspec.json.Decoder(Line).decode
 """Raises msgspec.MsgspecError when it is no such line."""
 
 
-def lines_of(caused: list[Outgoing]) -> Iterator[tuple[int, bytes]]:
+def lines_of(private: list[Outgoing], public: list[Outgoing]) -> Iterator[tuple[int, bytes]]:
     """What one command caused, as lines with their ends: private events first, then public ones.
 
     With each line the `seq` before which no later public event comes.
     """
-    if not caused:
-        return
-    first = caused[0]
-    before = first.seq - 1 if first.channel else first.seq
-    for outgoing in caused:
-        if outgoing.trader:
-            yield before + 1, _encode(_private_line(outgoing, before)) + b"\n"
-    for outgoing in caused:
-        if outgoing.channel:
-            yield outgoing.seq, _encode(_public_line(outgoing)) + b"\n"
+    for outgoing in private:
+        before = public[0].seq - 1 if public else outgoing.seq
+        yield before + 1, _encode(_private_line(outgoing, before)) + b"\n"
+    for outgoing in public:
+        yield outgoing.seq, _encode(_public_line(outgoing)) + b"\n"
 
 
 def _private_line(outgoing: Outgoing, before: int) -> Line:

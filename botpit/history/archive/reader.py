@@ -16,7 +16,7 @@ import msgspec
 
 from botpit.history.archive.files import events_files
 from botpit.history.archive.lines import Line, read_line
-from botpit.wire.outgoing import Outgoing
+from botpit.wire.outgoing import Outgoing, relayed
 
 MAX_LINE_BYTES = 65_536
 """Longer than any event's line."""
@@ -53,7 +53,7 @@ class Past:
                     continue
                 if line.seq > seq:
                     return
-                yield Outgoing(line.channel, line.symbol, line.seq, bytes(line.message), bytes(line.full))
+                yield relayed(line.channel, line.symbol, line.seq, bytes(line.message), bytes(line.full))
                 seq += 1
 
     def private(self, most: int, wanted: Callable[[Line], bool]) -> list[Line]:

@@ -18,7 +18,7 @@ from botpit.wire.encode import nested
 from botpit.wire.forms import json_text
 from botpit.wire.market_views import DEPTH, Levels, MarketViews
 from botpit.wire.numbers import milliseconds
-from botpit.wire.outgoing import Outgoing
+from botpit.wire.outgoing import Outgoing, relayed
 from botpit.wire.sequencer import Sequencer
 
 SNAPSHOT_KEPT_NS = 100_000_000
@@ -44,6 +44,7 @@ class Feed:
         self.market_id = self._exchange.market_id
         self.buffer = EventBuffer(self._numbers.seq + 1)
         self.subscriptions = Subscriptions(self)
+        self._news: list[Outgoing] = []
         self._turn: list[Outgoing] = []
         self._snapshots_of = (-1, -1, -1)
         self._snapshots: dict[tuple[frozenset[str], frozenset[str] | None], bytes] = {}
@@ -59,11 +60,13 @@ class Feed:
 
     def oldest_seq(self, subscription: Subscription) -> int:
         """Every channel is in the buffer and in the archive, whoever reads it."""
+        self._keep()
         oldest, newest = self._archive.span() if self._archive else (1, 0)
         return oldest if oldest <= self.buffer.oldest_seq <= newest + 1 else self.buffer.oldest_seq
 
     def since(self, seq: int) -> Iterator[Outgoing]:
         """First from the archive, as far as the buffer does not reach back."""
+        self._keep()
         in_buffer = self.buffer.oldest_seq
         if seq < in_buffer and self._archive is not None:
             for kept in takewhile(lambda kept: kept.seq < in_buffer, self._archive.since(seq)):
@@ -74,23 +77,28 @@ class Feed:
 
     # ---------------------------------------------------------------------------------------------------------------- events
 
-    def publish(self, caused: Iterable[Outgoing], now_ns: int) -> None:
-        """Take what one command caused; what of it is public is delivered when the turn ends."""
-        public = [event for event in caused if event.channel]
-        self.buffer.extend(public)
+    def publish(self, public: list[Outgoing], now_ns: int) -> None:
+        """Take the public events that one command caused; they are delivered when the turn ends."""
+        self._news += public
         self._turn += public
         if self.subscriptions.wanted("book_delta"):
             for symbol, levels in _changed_levels(public).items():
                 book_seq = self._numbers.book_seq[symbol]
                 delta = self._views.book_delta(symbol, levels, book_seq, self.seq, now_ns)
-                self._turn.append(Outgoing("book_delta", symbol, self.seq, delta))
+                self._turn.append(relayed("book_delta", symbol, self.seq, delta))
+
+    def _keep(self) -> None:
+        """Keep what came since the last time, and note which books it changed: many commands in one go."""
+        news, self._news = self._news, []
+        for event in news:
+            if event.channel == "orders":
+                self._book_updates.changed(event.symbol)
+        self.buffer.extend(news)
 
     def end_turn(self, now_ns: int) -> list[Delivery]:
         """Everything since the last time, then the books that changed and are due again: messages and who gets them."""
+        self._keep()
         turn, self._turn = self._turn, []
-        for event in turn:
-            if event.channel == "orders":
-                self._book_updates.changed(event.symbol)
         turn += self._due_book_updates(now_ns)
         return self.subscriptions.deliveries(turn, now_ns) if turn else []
 
@@ -98,7 +106,7 @@ class Feed:
         due = self._book_updates.take_due(now_ns)
         if not self.subscriptions.wanted("book"):
             return []
-        return [Outgoing("book", each, self.seq, self._views.book_update(each, self.seq, now_ns)) for each in due]
+        return [relayed("book", each, self.seq, self._views.book_update(each, self.seq, now_ns)) for each in due]
 
     def next_view_ns(self) -> int | None:
         """When `end_turn` is to be called for a book that changed too soon after its last update; None: no such book."""

@@ -17,7 +17,7 @@ from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subs
 from botpit.wire.forms import json_text
 from botpit.wire.heads import Head, head, snapshot_fields, split_frame
 from botpit.wire.market_views import DEPTH
-from botpit.wire.outgoing import Outgoing
+from botpit.wire.outgoing import Outgoing, relayed
 
 _CHANNEL_OF: dict[str, str] = {message.type: channel for message, channel in wire.CHANNEL_OF.items()}
 _VIEWS = ("book", "book_delta")
@@ -152,7 +152,7 @@ class RelayFeed:
 
     def _relay(self, about: Head, message: bytes) -> None:
         channel = "orders_full" if about.type.startswith("order_") and about.trader_id is not None else _CHANNEL_OF[about.type]
-        item = Outgoing(channel, about.symbol, about.seq, message)
+        item = relayed(channel, about.symbol, about.seq, message)
         if channel not in self._relayed:
             return
         if channel in _VIEWS:

@@ -13,9 +13,8 @@ from botpit.core.commands import Close
 from botpit.core.events import Reason, Rejected, TradingStatus
 from botpit.core.exchange import Exchange
 from botpit.venue.gateway.auth import Keys
-from botpit.venue.gateway.routes import Route, refuse
+from botpit.venue.gateway.routes import Perform, Route, refuse
 from botpit.venue.gateway.sessions import Reply, Scope, Session
-from botpit.venue.gateway.trading import Perform
 from botpit.wire.encode import closed, reopening
 from botpit.wire.outgoing import Outgoing
 from botpit.wire.units import Units
@@ -46,14 +45,15 @@ class AdminDesk:
             wire.ReopenRequest: Route(Scope.OPERATE, self._reopen, names_trader=False),
         }
 
-    def _close(self, session: Session, request: wire.CloseRequest, trader: str, now_ns: int) -> Reply:
+    def _close(self, asked: tuple[wire.CloseRequest, str], now_ns: int, session: Session) -> Reply:
+        request, _ = asked
         symbols = self._not_closed() if request.symbol is None else [request.symbol]
         if not symbols:
             return refuse(request, Reason.MARKET_HALTED, now_ns)
         refused = self._close_all(symbols, session, now_ns)
         return refused or closed(self._exchange, self._units, symbols, now_ns), []
 
-    def _reopen(self, session: Session, request: wire.ReopenRequest, trader: str, now_ns: int) -> Reply:
+    def _reopen(self, asked: tuple[wire.ReopenRequest, str], now_ns: int, session: Session) -> Reply:
         self._close_all(self._not_closed(), session, now_ns)
         self._admin.reopen()
         return reopening(self._exchange.market_id, now_ns), []
@@ -62,7 +62,7 @@ class AdminDesk:
         """Close each; returns the first refusal, if there is one."""
         for symbol in symbols:
             answer, _ = self._perform(Close(symbol), now_ns, session)
-            if answer is not None and isinstance(answer.event, Rejected):
+            if isinstance(answer, Outgoing) and isinstance(answer.event, Rejected):
                 return answer
         if symbols:
             self._admin.closed(symbols)

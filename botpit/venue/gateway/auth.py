@@ -9,7 +9,7 @@ from botpit.core.accounts import Account
 from botpit.core.commands import Login, Logout
 from botpit.core.events import LoggedIn, LoggedOut, Reason
 from botpit.venue.gateway.market import LiveMarket
-from botpit.venue.gateway.routes import refuse
+from botpit.venue.gateway.routes import Perform, refuse
 from botpit.venue.gateway.sessions import (
     OPERATOR,
     Logins,
@@ -20,9 +20,9 @@ from botpit.venue.gateway.sessions import (
     Sendable,
     Session,
 )
-from botpit.venue.gateway.trading import Perform
 from botpit.wire.account_views import AccountViews
 from botpit.wire.encode import nested
+from botpit.wire.outgoing import Outgoing
 
 NOT_FIRST = "login is the first request of its socket"
 _TRADES = frozenset((Scope.TRADE,))
@@ -62,12 +62,11 @@ class Authentication:
         missed = self._missed(self._exchange.accounts.get(trader), request, now_ns)
         if isinstance(missed, tuple):
             return missed
-        wait_ms = self._rates.wait_ms(session, trader, cancels=False, now_ns=now_ns)
+        wait_ms = self._rates.bucket(session, trader, "requests").take(now_ns)
         if wait_ms:
             return refuse(request, Reason.RATE_LIMITED, now_ns, retry_after_ms=wait_ms)
         answer, caused = self._perform(Login(trader, bool(request.cancel_on_disconnect)), now_ns, session)
-        assert answer is not None, "a login is answered"
-        if not isinstance(answer.event, LoggedIn):
+        if not isinstance(answer, Outgoing) or not isinstance(answer.event, LoggedIn):
             return answer, caused
         self._logins.enter(session, Principal(trader, _TRADES), answer.event.session)
         return self._views.logged_in(answer.event, Scope.TRADE), caused + missed
@@ -130,6 +129,4 @@ class Authentication:
         if session.is_operator:
             event = LoggedOut(trader, session.number, 0, now_ns)
             return self._market.sequencer.encoder.event(event, "own"), []
-        answer, caused = self._perform(Logout(trader, session.number), now_ns, session)
-        assert answer is not None, "a logout is answered"
-        return answer, caused
+        return self._perform(Logout(trader, session.number), now_ns, session)

@@ -23,9 +23,8 @@ from botpit.venue.gateway.sessions import Logins, Rates, Reply, Sendable, Sessio
 from botpit.venue.gateway.trading import Trading
 from botpit.venue.rates import NS_PER_S
 from botpit.wire.account_views import AccountViews
-from botpit.wire.decode import Fault, FieldError, is_array, parse, split_array
+from botpit.wire.decode import Fault, FieldError, is_array, parse, refusal, split_array
 from botpit.wire.encode import array, fault_bytes, heartbeat, with_request_id
-from botpit.wire.outgoing import Outgoing
 
 NOBODY_NAMED = "trader_id: needed without a login"
 
@@ -56,6 +55,7 @@ class Gateway:
         self._exchange = exchange
         self._rates = Rates(exchange, max_requests_per_s, max_cancels_per_s)
         self._logins = Logins()
+        self._by_trader = self._logins.by_trader
         self._auth = Authentication(market, views, self._logins, self._rates, admin, self._perform)
         self._routes: dict[type[Any], Route] = {
             **Trading(exchange, self._perform).routes(),
@@ -92,21 +92,23 @@ class Gateway:
             self.flushable.add(session)
         return requests
 
-    def answer(self, session: Session, request: Any, now_ns: int) -> Reply:
+    def answer(self, session: Session, request: Any, now_ns: int) -> tuple[Sendable, list[Sendable]]:
         """The one answer to one request, and what its session is sent after it."""
-        if isinstance(request, Fault):
+        route = self._routes.get(type(request))
+        if route is not None:
+            answer, after = self._carry_out(route, session, request, now_ns)
+        elif isinstance(request, Fault):
             return fault_bytes(request, now_ns), []
-        answer, after = self._reply(session, request, now_ns)
+        elif isinstance(request, wire.LoginRequest):
+            answer, after = self._auth.login(session, request, now_ns)
+        else:
+            answer, after = self._auth.logout(session, request, now_ns)
+        assert answer is not None, request
         if request.request_id is not None:
             answer = with_request_id(text_of(answer), request.request_id)
         return answer, after
 
-    def _reply(self, session: Session, request: Any, now_ns: int) -> Reply:
-        """The same but for the id that the request was asked under."""
-        route = self._routes.get(type(request))
-        if route is None:
-            opens = isinstance(request, wire.LoginRequest)
-            return (self._auth.login if opens else self._auth.logout)(session, request, now_ns)
+    def _carry_out(self, route: Route, session: Session, request: Any, now_ns: int) -> Reply:
         session.used = True
         principal = session.principal
         if route.scope is not None and route.scope not in principal.scopes:
@@ -123,20 +125,23 @@ class Gateway:
             return refuse(request, Reason.INVALID_MESSAGE, now_ns, error=str(error))
         if principal.trader is not None and principal.trader != trader:
             return refuse(request, Reason.UNAUTHORIZED, now_ns)
-        wait_ms = self._rates.wait_ms(session, trader, cancels=route.rate == "cancels", now_ns=now_ns)
+        wait_ms = self._rates.bucket(session, trader or "", route.rate).take(now_ns)
         if wait_ms:
             return refuse(request, Reason.RATE_LIMITED, now_ns, retry_after_ms=wait_ms)
-        return route.act(session, understood, trader or "", now_ns)
+        return route.act(understood, now_ns, session)
 
-    def _answer_array(self, session: Session, requests: list[Any], now_ns: int) -> Reply:
+    def _answer_array(
+        self, session: Session, requests: list[Any], now_ns: int
+    ) -> tuple[Sendable, list[Sendable]]:
         answers: list[bytes] = []
         after: list[Sendable] = []
         for request in requests:
             if isinstance(request, wire.LoginRequest | wire.LogoutRequest):
                 error = f"type: {request.type} does not go into an array"
-                answer, caused = refuse(request, Reason.INVALID_MESSAGE, now_ns, error=error)
-            else:
-                answer, caused = self.answer(session, request, now_ns)
+                fault = refusal(request, Reason.INVALID_MESSAGE, error=error)
+                fault.request_id = request.request_id
+                request = fault
+            answer, caused = self.answer(session, request, now_ns)
             answers.append(text_of(answer))
             after += caused
         return array(answers), after
@@ -167,23 +172,21 @@ class Gateway:
         """Put other rules in place, which can be (see `core/rules.py`)."""
         self._perform(command, now_ns)
 
-    def _perform(
-        self, command: Command, now_ns: int, asking: Session | None = None
-    ) -> tuple[Outgoing | None, list[Sendable]]:
+    def _perform(self, command: Command, now_ns: int, asking: Session | None = None) -> Reply:
         """Journal and apply a command and notify everybody concerned.
 
-        Returns its answer, and the events that the asking session is to get after it: each of its trader's that is not the
-        answer. Raises Culprit when the exchange itself fails.
+        Its answer, and the events that the asking session is to get after it: each of its trader's that is not the answer.
+        Raises Culprit when the exchange itself fails.
         """
         self._journal.append(command, now_ns)
         try:
-            answer, caused = self._market.apply(command, now_ns)
+            answer, private, _ = self._market.apply(command, now_ns)
         except Exception as error:
             raise Culprit(command, now_ns) from error
         after: list[Sendable] = []
-        for event in caused:
-            if event.trader:
-                for session in self._logins.of(event.trader):
+        if self._by_trader:
+            for event in private:
+                for session in self._by_trader.get(event.trader, ()):
                     if session is not asking:
                         self._queue(session, event, now_ns)
                     elif event is not answer:
@@ -194,7 +197,7 @@ class Gateway:
 
     def heartbeats(self, now_ns: int) -> None:
         """To each logged-in session that got nothing for a second."""
-        for trader, sessions in self._logins.items():
+        for trader, sessions in self._by_trader.items():
             account = self._exchange.accounts.get(trader)
             for session in sessions:
                 if now_ns - session.last_message_ns >= NS_PER_S:

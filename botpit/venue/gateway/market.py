@@ -30,9 +30,9 @@ class LiveMarket:
     def apply(self, command: Command, now_ns: int) -> Step:
         """Advance by a command that the journal has: keep what it caused, publish what of it is public."""
         step = self.sequencer.apply(command, now_ns)
-        caused = step[1]
-        for event in caused:
-            if event.trader:
-                self.private.append(event.trader, event.event)
-        self.feed.publish(caused, now_ns)
+        _, private, public = step
+        for event in private:
+            self.private.append(event.trader, event.event)
+        if public:
+            self.feed.publish(public, now_ns)
         return step

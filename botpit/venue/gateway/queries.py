@@ -12,6 +12,9 @@ from botpit.wire.account_views import AccountViews
 from botpit.wire.decode import needs_an_order
 from botpit.wire.encode import pong
 
+Asked = tuple[Any, str]
+"""A request, and the trader it asks about."""
+
 
 class Queries:
     """Questions about one trader's account and orders, and the ping."""
@@ -28,21 +31,24 @@ class Queries:
             wire.PingRequest: Route(None, self._ping, names_trader=False),
         }
 
-    def _named_order(self, request: wire.OrderStatusRequest, trader: str, session: Session) -> wire.OrderStatusRequest:
+    def _named_order(self, request: wire.OrderStatusRequest, trader: str, session: Session) -> Asked:
         needs_an_order(request)
-        return request
+        return request, trader
 
-    def _order_status(self, session: Session, request: wire.OrderStatusRequest, trader: str, now_ns: int) -> Reply:
+    def _order_status(self, asked: Asked, now_ns: int, session: Session) -> Reply:
+        request, trader = asked
         account = self._exchange.accounts.get(trader)
         record = account.remembered_order(request.order_id, request.client_order_id) if account else None
-        asked = (request.order_id, request.client_order_id)
-        return self._views.order_status(trader, account, record, asked, now_ns), []
+        named = (request.order_id, request.client_order_id)
+        return self._views.order_status(trader, account, record, named, now_ns), []
 
-    def _open_orders(self, session: Session, request: wire.OpenOrdersRequest, trader: str, now_ns: int) -> Reply:
+    def _open_orders(self, asked: Asked, now_ns: int, session: Session) -> Reply:
+        _, trader = asked
         return self._views.open_orders(trader, self._exchange.accounts.get(trader), now_ns), []
 
-    def _account(self, session: Session, request: wire.AccountRequest, trader: str, now_ns: int) -> Reply:
+    def _account(self, asked: Asked, now_ns: int, session: Session) -> Reply:
+        _, trader = asked
         return self._views.account(trader, self._exchange.accounts.get(trader), now_ns), []
 
-    def _ping(self, session: Session, request: wire.PingRequest, trader: str, now_ns: int) -> Reply:
+    def _ping(self, asked: Asked, now_ns: int, session: Session) -> Reply:
         return pong(now_ns), []

@@ -8,31 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
+from botpit.core.commands import Command
 from botpit.core.events import Reason
-from botpit.venue.gateway.sessions import Reply, Scope, Session
+from botpit.venue.gateway.sessions import Rate, Reply, Scope, Session
 from botpit.wire.decode import refusal
 from botpit.wire.encode import fault_bytes
 
-Rate = Literal["requests", "cancels"]
-Act = Callable[[Session, Any, str, int], Reply]
-"""Session, what was understood, trader, now in ns."""
+Understand = Callable[[Any, str, Session], Any]
+"""A request, its trader and its session to what `act` takes. Raises FieldError when its fields do not go together."""
+Act = Callable[[Any, int, Session], Reply]
+"""Carries out what was understood, now (in ns), for a session."""
+Perform = Callable[[Command, int, Session], Reply]
+"""The same for a command of the engine."""
 
 
-def as_it_is(request: Any, trader: str, session: Session) -> Any:
-    """A request that is understood when it can be read."""
-    return request
+def for_trader(request: Any, trader: str, session: Session) -> tuple[Any, str]:
+    """A request that can be read is understood: it asks about this trader."""
+    return request, trader
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`scope` None: for every session. `understand` raises FieldError when the fields do not go together."""
+    """`scope` None: for every session. `names_trader`: it may say for whom it is, and must without a login."""
 
     scope: Scope | None
     act: Act
     rate: Rate = "requests"
-    understand: Callable[[Any, str, Session], Any] = as_it_is
+    understand: Understand = for_trader
     names_trader: bool = True
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Literal
 
 import message_schemas as wire
 from botpit.core.exchange import Exchange
@@ -14,8 +14,11 @@ from botpit.wire.outgoing import Outgoing
 
 Sendable = bytes | Outgoing
 """Something to be sent: its bytes, or the event whose bytes are written when it is sent."""
-Reply = tuple[Sendable, list[Sendable]]
-"""The one answer to a request, and what its session is sent after it: what it missed, and what it caused for its trader."""
+Reply = tuple[Sendable | None, list[Sendable]]
+"""The one answer to a request, and what its session is sent after it: what it missed, and what it caused for its trader.
+
+A command that nobody asked for, as when time passes, has no answer."""
+Rate = Literal["requests", "cancels"]
 
 
 class Scope(StrEnum):
@@ -70,30 +73,24 @@ class Logins:
     """The sessions that are logged in, by trader; the operator's under its own name."""
 
     def __init__(self) -> None:
-        self._by_trader: dict[str, list[Session]] = {}
+        self.by_trader: dict[str, list[Session]] = {}
 
     def enter(self, session: Session, principal: Principal, number: int) -> None:
         """The session acts for somebody from now on; `number` counts that trader's logins."""
         assert principal.trader is not None, "a login has a name"
         session.principal, session.number = principal, number
-        self._by_trader.setdefault(principal.trader, []).append(session)
+        self.by_trader.setdefault(principal.trader, []).append(session)
 
     def leave(self, session: Session) -> None:
         trader = session.principal.trader
         assert trader is not None, "only who is logged in leaves"
-        others = self._by_trader[trader]
+        others = self.by_trader[trader]
         others.remove(session)
         if not others:
-            del self._by_trader[trader]
-
-    def of(self, trader: str) -> Iterable[Session]:
-        return self._by_trader.get(trader, ())
-
-    def items(self) -> Iterable[tuple[str, list[Session]]]:
-        return self._by_trader.items()
+            del self.by_trader[trader]
 
     def count(self) -> int:
-        return sum(map(len, self._by_trader.values()))
+        return sum(map(len, self.by_trader.values()))
 
 
 class Rates:
@@ -103,19 +100,14 @@ class Rates:
         self.max_requests_per_s = max_requests_per_s
         self._max_cancels_per_s = max_cancels_per_s
         self._exchange = exchange
-        self._buckets: dict[str, tuple[Bucket, Bucket]] = {}
+        self._buckets: dict[str, dict[Rate, Bucket]] = {}
 
-    def wait_ms(self, session: Session, trader: str | None, *, cancels: bool, now_ns: int) -> int:
-        """Count a request; 0 when it may be carried out, else the milliseconds after which it might have been."""
-        return self._bucket(session, trader, cancels).take(now_ns)
-
-    def _bucket(self, session: Session, trader: str | None, cancels: bool) -> Bucket:
+    def bucket(self, session: Session, trader: str, rate: Rate) -> Bucket:
         """A trader's own; the session's for what names no account that is there."""
-        buckets = self._buckets.get(trader or "")
+        buckets = self._buckets.get(trader)
         if buckets is None:
             if trader not in self._exchange.accounts:
                 return session.bucket
-            assert trader is not None, "accounts have names"
-            buckets = (Bucket(self.max_requests_per_s), Bucket(self._max_cancels_per_s))
+            buckets = {"requests": Bucket(self.max_requests_per_s), "cancels": Bucket(self._max_cancels_per_s)}
             self._buckets[trader] = buckets
-        return buckets[cancels]
+        return buckets[rate]

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import message_schemas as wire
-from botpit.core.commands import Cancel, CancelAll, Command, Order, Replace
+from botpit.core.commands import Cancel, CancelAll, Order, Replace
 from botpit.core.exchange import Exchange, find_order
-from botpit.venue.gateway.routes import Route
-from botpit.venue.gateway.sessions import Reply, Scope, Sendable, Session
+from botpit.venue.gateway.routes import Perform, Route
+from botpit.venue.gateway.sessions import Scope, Session
 from botpit.wire.decode import Decoder
-from botpit.wire.outgoing import Outgoing
-
-Perform = Callable[[Command, int, Session | None], tuple[Outgoing | None, list[Sendable]]]
-"""Carries out a command at a time for a session: its answer, and what else that session is to be sent."""
 
 
 class Trading:
@@ -26,7 +21,7 @@ class Trading:
         self._decoder = Decoder(tuple(market.instrument for market in exchange.markets.values()))
 
     def routes(self) -> dict[type[Any], Route]:
-        trade, act = Scope.TRADE, self._act
+        trade, act = Scope.TRADE, self._perform
         return {
             wire.OrderRequest: Route(trade, act, "requests", self._order),
             wire.PlaceOrderRequest: Route(trade, act, "requests", self._order),
@@ -34,11 +29,6 @@ class Trading:
             wire.CancelRequest: Route(trade, act, "cancels", self._cancel),
             wire.CancelAllRequest: Route(trade, act, "cancels", self._cancel_all),
         }
-
-    def _act(self, session: Session, command: Command, trader: str, now_ns: int) -> Reply:
-        answer, caused = self._perform(command, now_ns, session)
-        assert answer is not None, command
-        return answer, caused
 
     def _order(self, request: wire.OrderRequest | wire.PlaceOrderRequest, trader: str, session: Session) -> Order:
         return self._decoder.order(request, trader, session.number)
