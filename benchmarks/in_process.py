@@ -21,8 +21,9 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.folder import DataFolder
 from botpit.history.journal.segments import Durability
 from botpit.io.frames import frames
+from botpit.io.listen import Endpoint
 from botpit.settings import Settings, parse_settings
-from botpit.venue.lifecycle import Endpoint, Venue
+from botpit.venue.lifecycle import Venue
 from botpit.venue.loader import LoadedMarket, MarketLoader
 from botpit.venue.tokens import read_token
 
@@ -89,7 +90,7 @@ async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Mark
 @asynccontextmanager
 async def traded(markets: MarketLoader, settings: Settings) -> AsyncIterator[Market]:
     parts = markets.first(fresh=False, reconfigure=False)
-    venue = Venue(parts, settings, read_token(None), Endpoint(HOST, 0, "--order-port"), Endpoint(HOST, 0, "--events-port"))
+    venue = Venue(parts, settings, read_token(None), Endpoint(HOST, 0), Endpoint(HOST, 0))
     await venue.open()
     stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     trading = asyncio.create_task(venue.trade(stop))

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from botpit import compiled
-from botpit.cli.program import add_usual_flags, parser_of, start
+from botpit.cli.program import add_usual_flags, parser_of, port_number, port_refused, start
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.folder import DataFolder, FolderInUse
 from botpit.history.journal.reading import DamageError
@@ -23,14 +23,14 @@ from botpit.history.journal.records import OtherFormat
 from botpit.history.journal.segments import Durability
 from botpit.io.child import command_of
 from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.io.listen import Endpoint, PortError
 from botpit.io.log import fields
 from botpit.io.run import until_told_to_stop
 from botpit.io.supervisor import supervised
 from botpit.screen.progress import tracked
 from botpit.settings import Settings, SettingsError, parse_settings
-from botpit.venue.lifecycle import Endpoint, Halted, Venue, forget_what_was
-from botpit.venue.loader import MarketLoader
-from botpit.venue.server import port_number
+from botpit.venue.lifecycle import Halted, Venue, forget_what_was
+from botpit.venue.loader import MarketLoader, OtherRules
 from botpit.venue.tokens import Token, TokenError, read_token
 
 ARCHIVIST_GRACE_S = 10.0
@@ -97,6 +97,11 @@ async def exchange(options: argparse.Namespace) -> ExitCode:
     """The exchange from start to stop. Raises ProgramError when it cannot start as asked."""
     try:
         await trade(options)
+    except PortError as error:
+        flags = {options.order_port: "--order-port", options.events_port: "--events-port"}
+        raise port_refused(error, flags) from error
+    except OtherRules as error:
+        raise ProgramError(f"{error}: {_remedy(error)}") from error
     except FolderInUse as error:
         raise ProgramError(f"--data-dir: {error}") from error
     except (DamageError, OtherFormat) as error:
@@ -110,17 +115,23 @@ async def exchange(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
+def _remedy(error: OtherRules) -> str:
+    if error.changeable:
+        return "--reconfigure takes the new rules over, --fresh begins a new market"
+    return "this cannot be changed in a running market; --fresh begins a new one"
+
+
 async def trade(options: argparse.Namespace) -> None:
     """Market after market, until told to stop.
 
-    Raises ProgramError, FolderInUse, DamageError and OtherFormat when it cannot begin as asked, Halted and OSError when it cannot
-    go on.
+    Raises ProgramError, PortError, OtherRules, FolderInUse, DamageError and OtherFormat when it cannot begin as asked,
+    Halted and OSError when it cannot continue.
     """
     settings, token = read_settings(options.config), read_operator_token(options.house_token_file)
-    orders = Endpoint(options.host, options.order_port, "--order-port")
-    events = Endpoint(options.host, options.events_port, "--events-port")
-    await orders.take()
-    await events.take()
+    orders = Endpoint(options.host, options.order_port)
+    events = Endpoint(options.host, options.events_port)
+    await orders.reserve()
+    await events.reserve()
     with data_folder(options) as data:
         progress = partial(tracked, doing="recovering", what="records")
         markets = MarketLoader(settings, data, options.durability, Disk(), track=progress)

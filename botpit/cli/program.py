@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from io import TextIOWrapper
 from typing import Any
 
 from botpit import __version__
 from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.io.listen import PortError
 from botpit.io.log import LOG_LEVELS, configure_logging
 from botpit.io.run import refused, run
 
@@ -29,6 +30,24 @@ def add_usual_flags(parser: argparse.ArgumentParser, log_level_help: str = "(def
 
 def add_version(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")
+
+
+def port_number(text: str) -> int:
+    """A port flag's value; 0: any free one. Raises ValueError when it is not one."""
+    port = int(text)
+    if not 0 <= port <= 65_535:
+        raise ValueError(text)
+    return port
+
+
+def port_in_use(port: int, flag: str) -> ProgramError:
+    """What a server ends with when another program listens on its port. `flag` is the option that moves it."""
+    return ProgramError(f"port {port} is already in use; choose another with {flag}")
+
+
+def port_refused(error: PortError, flags: Mapping[int, str]) -> ProgramError:
+    """What a server ends with when it cannot listen. `flags`: port -> the option that moves it."""
+    return port_in_use(error.port, flags[error.port]) if error.in_use else ProgramError(str(error))
 
 
 def start(component: str, log_level: str, main: Main) -> int:

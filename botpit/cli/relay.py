@@ -12,14 +12,15 @@ from collections.abc import Sequence
 from time import monotonic, time_ns
 from typing import Any
 
-from botpit.cli.program import add_usual_flags, parser_of, start
+from botpit.cli.program import add_usual_flags, parser_of, port_number, port_refused, start
 from botpit.io.bounds import UsualBounds
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.link import Link
+from botpit.io.listen import PortError, listen
 from botpit.io.log import fields
 from botpit.io.run import until_told_to_stop
 from botpit.venue.feed.relay import RelayFeed
-from botpit.venue.server import FeedPort, deliver, every, listen, port_number
+from botpit.venue.server import FeedPort, deliver, every
 
 POLL_S = 0.1
 """How often owed snapshots are asked for and heartbeats looked at."""
@@ -116,7 +117,10 @@ class Relay:
 async def relay(options: argparse.Namespace) -> ExitCode:
     """The relay from start to stop. Raises ProgramError when it cannot start as asked."""
     parts = Relay(options.upstream_uri)
-    server = await listen((options.host, options.port), "--port", parts.port.connect, UsualBounds(), parts.health)
+    try:
+        server = await listen(options.host, options.port, parts.port.connect, UsualBounds(), parts.health)
+    except PortError as error:
+        raise port_refused(error, {options.port: "--port"}) from error
     log.info("open %s", fields(port=server.port, upstream=options.upstream_uri))
     stop = asyncio.create_task(until_told_to_stop())
     work: list[asyncio.Future[Any]] = [*map(asyncio.create_task, (parts.link.run(), parts.relay(), every(POLL_S, parts.tick)))]

@@ -29,8 +29,3 @@ class ProgramError(Exception):
         super().__init__("\n".join(problems))
         self.problems = problems
         self.exit_code = exit_code
-
-
-def port_in_use(port: int, flag: str) -> ProgramError:
-    """What a server ends with when another program listens on its port. `flag` is the option that moves it."""
-    return ProgramError(f"port {port} is already in use; choose another with {flag}")

@@ -9,21 +9,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from socket import socket
 from time import monotonic, monotonic_ns, time_ns
 from traceback import format_exception
 from typing import Any
 
 from botpit.core.commands import Reconfigure
 from botpit.io.files import write_new
+from botpit.io.listen import Endpoint
 from botpit.io.log import fields
-from botpit.io.server import Connection, Peer, Server
-from botpit.settings import ServerSettings, Settings
+from botpit.settings import Settings
 from botpit.venue.gateway.gateway import Culprit, Gateway
 from botpit.venue.loader import LoadedMarket
-from botpit.venue.server import FeedPort, Health, OrderPort, every, listen, take
+from botpit.venue.server import FeedPort, OrderPort, every
 from botpit.venue.tokens import Token
 from botpit.venue.turn import Turns
 
@@ -34,40 +31,6 @@ log = logging.getLogger(__name__)
 
 class Halted(Exception):
     """The exchange itself is at fault: the log says how, and nothing more was told to anybody."""
-
-
-@dataclass(slots=True)
-class Endpoint:
-    """One of the two ports, for one market after another; `flag` is the option that moves it.
-
-    `sockets` listen there before the first market and between two, so that whoever dials then is not turned away but waits.
-    """
-
-    host: str
-    port: int
-    flag: str
-    sockets: list[socket] = field(default_factory=list)
-
-    async def take(self) -> None:
-        """Have the port before the market is there. Raises ProgramError when it cannot be had."""
-        self.sockets = await take((self.host, self.port), self.flag)
-
-    async def open(self, connect: Callable[[Connection], Peer], bounds: ServerSettings, health: Health) -> Server:
-        """Raises ProgramError when the port cannot be had."""
-        server = await listen((self.host, self.port), self.flag, connect, bounds, health, self.sockets)
-        self.port, self.sockets = server.port, []
-        return server
-
-    async def close(self, server: Server, *, reopening: bool) -> None:
-        if reopening:
-            self.sockets = await server.hand_over()
-        else:
-            await server.close()
-
-    def leave(self) -> None:
-        """No market follows."""
-        for each in self.sockets:
-            each.close()
 
 
 class Venue:
@@ -99,7 +62,7 @@ class Venue:
         return self.exchange.market_id
 
     async def open(self) -> None:
-        """Let everybody in. Raises ProgramError when a port cannot be had, OSError when the journal cannot be written."""
+        """Let everybody in. Raises PortError when one cannot be had, OSError when the journal cannot be written."""
         if self._market.is_recovered:
             self._go_on()
         bounds = self._settings.server
@@ -151,8 +114,8 @@ class Venue:
             await self._break_off()
         fault = next((each for each in faults if each.done() and not each.cancelled()), None)
         if fault is not None or stop.done():
-            self._for_orders.leave()
-            self._for_events.leave()
+            self._for_orders.release()
+            self._for_events.release()
         self._market.journal.close()
         if fault is not None:
             self._log_fault(fault.exception())

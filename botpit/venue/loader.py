@@ -21,7 +21,6 @@ from botpit.history.journal.folder import DataFolder
 from botpit.history.journal.records import Record
 from botpit.history.journal.recovery import Recovered, recover
 from botpit.history.journal.segments import DiscardingJournal, Durability, Journal
-from botpit.io.exit_codes import ProgramError
 from botpit.io.log import fields
 from botpit.settings import Settings
 from botpit.venue.feed.publisher import Feed
@@ -53,6 +52,14 @@ class LoadedMarket:
     is_recovered: bool = False
 
 
+class OtherRules(Exception):
+    """The market was opened with other rules than those of the settings. `changeable`: it can take over these."""
+
+    def __init__(self, changes: list[str], *, changeable: bool) -> None:
+        super().__init__(f"the market was opened with other rules: {'; '.join(changes)} (in the engine's units)")
+        self.changeable = changeable
+
+
 class MarketLoader:
     """The markets of one exchange, one after the other. With `data` they are kept there, as `durability` says."""
 
@@ -68,8 +75,7 @@ class MarketLoader:
     def first(self, *, fresh: bool, reconfigure: bool) -> LoadedMarket:
         """The present market, or a new one if there is none or `fresh` is asked for.
 
-        Raises ProgramError when its rules are not those of the settings and may not or cannot be changed; DamageError,
-        OtherFormat, OSError.
+        Raises OtherRules when its rules are not those of the settings; DamageError, OtherFormat, OSError.
         """
         folder = None if fresh or self._data is None else self._data.current()
         if folder is None:
@@ -123,15 +129,11 @@ class MarketLoader:
             return market
         fixed = not_changeable(market.live.exchange, wanted)
         if fixed:
-            raise ProgramError(_sentence(fixed, "this cannot be changed in a running market; --fresh begins a new one"))
+            raise OtherRules(fixed, changeable=False)
         if not reconfigure:
-            raise ProgramError(_sentence(changes, "--reconfigure takes the new rules over, --fresh begins a new market"))
+            raise OtherRules(changes, changeable=True)
         market.changes = wanted
         return market
-
-
-def _sentence(changes: list[str], remedy: str) -> str:
-    return f"the market was opened with other rules: {'; '.join(changes)} (in the engine's units): {remedy}"
 
 
 def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateEventBuffer:

@@ -9,24 +9,18 @@ write per turn.
 from __future__ import annotations
 
 import asyncio
-import errno
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from socket import AI_PASSIVE, SOCK_STREAM, create_server, socket
+from collections.abc import Callable
+from contextlib import suppress
 from time import time_ns
 
 from botpit.history.journal.segments import DiscardingJournal, Journal
-from botpit.io.bounds import Bounds
-from botpit.io.exit_codes import ProgramError, port_in_use
 from botpit.io.gate import Gate, Gated
-from botpit.io.server import BACKLOG, Connection, Peer, Server, frames, serve
+from botpit.io.server import Connection, frames
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Delivery, Reader, Sink, Subscriptions
 from botpit.venue.gateway.sessions import Session
 from botpit.venue.turn import MAX_INBOX, Turns, Written
 
-Health = Callable[[], dict[str, object]]
-"""What `/healthz` answers."""
 CATCH_UP_PAUSE_S = 0.002
 LAST_PAST_S = 2.0
 """So long a reader may still take the past that it asked for when its port is to be closed."""
@@ -34,49 +28,6 @@ LAST_VIEWS_S, A_VIEW_S = 2.0, 0.05
 """So long the last state of each book may take to be told when a market ends, and how often we look."""
 CATCH_UP_WAITING_BYTES = 65_536
 """A reader gets the next slice of the past when less than this waits to be sent to it."""
-
-
-def port_number(text: str) -> int:
-    """A port flag's value. Raises ValueError when it is not one."""
-    port = int(text)
-    if not 0 <= port <= 65_535:
-        raise ValueError(text)
-    return port
-
-
-async def listen(
-    address: tuple[str, int], flag: str, connect: Callable[[Connection], Peer], settings: Bounds, health: Health,
-    sockets: Sequence[socket] = (),
-) -> Server:
-    """Listen on `address`; `flag` is the option that moves its port, `sockets` are those that a server before left for this one.
-
-    Raises ProgramError when the port cannot be had.
-    """
-    host, port = address
-    with _usable(address, flag):
-        return await serve(host, port, connect, settings, health, sockets)
-
-
-async def take(address: tuple[str, int], flag: str) -> list[socket]:
-    """Sockets at `address` for a server that is still to come: whoever dials waits for it.
-
-    Raises ProgramError when the port cannot be had.
-    """
-    host, port = address
-    with _usable(address, flag):
-        places = await asyncio.get_running_loop().getaddrinfo(host, port, type=SOCK_STREAM, flags=AI_PASSIVE)
-        return [create_server(place[:2], family=family, backlog=BACKLOG) for family, _, _, _, place in dict.fromkeys(places)]
-
-
-@contextmanager
-def _usable(address: tuple[str, int], flag: str) -> Iterator[None]:
-    host, port = address
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise port_in_use(port, flag) from error
-        raise ProgramError(f"cannot listen on {host}:{port}: {error.strerror or error}") from error
 
 
 def deliver(deliveries: list[Delivery]) -> None:

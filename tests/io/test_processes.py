@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from botpit.cli.program import port_in_use
 from botpit.io.child import Child
-from botpit.io.exit_codes import port_in_use
 from botpit.io.files import file_name, write_new
 from botpit.io.fleet import Fleet
 from botpit.io.log import configure_logging, fields

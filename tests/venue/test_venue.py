@@ -16,8 +16,9 @@ from websockets.exceptions import ConnectionClosed
 
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability
+from botpit.io.listen import Endpoint
 from botpit.settings import parse_settings
-from botpit.venue.lifecycle import Endpoint, Halted, Venue, forget_what_was
+from botpit.venue.lifecycle import Halted, Venue, forget_what_was
 from botpit.venue.loader import MarketLoader
 from botpit.venue.tokens import Token
 
@@ -40,7 +41,7 @@ class Ports:
     """Where venues can be reached, and how the present one is told to stop."""
 
     def __init__(self) -> None:
-        self.places = Endpoint("127.0.0.1", 0, "--orders"), Endpoint("127.0.0.1", 0, "--events")
+        self.places = Endpoint("127.0.0.1", 0), Endpoint("127.0.0.1", 0)
         self.stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
     async def venue(self) -> Venue:

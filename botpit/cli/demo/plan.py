@@ -13,8 +13,9 @@ from pathlib import Path
 
 from botpit.battle.config import BattleConfig
 from botpit.cli.battle_file import read_battle
+from botpit.cli.program import port_in_use
 from botpit.io.child import PACKAGE
-from botpit.io.exit_codes import ProgramError, port_in_use
+from botpit.io.exit_codes import ProgramError
 
 MAX_RUNS_PER_SECOND = 100
 BATTLE = "bots_config.json"
