@@ -77,10 +77,11 @@ class MarketLoader:
 
         Raises OtherRules when its rules are not those of the settings; DamageError, OtherFormat, OSError.
         """
-        folder = None if fresh or self._data is None else self._data.current()
-        if folder is None:
-            return self.new()
-        return self._check_rules(self._recovered(folder), reconfigure)
+        if not fresh and self._data is not None:
+            folder = self._data.current()
+            if folder is not None:
+                return self._check_rules(self._recovered(folder), reconfigure)
+        return self.new()
 
     def new(self) -> LoadedMarket:
         """A new market beside those that were. Raises OSError."""

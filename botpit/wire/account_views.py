@@ -48,21 +48,26 @@ class AccountViews:
         asked: tuple[int | None, str | None], now_ns: int,
     ) -> bytes:
         """`asked`: the ids in the question, for an order that is not known."""
-        state = self._order_state(record) if record else _OrderState(*asked, trader, *_NOTHING_KNOWN, "unknown", UNSET)
+        if record is None:
+            state = _OrderState(*asked, trader, *_NOTHING_KNOWN, "unknown", UNSET)
+        else:
+            state = self._order_state(record)
         complete = account is None or not account.forgot
         return json_text(_OrderStatus(*astuple(state), complete, _seq(account), milliseconds(now_ns)))
 
     def open_orders(self, trader: str, account: Account | None, now_ns: int) -> bytes:
-        orders = [self._order_state(record) for record in account.open_orders()] if account else []
+        records = account.open_orders() if account else ()
+        orders = list(map(self._order_state, records))
         return json_text({"type": "open_orders", "trader_id": trader, "orders": orders, **_stamp(account, now_ns)})
 
     def _order_state(self, record: OrderRecord | RefusedOrder) -> Any:
         order = record.order
         named = (order.client_order_id, order.trader, order.symbol, SIDES[order.side], order_type(order))
+        price = self._encoder.asked_price(order)
         if isinstance(record, RefusedOrder):
-            price = self._encoder.asked_price(order)
             return _OrderState(None, *named, price, order.qty, 0, 0, 0, "rejected", record.answer.reason)
-        price = None if order.price is None else self._units.scales[order.symbol].raw(record.price)
+        if order.price is not None:
+            price = self._units.scales[order.symbol].raw(record.price)
         quantities = (record.qty, record.filled, record.leaves, record.cancelled)
         return _OrderState(record.id, *named, price, *quantities, _status(record), UNSET)
 
@@ -103,7 +108,9 @@ class AccountViews:
 def _status(record: OrderRecord) -> str:
     if record.leaves:
         return "open"
-    return "cancelled" if record.cancelled else "filled"
+    if record.cancelled:
+        return "cancelled"
+    return "filled"
 
 
 def _seq(account: Account | None) -> int:

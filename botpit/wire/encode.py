@@ -108,7 +108,9 @@ class Encoder:
     def _detail(self, key: str, value: int, symbol: str) -> float | int:
         if key in _MONEY_DETAILS:
             return value / self.units.money
-        return self.units.price(symbol, value) if key in _PRICE_DETAILS else value
+        if key in _PRICE_DETAILS:
+            return self.units.price(symbol, value)
+        return value
 
 
 def order_type(order: Order) -> str:

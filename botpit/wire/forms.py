@@ -80,10 +80,8 @@ def fields_of(message: type[Any], view: View) -> list[str]:
 
 def form_of(message: type[Any], view: View) -> Any:
     """A struct of these fields, by position, that takes any values, and among them numbers that are text already."""
-    tag = getattr(message, "type", None)
-    return msgspec.defstruct(
-        message.__name__, fields_of(message, view), tag=tag, tag_field="type" if tag else None, gc=False
-    )
+    options = {"tag": message.type, "tag_field": "type"} if hasattr(message, "type") else {}
+    return msgspec.defstruct(message.__name__, fields_of(message, view), gc=False, **options)
 
 
 @cache

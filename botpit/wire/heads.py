@@ -47,7 +47,9 @@ _fields = msgspec.json.Decoder(dict[str, Any])
 
 def split_frame(frame: bytes) -> list[bytes]:
     """The messages of a frame, each as the bytes it came in. Raises ValueError when the frame is not JSON."""
-    return [bytes(each) for each in _array.decode(frame)] if frame[:1] == b"[" else [frame]
+    if frame[:1] != b"[":
+        return [frame]
+    return list(map(bytes, _array.decode(frame)))
 
 
 def head(message: bytes) -> Head:

@@ -72,8 +72,9 @@ class MarketViews:
         """One book of a snapshot; `depth` None: all levels."""
         market, scale = self._exchange.markets[symbol], self._units.scales[symbol]
         book = market.book
-        deepest = max(len(book.bids.ranks), len(book.asks.ranks)) if depth is None else depth
-        bids, asks = book.bids.top(deepest), book.asks.top(deepest)
+        if depth is None:
+            depth = max(len(book.bids.ranks), len(book.asks.ranks))
+        bids, asks = book.bids.top(depth), book.asks.top(depth)
         return {
             "bids": _levels(scale, bids),
             "asks": _levels(scale, asks),

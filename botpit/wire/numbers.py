@@ -44,7 +44,9 @@ class PriceScale:
         if units / self._scale != price:
             return None
         ticks, rest = divmod(units, self._tick_units)
-        return None if rest else ticks
+        if rest:
+            return None
+        return ticks
 
     def price(self, ticks: int) -> float:
         """The price as people write it."""
@@ -52,7 +54,9 @@ class PriceScale:
 
     def average(self, cost: int, lots: int, tick_value: int) -> float:
         """The average entry price of an open position, to the nearest double; 0.0 when flat."""
-        return cost * self._tick_units / (lots * tick_value * self._scale) if lots else 0.0
+        if not lots:
+            return 0.0
+        return cost * self._tick_units / (lots * tick_value * self._scale)
 
 
 def milliseconds(now_ns: int) -> int:

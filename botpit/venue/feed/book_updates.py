@@ -42,11 +42,14 @@ class BookUpdates:
             self._waiting.remove(symbol)
             self._told_ns[symbol] = now_ns
             due.append(symbol)
-        return sorted(due, key=self._places.__getitem__) if len(due) > 1 else due
+        due.sort(key=self._places.__getitem__)
+        return due
 
     def next_due_ns(self) -> int | None:
         """When `take_due` has something; None: no book waits."""
-        return self._in_order[0][0] + self._interval_ns() if self._in_order else None
+        if not self._in_order:
+            return None
+        return self._in_order[0][0] + self._interval_ns()
 
     def _interval_ns(self) -> int:
         return max(INTERVAL_NS, len(self._waiting) * SHARE_NS)

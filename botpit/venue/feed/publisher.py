@@ -61,8 +61,12 @@ class Feed:
     def oldest_seq(self, subscription: Subscription) -> int:
         """Every channel is in the buffer and in the archive, whoever reads it."""
         self._keep()
-        oldest, newest = self._archive.span() if self._archive else (1, 0)
-        return oldest if oldest <= self.buffer.oldest_seq <= newest + 1 else self.buffer.oldest_seq
+        in_buffer = self.buffer.oldest_seq
+        if self._archive is not None:
+            oldest, newest = self._archive.span()
+            if oldest <= in_buffer <= newest + 1:
+                return oldest
+        return in_buffer
 
     def since(self, seq: int) -> Iterator[Outgoing]:
         """First from the archive, as far as the buffer does not reach back."""
@@ -100,7 +104,7 @@ class Feed:
         self._keep()
         turn, self._turn = self._turn, []
         turn += self._due_book_updates(now_ns)
-        return self.subscriptions.deliveries(turn, now_ns) if turn else []
+        return self.subscriptions.deliveries(turn, now_ns)
 
     def _due_book_updates(self, now_ns: int) -> list[Outgoing]:
         due = self._book_updates.take_due(now_ns)

@@ -48,6 +48,10 @@ class Subscription:
                     messages.append(message)
         return messages
 
+    def framed(self, messages: list[bytes]) -> list[bytes]:
+        """The messages as they are sent: each alone, or joined."""
+        return batched(messages) if self.batch else messages
+
     def wants_symbol(self, symbol: str) -> bool:
         return self.symbols is None or symbol == "" or symbol in self.symbols
 
@@ -181,7 +185,7 @@ class Subscriptions:
             if messages:
                 for reader in group:
                     reader.last_message_ns = now_ns
-                found.append((batched(messages) if subscription.batch else messages, list(group)))
+                found.append((subscription.framed(messages), list(group)))
         return found
 
     def heartbeats(self, now_ns: int) -> None:
@@ -196,25 +200,32 @@ class Subscriptions:
 
     def _send(self, reader: Reader, messages: list[bytes], now_ns: int) -> None:
         reader.last_message_ns = now_ns
-        reader.sink.send(batched(messages) if reader.subscription.batch else messages)
+        reader.sink.send(reader.subscription.framed(messages))
 
     # -------------------------------------------------------------------------------------------------------------- requests
 
     def receive(self, reader: Reader, message: bytes, now_ns: int) -> None:
         """Answer one message of a reader. Every fault is an `error` and changes nothing."""
-        request = _array_fault() if is_array(message) else parse(message, FEED)
-        if not isinstance(request, Fault):
-            wait_ms = reader.bucket.take(now_ns)
-            fault = _error(request, Reason.RATE_LIMITED, {"retry_after_ms": wait_ms}) if wait_ms else None
-            request = fault or request
-        match request:
-            case wire.SubscribeRequest():
+        match self._allowed(reader, message, now_ns):
+            case wire.SubscribeRequest() as request:
                 self._subscribe(reader, request, now_ns)
-            case wire.ResumeRequest():
+            case wire.ResumeRequest() as request:
                 self._resume(reader, request, now_ns)
-            case Fault():
-                request.answer = "error"
-                self._send(reader, [fault_bytes(request, now_ns)], now_ns)
+            case Fault() as fault:
+                fault.answer = "error"
+                self._send(reader, [fault_bytes(fault, now_ns)], now_ns)
+
+    def _allowed(self, reader: Reader, message: bytes, now_ns: int) -> Any:
+        """The request, or the fault that refuses it."""
+        if is_array(message):
+            return _array_fault()
+        request = parse(message, FEED)
+        if isinstance(request, Fault):
+            return request
+        wait_ms = reader.bucket.take(now_ns)
+        if wait_ms:
+            return _error(request, Reason.RATE_LIMITED, {"retry_after_ms": wait_ms})
+        return request
 
     def _subscribe(self, reader: Reader, request: wire.SubscribeRequest, now_ns: int) -> None:
         known = set(self._source.symbols())
@@ -223,15 +234,19 @@ class Subscriptions:
             fault = _error(request, Reason.INVALID_MESSAGE, {"error": f"symbols: {unknown[0]} is not traded here"})
             return self._send(reader, [fault_bytes(fault, now_ns)], now_ns)
         self.leave(reader)
-        channels = reader.subscription.channels if request.channels is None else frozenset[str](request.channels)
-        symbols = None if request.symbols is None else frozenset(request.symbols)
+        channels, symbols = reader.subscription.channels, None
+        if request.channels is not None:
+            channels = frozenset[str](request.channels)
+        if request.symbols is not None:
+            symbols = frozenset(request.symbols)
+            known = set(symbols)
         reader.subscription = Subscription(channels, symbols, bool(request.batch))
         reader.subscribed = True
         reader.catch_up_from = None
         fields = {
-            "type": "subscribed", "channels": sorted(channels), "symbols": sorted(known if symbols is None else symbols),
+            "type": "subscribed", "channels": sorted(channels), "symbols": sorted(known),
             "batch": reader.subscription.batch, "timestamp": milliseconds(now_ns),
-        }
+        }  # fmt: skip
         self._send(reader, [with_request_id(json_text(fields), request.request_id)], now_ns)
         self._wait_for_snapshot(reader, now_ns)
 

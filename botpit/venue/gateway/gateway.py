@@ -215,7 +215,17 @@ class Gateway:
 
 def text_of(said: Sendable) -> bytes:
     """What is sent for it."""
-    return said if isinstance(said, bytes) else said.bytes("own")
+    if isinstance(said, bytes):
+        return said
+    return said.bytes("own")
+
+
+def parse_array(frame: bytes) -> list[Any] | Fault:
+    """The requests of an array, each as its request or its fault; or the fault of the whole frame."""
+    elements = split_array(frame)
+    if isinstance(elements, Fault):
+        return elements
+    return list(map(parse, elements))
 
 
 def _read(inbox: deque[bytes], most: int) -> list[Any]:
@@ -224,8 +234,7 @@ def _read(inbox: deque[bytes], most: int) -> list[Any]:
     while inbox and len(read) < most:
         frame = inbox.popleft()
         if is_array(frame):
-            elements = split_array(frame)
-            read.append(elements if isinstance(elements, Fault) else list(map(parse, elements)))
+            read.append(parse_array(frame))
             break
         read.append(parse(frame))
     return read

@@ -90,4 +90,6 @@ class PrivateEventBuffer:
         return list(map(self._message, events.last(missing)))
 
     def _message(self, event: Kept) -> bytes:
-        return event.message if isinstance(event, PastMessage) else self._encoder.event(event, "own")
+        if isinstance(event, PastMessage):
+            return event.message
+        return self._encoder.event(event, "own")
