@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 
 class Halted(Exception):
-    """The exchange itself is at fault: the log says how, and nothing more was told to anybody."""
+    """The exchange itself is at fault: the log says how, and nobody was sent anything more."""
 
 
 class Venue:
@@ -130,7 +130,7 @@ class Venue:
         await self._for_events.close(self.events, reopening=reopening)
 
     async def _break_off(self) -> None:
-        """Nothing more is told to anybody but that it is over."""
+        """Send nobody anything more, but that it is over."""
         await asyncio.gather(self.orders.halt(), self.events.halt())
 
     def _log_fault(self, fault: BaseException | None) -> None:

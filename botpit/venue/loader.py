@@ -32,9 +32,9 @@ from botpit.wire.sequence_numbers import SequenceNumbers
 from botpit.wire.sequencer import Sequencer
 
 Track = Callable[[Iterable[Record]], Iterable[Record]]
-"""Passes records on while it tells how many there were."""
+"""Passes records on and shows how many there were."""
 TURN_RECORDS = 1_000
-"""Replayed between two moments in which what was told to nobody is dropped."""
+"""So many are replayed before what they would have delivered is dropped."""
 _log = logging.getLogger(__name__)
 
 

@@ -25,7 +25,7 @@ CATCH_UP_PAUSE_S = 0.002
 LAST_PAST_S = 2.0
 """So long a reader may still take the past that it asked for when its port is to be closed."""
 LAST_VIEWS_S, A_VIEW_S = 2.0, 0.05
-"""So long the last state of each book may take to be told when a market ends, and how often we look."""
+"""So long a market that ends waits for the last update of each book, and how often it looks."""
 CATCH_UP_WAITING_BYTES = 65_536
 """A reader gets the next slice of the past when less than this waits to be sent to it."""
 
@@ -39,7 +39,7 @@ def deliver(deliveries: list[Delivery]) -> None:
 
 
 class FeedPort:
-    """One port of readers; without a `gate` nothing that they are told ever has to wait."""
+    """One port of readers; without a `gate` nothing that they are sent has to wait."""
 
     def __init__(self, subscriptions: Subscriptions, gate: Gate | None = None) -> None:
         self._subscriptions = subscriptions

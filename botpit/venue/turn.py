@@ -1,6 +1,6 @@
 """The exchange's one thread of work, without its sockets: frames in, and turn by turn what is to be written to whom.
 
-A *turn* reads what the sockets have brought, carries it out one command after another, and says what everybody is to be
+A *turn* reads what the sockets have brought, carries it out one command after another, and lists what everybody is to be
 sent, in this order: each session its answers and private events, then the public events, then the views. It is bounded,
 and sockets with more to say go to the end of the line. What is done for many commands is done for all of them in one go.
 The clock is handed in, so that a market in simulated time takes the very same turns.
@@ -127,4 +127,4 @@ class Turns:
 
 def _flushed(session: Session) -> list[bytes]:
     outbox, session.outbox = session.outbox, []
-    return [said if isinstance(said, bytes) else said.bytes("own") for said in outbox]
+    return [each if isinstance(each, bytes) else each.bytes("own") for each in outbox]

@@ -1,4 +1,4 @@
-"""Which message an event of the engine becomes, and who gets it: once, for whoever counts, sends or reads events.
+"""Which message an event of the engine becomes, and who gets it: once, for all that count, send or read events.
 
 The channel of a public message is the vocabulary's (`CHANNEL_OF` in `message_schemas.py`). A new public event is itself, its
 message, a row there and a row here; `wire/forms.py` writes it from its fields.

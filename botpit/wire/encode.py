@@ -71,7 +71,7 @@ def reopening(market_id: str, now_ns: int) -> bytes:
 
 
 class Encoder:
-    """The events of one market as bytes. `units`: its numbers, for whoever else writes messages of it.
+    """The events of one market as bytes. `units`: its numbers, for the views of it.
 
     `writers`: by view and kind of event, what writes it.
     """

@@ -16,7 +16,7 @@ from botpit.core.events import AccountStatus, Fill, Liquidation, OrderAccepted, 
 
 
 class PastMessage(Struct, gc=False):
-    """An event that was told long ago, as its bytes."""
+    """An event that was sent long ago, as its bytes."""
 
     trader: str
     account_seq: int

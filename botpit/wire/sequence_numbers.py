@@ -1,6 +1,6 @@
 """What the feed counts: its events among all, within each channel and symbol, and the changes of each book.
 
-The sequencer counts; the numbers follow from the events alone, so whoever replays the commands counts the same. `capture` is what
+The sequencer counts; the numbers follow from the events alone, so every replay counts the same. `capture` is what
 a snapshot keeps.
 """
 

@@ -1,7 +1,7 @@
-"""Which books changed since they were last told, and when each is told again.
+"""Which books changed since their last update was published, and when the next one is due.
 
-A book is told at most 20 times a second. When many change, all of them share 2,000 a second, so that a market of a thousand
-instruments costs its readers no more than one of a hundred; what a book came to in the end is always told.
+A book has at most 20 updates a second. When many books change they share 2,000 a second, so that a market of a thousand
+instruments costs its readers no more than one of a hundred. The last state of a book is always published.
 """
 
 from __future__ import annotations
@@ -16,31 +16,31 @@ MAX_PER_S = 2_000
 SHARE_NS = 1_000_000_000 // MAX_PER_S
 """The interval grows to so much for each book that waits."""
 _NEVER_NS = -(10**18)
-"""When a book was told that never was: long before any clock."""
+"""When a book was published that never was: long before any clock."""
 
 
 class BookUpdates:
-    """The symbols whose books changed, those first that were told longest ago."""
+    """The symbols whose books changed; first those whose last update is the oldest."""
 
     def __init__(self, symbols: Iterable[str]) -> None:
         self._places = {symbol: place for place, symbol in enumerate(symbols)}
-        self._told_ns: dict[str, int] = {}
+        self._published_ns: dict[str, int] = {}
         self._waiting: set[str] = set()
         self._in_order: list[tuple[int, int, str]] = []
 
     def changed(self, symbol: str) -> None:
         if symbol not in self._waiting:
             self._waiting.add(symbol)
-            heappush(self._in_order, (self._told_ns.get(symbol, _NEVER_NS), self._places[symbol], symbol))
+            heappush(self._in_order, (self._published_ns.get(symbol, _NEVER_NS), self._places[symbol], symbol))
 
     def take_due(self, now_ns: int) -> list[str]:
-        """Those to be told now, in the order of the market's instruments."""
+        """Those to be published now, in the order of the market's instruments."""
         due: list[str] = []
         until_ns = now_ns - self._interval_ns()
         while self._in_order and self._in_order[0][0] <= until_ns:
             symbol = heappop(self._in_order)[2]
             self._waiting.remove(symbol)
-            self._told_ns[symbol] = now_ns
+            self._published_ns[symbol] = now_ns
             due.append(symbol)
         due.sort(key=self._places.__getitem__)
         return due

@@ -31,7 +31,7 @@ MAX_SNAPSHOT_BYTES = 524_288
 
 
 class Feed:
-    """What the exchange says to everybody. `publish` after each command, `end_turn` once after the last of a turn.
+    """What the exchange sends to everybody. `publish` after each command, `end_turn` once after the last of a turn.
 
     The past before the sequencer's present numbers is in the `archive`, if anywhere.
     """
@@ -59,7 +59,7 @@ class Feed:
         return list(self._exchange.markets)
 
     def oldest_seq(self, subscription: Subscription) -> int:
-        """Every channel is in the buffer and in the archive, whoever reads it."""
+        """Every channel is in the buffer and in the archive, with or without readers."""
         self._keep()
         in_buffer = self.buffer.oldest_seq
         if self._archive is not None:

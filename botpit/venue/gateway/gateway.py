@@ -213,11 +213,11 @@ class Gateway:
         self.flushable.add(session)
 
 
-def text_of(said: Sendable) -> bytes:
+def text_of(message: Sendable) -> bytes:
     """What is sent for it."""
-    if isinstance(said, bytes):
-        return said
-    return said.bytes("own")
+    if isinstance(message, bytes):
+        return message
+    return message.bytes("own")
 
 
 def parse_array(frame: bytes) -> list[Any] | Fault:

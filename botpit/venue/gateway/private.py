@@ -1,4 +1,4 @@
-"""Each trader's private events as they were told, for a login that asks for what it missed.
+"""Each trader's private events as they were sent, for a login that asks for what it missed.
 
 There are half a million of them and most are never asked for, so they are packed (wire/packed.py), a page of a trader at a time,
 and written out as messages only for somebody who missed them.
