@@ -8,12 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from botpit.core.commands import BUY, SELL
-
-if TYPE_CHECKING:
-    from botpit.core.orders import OrderRecord
+from botpit.core.orders import OrderRecord
 
 
 class Level:
@@ -93,6 +90,10 @@ class BookSide:
         level.qty -= order.leaves
         if level.first is None:
             self._drop(level)
+
+    def capture(self) -> list[list[object]]:
+        """[trader, order id] in order of priority."""
+        return [[record.order.trader, record.id] for level in self for record in level]
 
     def _drop(self, level: Level) -> None:
         del self.levels[level.price]

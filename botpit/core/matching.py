@@ -7,15 +7,17 @@ nothing.
 
 from __future__ import annotations
 
-from botpit.core.accounts import Position
 from botpit.core.book import BookSide
 from botpit.core.commands import SelfTradePrevention
 from botpit.core.events import CancelReason
-from botpit.core.orders import Match, OrderRecord
+from botpit.core.orders import OrderRecord
+from botpit.core.positions import Position
+from botpit.core.prospects import Match
 
 
 def match_order(
-    taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention, reduce_only: bool
+    taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention,
+    reduce_only: bool,
 ) -> Match:
     """What `qty` lots of `taker` would do to the side `against`, at `limit` or better."""
     made = Match(qty)
@@ -46,7 +48,9 @@ def reducible(maker: OrderRecord) -> int:
 
 def own_cancels(made: Match, position: Position) -> list[OrderRecord]:
     """The trader's own resting orders that the match cancels."""
-    return [maker for maker, qty in made.fills if qty == 0 and maker.position is position] if made.cancels else []
+    if not made.cancels:
+        return []
+    return [maker for maker, qty in made.fills if qty == 0 and maker.position is position]
 
 
 def _fill(made: Match, maker: OrderRecord, qty: int) -> None:

@@ -13,12 +13,13 @@ import msgspec
 from msgspec import UNSET, Raw
 
 from botpit.core import events as ev
-from botpit.core.accounts import Account, Position
-from botpit.core.commands import BUY, Order
+from botpit.core.accounts import Account
+from botpit.core.commands import BUY, OffTick, Order
 from botpit.core.exchange import Exchange
 from botpit.core.instrument import Instrument
 from botpit.core.market import Market
 from botpit.core.orders import OrderRecord, RefusedOrder
+from botpit.core.positions import Position
 from botpit.core.risk.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.wire import answers
 from botpit.wire.decode import Fault
@@ -117,9 +118,10 @@ class Encoder:
 
     def _asked_price(self, order: Order) -> Raw | None:
         """The price of an order as it was sent."""
-        if order.off_tick:
-            return Raw(order.off_tick.encode())
-        return None if order.price is None else self._scales[order.symbol].raw(order.price)
+        price = order.price
+        if type(price) is OffTick:
+            return Raw(price.text.encode())
+        return None if price is None else self._scales[order.symbol].raw(price)
 
     def _order_accepted(self, e: ev.OrderAccepted) -> bytes:
         order = e.order

@@ -55,10 +55,12 @@ def sealed(body: str, seed: int = SEED) -> bytes:
 
 
 COMMANDS: list[Command] = [
-    Order("a:1", "A/B", -1, 5, None, cmd.TimeInForce.GTD, "c@1", True, True, cmd.SelfTradePrevention.CANCEL_BOTH, 7, "", 3),
-    Order("alice", "SIM", 1, LARGEST_ASKED, -LARGEST_ASKED, off_tick="-1e+300", expires_at_ns=2**53 * 10**6),
+    Order("a:1", "A/B", -1, 5, None, cmd.TimeInForce.GTD, "c@1", True, True, cmd.SelfTradePrevention.CANCEL_BOTH, 7, 3),
+    Order("alice", "SIM", 1, LARGEST_ASKED, -LARGEST_ASKED, expires_at_ns=2**53 * 10**6),
+    Order("alice", "SIM", 1, 5, cmd.OffTick("-1e+300")),
     cmd.Cancel("alice", 2**53 - 1, "x"), cmd.Cancel("alice", None, "x"), cmd.CancelAll("alice", None, 0),
-    cmd.Replace("alice", 1, None, 5, None), cmd.Login("alice", True), cmd.Logout("alice", 3), cmd.SessionLost("alice", 3),
+    cmd.Replace("alice", 1, None, 5, None),
+    cmd.Replace("alice", 1, None, cmd.OffTick("0.005"), 5), cmd.Login("alice", True), cmd.Logout("alice", 3), cmd.SessionLost("alice", 3),
     cmd.Tick(), cmd.Halt("SIM"), cmd.Resume("SIM"), cmd.Close("SIM"), cmd.SetMark("SIM", 0), cmd.Freeze("alice"),
     cmd.Unfreeze("alice"), cmd.CancelTrader("alice"), cmd.Deposit("alice", -(10**30)),
     cmd.Reconfigure(opening().rules, opening().instruments),

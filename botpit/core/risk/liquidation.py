@@ -1,20 +1,39 @@
 """What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md, Liquidation).
 
-First the open orders of everybody concerned are cancelled. Then each account in turn is closed through the book, one resting
-order at a time, as long as that helps and never below zero. What is still in breach is frozen; what has nothing left is closed
-against the deleveraging queue, the insurance fund paying first, and is bankrupt.
+The steps: cancel the open orders of every account in breach; then close each account in turn through the book, one resting
+order at a time, as long as that helps and never below zero; freeze what is still in breach; make bankrupt what has nothing
+left, closing it against the deleveraging queue, the insurance fund paying first.
+
+The only state is the list of the accounts in breach (`listed`), worst first, made once per step. It stays as it is while
+the step changes what it was made of, and these rules make that safe:
+
+- Marks do not move within a step. So equity changes by fills and fees alone, and who was not listed can only come into
+  breach by being the counterparty of a deleveraging, which the next Tick looks at.
+- Every account of the list is looked at again when its turn comes: an earlier one may have traded with it, or deleveraged
+  it, and it may be cured by then.
+- The cancelled orders are gone before anybody is closed, so no listed account can meet its own or another listed account's
+  resting order on the way.
+- A fill through the book is chosen so that the account's equity cannot fall below zero by it: not past the bankruptcy price,
+  and each fee at most what equity is left. So what is bankrupt afterwards is so by its mark, never by our own trades.
+- Whoever closes an account counts the least lots that cure it (`_smallest_cure`); the rounding of fees is the only reason
+  why that number is searched for and not worked out.
+- The sum of the lots on both sides of a market is zero, so the deleveraging queue always holds enough lots: `_deleverage`
+  asserts it. Its second round, at the mark, is for lots that nobody could bear at the bankruptcy price.
+- Money moves between accounts, fees and the fund only; the fund may owe afterwards (negative), but nothing is lost.
 """
 
 from __future__ import annotations
 
 from functools import cmp_to_key
 
-from botpit.core.accounts import Account, Position
+from botpit.core.accounts import Account
 from botpit.core.commands import Order, TimeInForce
 from botpit.core.events import CancelReason, Fill, Liquidation, LiquidationReason, Liquidity
 from botpit.core.ledger import Ledger
+from botpit.core.market import Market
 from botpit.core.matching import reducible
 from botpit.core.orders import OrderRecord
+from botpit.core.positions import Holdings, Position
 from botpit.core.risk.margin import (
     BPS,
     excess_times_bps,
@@ -39,23 +58,23 @@ def liquidate(ledger: Ledger) -> None:
 def breached(ledger: Ledger) -> list[Account]:
     """Every account in breach. They stay due for a check until they are cured."""
     found = []
-    for account in ledger.margin_watch.due_for_check():
-        if in_breach(account):
-            found.append(account)
+    for holdings in ledger.margin_watch.due_for_check():
+        if in_breach(holdings):
+            found.append(ledger.accounts[holdings.trader])
         else:
-            ledger.margin_watch.found_safe(account)
+            ledger.margin_watch.found_safe(holdings)
     return found
 
 
 def would_act(ledger: Ledger) -> bool:
     """Whether a liquidation step would change anything now."""
-    return any(map(_would_change, breached(ledger)))
+    return any(_would_change(ledger, account) for account in breached(ledger))
 
 
-def _would_change(account: Account) -> bool:
+def _would_change(ledger: Ledger, account: Account) -> bool:
     if account.equity() <= 0 or not account.frozen or account.resting:
         return True
-    return any(_can_close(position) for position in account.held_positions())
+    return any(_can_close(ledger, position) for position in account.held_positions())
 
 
 def settle_deficits(ledger: Ledger) -> None:
@@ -73,7 +92,7 @@ def cancel_orders(ledger: Ledger, listed: list[Account]) -> None:
             ledger.take_off(record, CancelReason.LIQUIDATION)
 
 
-def _compare(one: Account, other: Account) -> int:
+def _compare(one: Holdings, other: Holdings) -> int:
     """Accounts without positions first, then the lowest equity / maintenance, ties by trader id."""
     margin, other_margin = maintenance_times_bps(one), maintenance_times_bps(other)
     left, right = one.equity() * other_margin, other.equity() * margin
@@ -102,12 +121,14 @@ def _largest_maintenance_first(position: Position) -> tuple[int, str]:
 
 def _close_position(ledger: Ledger, position: Position) -> None:
     """Fill by fill, while the account needs it and the book is good enough."""
-    account, market = position.account, position.market
+    market = ledger.markets[position.market.instrument.symbol]
     order: OrderRecord | None = None
-    while _can_close(position):
-        maker = _best_opposite(position)
+    while _can_close(ledger, position):
+        maker = _best_opposite(market, position)
         assert maker is not None
-        gives = min(maker.leaves, reducible(maker)) if maker.order.reduce_only else maker.leaves
+        gives = maker.leaves
+        if maker.order.reduce_only:
+            gives = min(gives, reducible(maker))
         if gives <= 0:
             ledger.take_off(maker, CancelReason.REDUCE_ONLY)
             continue
@@ -118,10 +139,8 @@ def _close_position(ledger: Ledger, position: Position) -> None:
         if maker.leaves and maker.order.reduce_only and reducible(maker) <= 0:
             ledger.take_off(maker, CancelReason.REDUCE_ONLY)
     if order is not None and market.last_trade is not None:
-        symbol, reason = market.instrument.symbol, LiquidationReason.MAINTENANCE_MARGIN_BREACH
-        _emit_liquidation(
-            ledger, account, symbol, reason, order.order.side, order.filled, market.last_trade
-        )
+        reason = LiquidationReason.MAINTENANCE_MARGIN_BREACH
+        _emit_liquidation(ledger, position, reason, order.order.side, order.filled, market.last_trade)
 
 
 def _liquidation_order(ledger: Ledger, position: Position) -> OrderRecord:
@@ -131,22 +150,23 @@ def _liquidation_order(ledger: Ledger, position: Position) -> OrderRecord:
     return OrderRecord(ledger.next_order_id(), order, 0, position, 0, 0)
 
 
-def _best_opposite(position: Position) -> OrderRecord | None:
-    side = position.market.book.side(_sign(position))
+def _best_opposite(market: Market, position: Position) -> OrderRecord | None:
+    side = market.book.side(_sign(position))
     return side.levels[side.ranks[-1] * side.sign].first if side.ranks else None
 
 
-def _can_close(position: Position) -> bool:
+def _can_close(ledger: Ledger, position: Position) -> bool:
     """Whether a lot of the position may be traded through the book now."""
-    if not position.lots or not position.market.is_open():
+    market = ledger.markets[position.market.instrument.symbol]
+    if not position.lots or not market.phase.trades:
         return False
-    maker = _best_opposite(position)
+    maker = _best_opposite(market, position)
     if maker is None or _margin_is_enough(position.account):
         return False
     return _sign(position) * (maker.price - bankruptcy_price(position)) >= 0
 
 
-def _margin_is_enough(account: Account) -> bool:
+def _margin_is_enough(account: Holdings) -> bool:
     return account.equity() * BPS >= initial_times_bps(account)
 
 
@@ -163,7 +183,7 @@ def bankruptcy_price(position: Position) -> int:
     return min(max(price, market.instrument.min_price), market.instrument.max_price)
 
 
-def _weights(account: Account) -> dict[Position, int]:
+def _weights(account: Holdings) -> dict[Position, int]:
     """How the equity is shared out: by maintenance while there is some, else by loss at the mark."""
     held = account.held_positions()
     if account.equity() <= 0:
@@ -182,8 +202,8 @@ def _smallest_cure(position: Position, price: int, most: int) -> int:
     market, instrument = position.market, position.market.instrument
     missing = initial_times_bps(position.account) - position.account.equity() * BPS
     rates = instrument.taker_fee_bps + instrument.liquidation_fee_bps
-    gain = BPS * _sign(position) * (price - market.mark) + instrument.initial_margin_bps * market.mark - price * rates
-    gain *= instrument.tick_value
+    per_tick = BPS * _sign(position) * (price - market.mark) + instrument.initial_margin_bps * market.mark - price * rates
+    gain = per_tick * instrument.tick_value
     if gain <= 0:
         return most
     for qty in range(min(most, -(-missing // gain)), most):
@@ -246,18 +266,20 @@ def _deleverage(ledger: Ledger, position: Position, price: int, listed: list[Acc
 
 def _queue(ledger: Ledger, position: Position, listed: list[Account]) -> list[Position]:
     """Opposite positions: the most profitable and most leveraged first; those who are on today's list last."""
-    symbol, on_list = position.market.instrument.symbol, set(listed)
-    opposite = [
-        account.positions[symbol] for account in ledger.accounts.values()
-        if symbol in account.positions and account.positions[symbol].lots * position.lots < 0
-    ]
-    unlisted = [other for other in opposite if other.account not in on_list]
-    return [*_winners_first(unlisted), *_winners_first([other for other in opposite if other.account in on_list])]
+    symbol, on_list = position.market.instrument.symbol, {account.trader for account in listed}
+    first: list[Position] = []
+    last: list[Position] = []
+    for trader, account in ledger.accounts.items():
+        other = account.positions.get(symbol)
+        if other is not None and other.lots * position.lots < 0:
+            (last if trader in on_list else first).append(other)
+    return [*_winners_first(first), *_winners_first(last)]
 
 
 def _winners_first(positions: list[Position]) -> list[Position]:
     winners = sorted(filter(_wins, positions), key=_MOST_GAIN_AND_RISK_FIRST)
-    return [*winners, *sorted((each for each in positions if not _wins(each)), key=_trader)]
+    others = sorted((each for each in positions if not _wins(each)), key=_trader)
+    return [*winners, *others]
 
 
 def _trader(position: Position) -> str:
@@ -280,8 +302,8 @@ def _compare_winners(one: Position, other: Position) -> int:
 _MOST_GAIN_AND_RISK_FIRST = cmp_to_key(_compare_winners)
 
 
-def _gross_notional(account: Account) -> int:
-    return sum(abs(each.lots) * each.market.mark * each.market.instrument.tick_value for each in account.positions.values())
+def _gross_notional(account: Holdings) -> int:
+    return sum(abs(each.lots) * each.market.mark * each.market.tick_value for each in account.positions.values())
 
 
 def _bearable(position: Position, price: int) -> int:
@@ -291,29 +313,35 @@ def _bearable(position: Position, price: int) -> int:
     if excess < 0:
         return 0
     burden = abs(price - market.mark) * BPS - market.mark * instrument.maintenance_margin_bps
-    return abs(position.lots) if burden <= 0 else min(abs(position.lots), excess // (instrument.tick_value * burden))
+    if burden <= 0:
+        return abs(position.lots)
+    return min(abs(position.lots), excess // (instrument.tick_value * burden))
 
 
 def _close_against(ledger: Ledger, position: Position, other: Position, qty: int, price: int) -> None:
     """Close `qty` lots of both at `price`: no trade, no fee, no last price."""
     if qty == 0:
         return
-    for record in other.open_orders():
+    symbol = other.market.instrument.symbol
+    for record in ledger.accounts[other.account.trader].open_orders(symbol):
         ledger.take_off(record, CancelReason.LIQUIDATION)
-    sign, symbol = _sign(position), position.market.instrument.symbol
+    sign = _sign(position)
     for side, each in ((-sign, position), (sign, other)):
         ledger.book_fill(each, side, qty, price)
-        account = each.account
-        ledger.events.append(
-            Fill(
-                None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(), ledger.now_ns
-            )
+        account = ledger.accounts[each.account.trader]
+        fill = Fill(
+            None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(),
+            ledger.now_ns,
         )
-    _emit_liquidation(ledger, position.account, symbol, LiquidationReason.BANKRUPTCY, -sign, qty, price)
-    _emit_liquidation(ledger, other.account, symbol, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
+        ledger.events.append(fill)
+    _emit_liquidation(ledger, position, LiquidationReason.BANKRUPTCY, -sign, qty, price)
+    _emit_liquidation(ledger, other, LiquidationReason.AUTO_DELEVERAGE, sign, qty, price)
 
 
 def _emit_liquidation(
-    ledger: Ledger, account: Account, symbol: str, reason: LiquidationReason, side: int, qty: int, price: int
+    ledger: Ledger, position: Position, reason: LiquidationReason, side: int, qty: int, price: int
 ) -> None:
-    ledger.events.append(Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), ledger.now_ns))
+    account, symbol = ledger.accounts[position.account.trader], position.market.instrument.symbol
+    ledger.events.append(
+        Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), ledger.now_ns)
+    )

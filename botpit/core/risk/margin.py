@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from botpit.core.accounts import Account, Position, Stake
 from botpit.core.commands import BUY, SELL
-from botpit.core.orders import Prospect
+from botpit.core.positions import Holdings, Position, Stake
+from botpit.core.prospects import Prospect
 
 BPS = 10_000
 
@@ -27,7 +27,7 @@ def fee(notional: int, rate_bps: int) -> int:
 
 
 def reached(prospect: Prospect) -> int:
-    """Lots on its side (negative: on the other) if its plan, what would rest and all open orders of its side filled."""
+    """Lots on its side (negative: on the other) if its match, what would rest and all open orders of its side filled."""
     position, sign, removed = prospect.position, prospect.sign, 0
     totals = position.buys if sign == BUY else position.sells
     for record in prospect.removed:
@@ -38,8 +38,7 @@ def reached(prospect: Prospect) -> int:
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
     """None when the account can bear the order, else its equity and the margin it would need."""
-    account = prospect.position.account
-    equity = account.equity()
+    equity = prospect.account.equity()
     loss, required = _stake_with(prospect)
     free = equity - loss - _fees(prospect)
     if free * BPS >= required:
@@ -49,7 +48,7 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
     return Shortfall(equity, -(-required // BPS))
 
 
-def stake(account: Account) -> Stake:
+def stake(account: Holdings) -> Stake:
     """What the account's open orders lose at once if they fill, and its margins times 10,000, at the present marks."""
     account.equity()  # after a move of a mark, its position there counts as changed
     if account.changed is not None:
@@ -97,12 +96,12 @@ def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
     return loss, initial, instrument.maintenance_margin_bps * (held if held > 0 else -held)
 
 
-def initial_times_bps(account: Account) -> int:
+def initial_times_bps(account: Holdings) -> int:
     """Initial margin of the account's positions and open orders at the present marks, times 10,000."""
     return stake(account)[1]
 
 
-def maintenance_times_bps(account: Account) -> int:
+def maintenance_times_bps(account: Holdings) -> int:
     """Maintenance margin of the account's positions at the present marks, times 10,000."""
     return stake(account)[2]
 
@@ -113,23 +112,25 @@ def position_maintenance_times_bps(position: Position) -> int:
     return market.instrument.maintenance_margin_bps * abs(position.lots) * market.mark * market.tick_value
 
 
-def excess_times_bps(account: Account) -> int:
+def excess_times_bps(account: Holdings) -> int:
     """Equity above the maintenance margin, times 10,000; negative: the account is in breach."""
     return account.equity() * BPS - maintenance_times_bps(account)
 
 
-def in_breach(account: Account) -> bool:
+def in_breach(account: Holdings) -> bool:
     return excess_times_bps(account) < 0
 
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
-    """What the prospect adds to long exposure, to short exposure and to the loss; its planned fills count at their prices."""
+    """What the prospect adds to long exposure, to short exposure and to the loss; its fills count at their prices."""
     position, sign, made, price = prospect.position, prospect.sign, prospect.match, prospect.price
     market = position.market
     tick_value = market.tick_value
     through = sign * (price - market.mark)
-    loss = resting_loss = prospect.resting * through * tick_value if through > 0 else 0
-    value = (made.value + prospect.resting * price) * tick_value + (resting_loss if sign == SELL else 0)
+    value = (made.value + prospect.resting * price) * tick_value
+    loss = prospect.resting * through * tick_value if through > 0 else 0
+    if sign == SELL:
+        value += loss
     if made.fills:
         loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.fills if qty)
     if not prospect.removed:
@@ -138,14 +139,20 @@ def _change(prospect: Prospect) -> tuple[int, int, int]:
     for record in prospect.removed:
         side = record.order.side
         lost = record.leaves * position.loss_per_lot(side, record.price)
-        exposure[side] -= record.leaves * record.price * tick_value + (lost if side == SELL else 0)
+        exposure[side] -= record.leaves * record.price * tick_value
+        if side == SELL:
+            exposure[side] -= lost
         loss -= lost
     return exposure[BUY], exposure[SELL], loss
 
 
 def _fees(prospect: Prospect) -> int:
-    """The plan's taker fees and, where positive, the maker fee of what would rest."""
-    instrument = prospect.position.market.instrument
+    """The match's taker fees and, where positive, the maker fee of what would rest."""
+    instrument, total = prospect.market.instrument, 0
     tick_value, taker_bps, maker_bps = instrument.tick_value, instrument.taker_fee_bps, instrument.maker_fee_bps
-    taker = sum(fee(qty * maker.price * tick_value, taker_bps) for maker, qty in prospect.match.fills if qty) if taker_bps else 0
-    return taker + (fee(prospect.resting * prospect.price * tick_value, maker_bps) if maker_bps > 0 else 0)
+    if taker_bps:
+        for maker, qty in prospect.match.fills:
+            total += fee(qty * maker.price * tick_value, taker_bps)
+    if maker_bps > 0:
+        total += fee(prospect.resting * prospect.price * tick_value, maker_bps)
+    return total

@@ -11,38 +11,40 @@ from __future__ import annotations
 from collections.abc import Iterable
 from heapq import heapify, heappop, heappush
 
-from botpit.core.accounts import Account, Position
 from botpit.core.commands import BUY, SELL
-from botpit.core.market import Market
+from botpit.core.positions import Holdings, Position
 from botpit.core.risk.margin import BPS, excess_times_bps
+from botpit.core.valuation import Valuation
 
 LOOKS_BEFORE_THRESHOLDS = 3
 """An account that changes all the time is looked at all the time, which costs less than thresholds for all its positions."""
 Entry = tuple[int, int, Position, int]
-"""(rank, tie, position, version): crossed when the market's rank is at or above it; stale when the position's version is
-another."""
+"""(rank, tie, position, version): crossed when the market's rank is at or above it; stale when the position has another
+version."""
 
 
 class MarginWatch:
     """Two heaps per market: longs are hurt when the mark falls, shorts when it rises. A heap is looked at when its mark moved or
     a threshold came to it (the market is `stirred`)."""
 
-    def __init__(self, markets: Iterable[Market]) -> None:
-        self._heaps: dict[tuple[Market, int], list[Entry]] = {(market, sign): [] for market in markets for sign in (BUY, SELL)}
+    def __init__(self, markets: Iterable[Valuation]) -> None:
+        self._heaps: dict[tuple[Valuation, int], list[Entry]] = {}
+        for market in markets:
+            self._heaps[market, BUY], self._heaps[market, SELL] = [], []
         self._compact_above = dict.fromkeys(self._heaps, 1_000)
-        self._stirred: dict[Market, None] = {}
-        self._due_for_check: dict[Account, int] = {}
+        self._stirred: dict[Valuation, None] = {}
+        self._due_for_check: dict[Holdings, int] = {}
         self._pushed = 0
 
-    def invalidate(self, account: Account) -> None:
+    def invalidate(self, account: Holdings) -> None:
         """Its cash or a position of it changed: its thresholds mean nothing any more."""
         self._due_for_check[account] = 0
 
-    def mark_moved(self, market: Market) -> None:
+    def mark_moved(self, market: Valuation) -> None:
         """It may have crossed thresholds."""
         self._stirred[market] = None
 
-    def due_for_check(self) -> list[Account]:
+    def due_for_check(self) -> list[Holdings]:
         """Every account that may be in breach, each once."""
         for market in self._stirred:
             for sign in (BUY, SELL):
@@ -56,14 +58,14 @@ class MarginWatch:
             if position.threshold_version == version:
                 self._due_for_check.setdefault(position.account, 0)
 
-    def found_safe(self, account: Account) -> None:
+    def found_safe(self, account: Holdings) -> None:
         """It has just been found safe. When that was so each time for a while, it gets new thresholds and is due no longer."""
         self._due_for_check[account] += 1
         if self._due_for_check[account] == LOOKS_BEFORE_THRESHOLDS:
             del self._due_for_check[account]
             self._set(account)
 
-    def _set(self, account: Account) -> None:
+    def _set(self, account: Holdings) -> None:
         held = []
         for position in account.positions.values():
             position.threshold_version += 1
@@ -75,7 +77,8 @@ class MarginWatch:
                 self._push(position, excess, len(held))
 
     def _push(self, position: Position, excess: int, parts: int) -> None:
-        market, sign = position.market, (BUY if position.lots > 0 else SELL)
+        market = position.market
+        sign = BUY if position.lots > 0 else SELL
         instrument = market.instrument
         per_tick = abs(position.lots) * instrument.tick_value * (BPS - sign * instrument.maintenance_margin_bps)
         threshold = market.mark - sign * (excess // (parts * per_tick))
@@ -86,7 +89,7 @@ class MarginWatch:
         if len(heap) > self._compact_above[market, sign]:
             self._compact(market, sign)
 
-    def _compact(self, market: Market, sign: int) -> None:
+    def _compact(self, market: Valuation, sign: int) -> None:
         """Drop what is stale once that may be half of the heap."""
         heap = [entry for entry in self._heaps[market, sign] if entry[2].threshold_version == entry[3]]
         heapify(heap)

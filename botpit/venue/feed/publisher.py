@@ -11,11 +11,11 @@ from itertools import takewhile
 from typing import Any
 from zlib import crc32
 
-from botpit.core.accounts import Position
 from botpit.core.book import Book
 from botpit.core.commands import BUY
 from botpit.core.events import Event
 from botpit.core.exchange import Exchange
+from botpit.core.positions import Position
 from botpit.venue.feed.book_updates import BookUpdates
 from botpit.venue.feed.buffer import Archive, EventBuffer, EventItem, Item
 from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions

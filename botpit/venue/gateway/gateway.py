@@ -15,7 +15,8 @@ import message_schemas as wire
 from botpit.core import events as ev
 from botpit.core.accounts import Account
 from botpit.core.commands import Cancel, CancelAll, Command, Login, Logout, Order, Reconfigure, Replace, SessionLost, Tick
-from botpit.core.exchange import Exchange, find_order
+from botpit.core.entry import find_order
+from botpit.core.exchange import Exchange
 from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.admin import Admin, AdminDesk
 from botpit.venue.gateway.private import PrivateEventBuffer
