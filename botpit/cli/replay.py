@@ -24,6 +24,7 @@ from botpit.history.journal.records import OtherFormat, Record
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import good_snapshots
 from botpit.history.replay import Replay, Unlike
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.log import printable
 from botpit.io.run import refused
@@ -89,7 +90,7 @@ def replay(options: argparse.Namespace) -> ExitCode:
 
 def _replay(options: argparse.Namespace) -> None:
     """Raises what reading raises, Unlike and ProgramError."""
-    reading = Reading(market_folder(options.folder), Disk())
+    reading = Reading(market_folder(options.folder), Disk(), EXCHANGE)
     played = Replay(reading.opening)
     kept = kept_states(reading) if options.verify else {}
     snapshots = len(kept)
@@ -133,7 +134,8 @@ def kept_states(reading: Reading) -> dict[int, str]:
     def refuse(why: str) -> None:
         raise Unlike(why)
 
-    return {each.number: each.state_hash() for each in good_snapshots(reading.folder, reading.opening.market_id, refuse)}
+    good = good_snapshots(reading.folder, reading.opening.market_id, EXCHANGE, refuse)
+    return {each.number: each.state_hash() for each in good}
 
 
 class EventsFile:

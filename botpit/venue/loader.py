@@ -22,6 +22,7 @@ from botpit.history.journal.folder import DataFolder
 from botpit.history.journal.records import Record
 from botpit.history.journal.recovery import Recovered, recover
 from botpit.history.journal.segments import DiscardingJournal, Durability, Journal
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.exit_codes import ProgramError
 from botpit.io.log import fields
 from botpit.settings import Settings
@@ -83,9 +84,9 @@ class MarketLoader:
         encoder = Encoder(exchange)
         if self._data is None:
             return LoadedMarket(exchange, encoder, Feed(exchange, encoder), PrivateEventBuffer(encoder), DiscardingJournal())
-        folder = self._data.begin(opening)
+        folder = self._data.begin(EXCHANGE, opening)
         feed = Feed(exchange, encoder, archive=Past(folder))
-        journal = Journal(folder, self._disk, market_id=opening.market_id, next_number=1, durability=self._durability)
+        journal = Journal(folder, self._disk, EXCHANGE, market_id=opening.market_id, next_number=1, durability=self._durability)
         return LoadedMarket(exchange, encoder, feed, PrivateEventBuffer(encoder), journal, folder)
 
     def _opening(self, market_id: str) -> Open:
@@ -94,8 +95,8 @@ class MarketLoader:
     # -------------------------------------------------------------------------------------------------------------- recovery
 
     def _recovered(self, folder: Path) -> LoadedMarket:
-        found = recover(folder, self._disk, _log.warning)
-        exchange, encoder, past = found.exchange, Encoder(found.exchange), Past(folder)
+        found = recover(folder, self._disk, EXCHANGE, _log.warning)
+        exchange, encoder, past = found.machine, Encoder(found.machine), Past(folder)
         numbers = SequenceNumbers(exchange.markets)
         if found.beside:
             numbers.restore(found.beside["numbers"])
@@ -106,9 +107,9 @@ class MarketLoader:
         self._log(found, from_record)
         return LoadedMarket(exchange, encoder, feed, private, found.go_on(self._durability), folder, is_recovered=True)
 
-    def _log(self, found: Recovered, from_record: int) -> None:
+    def _log(self, found: Recovered[Exchange], from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
-        told = {"market_id": found.exchange.market_id, "records": found.last_number, "replayed": replayed}
+        told = {"market_id": found.machine.market_id, "records": found.last_number, "replayed": replayed}
         _log.info("recovered %s", fields(**told))
         if found.torn is not None:
             torn = {"bytes": found.torn.dropped, "file": found.torn.path, "offset": found.torn.offset}

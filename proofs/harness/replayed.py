@@ -9,13 +9,14 @@ from botpit.core.exchange import Exchange
 from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
+from botpit.history.vocabulary import EXCHANGE
 from botpit.wire.encode import Encoder
 from botpit.wire.sequence_numbers import SequenceNumbers
 
 
 def replayed_lines(folder: Path) -> Iterator[bytes]:
     """Every event of the market in `folder`, in order."""
-    reading = Reading(folder, Disk())
+    reading = Reading(folder, Disk(), EXCHANGE)
     exchange = Exchange(reading.opening)
     encoder, numbers = Encoder(exchange), SequenceNumbers(exchange.markets)
     for record in reading.records():
