@@ -116,7 +116,7 @@ _IN_HISTORY = {
                         "botpit.core.accounts botpit.core.exchange botpit.wire",
     "archive.process": f"{_JOURNAL} journal.reading archive.follower botpit.io",
     "replay": "journal.records journal.snapshots vocabulary botpit.core.commands botpit.core.events botpit.core.exchange "
-              "botpit.wire msgspec",
+              "botpit.wire msgspec msgspec.structs",
 }  # fmt: skip
 """File of a room -> what it may import, in an order in which each stands on those before it."""
 

@@ -1,7 +1,7 @@
 """One trader: what it holds, what it may do, its sessions, and its orders, open and remembered.
 
-There may be a hundred thousand accounts, most of them at rest, so a dict is made with its first entry and dropped with its
-last one; in between, all accounts share the same empty one.
+There may be a hundred thousand accounts, most of them at rest, so a dict is made with its first entry and
+dropped with its last one; in between, all accounts share the same empty one.
 """
 
 from __future__ import annotations
@@ -21,18 +21,22 @@ MAX_REMEMBERED_ORDERS = 100_000
 _EMPTY: Final[dict[Any, Any]] = {}
 """Stands where nothing is kept yet; nobody writes to it."""
 _BY_ID = attrgetter("id")
+_KEPT = ("cash", "seq", "sessions", "frozen", "held", "bankrupt", "forgot")
+"""What a snapshot keeps of an account as it stands."""
 
 
 class Account(Holdings):
-    """`seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its cancel-on-disconnect.
+    """`seq` counts private events, `sessions` logins; `open_sessions` maps a live login to its
+    cancel-on-disconnect.
 
-    `frozen`: by the margin rules, `held`: by the operator; either way it may only cancel and reduce. `bankrupt`: only
-    cancel. `resting`: the open orders by id. `forgot`: some of its closed orders are remembered no longer.
+    `frozen`: by the margin rules, `held`: by the operator; either way it may only cancel and reduce.
+    `bankrupt`: only cancel. `resting`: the open orders by id. `forgot`: some of its closed orders are
+    remembered no longer.
     """
 
     __slots__ = (
-        "_closed_by_id", "_closed_count", "_first_closed", "_last_closed", "bankrupt", "by_client_id", "forgot", "frozen",
-        "held", "open_sessions", "resting", "seq", "sessions",
+        "_closed_by_id", "_closed_count", "_first_closed", "_last_closed", "bankrupt", "by_client_id", "forgot",
+        "frozen", "held", "open_sessions", "resting", "seq", "sessions",
     )
 
     def __init__(self, trader: str, cash: int, moves: Moves) -> None:
@@ -71,7 +75,7 @@ class Account(Holdings):
             self.open_sessions = _EMPTY
         return cancel_on_disconnect
 
-    # ----------------------------------------------------------------------------------------------------------- open orders
+    # -------------------------------------------------------------------------------------------- open orders
 
     def opened(self, record: OrderRecord) -> None:
         """The order rests in a book from now on."""
@@ -90,7 +94,7 @@ class Account(Holdings):
         records = sorted(self.resting.values(), key=_BY_ID)
         return records if symbol is None else [each for each in records if each.order.symbol == symbol]
 
-    # ----------------------------------------------------------------------------------------------------- remembered orders
+    # -------------------------------------------------------------------------------------- remembered orders
 
     def enter(self, entry: OrderRecord | RefusedOrder) -> None:
         """Remember an order under its client id, if it has one."""
@@ -147,7 +151,9 @@ class Account(Holdings):
         """How many orders are remembered, open, closed and refused."""
         return len(self.resting) + self._closed_count
 
-    def remembered_order(self, order_id: int | None, client_order_id: str | None) -> OrderRecord | RefusedOrder | None:
+    def remembered_order(
+        self, order_id: int | None, client_order_id: str | None
+    ) -> OrderRecord | RefusedOrder | None:
         """The order, open, closed or refused, that every given id names."""
         if client_order_id is None:
             return self._accepted_order(order_id) if order_id is not None else None
@@ -157,7 +163,8 @@ class Account(Holdings):
         return None
 
     def _accepted_order(self, order_id: int) -> OrderRecord | None:
-        """Closed ones are looked for by id by few traders, so they are sorted by it for the first who does."""
+        """Closed ones are looked for by id by few traders, so they are sorted by it for the first who
+        does."""
         found = self.resting.get(order_id)
         if found is not None:
             return found
@@ -166,31 +173,28 @@ class Account(Holdings):
             self._closed_by_id = {entry.id: entry for entry in closed if isinstance(entry, OrderRecord)}
         return self._closed_by_id.get(order_id)
 
-    # ------------------------------------------------------------------------------------------------------------- snapshots
+    # ---------------------------------------------------------------------------------------------- snapshots
 
     def capture(self) -> dict[str, Any]:
         """Its state as plain values."""
         return {
-            "cash": self.cash, "seq": self.seq, "sessions": self.sessions, "frozen": self.frozen, "held": self.held,
-            "bankrupt": self.bankrupt, "forgot": self.forgot,
+            **{name: getattr(self, name) for name in _KEPT},
             "open_sessions": [[session, cancel] for session, cancel in self.open_sessions.items()],
             "positions": {symbol: position.capture() for symbol, position in self.positions.items()},
             "orders": [record.capture() for record in self.known_orders()],
-            "remembered": [
-                entry.id if isinstance(entry, OrderRecord) else entry.capture() for entry in self.closed_orders()
-            ],
+            "remembered": [_remembered(entry) for entry in self.closed_orders()],
         }
 
     def restore(self, values: dict[str, Any], markets: Mapping[str, Valuation]) -> None:
-        """Take over what `capture` gave. The open orders still have to come to rest in the books of `markets`."""
-        self.cash, self.seq, self.sessions = values["cash"], values["seq"], values["sessions"]
-        self.frozen, self.held, self.bankrupt = values["frozen"], values["held"], values["bankrupt"]
+        """Take over what `capture` gave. The open orders still have to come to rest in the books of
+        `markets`."""
+        for name in _KEPT:
+            setattr(self, name, values[name])
         self.open_sessions = dict(values["open_sessions"]) or _EMPTY
         for symbol, numbers in values["positions"].items():
             self.position(markets[symbol]).restore(numbers)
         self.valued_at = -1  # its sums are still those of an account without positions
         self._restore_orders(values["orders"], values["remembered"])
-        self.forgot = values["forgot"]
 
     def _restore_orders(self, accepted: list[list[Any]], remembered: list[Any]) -> None:
         records = {}
@@ -204,3 +208,8 @@ class Account(Holdings):
             else:
                 self.burn(restored_refusal(entry))
         self.resting = records or _EMPTY
+
+
+def _remembered(entry: OrderRecord | RefusedOrder) -> Any:
+    """The id of an order that stands among the accepted ones already, or all that is known of a refused one."""
+    return entry.id if isinstance(entry, OrderRecord) else entry.capture()

@@ -1,7 +1,8 @@
-"""What the operator may do: halt, resume and close an instrument, set a mark, freeze and unfreeze a trader, cancel, pay in.
+"""What the operator may do: halt, resume and close an instrument, set a mark, freeze and unfreeze a trader,
+cancel, pay in.
 
-A command that cannot be obeyed is refused and changes nothing. Which command an instrument takes in which phase, and where
-it leads: phases.py.
+A command that cannot be obeyed is refused and changes nothing. Which command an instrument takes in which
+phase, and where it leads: phases.py.
 """
 
 from __future__ import annotations
@@ -74,7 +75,8 @@ def _enter(ledger: Ledger, market: Market, status: TradingStatus, reason: str) -
 
 
 def _settle(ledger: Ledger, market: Market) -> None:
-    """End the market at a mark that nobody can paint: the mean of the window; then everybody has plain cash."""
+    """End the market at a mark that nobody can paint: the mean of the window; then everybody has plain
+    cash."""
     symbol = market.instrument.symbol
     records = [record for side in (market.book.bids, market.book.asks) for level in side for record in level]
     for record in sorted(records, key=lambda record: record.id):

@@ -1,7 +1,9 @@
-"""One instrument's order book: price levels in a dict, their prices in a sorted list, the orders of a level doubly linked.
+"""One instrument's order book: price levels in a dict, their prices in a sorted list, the orders of a level
+doubly linked.
 
-Cancelling is O(1), a new level O(log levels). Each side is written once: `sign` is +1 for bids and -1 for asks, and a price
-times its side's sign is its *rank*: a better price always has the greater rank, so the best one stands last in the list.
+Cancelling is O(1), a new level O(log levels). Each side is written once: `sign` is +1 for bids and -1 for
+asks, and a price times its side's sign is its *rank*: a better price always has the greater rank, so the best
+one stands last in the list.
 """
 
 from __future__ import annotations
@@ -75,7 +77,8 @@ class BookSide:
         level.qty += order.leaves
 
     def remove(self, order: OrderRecord) -> None:
-        """Take the order out; it drops its links, so that nothing it was linked with stays alive through it."""
+        """Take the order out; it drops its links, so that nothing it was linked with stays alive through
+        it."""
         level = self.levels[order.price]
         before, after = order.previous, order.next
         if before is None:

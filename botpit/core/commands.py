@@ -1,8 +1,9 @@
 """Everything that can change the exchange, each as a command: also what looks like time or accident.
 
-Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch. They are made by
-the border (`botpit/wire`) from what a client wrote, or by the process that owns the clock and the sockets. The journal keeps
-commands and nothing else: the same commands in the same order give the same events.
+Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch.
+They are made by the border (`botpit/wire`) from what a client wrote, or by the process that owns the clock
+and the sockets. The journal keeps commands and nothing else: the same commands in the same order give the
+same events.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ class Open(Struct, gc=False):
 
 @final
 class OffTick(Struct, frozen=True, gc=False):
-    """A price that no order can have, as the client wrote it: on no tick of its instrument, or of none that is here."""
+    """A price that no order can have, as the client wrote it: on no tick of its instrument, or of none that
+    is here."""
 
     text: str
 
@@ -52,12 +54,14 @@ Price = int | OffTick
 
 
 def _apart(price: Price | None) -> tuple[int | None, str]:
-    """A price as journals and snapshots keep it: one that no order can have stands apart, with 0 in its place."""
+    """A price as journals and snapshots keep it: one that no order can have stands apart, with 0 in its
+    place."""
     return (0, price.text) if type(price) is OffTick else (price, "")
 
 
 class Order(Struct, gc=False):
-    """A new order. Its kind is in its `price`: a limit order has one, a market order has None (docs/decisions/0011).
+    """A new order. Its kind is in its `price`: a limit order has one, a market order has None
+    (docs/decisions/0011).
 
     Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
     """
@@ -83,20 +87,23 @@ class Order(Struct, gc=False):
         """The order as journals and snapshots keep it."""
         price, off_tick = _apart(self.price)
         return (
-            self.trader, self.symbol, self.side, self.qty, price, self.time_in_force, self.client_order_id, self.post_only,
-            self.reduce_only, self.self_trade_prevention, self.expires_at_ns, off_tick, self.session,
+            self.trader, self.symbol, self.side, self.qty, price, self.time_in_force, self.client_order_id,
+            self.post_only, self.reduce_only, self.self_trade_prevention, self.expires_at_ns, off_tick,
+            self.session,
         )
 
     @staticmethod
     def of(
         trader: str, symbol: str, side: int, qty: int, price: int | None, time_in_force: TimeInForce,
         client_order_id: str | None, post_only: bool, reduce_only: bool,
-        self_trade_prevention: SelfTradePrevention | None, expires_at_ns: int | None, off_tick: str, session: int,
+        self_trade_prevention: SelfTradePrevention | None, expires_at_ns: int | None, off_tick: str,
+        session: int,
     ) -> Order:
         """The order of its `values`."""
+        asked = OffTick(off_tick) if off_tick else price
         return Order(
-            trader, symbol, side, qty, OffTick(off_tick) if off_tick else price, time_in_force, client_order_id, post_only,
-            reduce_only, self_trade_prevention, expires_at_ns, session,
+            trader, symbol, side, qty, asked, time_in_force, client_order_id, post_only, reduce_only,
+            self_trade_prevention, expires_at_ns, session,
         )
 
 
@@ -132,10 +139,12 @@ class Replace(Struct, gc=False):
 
     @staticmethod
     def of(
-        trader: str, order_id: int | None, client_order_id: str | None, price: int | None, qty: int | None, off_tick: str
+        trader: str, order_id: int | None, client_order_id: str | None, price: int | None, qty: int | None,
+        off_tick: str,
     ) -> Replace:
         """The replace of its `values`."""
-        return Replace(trader, order_id, client_order_id, OffTick(off_tick) if off_tick else price, qty)
+        asked = OffTick(off_tick) if off_tick else price
+        return Replace(trader, order_id, client_order_id, asked, qty)
 
 
 class Login(Struct, gc=False):
@@ -163,7 +172,7 @@ class Tick(Struct, gc=False):
     """Time has passed: expiries, marks, thaws, liquidation, mark-to-market."""
 
 
-# ------------------------------------------------------------------------------------------------------------- the operator's
+# --------------------------------------------------------------------------------------------- the operator's
 
 
 class Halt(Struct, gc=False):
@@ -179,7 +188,8 @@ class Resume(Struct, gc=False):
 
 
 class Close(Struct, gc=False):
-    """End an instrument for good and settle every position in it at the mean mark of the settlement window."""
+    """End an instrument for good and settle every position in it at the mean mark of the settlement
+    window."""
 
     symbol: str
 
@@ -215,7 +225,8 @@ class Deposit(Struct, gc=False):
 
 
 class Reconfigure(Struct, gc=False):
-    """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see rules.py)."""
+    """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see
+    rules.py)."""
 
     rules: Rules
     instruments: tuple[Instrument, ...]

@@ -1,14 +1,24 @@
 """Order entry: what a trader's orders, cancels and replaces do.
 
-An order goes one way. A repeated client id gets its first answer again; the checks that need nothing but the order come next;
-then the match is worked out without touching anything, and judged; only then is it carried out. A replace that may not keep
-its place goes the same way with its old lots taken away, so a refused one changes nothing.
+An order goes one way. A repeated client id gets its first answer again; the checks that need nothing but the
+order come next; then the match is worked out without touching anything, and judged; only then is it carried
+out. A replace that may not keep its place goes the same way with its old lots taken away, so a refused one
+changes nothing.
 """
 
 from __future__ import annotations
 
 from botpit.core.accounts import Account
-from botpit.core.commands import BUY, Cancel, CancelAll, OffTick, Order, Replace, SelfTradePrevention, TimeInForce
+from botpit.core.commands import (
+    BUY,
+    Cancel,
+    CancelAll,
+    OffTick,
+    Order,
+    Replace,
+    SelfTradePrevention,
+    TimeInForce,
+)
 from botpit.core.events import (
     AllCancelled,
     CancelReason,
@@ -33,7 +43,7 @@ _RESTS = (TimeInForce.GTC, TimeInForce.GTD)
 _FOK = TimeInForce.FOK
 
 
-# ------------------------------------------------------------------------------------------------------------------ orders
+# ----------------------------------------------------------------------------------------------------- orders
 
 
 def place(ledger: Ledger, order: Order) -> OrderAccepted | Rejected:
@@ -75,7 +85,8 @@ def _judged(ledger: Ledger, account: Account, market: Market, order: Order) -> P
 def _prospect(
     ledger: Ledger, account: Account, market: Market, order: Order, qty: int, limit: int, *old: OrderRecord
 ) -> Prospect:
-    """What `qty` lots of the order would do at `limit` or better, and leave, with the old form of it taken away."""
+    """What `qty` lots of the order would do at `limit` or better, and leave, with the old form of it taken
+    away."""
     position, sign = account.position(market), order.side
     prevention = order.self_trade_prevention or _PREVENTIONS[ledger.rules.self_trade_prevention]
     made = match_order(position, sign, qty, limit, market.book.side(-sign), prevention, order.reduce_only)
@@ -107,12 +118,13 @@ def _unwanted(order: Order, prospect: Prospect) -> Refusal | None:
 
 def _accept(ledger: Ledger, order: Order, prospect: Prospect) -> OrderAccepted:
     account, market, limit = prospect.account, prospect.market, prospect.price
-    order.trader, order.symbol = account.trader, market.instrument.symbol  # the same texts, kept once for all orders
+    # Texts and numbers that many orders share are kept once: here for trader, symbol, and below for the price.
+    order.trader, order.symbol = account.trader, market.instrument.symbol
     queue_ahead = 0
     if prospect.resting:
         level = market.book.side(order.side).levels.get(limit)
         if level is not None:
-            queue_ahead, limit = level.qty, level.price  # the same number, kept once for all orders at it
+            queue_ahead, limit = level.qty, level.price
             order.price = limit
     account_seq, now_ns = account.next_seq(), ledger.now_ns
     acceptance = packed(queue_ahead, account_seq, now_ns) if order.client_order_id is not None else 0
@@ -155,7 +167,7 @@ def _rest_reason(order: Order) -> CancelReason:
     return CancelReason.PRICE_BAND if order.price is None else CancelReason.IOC
 
 
-# ----------------------------------------------------------------------------------------------------------------- cancels
+# ---------------------------------------------------------------------------------------------------- cancels
 
 
 def cancel(ledger: Ledger, asked: Cancel) -> OrderCancelled | Rejected:
@@ -175,7 +187,7 @@ def cancel_all(ledger: Ledger, asked: CancelAll) -> AllCancelled | Rejected:
     return ledger.cancel_all(asked.trader, account.seq, records)
 
 
-# ----------------------------------------------------------------------------------------------------------------- replace
+# ---------------------------------------------------------------------------------------------------- replace
 
 
 def replace(ledger: Ledger, asked: Replace) -> OrderReplaced | Rejected:
@@ -211,7 +223,9 @@ def _reduce_in_place(ledger: Ledger, record: OrderRecord, qty: int, leaves: int)
     return replaced
 
 
-def _move(ledger: Ledger, record: OrderRecord, market: Market, qty: int, price: int) -> OrderReplaced | Rejected:
+def _move(
+    ledger: Ledger, record: OrderRecord, market: Market, qty: int, price: int
+) -> OrderReplaced | Rejected:
     """The incoming order's way, with the old leaves taken away; refused means untouched."""
     order, leaves = record.order, qty - record.filled
     prospect = _prospect(ledger, ledger.accounts[order.trader], market, order, leaves, price, record)
@@ -230,12 +244,12 @@ def _move(ledger: Ledger, record: OrderRecord, market: Market, qty: int, price: 
 def _replaced(ledger: Ledger, record: OrderRecord, leaves: int, *, kept_priority: bool) -> OrderReplaced:
     order = record.order
     return OrderReplaced(
-        record.id, order.client_order_id, order.trader, order.symbol, record.price, record.qty, leaves, kept_priority,
-        ledger.accounts[order.trader].next_seq(), ledger.now_ns,
+        record.id, order.client_order_id, order.trader, order.symbol, record.price, record.qty, leaves,
+        kept_priority, ledger.accounts[order.trader].next_seq(), ledger.now_ns,
     )
 
 
-# ----------------------------------------------------------------------------------------------------------------- answers
+# ---------------------------------------------------------------------------------------------------- answers
 
 
 def find_order(account: Account, order_id: int | None, client_order_id: str | None) -> OrderRecord | None:
@@ -256,7 +270,9 @@ def _find(ledger: Ledger, asked: Cancel | Replace, request: Request) -> OrderRec
     return record
 
 
-def _answer_again(ledger: Ledger, order: Order, known: OrderRecord | RefusedOrder) -> OrderAccepted | Rejected:
+def _answer_again(
+    ledger: Ledger, order: Order, known: OrderRecord | RefusedOrder
+) -> OrderAccepted | Rejected:
     if not known.order.same_as(order):
         return _refuse_order(ledger, order, Refusal(Reason.DUPLICATE_CLIENT_ORDER_ID))
     answer: OrderAccepted | Rejected

@@ -1,8 +1,9 @@
 """The exchange as one deterministic machine: a command and a time in, events out.
 
-No clock, no chance, no input or output, integers only. A client's mistake is a refusal, which is an event; our own mistake is
-an assert, which stops the process. For a client's command the first event is its answer. What traders ask is done in `entry`
-and `sessions`, what the operator asks in `admin`, what time brings in `ticks`; all of it by the moves of `ledger`.
+No clock, no chance, no input or output, integers only. A client's mistake is a refusal, which is an event;
+our own mistake is an assert, which stops the process. For a client's command the first event is its answer.
+What traders ask is done in `entry` and `sessions`, what the operator asks in `admin`, what time brings in
+`ticks`; all of it by the moves of `ledger`.
 """
 
 from __future__ import annotations
@@ -28,18 +29,26 @@ from botpit.core.ledger import Ledger
 from botpit.core.prospects import Outcome
 
 _DOING: dict[type[Command], Callable[[Any, Any], Answer | None]] = {
-    Order: entry.place, Cancel: entry.cancel, CancelAll: entry.cancel_all, Replace: entry.replace, Tick: ticks.tick,
-    Login: sessions.log_in, Logout: sessions.log_out, SessionLost: sessions.lose,
+    Order: entry.place,
+    Cancel: entry.cancel,
+    CancelAll: entry.cancel_all,
+    Replace: entry.replace,
+    Login: sessions.log_in,
+    Logout: sessions.log_out,
+    SessionLost: sessions.lose,
+    Tick: ticks.tick,
     **dict.fromkeys(get_args(AdminCommand), admin.obey),
-}  # fmt: skip
-"""What each command does; a market is opened once, by the Exchange it makes, and never by a command after that."""
+}
+"""What each command does; a market is opened once, by the Exchange it makes, and never by a command after
+that."""
 
 
 class Exchange(Ledger):
     """All markets and accounts. `apply` is the only way in; everything else only looks."""
 
     def apply(self, command: Command, now_ns: int) -> Outcome:
-        """Advance by one command. `now_ns` is kept from running backwards. Never raises on a client's mistake."""
+        """Advance by one command. `now_ns` is kept from running backwards. Never raises on a client's
+        mistake."""
         self.let_time_pass(now_ns)
         events: list[Event] = []
         self.events = events

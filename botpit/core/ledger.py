@@ -1,8 +1,8 @@
 """The ledger: markets, accounts and the operator's money, and the few moves by which they change.
 
-Orders, liquidation and settlement are all made of these moves, so that a fill is booked, published and remembered in one
-place only. Every move appends the events it causes; the positions and accounts that it changed are kept until the command's
-end, when each gets one update.
+Orders, liquidation and settlement are all made of these moves, so that a fill is booked, published and
+remembered in one place only. Every move appends the events it causes; the positions and accounts that it
+changed are kept until the command's end, when each gets one update.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ NS_PER_S = 1_000_000_000
 class Ledger:
     """`events` of the present command; `fees` and `insurance` are the operator's cash, account units.
 
-    `restless`: markets in which something happened since a Tick, or a look at what one would do, found the mark in its place.
+    `restless`: markets in which something happened since a Tick, or a look at what one would do, found the
+    mark in its place.
     """
 
     def __init__(self, opening: Open) -> None:
@@ -67,7 +68,8 @@ class Ledger:
         self._paid: dict[Holdings, None] = {}
 
     def let_time_pass(self, now_ns: int) -> None:
-        """The time of the next command, kept from running backwards. With the first one, the marks begin to stand."""
+        """The time of the next command, kept from running backwards. With the first one, the marks begin to
+        stand."""
         begun = self.now_ns > 0
         if now_ns > self.now_ns:
             self.now_ns = now_ns
@@ -80,7 +82,7 @@ class Ledger:
         self.margin_watch.mark_moved(market)
         self.restless[market] = None
 
-    # -------------------------------------------------------------------------------------------------------------- accounts
+    # ----------------------------------------------------------------------------------------------- accounts
 
     def account_of(self, trader: str) -> Account | None:
         """The trader's account, opened if need be; None when there are too many."""
@@ -109,7 +111,8 @@ class Ledger:
             self.emit_status(account)
 
     def freeze(self, account: Account) -> None:
-        """The margin rules let it only cancel and reduce, until a Tick finds it above its maintenance margin."""
+        """The margin rules let it only cancel and reduce, until a Tick finds it above its maintenance
+        margin."""
         self._change_standing(account, frozen=True, bankrupt=False)
 
     def thaw(self, account: Account) -> None:
@@ -137,11 +140,13 @@ class Ledger:
         self.last_order_id += 1
         return self.last_order_id
 
-    # ---------------------------------------------------------------------------------------------------------------- trades
+    # ------------------------------------------------------------------------------------------------- trades
 
-    def trade(self, taker: OrderRecord, maker: OrderRecord, qty: int, taker_fee: int, house_fee: int = 0) -> None:
-        """Both sides of a trade at the maker's price. The taker pays `taker_fee` and, when liquidated, `house_fee` to
-        insurance."""
+    def trade(
+        self, taker: OrderRecord, maker: OrderRecord, qty: int, taker_fee: int, house_fee: int = 0
+    ) -> None:
+        """Both sides of a trade at the maker's price. The taker pays `taker_fee` and, when liquidated,
+        `house_fee` to insurance."""
         price = maker.price
         market = self.markets[maker.order.symbol]
         market.traded(price, qty, self.now_ns)
@@ -162,12 +167,11 @@ class Ledger:
         self.last_trade_id += 1
         sign = taker.order.side
         buyer, seller = (taker, maker) if sign == BUY else (maker, taker)
-        self.events.append(
-            Trade(
-                self.last_trade_id, maker.order.symbol, maker.price, qty, buyer.order.trader, seller.order.trader, sign,
-                buyer.id, seller.id, self.now_ns,
-            )
+        trade = Trade(
+            self.last_trade_id, maker.order.symbol, maker.price, qty, buyer.order.trader, seller.order.trader,
+            sign, buyer.id, seller.id, self.now_ns,
         )
+        self.events.append(trade)
 
     def _fill(self, record: OrderRecord, qty: int, price: int, paid: int, liquidity: Liquidity) -> Account:
         """One side of a trade; returns whose."""
@@ -175,12 +179,11 @@ class Ledger:
         account = self.accounts[order.trader]
         record.filled += qty
         self.book_fill(record.position, order.side, qty, price, paid)
-        self.events.append(
-            Fill(
-                record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side, price, qty,
-                record.leaves, paid, liquidity, account.next_seq(), self.now_ns,
-            )
+        fill = Fill(
+            record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side, price,
+            qty, record.leaves, paid, liquidity, account.next_seq(), self.now_ns,
         )
+        self.events.append(fill)
         return account
 
     def book_fill(self, position: Position, side: int, qty: int, price: int, paid: int = 0) -> None:
@@ -190,7 +193,7 @@ class Ledger:
         self._moved[position] = None
         self.margin_watch.invalidate(account)
 
-    # ---------------------------------------------------------------------------------------------------------------- orders
+    # ------------------------------------------------------------------------------------------------- orders
 
     def rest(self, record: OrderRecord) -> None:
         """Let an order wait in the book."""
@@ -198,7 +201,8 @@ class Ledger:
         self._emit_book_change(OrderAdded, record, record.leaves)
 
     def put_in_book(self, record: OrderRecord) -> None:
-        """The same without a word: what `rest` does, and what is done again for an order of a restored state."""
+        """The same without a word: what `rest` does, and what is done again for an order of a restored
+        state."""
         order = record.order
         market = self.markets[order.symbol]
         market.book.side(order.side).add(record)
@@ -207,7 +211,8 @@ class Ledger:
         self.accounts[order.trader].opened(record)
 
     def reduce(self, record: OrderRecord, lots: int) -> None:
-        """Take lots off a resting order, without a word to its trader; with its last lots it leaves the book."""
+        """Take lots off a resting order, without a word to its trader; with its last lots it leaves the
+        book."""
         self._shrink(record, lots)
         self._emit_reduced(record, lots)
 
@@ -220,7 +225,8 @@ class Ledger:
         return cancelled
 
     def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> AllCancelled:
-        """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer that counts them."""
+        """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer
+        that counts them."""
         answer = AllCancelled(trader, len(records), account_seq + len(records), self.now_ns)
         self.events.append(answer)
         for record in records:
@@ -251,19 +257,22 @@ class Ledger:
 
     def _emit_book_change(self, kind: type[Any], record: OrderRecord, lots: int) -> None:
         order = record.order
-        self.events.append(kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns))
+        self.events.append(
+            kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns)
+        )
 
     def _emit_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> OrderCancelled:
         order = record.order
         account = self.accounts[order.trader]
         account.closed(record)
         cancelled = OrderCancelled(
-            record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(), self.now_ns
+            record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(),
+            self.now_ns,
         )
         self.events.append(cancelled)
         return cancelled
 
-    # ------------------------------------------------------------------------------------------------- at the command's end
+    # ----------------------------------------------------------------------------------- at the command's end
 
     def emit_changed_positions(self) -> None:
         """One update per position that changed, then one for each account of which only the cash changed."""
@@ -282,9 +291,8 @@ class Ledger:
     def emit_position(self, position: Position) -> None:
         account, market = position.account, position.market
         position.told_mark = market.mark
-        self.events.append(
-            PositionUpdate(
-                account.trader, market.instrument.symbol, position.lots, position.cost, account.cash, position.realized,
-                position.unrealized(), account.equity(), market.mark, self.now_ns,
-            )
+        update = PositionUpdate(
+            account.trader, market.instrument.symbol, position.lots, position.cost, account.cash,
+            position.realized, position.unrealized(), account.equity(), market.mark, self.now_ns,
         )
+        self.events.append(update)

@@ -32,14 +32,16 @@ class Market(Valuation):
         self.last_trade, self.last_qty, self.last_time_ns = price, qty, now_ns
 
     def next_mark(self) -> int:
-        """Where the next Tick puts the mark: towards the target, by at most the largest move; nowhere while nothing trades."""
+        """Where the next Tick puts the mark: towards the target, by at most the largest move; nowhere while
+        nothing trades."""
         if not self.phase.trades:
             return self.mark
         most = self.instrument.largest_mark_move(self.mark)
         return min(max(self._target(), self.mark - most), self.mark + most)
 
     def _target(self) -> int:
-        """The last trade kept within the quotes; a missing side binds at the mark, so an empty book cannot be painted."""
+        """The last trade kept within the quotes; a missing side binds at the mark, so an empty book cannot be
+        painted."""
         bid, ask = self.book.bids.best(), self.book.asks.best()
         if self.last_trade is None:
             return self.mark if bid is None or ask is None else (bid + ask) // 2
@@ -54,7 +56,7 @@ class Market(Valuation):
             highest = max(self.mark, bid)
         return min(max(self.last_trade, lowest), highest)
 
-    # ------------------------------------------------------------------------------------------------------------- snapshots
+    # ---------------------------------------------------------------------------------------------- snapshots
 
     def capture(self) -> dict[str, Any]:
         """Its state as plain values; the orders in its book by trader and id."""

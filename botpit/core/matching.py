@@ -1,8 +1,8 @@
 """Match, then act: what an incoming order would do, worked out without touching anything.
 
-A `Match` lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it
-carried out. Market, limit and replaced orders and fill-or-kill all go this one way. An order that crosses nothing matches
-nothing.
+A `Match` lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it;
+only then is it carried out. Market, limit and replaced orders and fill-or-kill all go this one way. An order
+that crosses nothing matches nothing.
 """
 
 from __future__ import annotations
@@ -73,7 +73,8 @@ def _meet_oneself(made: Match, own: OrderRecord, prevention: SelfTradePrevention
 
 
 def _meet_reduce_only(made: Match, maker: OrderRecord, wanted: int) -> None:
-    """A resting reduce-only order gives at most what its trader's position still holds, after the match's earlier fills."""
+    """A resting reduce-only order gives at most what its trader's position still holds, after the match's
+    earlier fills."""
     already = sum(qty for other, qty in made.fills if other.position is maker.position)
     holds = reducible(maker) - already
     if holds > 0:

@@ -1,7 +1,7 @@
 """Every order as the exchange remembers it: accepted ones, open or closed, and refused ones.
 
-Accepted orders are structs because an interpreted engine makes those fastest, and they have a file of their own because a
-compiled one cannot hold structs: the build makes plain classes of them (docs/decisions/0008).
+Accepted orders are structs because an interpreted engine makes those fastest, and they have a file of their
+own because a compiled one cannot hold structs: the build makes plain classes of them (docs/decisions/0008).
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ _64_BITS = 2**64 - 1
 
 
 class OrderRecord(Struct, eq=False):
-    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it.
+    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what
+    became of it.
 
-    `acceptance`: what its acceptance said, by `packed`, for whoever sends it again under its client id. `next` links the
-    orders at one price and, when it is over, the closed orders of its account.
+    `acceptance`: what its acceptance said, by `packed`, for whoever sends it again under its client id.
+    `next` links the orders at one price and, when it is over, the closed orders of its account.
     """
 
     id: int
@@ -43,7 +44,8 @@ class OrderRecord(Struct, eq=False):
         return self.qty - self.filled - self.leaves
 
     def capture(self) -> list[Any]:
-        """Its numbers, the order as it was asked, the answer that it gets again: an array, for there may be a million."""
+        """Its numbers, the order as it was asked, the answer that it gets again: an array, for there may be a
+        million."""
         numbers = (self.id, self.price, self.qty, self.leaves, self.filled, self.cancelled)
         answered = None if self.order.client_order_id is None else unpacked(self.acceptance)
         return [numbers, self.order.values(), answered]
@@ -96,7 +98,8 @@ def _restored_order(values: Sequence[Any]) -> Order:
 
 
 def packed(queue_ahead: int, account_seq: int, now_ns: int) -> int:
-    """Three numbers as one, which takes half of their memory: there may be a million, and few are ever looked at again."""
+    """Three numbers as one, which takes half of their memory: there may be a million, and few are ever looked
+    at again."""
     return queue_ahead << 128 | account_seq << 64 | now_ns
 
 

@@ -1,8 +1,9 @@
-"""The phases of an instrument, as one table: what each of them lets happen, and which commands lead to which phase.
+"""The phases of an instrument, as one table: what each of them lets happen, and which commands lead to which
+phase.
 
-Whoever has to know asks the table: the checks of an order, the Tick that moves marks, the liquidation that trades through
-the book, the operator's desk. So a new phase, an auction's say, is a row here. Cancels need no column: every phase takes
-them.
+Whoever has to know asks the table: the checks of an order, the Tick that moves marks, the liquidation that
+trades through the book, the operator's desk. So a new phase, an auction's say, is a row here. Cancels need no
+column: every phase takes them.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from botpit.core.events import TradingStatus
 class Phase(NamedTuple):
     """One row of the table.
 
-    `takes_orders`: orders and replaces are looked at, not refused. `trades`: resting orders may trade, so the mark follows
-    the book and a liquidation goes through it. `leads_to`: the phase after each of the operator's commands that the
-    instrument takes now; it refuses the others.
+    `takes_orders`: orders and replaces are looked at, not refused. `trades`: resting orders may trade, so the
+    mark follows the book and a liquidation goes through it. `leads_to`: the phase after each of the
+    operator's commands that the instrument takes now; it refuses the others.
     """
 
     status: TradingStatus

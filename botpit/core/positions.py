@@ -1,23 +1,28 @@
-"""What one trader holds: a position per instrument, the cash beside them, and the sums that margin asks for with every order.
+"""What one trader holds: a position per instrument, the cash beside them, and the sums that margin asks for
+with every order.
 
 The state, and what holds of it between any two commands:
 
-- A position is `lots` (signed) and `cost`, the signed sum of price x quantity x tick value of its open lots. This is futures
-  style: buying takes a position and spends no cash. Closing part of it releases that share of the cost, rounded down, and
-  all of it on a full close; so over all accounts cash minus cost stays what was paid in, to the last unit.
-- Beside it stand the totals of the trader's open orders there, a side each (`OpenTotals`): kept up order by order, never
-  summed anew. Only `loss` depends on the mark; it is as of `_mark_of_losses`, and whoever reads it at another mark renews it
-  first.
-- `Holdings` keeps what all positions come to. `gain` is exactly the sum of the positions' `gain`, and each of those is its
-  unrealised PnL at the marks of `valued_at`, a count of moves: `equity` first takes over the marks that moved since.
-- `stake` is the sum of the positions' `stake` (margin.py works them out). It is out of date by precisely the positions
-  linked from `changed`, so an order that touches one position pays for one, however many the trader has.
+- A position is `lots` (signed) and `cost`, the signed sum of price x quantity x tick value of its open lots.
+  This is futures style: buying takes a position and spends no cash. Closing part of it releases that share of
+  the cost, rounded down, and all of it on a full close; so over all accounts cash minus cost stays what was
+  paid in, to the last unit.
+- Beside it stand the totals of the trader's open orders there, a side each (`OpenTotals`): kept up order by
+  order, never summed anew. Only `loss` depends on the mark; it is as of `_mark_of_losses`, and whoever reads
+  it at another mark renews it first.
+- `Holdings` keeps what all positions come to. `gain` is exactly the sum of the positions' `gain`, and each of
+  those is its unrealised PnL at the marks of `valued_at`, a count of moves: `equity` first takes over the
+  marks that moved since.
+- `stake` is the sum of the positions' `stake` (margin.py works them out). It is out of date by precisely the
+  positions linked from `changed`, so an order that touches one position pays for one, however many the trader
+  has.
 
-Sums are kept because an order may cost no more in an account with a thousand positions than in one with a single position
-(docs/decisions/0009). The price is this rule: whatever changes lots, cost, open orders or a mark has to note the change.
+Sums are kept because an order may cost no more in an account with a thousand positions than in one with a
+single position (docs/decisions/0009). The price is this rule: whatever changes lots, cost, open orders or a
+mark has to note the change.
 
-There may be a hundred thousand accounts, most of them at rest, so what only a busy one needs is made when it is needed;
-until then all of them share `_NOTHING_OPEN`, which nobody writes to.
+There may be a hundred thousand accounts, most of them at rest, so what only a busy one needs is made when it
+is needed; until then all of them share `_NOTHING_OPEN`, which nobody writes to.
 """
 
 from __future__ import annotations
@@ -29,13 +34,13 @@ from botpit.core.commands import BUY, SELL
 from botpit.core.valuation import Moves, Valuation
 
 Stake = tuple[int, int, int]
-"""What a position's open orders lose at once if they fill, its initial and its maintenance margin times 10,000; account
-units."""
+"""What a position's open orders lose at once if they fill, its initial and its maintenance margin times
+10,000; account units."""
 
 
 class OpenTotals:
-    """One side's open orders of one position: how many, lots, value at their limits, lots by price, and loss if they filled
-    at once, at the mark of `Position`."""
+    """One side's open orders of one position: how many, lots, value at their limits, lots by price, and loss
+    if they filled at once, at the mark of `Position`."""
 
     __slots__ = ("loss", "lots", "orders", "qty", "value")
 
@@ -48,7 +53,8 @@ _NOTHING_OPEN: Final = OpenTotals()
 
 
 class Holdings:
-    """An account as far as it is cash and positions. `changed`: the last position whose `stake` is out of date."""
+    """An account as far as it is cash and positions. `changed`: the last position whose `stake` is out of
+    date."""
 
     __slots__ = ("cash", "changed", "gain", "moves", "positions", "stake", "trader", "valued_at")
 
@@ -109,10 +115,11 @@ class Holdings:
 
 
 class Position:
-    """One account in one market. `lots` signed, `cost` and `realized` in account units; `told_mark` of its last update.
+    """One account in one market. `lots` signed, `cost` and `realized` in account units; `told_mark` of its
+    last update.
 
-    `gain` and `stake` are its parts of the account's sums, as they were when those were last brought up to date;
-    `changed_before` links the positions that have changed since.
+    `gain` and `stake` are its parts of the account's sums, as they were when those were last brought up to
+    date; `changed_before` links the positions that have changed since.
     """
 
     __slots__ = (
@@ -148,8 +155,8 @@ class Position:
         return self.lots * self.market.mark * self.market.tick_value - self.cost
 
     def trade(self, sign: int, qty: int, price: int) -> int:
-        """Book one fill and return the PnL it realises: closing lots first, at average cost, then opening the rest at the
-        price."""
+        """Book one fill and return the PnL it realises: closing lots first, at average cost, then opening the
+        rest at the price."""
         tick_value = self.market.instrument.tick_value
         closing = min(qty, max(0, -sign * self.lots))
         pnl = 0
@@ -179,7 +186,7 @@ class Position:
         """From now on the account's `stake` is out of date by this position."""
         self.is_changed, self.changed_before, self.account.changed = True, self.account.changed, self
 
-    # ----------------------------------------------------------------------------------------------------------- open orders
+    # -------------------------------------------------------------------------------------------- open orders
 
     def open_totals(self, sign: int) -> OpenTotals:
         """The totals of one side, losses at the present mark."""
@@ -197,7 +204,8 @@ class Position:
         return through * self.market.tick_value if through > 0 else 0
 
     def count_open(self, sign: int, price: int, lots: int, orders: int) -> None:
-        """Count in the lots of an order that is open from now on, or count out (negative) lots that are open no longer.
+        """Count in the lots of an order that is open from now on, or count out (negative) lots that are open
+        no longer.
 
         `orders`: +1 for an order's first lots, -1 for its last, 0 for lots of an order that stays.
         """
@@ -234,7 +242,7 @@ class Position:
         for side, totals in ((BUY, self.buys), (SELL, self.sells)):
             totals.loss = sum(lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items())
 
-    # ------------------------------------------------------------------------------------------------------------- snapshots
+    # ---------------------------------------------------------------------------------------------- snapshots
 
     def capture(self) -> list[int]:
         """Its own numbers; what its open orders come to follows from them."""

@@ -1,7 +1,8 @@
-"""What the engine writes down on an order's way to a decision: its match, the prospect, a refusal, the outcome.
+"""What the engine writes down on an order's way to a decision: its match, the prospect, a refusal, the
+outcome.
 
-Records and no more: what is done with them stands with those who do it. They are structs in a file of their own for the same
-reason as the orders (docs/decisions/0008).
+Records and no more: what is done with them stands with those who do it. They are structs in a file of their
+own for the same reason as the orders (docs/decisions/0008).
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from botpit.core.positions import Position
 
 
 class Outcome(Struct, gc=False):
-    """What one command came to: all that happened, in order, and which of it, if any, answers whoever asked."""
+    """What one command came to: all that happened, in order, and which of it, if any, answers whoever
+    asked."""
 
     answer: Answer | None
     events: list[Event]
@@ -27,8 +29,8 @@ Step = tuple[OrderRecord, int]
 
 
 class Match(Struct, gc=False):
-    """`filled` lots for `value` (price x lots, in ticks), in `fills`; `left` lots are not filled, and cannot rest when
-    `stopped`."""
+    """`filled` lots for `value` (price x lots, in ticks), in `fills`; `left` lots are not filled, and cannot
+    rest when `stopped`."""
 
     left: int
     fills: list[Step] = field(default_factory=list)
@@ -39,7 +41,8 @@ class Match(Struct, gc=False):
 
 
 class Prospect(Struct, gc=False):
-    """An order about to be judged: its match, the lots that would rest at `price`, and the own open orders it would remove."""
+    """An order about to be judged: its match, the lots that would rest at `price`, and the own open orders it
+    would remove."""
 
     account: Account
     market: Market

@@ -1,4 +1,5 @@
-"""The logins of traders: a session begins, ends in good order, or loses its socket, which may take its orders with it."""
+"""The logins of traders: a session begins, ends in good order, or loses its socket, which may take its orders
+with it."""
 
 from __future__ import annotations
 

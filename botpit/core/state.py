@@ -1,9 +1,10 @@
-"""The whole state of an exchange as plain values, and back: a restored exchange continues with the same events.
+"""The whole state of an exchange as plain values, and back: a restored exchange continues with the same
+events.
 
-Only what cannot be worked out is kept: the totals of open orders, thresholds, expiries and ids are made anew. The values are
-numbers, texts, booleans, lists and dicts with text keys, so any text format can hold them. Every class knows its own values
-(`capture`, `restore`); here they are put together, and in order: markets, accounts with their orders, then the books, whose
-queues hold those orders.
+Only what cannot be worked out is kept: the totals of open orders, thresholds, expiries and ids are made anew.
+The values are numbers, texts, booleans, lists and dicts with text keys, so any text format can hold them.
+Every class knows its own values (`capture`, `restore`); here they are put together, and in order: markets,
+accounts with their orders, then the books, whose queues hold those orders.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ _COUNTERS = ("now_ns", "last_order_id", "last_trade_id", "fees", "insurance", "p
 
 def opening_of(exchange: Exchange) -> Open:
     """The market as it would be opened now: its name, rules and instruments."""
-    return Open(exchange.market_id, exchange.rules, tuple(market.instrument for market in exchange.markets.values()))
+    instruments = tuple(market.instrument for market in exchange.markets.values())
+    return Open(exchange.market_id, exchange.rules, instruments)
 
 
 def capture(exchange: Exchange) -> dict[str, Any]:

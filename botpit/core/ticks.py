@@ -1,4 +1,5 @@
-"""What time brings, by the journaled Tick: expiries, marks, thaws, liquidation, mark-to-market, in this order.
+"""What time brings, by the journaled Tick: expiries, marks, thaws, liquidation, mark-to-market, in this
+order.
 
 A Tick that would change nothing is not applied; `next_due_ns` says when one would.
 """
@@ -30,14 +31,16 @@ def tick(ledger: Ledger, command: Tick) -> None:
 
 
 def _moving(ledger: Ledger) -> list[Market]:
-    """The markets whose mark the next Tick moves. Where it stands right, nothing is looked at again until something happens."""
+    """The markets whose mark the next Tick moves. Where it stands right, nothing is looked at again until
+    something happens."""
     moving = [market for market in ledger.restless if market.next_mark() != market.mark]
     ledger.restless = dict.fromkeys(moving)
     return moving
 
 
 def _thawing(ledger: Ledger) -> list[Account]:
-    return [ledger.accounts[trader] for trader in sorted(ledger.frozen) if not in_breach(ledger.accounts[trader])]
+    frozen = [ledger.accounts[trader] for trader in sorted(ledger.frozen)]
+    return [account for account in frozen if not in_breach(account)]
 
 
 def mark_to_market(ledger: Ledger) -> None:
@@ -48,7 +51,8 @@ def mark_to_market(ledger: Ledger) -> None:
         return
     marked, timers.marked_until = 0, None
     for trader in sorted(each for each in ledger.accounts if after is None or each > after):
-        moved = [held for held in ledger.accounts[trader].held_positions() if held.told_mark != held.market.mark]
+        held = ledger.accounts[trader].held_positions()
+        moved = [position for position in held if position.told_mark != position.market.mark]
         for position in moved:
             ledger.emit_position(position)
         marked += bool(moved)
@@ -78,7 +82,8 @@ def next_due_ns(ledger: Ledger, now_ns: int) -> int | None:
 
 
 def _next_marking_ns(ledger: Ledger, now_ns: int) -> int | None:
-    """When the next round of marking may publish something. All positions are only looked at when its time has come."""
+    """When the next round of marking may publish something. All positions are only looked at when its time
+    has come."""
     moved = [market for market in ledger.markets.values() if market.unpublished]
     if not moved:
         return None

@@ -1,4 +1,5 @@
-"""What a position in one instrument is worth: the instrument's terms, its mark price, and where the mark stood before.
+"""What a position in one instrument is worth: the instrument's terms, its mark price, and where the mark
+stood before.
 
 Positions know this much of their market and no more: not its book, whose orders know positions in turn.
 """
@@ -14,7 +15,8 @@ MAX_RECENT_MOVES = 1_000
 
 
 class Moves:
-    """The markets whose marks or terms have changed, in order: who has worked something out from them renews only those.
+    """The markets whose marks or terms have changed, in order: who has worked something out from them renews
+    only those.
 
     `count` of all changes so far; the markets of the last MAX_RECENT_MOVES are known.
     """
@@ -38,11 +40,14 @@ class Moves:
 class Valuation:
     """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price).
 
-    `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place among the
-    instruments; `unpublished` is false once an update of every position has shown this mark. `moves` is one for all markets.
+    `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place
+    among the instruments; `unpublished` is false once an update of every position has shown this mark.
+    `moves` is one for all markets.
     """
 
-    __slots__ = ("band_high", "band_low", "index", "instrument", "mark", "marks", "moves", "tick_value", "unpublished")
+    __slots__ = (
+        "band_high", "band_low", "index", "instrument", "mark", "marks", "moves", "tick_value", "unpublished",
+    )  # fmt: skip
 
     def __init__(self, instrument: Instrument, index: int, moves: Moves) -> None:
         self.instrument = instrument
@@ -78,7 +83,8 @@ class Valuation:
         self.marks = deque((since_ns, past) for since_ns, past in marks)
 
     def mean_mark(self, now_ns: int, window_ns: int) -> int:
-        """The mark's mean over the window, or over what there is of it, weighted by time and rounded down to a tick."""
+        """The mark's mean over the window, or over what there is of it, weighted by time and rounded down to
+        a tick."""
         until_ns, area, length_ns = now_ns, 0, 0
         for since_ns, mark in reversed(self.marks):
             since_ns = max(since_ns, now_ns - window_ns)

@@ -1,7 +1,8 @@
 """Replay: a market made again from its journal, with a fingerprint of all it said and of what it is.
 
-The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a snapshot, are compared
-by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist go the same way with the same machine.
+The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a
+snapshot, are compared by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist
+go the same way with the same machine.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from hashlib import sha256
 from typing import Any, get_type_hints
 
 import msgspec
+from msgspec.structs import astuple
 
 from botpit.core.commands import Open, Order
 from botpit.core.events import OrderAccepted
@@ -72,7 +74,8 @@ class Replay:
         return self._state[1]
 
     def check(self, kept: str | None) -> None:
-        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises Unlike."""
+        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises
+        Unlike."""
         if kept is not None and kept != self.state_hash():
             raise Unlike(f"the snapshot of record {self.number} is not the state that the journal leads to")
         owed = money_out_of_place(self.exchange)
@@ -91,13 +94,17 @@ class Replay:
 
 
 def _accepted(event: OrderAccepted) -> Any:
-    """The event with its order in the form in which fingerprints have always had it: that of `Order.values`."""
-    order = _Order(*event.order.values())
-    return _Accepted(event.order_id, order, event.queue_ahead, event.account_seq, event.now_ns, event.repeated)
+    """The event with its order in the form in which fingerprints have always had it: that of
+    `Order.values`."""
+    hashed: Any = _Accepted(*astuple(event))
+    hashed.order = _Order(*event.order.values())
+    return hashed
 
 
 def money_out_of_place(exchange: Exchange) -> int:
     """All cash less all cost, less what was ever paid in: 0 to the last unit (RULES.md, Laws)."""
     cash = sum(account.cash for account in exchange.accounts.values()) + exchange.fees + exchange.insurance
-    cost = sum(position.cost for account in exchange.accounts.values() for position in account.positions.values())
+    cost = 0
+    for account in exchange.accounts.values():
+        cost += sum(position.cost for position in account.positions.values())
     return cash - cost - exchange.paid_in

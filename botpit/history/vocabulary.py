@@ -1,4 +1,5 @@
-"""The exchange's vocabulary: what a journal is handed, so that it keeps the exchange's commands and gives its state back."""
+"""The exchange's vocabulary: what a journal is handed, so that it keeps the exchange's commands and gives its
+state back."""
 
 from __future__ import annotations
 

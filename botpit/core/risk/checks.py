@@ -13,10 +13,13 @@ from botpit.core.prospects import Prospect, Refusal
 from botpit.core.risk.margin import reached, shortfall
 
 
-def bad_terms(market: Market, qty: int, limit: int, filled: int = 0, is_market_order: bool = False) -> Refusal | None:
+def bad_terms(
+    market: Market, qty: int, limit: int, filled: int = 0, is_market_order: bool = False
+) -> Refusal | None:
     """Price and quantity against the instrument, then against its largest order, then against the band.
 
-    `filled` lots of it have traded already: a replaced order keeps them. A market order's limit is the edge of the band.
+    `filled` lots of it have traded already: a replaced order keeps them. A market order's limit is the edge
+    of the band.
     """
     instrument = market.instrument
     if not is_market_order and not instrument.min_price <= limit <= instrument.max_price:
@@ -64,16 +67,19 @@ def would_cross(market: Market, sign: int, limit: int) -> Refusal | None:
 
 
 def too_much(prospect: Prospect) -> Refusal | None:
-    """Open orders, the position's limit, a frozen account, which may only reduce, and margin, if the order goes through."""
+    """Open orders, the position's limit, a frozen account, which may only reduce, and margin, if the order
+    goes through."""
     position, account, instrument = prospect.position, prospect.account, prospect.market.instrument
     if prospect.resting and position.open_count() - len(prospect.removed) >= instrument.max_open_orders:
         return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders})
     most = instrument.max_position
     if most and reached(prospect) > most:
-        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": prospect.sign * reached(prospect)})
+        would_reach = prospect.sign * reached(prospect)
+        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": would_reach})
     if (account.frozen or account.held) and reached(prospect) > 0:
         return Refusal(Reason.ACCOUNT_FROZEN)
     short = shortfall(prospect)
     if short is None:
         return None
-    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": short.equity, "required_margin": short.required_margin})
+    details = {"equity": short.equity, "required_margin": short.required_margin}
+    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, details)

@@ -1,25 +1,30 @@
-"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md, Liquidation).
+"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md,
+Liquidation).
 
-The steps: cancel the open orders of every account in breach; then close each account in turn through the book, one resting
-order at a time, as long as that helps and never below zero; freeze what is still in breach; make bankrupt what has nothing
-left, closing it against the deleveraging queue, the insurance fund paying first.
+The steps: cancel the open orders of every account in breach; then close each account in turn through the
+book, one resting order at a time, as long as that helps and never below zero; freeze what is still in breach;
+make bankrupt what has nothing left, closing it against the deleveraging queue, the insurance fund paying
+first.
 
-The only state is the list of the accounts in breach (`listed`), worst first, made once per step. It stays as it is while
-the step changes what it was made of, and these rules make that safe:
+The only state is the list of the accounts in breach (`listed`), worst first, made once per step. It stays as
+it is while the step changes what it was made of, and these rules make that safe:
 
-- Marks do not move within a step. So equity changes by fills and fees alone, and who was not listed can only come into
-  breach by being the counterparty of a deleveraging, which the next Tick looks at.
-- Every account of the list is looked at again when its turn comes: an earlier one may have traded with it, or deleveraged
-  it, and it may be cured by then.
-- The cancelled orders are gone before anybody is closed, so no listed account can meet its own or another listed account's
-  resting order on the way.
-- A fill through the book is chosen so that the account's equity cannot fall below zero by it: not past the bankruptcy price,
-  and each fee at most what equity is left. So what is bankrupt afterwards is so by its mark, never by our own trades.
-- Whoever closes an account counts the least lots that cure it (`_smallest_cure`); the rounding of fees is the only reason
-  why that number is searched for and not worked out.
-- The sum of the lots on both sides of a market is zero, so the deleveraging queue always holds enough lots: `_deleverage`
-  asserts it. Its second round, at the mark, is for lots that nobody could bear at the bankruptcy price.
-- Money moves between accounts, fees and the fund only; the fund may owe afterwards (negative), but nothing is lost.
+- Marks do not move within a step. So equity changes by fills and fees alone, and who was not listed can only
+  come into breach by being the counterparty of a deleveraging, which the next Tick looks at.
+- Every account of the list is looked at again when its turn comes: an earlier one may have traded with it, or
+  deleveraged it, and it may be cured by then.
+- The cancelled orders are gone before anybody is closed, so no listed account can meet its own or another
+  listed account's resting order on the way.
+- A fill through the book is chosen so that the account's equity cannot fall below zero by it: not past the
+  bankruptcy price, and each fee at most what equity is left. So what is bankrupt afterwards is so by its
+  mark, never by our own trades.
+- Whoever closes an account counts the least lots that cure it (`_smallest_cure`); the rounding of fees is the
+  only reason why that number is searched for and not worked out.
+- The sum of the lots on both sides of a market is zero, so the deleveraging queue always holds enough lots:
+  `_deleverage` asserts it. Its second round, at the mark, is for lots that nobody could bear at the
+  bankruptcy price.
+- Money moves between accounts, fees and the fund only; the fund may owe afterwards (negative), but nothing is
+  lost.
 """
 
 from __future__ import annotations
@@ -78,8 +83,10 @@ def _would_change(ledger: Ledger, account: Account) -> bool:
 
 
 def settle_deficits(ledger: Ledger) -> None:
-    """What a closing market does for accounts below zero: their orders, the fund, the queue; nothing through the book."""
-    listed = sorted((account for account in ledger.accounts.values() if account.equity() < 0), key=_WORST_FIRST)
+    """What a closing market does for accounts below zero: their orders, the fund, the queue; nothing through
+    the book."""
+    below_zero = [account for account in ledger.accounts.values() if account.equity() < 0]
+    listed = sorted(below_zero, key=_WORST_FIRST)
     cancel_orders(ledger, listed)
     for account in listed:
         if account.equity() < 0:
@@ -106,7 +113,7 @@ def _compare(one: Holdings, other: Holdings) -> int:
 _WORST_FIRST = cmp_to_key(_compare)
 
 
-# -------------------------------------------------------------------------------------------------------- through the book
+# ------------------------------------------------------------------------------------------- through the book
 
 
 def _close_through_book(ledger: Ledger, account: Account) -> None:
@@ -175,7 +182,8 @@ def _sign(position: Position) -> int:
 
 
 def bankruptcy_price(position: Position) -> int:
-    """The price, in ticks, at which closing the position uses up its share of the account's equity, and no more."""
+    """The price, in ticks, at which closing the position uses up its share of the account's equity, and no
+    more."""
     market, account, sign = position.market, position.account, _sign(position)
     weights = _weights(account)
     per_tick = sum(weights.values()) * abs(position.lots) * market.instrument.tick_value
@@ -196,14 +204,15 @@ def _weights(account: Holdings) -> dict[Position, int]:
 def _smallest_cure(position: Position, price: int, most: int) -> int:
     """The least lots whose closing at `price` restores initial margin, or `most`.
 
-    Without the rounding of fees the gain is the same for every lot, which gives a lower bound; the rounding costs at most two
-    account units, so the exact number is found a few steps above it.
+    Without the rounding of fees the gain is the same for every lot, which gives a lower bound; the rounding
+    costs at most two account units, so the exact number is found a few steps above it.
     """
     market, instrument = position.market, position.market.instrument
     missing = initial_times_bps(position.account) - position.account.equity() * BPS
-    rates = instrument.taker_fee_bps + instrument.liquidation_fee_bps
-    per_tick = BPS * _sign(position) * (price - market.mark) + instrument.initial_margin_bps * market.mark - price * rates
-    gain = per_tick * instrument.tick_value
+    won = BPS * _sign(position) * (price - market.mark)
+    freed = instrument.initial_margin_bps * market.mark
+    paid = (instrument.taker_fee_bps + instrument.liquidation_fee_bps) * price
+    gain = (won + freed - paid) * instrument.tick_value
     if gain <= 0:
         return most
     for qty in range(min(most, -(-missing // gain)), most):
@@ -221,7 +230,8 @@ def _cures(position: Position, price: int, qty: int) -> bool:
 
 
 def _capped_fees(position: Position, price: int, qty: int) -> tuple[int, int]:
-    """Trading fee, then liquidation fee, each at most the equity then left: the book never takes an account below zero."""
+    """Trading fee, then liquidation fee, each at most the equity then left: the book never takes an account
+    below zero."""
     market, instrument = position.market, position.market.instrument
     equity = position.account.equity() + qty * instrument.tick_value * _sign(position) * (price - market.mark)
     notional = qty * price * instrument.tick_value
@@ -229,7 +239,7 @@ def _capped_fees(position: Position, price: int, qty: int) -> tuple[int, int]:
     return trading, min(max(0, equity - trading), fee(notional, instrument.liquidation_fee_bps))
 
 
-# ---------------------------------------------------------------------------------------------- frozen, bankrupt, deleverage
+# ------------------------------------------------------------------------------- frozen, bankrupt, deleverage
 
 
 def _settle_up(ledger: Ledger, account: Account, listed: list[Account]) -> None:
@@ -260,12 +270,14 @@ def _deleverage(ledger: Ledger, position: Position, price: int, listed: list[Acc
     for other in queue:
         _close_against(ledger, position, other, min(abs(position.lots), _bearable(other, price)), price)
     for other in queue:
-        _close_against(ledger, position, other, min(abs(position.lots), abs(other.lots)), position.market.mark)
+        qty = min(abs(position.lots), abs(other.lots))
+        _close_against(ledger, position, other, qty, position.market.mark)
     assert position.lots == 0, (position.account.trader, position.lots)
 
 
 def _queue(ledger: Ledger, position: Position, listed: list[Account]) -> list[Position]:
-    """Opposite positions: the most profitable and most leveraged first; those who are on today's list last."""
+    """Opposite positions: the most profitable and most leveraged first; those who are on today's list
+    last."""
     symbol, on_list = position.market.instrument.symbol, {account.trader for account in listed}
     first: list[Position] = []
     last: list[Position] = []
@@ -303,7 +315,8 @@ _MOST_GAIN_AND_RISK_FIRST = cmp_to_key(_compare_winners)
 
 
 def _gross_notional(account: Holdings) -> int:
-    return sum(abs(each.lots) * each.market.mark * each.market.tick_value for each in account.positions.values())
+    held = account.positions.values()
+    return sum(abs(each.lots) * each.market.mark * each.market.tick_value for each in held)
 
 
 def _bearable(position: Position, price: int) -> int:
@@ -330,8 +343,8 @@ def _close_against(ledger: Ledger, position: Position, other: Position, qty: int
         ledger.book_fill(each, side, qty, price)
         account = ledger.accounts[each.account.trader]
         fill = Fill(
-            None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL, account.next_seq(),
-            ledger.now_ns,
+            None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL,
+            account.next_seq(), ledger.now_ns,
         )
         ledger.events.append(fill)
     _emit_liquidation(ledger, position, LiquidationReason.BANKRUPTCY, -sign, qty, price)

@@ -1,6 +1,7 @@
 """Initial margin: may this order be taken on? (RULES.md, Initial margin.)
 
-Everything is multiplied out, so nothing is rounded: rates are basis points, so both sides of a comparison are kept times 10,000.
+Everything is multiplied out, so nothing is rounded: rates are basis points, so both sides of a comparison are
+kept times 10,000.
 """
 
 from __future__ import annotations
@@ -27,7 +28,8 @@ def fee(notional: int, rate_bps: int) -> int:
 
 
 def reached(prospect: Prospect) -> int:
-    """Lots on its side (negative: on the other) if its match, what would rest and all open orders of its side filled."""
+    """Lots on its side (negative: on the other) if its match, what would rest and all open orders of its side
+    filled."""
     position, sign, removed = prospect.position, prospect.sign, 0
     totals = position.buys if sign == BUY else position.sells
     for record in prospect.removed:
@@ -49,7 +51,8 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
 
 
 def stake(account: Holdings) -> Stake:
-    """What the account's open orders lose at once if they fill, and its margins times 10,000, at the present marks."""
+    """What the account's open orders lose at once if they fill, and its margins times 10,000, at the present
+    marks."""
     account.equity()  # after a move of a mark, its position there counts as changed
     if account.changed is not None:
         loss, initial, maintenance = account.stake
@@ -64,8 +67,8 @@ def stake(account: Holdings) -> Stake:
 
 
 def _stake_with(prospect: Prospect) -> tuple[int, int]:
-    """Loss and initial margin with the prospect's fills made and the rest of it open. Its own position is worked out once,
-    changed or not."""
+    """Loss and initial margin with the prospect's fills made and the rest of it open. Its own position is
+    worked out once, changed or not."""
     position = prospect.position
     account = position.account
     changed = account.changed
@@ -79,8 +82,8 @@ def _stake_with(prospect: Prospect) -> tuple[int, int]:
 def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
     """One position's part of it, as it is or with the prospect.
 
-    Long exposure is position x mark + buys, short exposure the reverse + sells; buys count at their limit, sells at the mark at
-    least. The initial margin is that of the larger one.
+    Long exposure is position x mark + buys, short exposure the reverse + sells; buys count at their limit,
+    sells at the mark at least. The initial margin is that of the larger one.
     """
     market = position.market
     instrument = market.instrument
@@ -122,7 +125,8 @@ def in_breach(account: Holdings) -> bool:
 
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
-    """What the prospect adds to long exposure, to short exposure and to the loss; its fills count at their prices."""
+    """What the prospect adds to long exposure, to short exposure and to the loss; its fills count at their
+    prices."""
     position, sign, made, price = prospect.position, prospect.sign, prospect.match, prospect.price
     market = position.market
     tick_value = market.tick_value
@@ -149,10 +153,10 @@ def _change(prospect: Prospect) -> tuple[int, int, int]:
 def _fees(prospect: Prospect) -> int:
     """The match's taker fees and, where positive, the maker fee of what would rest."""
     instrument, total = prospect.market.instrument, 0
-    tick_value, taker_bps, maker_bps = instrument.tick_value, instrument.taker_fee_bps, instrument.maker_fee_bps
+    tick_value, taker_bps = instrument.tick_value, instrument.taker_fee_bps
     if taker_bps:
         for maker, qty in prospect.match.fills:
             total += fee(qty * maker.price * tick_value, taker_bps)
-    if maker_bps > 0:
-        total += fee(prospect.resting * prospect.price * tick_value, maker_bps)
+    if instrument.maker_fee_bps > 0:
+        total += fee(prospect.resting * prospect.price * tick_value, instrument.maker_fee_bps)
     return total

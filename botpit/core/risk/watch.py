@@ -1,9 +1,10 @@
 """Which accounts a Tick has to look at, so that the safe ones cost nothing.
 
-An account's excess (equity - maintenance margin) is split evenly over its open positions; each share buys its position a
-distance that the mark may travel against it. Where that ends stands the position's threshold. While no threshold is crossed, no
-share is used up, so the account is not in breach. A crossed threshold, or any change of cash or position, only makes the account
-due for a check: an exact one, and when it has passed a few of them it gets new thresholds (RULES.md, Maintenance margin).
+An account's excess (equity - maintenance margin) is split evenly over its open positions; each share buys its
+position a distance that the mark may travel against it. Where that ends stands the position's threshold.
+While no threshold is crossed, no share is used up, so the account is not in breach. A crossed threshold, or
+any change of cash or position, only makes the account due for a check: an exact one, and when it has passed a
+few of them it gets new thresholds (RULES.md, Maintenance margin).
 """
 
 from __future__ import annotations
@@ -17,15 +18,16 @@ from botpit.core.risk.margin import BPS, excess_times_bps
 from botpit.core.valuation import Valuation
 
 LOOKS_BEFORE_THRESHOLDS = 3
-"""An account that changes all the time is looked at all the time, which costs less than thresholds for all its positions."""
+"""An account that changes all the time is looked at all the time, which costs less than thresholds for all
+its positions."""
 Entry = tuple[int, int, Position, int]
-"""(rank, tie, position, version): crossed when the market's rank is at or above it; stale when the position has another
-version."""
+"""(rank, tie, position, version): crossed when the market's rank is at or above it; stale when the position
+has another version."""
 
 
 class MarginWatch:
-    """Two heaps per market: longs are hurt when the mark falls, shorts when it rises. A heap is looked at when its mark moved or
-    a threshold came to it (the market is `stirred`)."""
+    """Two heaps per market: longs are hurt when the mark falls, shorts when it rises. A heap is looked at
+    when its mark moved or a threshold came to it (the market is `stirred`)."""
 
     def __init__(self, markets: Iterable[Valuation]) -> None:
         self._heaps: dict[tuple[Valuation, int], list[Entry]] = {}
@@ -59,7 +61,8 @@ class MarginWatch:
                 self._due_for_check.setdefault(position.account, 0)
 
     def found_safe(self, account: Holdings) -> None:
-        """It has just been found safe. When that was so each time for a while, it gets new thresholds and is due no longer."""
+        """It has just been found safe. When that was so each time for a while, it gets new thresholds and is
+        due no longer."""
         self._due_for_check[account] += 1
         if self._due_for_check[account] == LOOKS_BEFORE_THRESHOLDS:
             del self._due_for_check[account]
@@ -79,8 +82,8 @@ class MarginWatch:
     def _push(self, position: Position, excess: int, parts: int) -> None:
         market = position.market
         sign = BUY if position.lots > 0 else SELL
-        instrument = market.instrument
-        per_tick = abs(position.lots) * instrument.tick_value * (BPS - sign * instrument.maintenance_margin_bps)
+        eaten_bps = BPS - sign * market.instrument.maintenance_margin_bps
+        per_tick = abs(position.lots) * market.tick_value * eaten_bps
         threshold = market.mark - sign * (excess // (parts * per_tick))
         heap = self._heaps[market, sign]
         self._stirred[market] = None  # a threshold may stand where the mark is already

@@ -1,6 +1,8 @@
-"""The data folder of an exchange: its markets side by side, which of them is the present one, and the lock on all.
+"""The data folder of an exchange: its markets side by side, which of them is the present one, and the lock on
+all.
 
-`current` names the present market's folder and is replaced as a whole; a market that is over is never touched again.
+`current` names the present market's folder and is replaced as a whole; a market that is over is never touched
+again.
 """
 
 from __future__ import annotations
@@ -61,15 +63,16 @@ class DataFolder:
         if not self._lock.take():
             owner = self._lock.owner()
             self._lock.release()
-            place = path.absolute()
-            raise FolderInUse(f"another exchange{owner} keeps its journal in {place}; stop it, or name another folder")
+            used = f"another exchange{owner} keeps its journal in {path.absolute()}"
+            raise FolderInUse(f"{used}; stop it, or name another folder")
 
     def current(self) -> Path | None:
         """The present market's folder; None: there is none yet. Raises DamageError and OSError."""
         return present_market(self.path)
 
     def begin(self, vocabulary: Vocabulary[Any], opening: Any) -> Path:
-        """A new market, from now on the present one; its folder. Durable when this returns. Raises OSError."""
+        """A new market, from now on the present one; its folder. Durable when this returns. Raises
+        OSError."""
         folder = self.folder_of(opening.market_id)
         begin_market(folder, self._disk, vocabulary, opening)
         self.set_current(folder)

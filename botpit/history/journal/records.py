@@ -1,12 +1,14 @@
 """One command as one line of text, and back; and the vocabulary that says which commands there are.
 
-`number time kind [values] checksum`: the number counts the commands of a market without holes, the time is nanoseconds since
-the Unix epoch, the values are the command's own, in its integers. Nothing in a line holds a space (ids have passed their
-pattern), so a line can be read by eye and split at spaces. The checksum is CRC-32 of the market's id and of all before it, so
-neither a damaged line nor a line of another market passes for a good one. The first line of any format is sealed in this way
-too, with no market's id, so that a program which does not know the format can name it.
+`number time kind [values] checksum`: the number counts the commands of a market without holes, the time is
+nanoseconds since the Unix epoch, the values are the command's own, in its integers. Nothing in a line holds a
+space (ids have passed their pattern), so a line can be read by eye and split at spaces. The checksum is
+CRC-32 of the market's id and of all before it, so neither a damaged line nor a line of another market passes
+for a good one. The first line of any format is sealed in this way too, with no market's id, so that a program
+which does not know the format can name it.
 
-Between records stand notes, which begin with `#` and matter only to the question what was promised (see reading.py).
+Between records stand notes, which begin with `#` and matter only to the question what was promised (see
+reading.py).
 """
 
 from __future__ import annotations
@@ -22,7 +24,8 @@ from msgspec.structs import astuple
 FORMAT = 1
 """Of the lines themselves."""
 MAX_LINE_BYTES = 4 * 2**20
-"""Longer than any line that is written: the opening of as many instruments as settings allow stays below it."""
+"""Longer than any line that is written: the opening of as many instruments as settings allow stays below
+it."""
 _NOTES = {b"#synced": tuple[int], b"#segment": tuple[int, str]}
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, RecursionError, msgspec.MsgspecError)
 """What reading a value that nobody wrote may raise."""
@@ -49,7 +52,8 @@ class Record(NamedTuple):
 
 
 class Note(NamedTuple):
-    """`synced` n: records up to n are durable. `segment` n: here n comes first, and all before it are in earlier segments."""
+    """`synced` n: records up to n are durable. `segment` n: here n comes first, and all before it are in
+    earlier segments."""
 
     word: str
     number: int
@@ -57,19 +61,21 @@ class Note(NamedTuple):
 
 
 class Vocabulary(Generic[M]):
-    """What a journal is handed about the machine M whose commands it keeps. Nothing else here knows which machine that is.
+    """What a journal is handed about the machine M whose commands it keeps. Nothing else here knows which
+    machine that is.
 
-    `opening` and `kinds` are msgspec structs; `opening` has the `market_id` as its first field. A line holds the fields of
-    its struct, unless the kind has its own way: `values()`, which gives what a line holds, and `of(...)`, whose annotated
-    arguments are those values. `rules_version` is that of what the machine makes of commands: if the same commands are to
-    give other events, it needs another. `start` makes the machine of an opening; `capture` gives its state as plain values,
-    `restore` the machine of an opening and such a state; `opening_of` is the opening as it would be now.
+    `opening` and `kinds` are msgspec structs; `opening` has the `market_id` as its first field. A line holds
+    the fields of its struct, unless the kind has its own way: `values()`, which gives what a line holds, and
+    `of(...)`, whose annotated arguments are those values. `rules_version` is that of what the machine makes
+    of commands: if the same commands are to give other events, it needs another. `start` makes the machine of
+    an opening; `capture` gives its state as plain values, `restore` the machine of an opening and such a
+    state; `opening_of` is the opening as it would be now.
     """
 
     def __init__(
-        self, *, opening: type[Any], kinds: Iterable[type[Any]], rules_version: int, start: Callable[[Any], M],
-        capture: Callable[[M], dict[str, Any]], restore: Callable[[Any, dict[str, Any]], M],
-        opening_of: Callable[[M], Any],
+        self, *, opening: type[Any], kinds: Iterable[type[Any]], rules_version: int,
+        start: Callable[[Any], M], capture: Callable[[M], dict[str, Any]],
+        restore: Callable[[Any, dict[str, Any]], M], opening_of: Callable[[M], Any],
     ) -> None:
         self.rules_version = rules_version
         self.start = start
@@ -111,7 +117,8 @@ class Vocabulary(Generic[M]):
             raise Damaged(f"record {number} is not a valid {kind.decode()}: {error}") from error
 
     def read_opening(self, line: bytes) -> tuple[Any, int]:
-        """The first line of a market, without its end, and the seed of all others. Raises Damaged and OtherFormat."""
+        """The first line of a market, without its end, and the seed of all others. Raises Damaged and
+        OtherFormat."""
         number, now_ns, kind, values = checked(line, 0)
         if (number, now_ns, kind) != (0, 0, b"Open"):
             raise Damaged("the first record does not open a market")
@@ -132,13 +139,14 @@ class Vocabulary(Generic[M]):
 
 
 def _reader_of(make: Callable[..., Any], *before: type[Any]) -> _Read:
-    """Reads an array of `before` and what `make` is given; every value must be of its field's or argument's type."""
+    """Reads an array of `before` and what `make` is given; every value must be of its field's or argument's
+    type."""
     types = {name: kind for name, kind in get_type_hints(make).items() if name != "return"}
     read: _Read = msgspec.json.Decoder(GenericAlias(tuple, (*before, *types.values()))).decode
     return read
 
 
-# ------------------------------------------------------------------------------------------------------------ seals and notes
+# -------------------------------------------------------------------------------------------- seals and notes
 
 
 def seed_of(market_id: str) -> int:
@@ -147,8 +155,8 @@ def seed_of(market_id: str) -> int:
 
 
 def checked(line: bytes, seed: int) -> tuple[int, int, bytes, bytes]:
-    """Number, time, kind and values of a record's line (without its end), if its checksum is right. Raises Damaged or another
-    ValueError."""
+    """Number, time, kind and values of a record's line (without its end), if its checksum is right. Raises
+    Damaged or another ValueError."""
     number, now_ns, kind, values, rest = _unsealed(line, seed).split(b" ")
     if rest or not (number + now_ns).isdigit():
         raise Damaged("this is not a record")

@@ -19,9 +19,12 @@ Wanted = Callable[[Snapshot], bool]
 
 
 class Recovered(Generic[M]):
-    """A machine as of record `number`: that of a snapshot with what was kept `beside` it, or 0 and nothing beside."""
+    """A machine as of record `number`: that of a snapshot with what was kept `beside` it, or 0 and nothing
+    beside."""
 
-    def __init__(self, reading: Reading, disk: Disk, vocabulary: Vocabulary[M], snapshot: Snapshot | None) -> None:
+    def __init__(
+        self, reading: Reading, disk: Disk, vocabulary: Vocabulary[M], snapshot: Snapshot | None
+    ) -> None:
         self.reading = reading
         self._disk = disk
         self._vocabulary = vocabulary
@@ -41,8 +44,8 @@ class Recovered(Generic[M]):
         """The same, with None whenever a follower has all there is for now."""
         yield from self.reading.news(self.number)
         if self.last_number < self.number:
-            missing = f"record {self.last_number + 1} is missing, and there is a snapshot of record {self.number}"
-            raise DamageError(f"{self.reading.end}: {missing}")
+            missing = f"record {self.last_number + 1} is missing"
+            raise DamageError(f"{self.reading.end}: {missing}, and there is a snapshot of record {self.number}")
 
     @property
     def last_number(self) -> int:
@@ -55,7 +58,8 @@ class Recovered(Generic[M]):
         return self.reading.torn
 
     def go_on(self, durability: Durability) -> Journal:
-        """The journal behind its last record, once all of `tail` was read; takes the torn end off the disk. Raises OSError."""
+        """The journal behind its last record, once all of `tail` was read; takes the torn end off the disk.
+        Raises OSError."""
         self.reading.cut_off()
         return Journal(
             self.reading.folder, self._disk, self._vocabulary, market_id=self.reading.opening.market_id,
@@ -64,10 +68,11 @@ class Recovered(Generic[M]):
 
 
 def recover(
-    folder: Path, disk: Disk, vocabulary: Vocabulary[M], complain: Callable[[str], None], *, following: bool = False,
-    wanted: Wanted = lambda snapshot: True,
+    folder: Path, disk: Disk, vocabulary: Vocabulary[M], complain: Callable[[str], None], *,
+    following: bool = False, wanted: Wanted = lambda snapshot: True,
 ) -> Recovered[M]:
-    """The machine in `folder`, from the newest snapshot that is good and `wanted`; `complain` gets a line for each bad one.
+    """The machine in `folder`, from the newest snapshot that is good and `wanted`; `complain` gets a line for
+    each bad one.
 
     Raises DamageError and OtherFormat when there is no opening to be read, and OSError.
     """

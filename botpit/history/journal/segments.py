@@ -1,8 +1,9 @@
-"""The segments of a market, written: records are appended in memory, handed over once per turn, and made durable as asked.
+"""The segments of a market, written: records are appended in memory, handed over once per turn, and made
+durable as asked.
 
-A segment is `journal-<first number>.log`. It begins with a note of how durable its records are meant to be, by which a
-reader distinguishes a torn end from damage (reading.py). Whatever fails here is final: nothing is tried again, the caller
-stops.
+A segment is `journal-<first number>.log`. It begins with a note of how durable its records are meant to be,
+by which a reader distinguishes a torn end from damage (reading.py). Whatever fails here is final: nothing is
+tried again, the caller stops.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ _NAME = re.compile(r"journal-\d{12}\.log")
 
 
 class Durability(StrEnum):
-    """What an answer promises. OS: the command survives the end of this process. BATCH: also a loss of power."""
+    """What an answer promises. OS: the command survives the end of this process. BATCH: also a loss of
+    power."""
 
     OS = "os"
     BATCH = "batch"
@@ -78,8 +80,8 @@ def begin_market(folder: Path, disk: Disk, vocabulary: Vocabulary[Any], opening:
 class Journal:
     """Records from `next_number` on, in a market's folder. Not for two at a time: the caller holds the lock.
 
-    `written` and `synced`: the last record that outlives this process, and that outlives a loss of power. Making one raises
-    OSError.
+    `written` and `synced`: the last record that outlives this process, and that outlives a loss of power.
+    Making one raises OSError.
     """
 
     def __init__(
@@ -134,7 +136,8 @@ class Journal:
         return self._durability is Durability.BATCH and self.synced < self.written
 
     def sync(self) -> None:
-        """Make durable what was written when this began; may run in another thread than the rest. Raises OSError."""
+        """Make durable what was written when this began; may run in another thread than the rest. Raises
+        OSError."""
         with self._in_use:
             self._assert_whole()
             written = self.written
@@ -146,7 +149,8 @@ class Journal:
             self.synced = written
 
     def close(self) -> None:
-        """The end: sync what was written, unless writing has failed. What was only appended is dropped. Raises OSError."""
+        """The end: sync what was written, unless writing has failed. What was only appended is dropped.
+        Raises OSError."""
         try:
             if not self._failed:
                 self.sync()

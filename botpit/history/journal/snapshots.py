@@ -1,9 +1,10 @@
-"""Snapshots: the whole state after a record, in a file of its own, so that not all of the past must be replayed.
+"""Snapshots: the whole state after a record, in a file of its own, so that not all of the past must be
+replayed.
 
-`snapshot-<number>.json` holds three lines: what it is with the checksum of the rest; the market's name and rules as they were
-then, and what others keep beside; the state. The state stands alone so that its hash is that of the line, and a replay can be
-compared with it unread. Nothing depends on a snapshot being there or good: for a bad one an older one is taken, and without
-any the journal alone.
+`snapshot-<number>.json` holds three lines: what it is with the checksum of the rest; the market's name and
+rules as they were then, and what others keep beside; the state. The state stands alone so that its hash is
+that of the line, and a replay can be compared with it unread. Nothing depends on a snapshot being there or
+good: for a bad one an older one is taken, and without any the journal alone.
 """
 
 from __future__ import annotations
@@ -87,7 +88,8 @@ def good_snapshots(
 
 
 def read_snapshot(path: Path, number: int, market_id: str, vocabulary: Vocabulary[Any]) -> Snapshot:
-    """Raises ValueError when it is not what was written, of another version or of another market, and OSError."""
+    """Raises ValueError when it is not what was written, of another version or of another market, and
+    OSError."""
     head, _, rest = path.read_bytes().partition(b"\n")
     try:
         file_format, rules, written_number, checksum = _read_head(head)
