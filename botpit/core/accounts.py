@@ -92,7 +92,9 @@ class Account(Holdings):
     def open_orders(self, symbol: str | None = None) -> list[OrderRecord]:
         """All open orders, or those of one instrument, by order id."""
         records = sorted(self.resting.values(), key=_BY_ID)
-        return records if symbol is None else [each for each in records if each.order.symbol == symbol]
+        if symbol is None:
+            return records
+        return [record for record in records if record.order.symbol == symbol]
 
     # -------------------------------------------------------------------------------------- remembered orders
 
@@ -156,7 +158,9 @@ class Account(Holdings):
     ) -> OrderRecord | RefusedOrder | None:
         """The order, open, closed or refused, that every given id names."""
         if client_order_id is None:
-            return self._accepted_order(order_id) if order_id is not None else None
+            if order_id is None:
+                return None
+            return self._accepted_order(order_id)
         named = self.by_client_id.get(client_order_id)
         if order_id is None or (isinstance(named, OrderRecord) and named.id == order_id):
             return named

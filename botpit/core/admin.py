@@ -86,8 +86,7 @@ def _settle(ledger: Ledger, market: Market) -> None:
     for trader in sorted(ledger.accounts):
         position = ledger.accounts[trader].positions.get(symbol)
         if position is not None and position.lots:
-            sign = -1 if position.lots > 0 else 1
-            ledger.book_fill(position, sign, abs(position.lots), market.mark)
+            ledger.book_fill(position, -position.sign(), abs(position.lots), market.mark)
 
 
 def _about_trader(ledger: Ledger, command: Freeze | Unfreeze | CancelTrader | Deposit) -> Answer | None:

@@ -59,6 +59,13 @@ def _apart(price: Price | None) -> tuple[int | None, str]:
     return (0, price.text) if type(price) is OffTick else (price, "")
 
 
+def _together(price: int | None, off_tick: str) -> Price | None:
+    """The price that was kept apart like that."""
+    if off_tick:
+        return OffTick(off_tick)
+    return price
+
+
 class Order(Struct, gc=False):
     """A new order. Its kind is in its `price`: a limit order has one, a market order has None
     (docs/decisions/0011).
@@ -100,7 +107,7 @@ class Order(Struct, gc=False):
         session: int,
     ) -> Order:
         """The order of its `values`."""
-        asked = OffTick(off_tick) if off_tick else price
+        asked = _together(price, off_tick)
         return Order(
             trader, symbol, side, qty, asked, time_in_force, client_order_id, post_only, reduce_only,
             self_trade_prevention, expires_at_ns, session,
@@ -143,8 +150,7 @@ class Replace(Struct, gc=False):
         off_tick: str,
     ) -> Replace:
         """The replace of its `values`."""
-        asked = OffTick(off_tick) if off_tick else price
-        return Replace(trader, order_id, client_order_id, asked, qty)
+        return Replace(trader, order_id, client_order_id, _together(price, off_tick), qty)
 
 
 class Login(Struct, gc=False):

@@ -91,7 +91,9 @@ def _prospect(
     prevention = order.self_trade_prevention or _PREVENTIONS[ledger.rules.self_trade_prevention]
     made = match_order(position, sign, qty, limit, market.book.side(-sign), prevention, order.reduce_only)
     resting = made.left if order.time_in_force in _RESTS and not made.stopped else 0
-    removed = [*old, *own_cancels(made, position)] if old or made.cancels else []
+    removed = [*old]
+    if made.cancels:
+        removed += own_cancels(made, position)
     return Prospect(account, market, position, sign, made, resting, limit, removed)
 
 
@@ -126,8 +128,9 @@ def _accept(ledger: Ledger, order: Order, prospect: Prospect) -> OrderAccepted:
         if level is not None:
             queue_ahead, limit = level.qty, level.price
             order.price = limit
-    account_seq, now_ns = account.next_seq(), ledger.now_ns
-    acceptance = packed(queue_ahead, account_seq, now_ns) if order.client_order_id is not None else 0
+    account_seq, now_ns, acceptance = account.next_seq(), ledger.now_ns, 0
+    if order.client_order_id is not None:
+        acceptance = packed(queue_ahead, account_seq, now_ns)
     qty = order.qty
     ledger.last_order_id += 1
     record = OrderRecord(ledger.last_order_id, order, limit, prospect.position, qty, qty, acceptance)
@@ -173,7 +176,9 @@ def _rest_reason(order: Order) -> CancelReason:
 def cancel(ledger: Ledger, asked: Cancel) -> OrderCancelled | Rejected:
     """Cancel one open order."""
     record = _find(ledger, asked, Request.CANCEL)
-    return record if isinstance(record, Rejected) else ledger.take_off(record, CancelReason.REQUESTED)
+    if isinstance(record, Rejected):
+        return record
+    return ledger.take_off(record, CancelReason.REQUESTED)
 
 
 def cancel_all(ledger: Ledger, asked: CancelAll) -> AllCancelled | Rejected:
@@ -255,7 +260,9 @@ def _replaced(ledger: Ledger, record: OrderRecord, leaves: int, *, kept_priority
 def find_order(account: Account, order_id: int | None, client_order_id: str | None) -> OrderRecord | None:
     """The accepted order, open or closed, that every given id names."""
     found = account.remembered_order(order_id, client_order_id)
-    return found if isinstance(found, OrderRecord) else None
+    if isinstance(found, OrderRecord):
+        return found
+    return None
 
 
 def _find(ledger: Ledger, asked: Cancel | Replace, request: Request) -> OrderRecord | Rejected:

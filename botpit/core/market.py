@@ -44,7 +44,9 @@ class Market(Valuation):
         painted."""
         bid, ask = self.book.bids.best(), self.book.asks.best()
         if self.last_trade is None:
-            return self.mark if bid is None or ask is None else (bid + ask) // 2
+            if bid is None or ask is None:
+                return self.mark
+            return (bid + ask) // 2
         lowest = highest = self.mark
         if bid is not None:
             lowest = bid

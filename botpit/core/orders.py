@@ -75,8 +75,10 @@ def restored_record(values: Sequence[Any], positions: dict[str, Position]) -> Or
     position = positions[order.symbol]
     order.trader = position.account.trader  # the same text, kept once for all orders
     order_id, price, qty, leaves, filled, _ = numbers
-    acceptance = 0 if answered is None else packed(*answered)
-    return OrderRecord(order_id, order, price, position, qty, leaves, acceptance, filled)
+    record = OrderRecord(order_id, order, price, position, qty, leaves, filled=filled)
+    if answered is not None:
+        record.acceptance = packed(*answered)
+    return record
 
 
 def restored_refusal(values: dict[str, Any]) -> RefusedOrder:

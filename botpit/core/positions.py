@@ -10,9 +10,9 @@ The state, and what holds of it between any two commands:
 - Beside it stand the totals of the trader's open orders there, a side each (`OpenTotals`): kept up order by
   order, never summed anew. Only `loss` depends on the mark; it is as of `_mark_of_losses`, and whoever reads
   it at another mark renews it first.
-- `Holdings` keeps what all positions come to. `gain` is exactly the sum of the positions' `gain`, and each of
-  those is its unrealised PnL at the marks of `valued_at`, a count of moves: `equity` first takes over the
-  marks that moved since.
+- `Holdings` keeps what all positions come to. `gain` is exactly the sum of the positions' `gain`. Each of those
+  is the unrealised PnL at the mark as of `valued_at`, a count of moves, or as of the position's last fill:
+  `equity` first takes over the marks that moved since `valued_at`.
 - `stake` is the sum of the positions' `stake` (margin.py works them out). It is out of date by precisely the
   positions linked from `changed`, so an order that touches one position pays for one, however many the trader
   has.
@@ -91,14 +91,17 @@ class Holdings:
         """Take the marks as they are now, of those markets that moved."""
         moved = self.moves.since(self.valued_at)
         self.valued_at = self.moves.count
-        for position in self.positions.values() if moved is None else self._positions_in(moved):
+        for position in self._positions_in(moved):
             gain = position.unrealized()
             self.gain += gain - position.gain
             position.gain = gain
             if not position.is_changed:
                 position.note_change()
 
-    def _positions_in(self, markets: Iterable[Valuation]) -> list[Position]:
+    def _positions_in(self, markets: Iterable[Valuation] | None) -> list[Position]:
+        """Those in these markets; None: in all."""
+        if markets is None:
+            return list(self.positions.values())
         symbols = dict.fromkeys(market.instrument.symbol for market in markets)
         return [self.positions[symbol] for symbol in symbols if symbol in self.positions]
 
@@ -150,6 +153,10 @@ class Position:
         self._mark_of_losses = self.told_mark = market.mark
         self.threshold_version = 0
 
+    def sign(self) -> int:
+        """+1 of a long position, -1 of a short one."""
+        return 1 if self.lots > 0 else -1
+
     def unrealized(self) -> int:
         """PnL of the open lots at the present mark."""
         return self.lots * self.market.mark * self.market.tick_value - self.cost
@@ -179,8 +186,7 @@ class Position:
         held = abs(self.lots)
         if closing == held:
             return self.cost
-        share = abs(self.cost) * closing // held
-        return share if self.lots > 0 else -share
+        return self.sign() * (abs(self.cost) * closing // held)
 
     def note_change(self) -> None:
         """From now on the account's `stake` is out of date by this position."""

@@ -34,7 +34,9 @@ class Moves:
     def since(self, count: int) -> list[Valuation] | None:
         """The markets that changed after that many changes, the last one first; None: it is too long ago."""
         number = self.count - count
-        return None if number > len(self._recent) else list(islice(reversed(self._recent), number))
+        if number > len(self._recent):
+            return None
+        return list(islice(reversed(self._recent), number))
 
 
 class Valuation:

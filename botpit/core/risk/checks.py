@@ -47,7 +47,9 @@ def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
     instrument = market.instrument
     if not instrument.min_qty <= qty <= instrument.max_qty:
         return Refusal(Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty})
-    return Refusal(Reason.INVALID_QTY, {"filled_qty": filled}) if qty <= filled else None
+    if qty <= filled:
+        return Refusal(Reason.INVALID_QTY, {"filled_qty": filled})
+    return None
 
 
 def would_increase(position: Position, sign: int, fok_qty: int) -> Refusal | None:

@@ -1,35 +1,30 @@
-"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md,
-Liquidation).
+"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md, Liquidation).
 
-The steps: cancel the open orders of every account in breach; then close each account in turn through the
-book, one resting order at a time, as long as that helps and never below zero; freeze what is still in breach;
-make bankrupt what has nothing left, closing it against the deleveraging queue, the insurance fund paying
-first.
+The steps: cancel the open orders of every account in breach; close each account in turn through the book, one
+resting order at a time, as long as that helps and never below zero; freeze what is still in breach; make
+bankrupt what has nothing left, closing it against the deleveraging queue, the insurance fund paying first.
 
 The only state is the list of the accounts in breach (`listed`), worst first, made once per step. It stays as
 it is while the step changes what it was made of, and these rules make that safe:
 
-- Marks do not move within a step. So equity changes by fills and fees alone, and who was not listed can only
-  come into breach by being the counterparty of a deleveraging, which the next Tick looks at.
-- Every account of the list is looked at again when its turn comes: an earlier one may have traded with it, or
-  deleveraged it, and it may be cured by then.
-- The cancelled orders are gone before anybody is closed, so no listed account can meet its own or another
-  listed account's resting order on the way.
-- A fill through the book is chosen so that the account's equity cannot fall below zero by it: not past the
-  bankruptcy price, and each fee at most what equity is left. So what is bankrupt afterwards is so by its
-  mark, never by our own trades.
-- Whoever closes an account counts the least lots that cure it (`_smallest_cure`); the rounding of fees is the
-  only reason why that number is searched for and not worked out.
-- The sum of the lots on both sides of a market is zero, so the deleveraging queue always holds enough lots:
-  `_deleverage` asserts it. Its second round, at the mark, is for lots that nobody could bear at the
-  bankruptcy price.
-- Money moves between accounts, fees and the fund only; the fund may owe afterwards (negative), but nothing is
-  lost.
+- Marks do not move within a step, so equity changes by fills and fees alone. An account that is not listed can
+  only come into breach by trading with a listed one; the next Tick looks at it.
+- Every listed account is looked at again when its turn comes: an earlier one may have been deleveraged against
+  it, and it may be cured by then.
+- The open orders of all of them are cancelled before the first is closed, so no listed account trades with
+  itself or with another one through the book.
+- A fill through the book never takes the account below zero: no fill is past its bankruptcy price, and each fee
+  is at most the equity then left. Whoever is bankrupt afterwards is so by the mark, not by our own trades.
+- A position is closed by the least lots that restore initial margin (`_smallest_cure`).
+- The lots of all accounts in a market add up to zero, so the deleveraging queue always holds enough of them;
+  `_deleverage` asserts it. Its second round, at the mark, is for lots that nobody could bear at the bankruptcy
+  price. Money only moves between accounts, fees and the fund, which may owe afterwards (negative).
 """
 
 from __future__ import annotations
 
 from functools import cmp_to_key
+from typing import TypeVar
 
 from botpit.core.accounts import Account
 from botpit.core.commands import Order, TimeInForce
@@ -48,6 +43,8 @@ from botpit.core.risk.margin import (
     maintenance_times_bps,
     position_maintenance_times_bps,
 )
+
+T = TypeVar("T", int, str)
 
 
 def liquidate(ledger: Ledger) -> None:
@@ -99,15 +96,18 @@ def cancel_orders(ledger: Ledger, listed: list[Account]) -> None:
             ledger.take_off(record, CancelReason.LIQUIDATION)
 
 
+def _order(left: T, right: T) -> int:
+    """-1, 0 or 1: what is less comes first."""
+    return (left > right) - (left < right)
+
+
 def _compare(one: Holdings, other: Holdings) -> int:
     """Accounts without positions first, then the lowest equity / maintenance, ties by trader id."""
     margin, other_margin = maintenance_times_bps(one), maintenance_times_bps(other)
     left, right = one.equity() * other_margin, other.equity() * margin
     if not margin or not other_margin:
         left, right = bool(margin), bool(other_margin)
-    if left == right:
-        return -1 if one.trader < other.trader else 1
-    return -1 if left < right else 1
+    return _order(left, right) or _order(one.trader, other.trader)
 
 
 _WORST_FIRST = cmp_to_key(_compare)
@@ -153,13 +153,15 @@ def _close_position(ledger: Ledger, position: Position) -> None:
 def _liquidation_order(ledger: Ledger, position: Position) -> OrderRecord:
     """An order nobody sent and nobody can name: it has an id, and so has its trader's fill."""
     trader, symbol = position.account.trader, position.market.instrument.symbol
-    order = Order(trader, symbol, -_sign(position), 0, None, TimeInForce.IOC)
+    order = Order(trader, symbol, -position.sign(), 0, None, TimeInForce.IOC)
     return OrderRecord(ledger.next_order_id(), order, 0, position, 0, 0)
 
 
 def _best_opposite(market: Market, position: Position) -> OrderRecord | None:
-    side = market.book.side(_sign(position))
-    return side.levels[side.ranks[-1] * side.sign].first if side.ranks else None
+    side = market.book.side(position.sign())
+    if not side.ranks:
+        return None
+    return side.levels[side.ranks[-1] * side.sign].first
 
 
 def _can_close(ledger: Ledger, position: Position) -> bool:
@@ -170,21 +172,17 @@ def _can_close(ledger: Ledger, position: Position) -> bool:
     maker = _best_opposite(market, position)
     if maker is None or _margin_is_enough(position.account):
         return False
-    return _sign(position) * (maker.price - bankruptcy_price(position)) >= 0
+    return position.sign() * (maker.price - bankruptcy_price(position)) >= 0
 
 
 def _margin_is_enough(account: Holdings) -> bool:
     return account.equity() * BPS >= initial_times_bps(account)
 
 
-def _sign(position: Position) -> int:
-    return 1 if position.lots > 0 else -1
-
-
 def bankruptcy_price(position: Position) -> int:
     """The price, in ticks, at which closing the position uses up its share of the account's equity, and no
     more."""
-    market, account, sign = position.market, position.account, _sign(position)
+    market, account, sign = position.market, position.account, position.sign()
     weights = _weights(account)
     per_tick = sum(weights.values()) * abs(position.lots) * market.instrument.tick_value
     price = market.mark - sign * (account.equity() * weights[position] // per_tick)
@@ -209,7 +207,7 @@ def _smallest_cure(position: Position, price: int, most: int) -> int:
     """
     market, instrument = position.market, position.market.instrument
     missing = initial_times_bps(position.account) - position.account.equity() * BPS
-    won = BPS * _sign(position) * (price - market.mark)
+    won = BPS * position.sign() * (price - market.mark)
     freed = instrument.initial_margin_bps * market.mark
     paid = (instrument.taker_fee_bps + instrument.liquidation_fee_bps) * price
     gain = (won + freed - paid) * instrument.tick_value
@@ -223,7 +221,7 @@ def _smallest_cure(position: Position, price: int, most: int) -> int:
 
 def _cures(position: Position, price: int, qty: int) -> bool:
     account, market, instrument = position.account, position.market, position.market.instrument
-    equity = account.equity() + qty * instrument.tick_value * _sign(position) * (price - market.mark)
+    equity = account.equity() + qty * instrument.tick_value * position.sign() * (price - market.mark)
     equity -= sum(_capped_fees(position, price, qty))
     freed = instrument.initial_margin_bps * market.mark * qty * instrument.tick_value
     return equity * BPS >= initial_times_bps(account) - freed
@@ -233,7 +231,7 @@ def _capped_fees(position: Position, price: int, qty: int) -> tuple[int, int]:
     """Trading fee, then liquidation fee, each at most the equity then left: the book never takes an account
     below zero."""
     market, instrument = position.market, position.market.instrument
-    equity = position.account.equity() + qty * instrument.tick_value * _sign(position) * (price - market.mark)
+    equity = position.account.equity() + qty * instrument.tick_value * position.sign() * (price - market.mark)
     notional = qty * price * instrument.tick_value
     trading = min(max(0, equity), fee(notional, instrument.taker_fee_bps))
     return trading, min(max(0, equity - trading), fee(notional, instrument.liquidation_fee_bps))
@@ -283,8 +281,12 @@ def _queue(ledger: Ledger, position: Position, listed: list[Account]) -> list[Po
     last: list[Position] = []
     for trader, account in ledger.accounts.items():
         other = account.positions.get(symbol)
-        if other is not None and other.lots * position.lots < 0:
-            (last if trader in on_list else first).append(other)
+        if other is None or other.lots * position.lots >= 0:
+            continue
+        if trader in on_list:
+            last.append(other)
+        else:
+            first.append(other)
     return [*_winners_first(first), *_winners_first(last)]
 
 
@@ -306,9 +308,7 @@ def _compare_winners(one: Position, other: Position) -> int:
     """By (gain x gross notional) / (|cost| x equity), the greatest first, ties by trader id."""
     left = one.unrealized() * _gross_notional(one.account) * abs(other.cost) * other.account.equity()
     right = other.unrealized() * _gross_notional(other.account) * abs(one.cost) * one.account.equity()
-    if left == right:
-        return -1 if _trader(one) < _trader(other) else 1
-    return -1 if left > right else 1
+    return _order(right, left) or _order(_trader(one), _trader(other))
 
 
 _MOST_GAIN_AND_RISK_FIRST = cmp_to_key(_compare_winners)
@@ -338,7 +338,7 @@ def _close_against(ledger: Ledger, position: Position, other: Position, qty: int
     symbol = other.market.instrument.symbol
     for record in ledger.accounts[other.account.trader].open_orders(symbol):
         ledger.take_off(record, CancelReason.LIQUIDATION)
-    sign = _sign(position)
+    sign = position.sign()
     for side, each in ((-sign, position), (sign, other)):
         ledger.book_fill(each, side, qty, price)
         account = ledger.accounts[each.account.trader]

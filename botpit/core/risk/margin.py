@@ -31,7 +31,9 @@ def reached(prospect: Prospect) -> int:
     """Lots on its side (negative: on the other) if its match, what would rest and all open orders of its side
     filled."""
     position, sign, removed = prospect.position, prospect.sign, 0
-    totals = position.buys if sign == BUY else position.sells
+    totals = position.sells
+    if sign == BUY:
+        totals = position.buys
     for record in prospect.removed:
         if record.order.side == sign:
             removed += record.leaves
@@ -46,7 +48,9 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
     if free * BPS >= required:
         return None
     if reached(prospect) <= 0:  # it only reduces: it cannot take the position past zero
-        return None if free >= 0 else Shortfall(equity, 0)
+        if free >= 0:
+            return None
+        required = 0
     return Shortfall(equity, -(-required // BPS))
 
 
@@ -94,9 +98,12 @@ def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
     if prospect is not None:
         more_long, more_short, more_loss = _change(prospect)
         long, short, loss = long + more_long, short + more_short, loss + more_loss
-    exposure = long if long > short else short
-    initial = instrument.initial_margin_bps * exposure if exposure > 0 else 0
-    return loss, initial, instrument.maintenance_margin_bps * (held if held > 0 else -held)
+    exposure = long
+    if short > exposure:
+        exposure = short
+    if exposure < 0:
+        exposure = 0
+    return loss, instrument.initial_margin_bps * exposure, instrument.maintenance_margin_bps * abs(held)
 
 
 def initial_times_bps(account: Holdings) -> int:
@@ -138,7 +145,9 @@ def _change(prospect: Prospect) -> tuple[int, int, int]:
     if made.fills:
         loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.fills if qty)
     if not prospect.removed:
-        return (value, 0, loss) if sign == BUY else (0, value, loss)
+        if sign == BUY:
+            return value, 0, loss
+        return 0, value, loss
     exposure = {sign: value, -sign: 0}
     for record in prospect.removed:
         side = record.order.side

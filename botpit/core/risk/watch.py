@@ -80,8 +80,7 @@ class MarginWatch:
                 self._push(position, excess, len(held))
 
     def _push(self, position: Position, excess: int, parts: int) -> None:
-        market = position.market
-        sign = BUY if position.lots > 0 else SELL
+        market, sign = position.market, position.sign()
         eaten_bps = BPS - sign * market.instrument.maintenance_margin_bps
         per_tick = abs(position.lots) * market.tick_value * eaten_bps
         threshold = market.mark - sign * (excess // (parts * per_tick))

@@ -27,7 +27,10 @@ class Lines(NamedTuple):
 
     def offset_of(self, index: int) -> int:
         """The byte at which the line begins."""
-        return self.offset + sum(map(len, self.texts[:index])) + (index if self.ended else 0)
+        offset = self.offset + sum(map(len, self.texts[:index]))
+        if self.ended:
+            offset += index  # so many ends of lines
+        return offset
 
     @property
     def after(self) -> int:

@@ -197,7 +197,9 @@ class Reading:
             note = read_note(found, self._seed)
         except Damaged:
             return 0
-        return note.number if note.word == "synced" else note.number - 1
+        if note.word == "synced":
+            return note.number
+        return note.number - 1
 
     # ---------------------------------------------------------------------------------------------- all lines
 
