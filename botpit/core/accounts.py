@@ -35,8 +35,8 @@ class Account(Holdings):
     """
 
     __slots__ = (
-        "_closed_by_id", "_closed_count", "_first_closed", "_last_closed", "bankrupt", "by_client_id", "forgot",
-        "frozen", "held", "open_sessions", "resting", "seq", "sessions",
+        "_closed_by_id", "_closed_count", "_first_closed", "_last_closed", "bankrupt", "by_client_id",
+        "forgot", "frozen", "held", "open_sessions", "resting", "seq", "sessions",
     )
 
     def __init__(self, trader: str, cash: int, moves: Moves) -> None:
@@ -167,8 +167,7 @@ class Account(Holdings):
         return None
 
     def _accepted_order(self, order_id: int) -> OrderRecord | None:
-        """Closed ones are looked for by id by few traders, so they are sorted by it for the first who
-        does."""
+        """Few traders ask for closed orders by id, so the first who does pays for the index."""
         found = self.resting.get(order_id)
         if found is not None:
             return found
@@ -190,8 +189,7 @@ class Account(Holdings):
         }
 
     def restore(self, values: dict[str, Any], markets: Mapping[str, Valuation]) -> None:
-        """Take over what `capture` gave. The open orders still have to come to rest in the books of
-        `markets`."""
+        """Take over what `capture` gave; the open orders have yet to be put into the books again."""
         for name in _KEPT:
             setattr(self, name, values[name])
         self.open_sessions = dict(values["open_sessions"]) or _EMPTY
@@ -215,5 +213,6 @@ class Account(Holdings):
 
 
 def _remembered(entry: OrderRecord | RefusedOrder) -> Any:
-    """The id of an order that stands among the accepted ones already, or all that is known of a refused one."""
+    """The id of an order that stands among the accepted ones already, or all that is known of a refused
+    one."""
     return entry.id if isinstance(entry, OrderRecord) else entry.capture()

@@ -75,8 +75,7 @@ def _enter(ledger: Ledger, market: Market, status: TradingStatus, reason: str) -
 
 
 def _settle(ledger: Ledger, market: Market) -> None:
-    """End the market at a mark that nobody can paint: the mean of the window; then everybody has plain
-    cash."""
+    """Turn all positions into cash at a mark that nobody can paint: the mean of the window."""
     symbol = market.instrument.symbol
     records = [record for side in (market.book.bids, market.book.asks) for level in side for record in level]
     for record in sorted(records, key=lambda record: record.id):

@@ -77,8 +77,7 @@ class BookSide:
         level.qty += order.leaves
 
     def remove(self, order: OrderRecord) -> None:
-        """Take the order out; it drops its links, so that nothing it was linked with stays alive through
-        it."""
+        """Take the order out; it drops its links, so it keeps no other order alive."""
         level = self.levels[order.price]
         before, after = order.previous, order.next
         if before is None:

@@ -43,8 +43,7 @@ class Open(Struct, gc=False):
 
 @final
 class OffTick(Struct, frozen=True, gc=False):
-    """A price that no order can have, as the client wrote it: on no tick of its instrument, or of none that
-    is here."""
+    """A price that no order can have, as the client wrote it: on no tick, or of an unknown instrument."""
 
     text: str
 
@@ -54,13 +53,12 @@ Price = int | OffTick
 
 
 def _apart(price: Price | None) -> tuple[int | None, str]:
-    """A price as journals and snapshots keep it: one that no order can have stands apart, with 0 in its
-    place."""
+    """A price as journals and snapshots keep it: an off-tick one stands apart, with 0 in its place."""
     return (0, price.text) if type(price) is OffTick else (price, "")
 
 
 def _together(price: int | None, off_tick: str) -> Price | None:
-    """The price that was kept apart like that."""
+    """The price of what `_apart` gave."""
     if off_tick:
         return OffTick(off_tick)
     return price
@@ -194,8 +192,7 @@ class Resume(Struct, gc=False):
 
 
 class Close(Struct, gc=False):
-    """End an instrument for good and settle every position in it at the mean mark of the settlement
-    window."""
+    """End an instrument for good and settle its positions at the mean mark of the settlement window."""
 
     symbol: str
 
@@ -231,8 +228,7 @@ class Deposit(Struct, gc=False):
 
 
 class Reconfigure(Struct, gc=False):
-    """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see
-    rules.py)."""
+    """Other rules for the same instruments; what a tick and a lot are worth stays (see rules.py)."""
 
     rules: Rules
     instruments: tuple[Instrument, ...]

@@ -85,8 +85,7 @@ def _judged(ledger: Ledger, account: Account, market: Market, order: Order) -> P
 def _prospect(
     ledger: Ledger, account: Account, market: Market, order: Order, qty: int, limit: int, *old: OrderRecord
 ) -> Prospect:
-    """What `qty` lots of the order would do at `limit` or better, and leave, with the old form of it taken
-    away."""
+    """What `qty` lots of the order would do at `limit` or better, its old form taken away."""
     position, sign = account.position(market), order.side
     prevention = order.self_trade_prevention or _PREVENTIONS[ledger.rules.self_trade_prevention]
     made = match_order(position, sign, qty, limit, market.book.side(-sign), prevention, order.reduce_only)
@@ -120,7 +119,7 @@ def _unwanted(order: Order, prospect: Prospect) -> Refusal | None:
 
 def _accept(ledger: Ledger, order: Order, prospect: Prospect) -> OrderAccepted:
     account, market, limit = prospect.account, prospect.market, prospect.price
-    # Texts and numbers that many orders share are kept once: here for trader, symbol, and below for the price.
+    # Texts and numbers that many orders share are kept once: trader and symbol here, the price below.
     order.trader, order.symbol = account.trader, market.instrument.symbol
     queue_ahead = 0
     if prospect.resting:

@@ -249,8 +249,7 @@ class Trade(Struct, gc=False):
 
 
 class PositionUpdate(Struct, gc=False):
-    """`cost` is the signed cost basis; `cash` and `equity` are of the whole account. Money in account
-    units."""
+    """`cost` is the signed cost basis; `cash` and `equity` are the account's. Money in account units."""
 
     trader: str
     symbol: str

@@ -39,16 +39,14 @@ _DOING: dict[type[Command], Callable[[Any, Any], Answer | None]] = {
     Tick: ticks.tick,
     **dict.fromkeys(get_args(AdminCommand), admin.obey),
 }
-"""What each command does; a market is opened once, by the Exchange it makes, and never by a command after
-that."""
+"""What each command does, but for `Open`: a market is opened once, by the Exchange made of it."""
 
 
 class Exchange(Ledger):
     """All markets and accounts. `apply` is the only way in; everything else only looks."""
 
     def apply(self, command: Command, now_ns: int) -> Outcome:
-        """Advance by one command. `now_ns` is kept from running backwards. Never raises on a client's
-        mistake."""
+        """Advance by one command; time never runs backwards. Never raises on a client's mistake."""
         self.let_time_pass(now_ns)
         events: list[Event] = []
         self.events = events

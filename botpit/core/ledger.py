@@ -68,8 +68,7 @@ class Ledger:
         self._paid: dict[Holdings, None] = {}
 
     def let_time_pass(self, now_ns: int) -> None:
-        """The time of the next command, kept from running backwards. With the first one, the marks begin to
-        stand."""
+        """Take the next command's time, unless it is an earlier one. The first one begins the marks' past."""
         begun = self.now_ns > 0
         if now_ns > self.now_ns:
             self.now_ns = now_ns
@@ -111,8 +110,7 @@ class Ledger:
             self.emit_status(account)
 
     def freeze(self, account: Account) -> None:
-        """The margin rules let it only cancel and reduce, until a Tick finds it above its maintenance
-        margin."""
+        """From now on it may only cancel and reduce, until a Tick finds it out of breach."""
         self._change_standing(account, frozen=True, bankrupt=False)
 
     def thaw(self, account: Account) -> None:
@@ -180,8 +178,8 @@ class Ledger:
         record.filled += qty
         self.book_fill(record.position, order.side, qty, price, paid)
         fill = Fill(
-            record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side, price,
-            qty, record.leaves, paid, liquidity, account.next_seq(), self.now_ns,
+            record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side,
+            price, qty, record.leaves, paid, liquidity, account.next_seq(), self.now_ns,
         )
         self.events.append(fill)
         return account
@@ -201,8 +199,7 @@ class Ledger:
         self._emit_book_change(OrderAdded, record, record.leaves)
 
     def put_in_book(self, record: OrderRecord) -> None:
-        """The same without a word: what `rest` does, and what is done again for an order of a restored
-        state."""
+        """The same without an event, also for an order of a restored state."""
         order = record.order
         market = self.markets[order.symbol]
         market.book.side(order.side).add(record)
@@ -211,8 +208,7 @@ class Ledger:
         self.accounts[order.trader].opened(record)
 
     def reduce(self, record: OrderRecord, lots: int) -> None:
-        """Take lots off a resting order, without a word to its trader; with its last lots it leaves the
-        book."""
+        """Take lots off a resting order without a private event; without lots it leaves the book."""
         self._shrink(record, lots)
         self._emit_reduced(record, lots)
 

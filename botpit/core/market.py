@@ -40,8 +40,7 @@ class Market(Valuation):
         return min(max(self._target(), self.mark - most), self.mark + most)
 
     def _target(self) -> int:
-        """The last trade kept within the quotes; a missing side binds at the mark, so an empty book cannot be
-        painted."""
+        """The last trade kept within the quotes; a missing side binds at the mark, lest it be painted."""
         bid, ask = self.book.bids.best(), self.book.asks.best()
         if self.last_trade is None:
             if bid is None or ask is None:

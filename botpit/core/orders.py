@@ -44,8 +44,8 @@ class OrderRecord(Struct, eq=False):
         return self.qty - self.filled - self.leaves
 
     def capture(self) -> list[Any]:
-        """Its numbers, the order as it was asked, the answer that it gets again: an array, for there may be a
-        million."""
+        """Its numbers, the order as it was asked, the answer it gets again; there may be a million of
+        them."""
         numbers = (self.id, self.price, self.qty, self.leaves, self.filled, self.cancelled)
         answered = None if self.order.client_order_id is None else unpacked(self.acceptance)
         return [numbers, self.order.values(), answered]

@@ -10,9 +10,9 @@ The state, and what holds of it between any two commands:
 - Beside it stand the totals of the trader's open orders there, a side each (`OpenTotals`): kept up order by
   order, never summed anew. Only `loss` depends on the mark; it is as of `_mark_of_losses`, and whoever reads
   it at another mark renews it first.
-- `Holdings` keeps what all positions come to. `gain` is exactly the sum of the positions' `gain`. Each of those
-  is the unrealised PnL at the mark as of `valued_at`, a count of moves, or as of the position's last fill:
-  `equity` first takes over the marks that moved since `valued_at`.
+- `Holdings` keeps what all positions come to. `gain` is exactly the sum of the positions' `gain`. Each of
+  those is the unrealised PnL at the mark as of `valued_at`, a count of moves, or as of the position's last
+  fill: `equity` first takes over the marks that moved since `valued_at`.
 - `stake` is the sum of the positions' `stake` (margin.py works them out). It is out of date by precisely the
   positions linked from `changed`, so an order that touches one position pays for one, however many the trader
   has.
@@ -53,8 +53,7 @@ _NOTHING_OPEN: Final = OpenTotals()
 
 
 class Holdings:
-    """An account as far as it is cash and positions. `changed`: the last position whose `stake` is out of
-    date."""
+    """An account as far as it is cash and positions. `changed`: the last position with a stale `stake`."""
 
     __slots__ = ("cash", "changed", "gain", "moves", "positions", "stake", "trader", "valued_at")
 

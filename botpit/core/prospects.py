@@ -17,8 +17,7 @@ from botpit.core.positions import Position
 
 
 class Outcome(Struct, gc=False):
-    """What one command came to: all that happened, in order, and which of it, if any, answers whoever
-    asked."""
+    """What one command came to: all that happened, in order, and which of it, if any, is the answer."""
 
     answer: Answer | None
     events: list[Event]

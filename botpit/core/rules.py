@@ -17,8 +17,7 @@ from botpit.core.ledger import Ledger
 _FIXED = frozenset({
     "instruments", "money_decimals", "insurance_fund", "tick_units", "tick_decimals", "lot", "tick_value",
 })  # fmt: skip
-"""Positions, prices and cash are counted in these; and the fund was paid in once, when the market was
-opened."""
+"""Positions, prices and cash are counted in these; and the fund was paid in once, at the opening."""
 
 
 def differences(old: Open, new: Open) -> list[str]:

@@ -82,8 +82,7 @@ def next_due_ns(ledger: Ledger, now_ns: int) -> int | None:
 
 
 def _next_marking_ns(ledger: Ledger, now_ns: int) -> int | None:
-    """When the next round of marking may publish something. All positions are only looked at when its time
-    has come."""
+    """When the next round of marking may publish something; it looks at all positions only when it is due."""
     moved = [market for market in ledger.markets.values() if market.unpublished]
     if not moved:
         return None

@@ -8,8 +8,7 @@ from botpit.core.orders import OrderRecord
 
 
 class Timers:
-    """`marked_ns`: when a Tick last published a mark. `marked_until`: the last trader of an unfinished
-    round."""
+    """`marked_ns`: when a Tick last published a mark. `marked_until`: last trader of an unfinished round."""
 
     def __init__(self) -> None:
         self.marked_ns = 0

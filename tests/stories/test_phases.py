@@ -14,7 +14,7 @@ EVERY_PHASE = pytest.mark.parametrize("status", TradingStatus)
 LEADING_TO = {TradingStatus.OPEN: Resume("SIM"), TradingStatus.HALTED: Halt("SIM"), TradingStatus.CLOSED: Close("SIM")}
 
 
-class Floor:
+class Stand:
     """An exchange whose SIM has one resting bid of alice's, and is then brought into a phase."""
 
     def __init__(self, status: TradingStatus) -> None:
@@ -42,43 +42,43 @@ def test_every_status_has_its_row_under_its_name():
 @EVERY_PHASE
 def test_orders_and_replaces_are_taken_where_the_table_says(status):
     takes = PHASES[status].takes_orders
-    floor = Floor(status)
-    assert floor.refuses(Order("bob", "SIM", BUY, 1, floor.market.mark - 2)) is not takes
+    stand = Stand(status)
+    assert stand.refuses(Order("bob", "SIM", BUY, 1, stand.market.mark - 2)) is not takes
     if status is not TradingStatus.CLOSED:  # where nothing is left to be replaced
-        assert floor.refuses(Replace("alice", floor.bid, price=floor.market.mark - 3)) is not takes
-        assert floor.refuses(Replace("alice", floor.bid, qty=1)) is not takes
+        assert stand.refuses(Replace("alice", stand.bid, price=stand.market.mark - 3)) is not takes
+        assert stand.refuses(Replace("alice", stand.bid, qty=1)) is not takes
 
 
 @EVERY_PHASE
 def test_a_cancel_is_taken_in_every_phase(status):
-    floor = Floor(status)
-    assert not floor.refuses(Cancel("alice", floor.bid))
+    stand = Stand(status)
+    assert not stand.refuses(Cancel("alice", stand.bid))
 
 
 @EVERY_PHASE
 @pytest.mark.parametrize("kind", [Halt, Resume, Close, SetMark])
 def test_each_command_of_the_operator_leads_where_the_table_says(status, kind):
-    floor = Floor(status)
-    command = SetMark("SIM", floor.market.mark) if kind is SetMark else kind("SIM")
+    stand = Stand(status)
+    command = SetMark("SIM", stand.market.mark) if kind is SetMark else kind("SIM")
     leads_to = PHASES[status].leads_to.get(kind)
-    assert floor.refuses(command) is (leads_to is None)
-    assert floor.market.status is (leads_to or status)
+    assert stand.refuses(command) is (leads_to is None)
+    assert stand.market.status is (leads_to or status)
 
 
 @EVERY_PHASE
 def test_the_mark_follows_the_book_where_the_table_says(status):
-    floor = Floor(TradingStatus.OPEN)
-    mark = floor.market.mark
-    floor.answer_to(Order("bob", "SIM", BUY, 1, mark + 3))
-    floor.answer_to(Order("carol", "SIM", SELL, 1, mark + 9))
+    stand = Stand(TradingStatus.OPEN)
+    mark = stand.market.mark
+    stand.answer_to(Order("bob", "SIM", BUY, 1, mark + 3))
+    stand.answer_to(Order("carol", "SIM", SELL, 1, mark + 9))
     if status is not TradingStatus.OPEN:
-        floor.answer_to(LEADING_TO[status])
-    settled = floor.market.mark
-    floor.answer_to(Tick())
-    assert (floor.market.mark != settled) is PHASES[status].trades
+        stand.answer_to(LEADING_TO[status])
+    settled = stand.market.mark
+    stand.answer_to(Tick())
+    assert (stand.market.mark != settled) is PHASES[status].trades
 
 
 def test_nothing_leads_out_of_the_last_phase_and_its_book_is_empty():
-    floor = Floor(TradingStatus.CLOSED)
+    stand = Stand(TradingStatus.CLOSED)
     assert PHASES[TradingStatus.CLOSED].leads_to == {}
-    assert not floor.market.book.bids.ranks and not floor.market.book.asks.ranks
+    assert not stand.market.book.bids.ranks and not stand.market.book.asks.ranks

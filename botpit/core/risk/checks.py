@@ -38,8 +38,8 @@ def bad_terms(
 
 
 def invalid_price(instrument: Instrument) -> Refusal:
-    details = {"tick": 1, "min_price": instrument.min_price, "max_price": instrument.max_price}
-    return Refusal(Reason.INVALID_PRICE, details)
+    low, high = instrument.min_price, instrument.max_price
+    return Refusal(Reason.INVALID_PRICE, {"tick": 1, "min_price": low, "max_price": high})
 
 
 def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
@@ -83,5 +83,5 @@ def too_much(prospect: Prospect) -> Refusal | None:
     short = shortfall(prospect)
     if short is None:
         return None
-    details = {"equity": short.equity, "required_margin": short.required_margin}
-    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, details)
+    equity, required = short.equity, short.required_margin
+    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": equity, "required_margin": required})

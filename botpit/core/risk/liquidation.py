@@ -1,4 +1,5 @@
-"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md, Liquidation).
+"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md,
+Liquidation).
 
 The steps: cancel the open orders of every account in breach; close each account in turn through the book, one
 resting order at a time, as long as that helps and never below zero; freeze what is still in breach; make
@@ -7,18 +8,19 @@ bankrupt what has nothing left, closing it against the deleveraging queue, the i
 The only state is the list of the accounts in breach (`listed`), worst first, made once per step. It stays as
 it is while the step changes what it was made of, and these rules make that safe:
 
-- Marks do not move within a step, so equity changes by fills and fees alone. An account that is not listed can
-  only come into breach by trading with a listed one; the next Tick looks at it.
-- Every listed account is looked at again when its turn comes: an earlier one may have been deleveraged against
-  it, and it may be cured by then.
+- Marks do not move within a step, so equity changes by fills and fees alone. An account that is not listed
+  can only come into breach by trading with a listed one; the next Tick looks at it.
+- Every listed account is looked at again when its turn comes: an earlier one may have been deleveraged
+  against it, and it may be cured by then.
 - The open orders of all of them are cancelled before the first is closed, so no listed account trades with
   itself or with another one through the book.
-- A fill through the book never takes the account below zero: no fill is past its bankruptcy price, and each fee
-  is at most the equity then left. Whoever is bankrupt afterwards is so by the mark, not by our own trades.
+- A fill through the book never takes the account below zero: no fill is past its bankruptcy price, and each
+  fee is at most the equity then left. Whoever is bankrupt afterwards is so by the mark, not by our own
+  trades.
 - A position is closed by the least lots that restore initial margin (`_smallest_cure`).
 - The lots of all accounts in a market add up to zero, so the deleveraging queue always holds enough of them;
-  `_deleverage` asserts it. Its second round, at the mark, is for lots that nobody could bear at the bankruptcy
-  price. Money only moves between accounts, fees and the fund, which may owe afterwards (negative).
+  `_deleverage` asserts it. Its second round, at the mark, is for lots that nobody could bear at the
+  bankruptcy price. Money only moves between accounts, fees and the fund, which may owe afterwards (negative).
 """
 
 from __future__ import annotations
@@ -180,8 +182,7 @@ def _margin_is_enough(account: Holdings) -> bool:
 
 
 def bankruptcy_price(position: Position) -> int:
-    """The price, in ticks, at which closing the position uses up its share of the account's equity, and no
-    more."""
+    """The price, in ticks, at which closing the position uses up its share of the equity, and no more."""
     market, account, sign = position.market, position.account, position.sign()
     weights = _weights(account)
     per_tick = sum(weights.values()) * abs(position.lots) * market.instrument.tick_value
@@ -274,8 +275,7 @@ def _deleverage(ledger: Ledger, position: Position, price: int, listed: list[Acc
 
 
 def _queue(ledger: Ledger, position: Position, listed: list[Account]) -> list[Position]:
-    """Opposite positions: the most profitable and most leveraged first; those who are on today's list
-    last."""
+    """Opposite positions, the most profitable and most leveraged first, those of the list last."""
     symbol, on_list = position.market.instrument.symbol, {account.trader for account in listed}
     first: list[Position] = []
     last: list[Position] = []

@@ -28,8 +28,7 @@ def fee(notional: int, rate_bps: int) -> int:
 
 
 def reached(prospect: Prospect) -> int:
-    """Lots on its side (negative: on the other) if its match, what would rest and all open orders of its side
-    filled."""
+    """Lots on its side (negative: on the other) if the order and all open ones of its side filled."""
     position, sign, removed = prospect.position, prospect.sign, 0
     totals = position.sells
     if sign == BUY:
@@ -55,8 +54,7 @@ def shortfall(prospect: Prospect) -> Shortfall | None:
 
 
 def stake(account: Holdings) -> Stake:
-    """What the account's open orders lose at once if they fill, and its margins times 10,000, at the present
-    marks."""
+    """What its open orders lose at once if they fill, and its margins times 10,000, at the present marks."""
     account.equity()  # after a move of a mark, its position there counts as changed
     if account.changed is not None:
         loss, initial, maintenance = account.stake
@@ -132,8 +130,7 @@ def in_breach(account: Holdings) -> bool:
 
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
-    """What the prospect adds to long exposure, to short exposure and to the loss; its fills count at their
-    prices."""
+    """What the prospect adds to long and short exposure and to the loss; fills count at their prices."""
     position, sign, made, price = prospect.position, prospect.sign, prospect.match, prospect.price
     market = position.market
     tick_value = market.tick_value

@@ -71,8 +71,7 @@ class DataFolder:
         return present_market(self.path)
 
     def begin(self, vocabulary: Vocabulary[Any], opening: Any) -> Path:
-        """A new market, from now on the present one; its folder. Durable when this returns. Raises
-        OSError."""
+        """The folder of a new market, from now on the present one, durably. Raises OSError."""
         folder = self.folder_of(opening.market_id)
         begin_market(folder, self._disk, vocabulary, opening)
         self.set_current(folder)

@@ -63,7 +63,7 @@ class DamageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """An end that nobody was told of: `dropped` bytes of `path` from `offset` on."""
+    """An end that nobody was promised: `dropped` bytes of `path` from `offset` on."""
 
     path: Path
     offset: int
@@ -107,8 +107,7 @@ class Reading:
         return (record for record in self.news(after) if record is not None)
 
     def news(self, after: int = 0) -> Iterator[Record | None]:
-        """The same, with None whenever a follower has all there is for now. Raises DamageError,
-        OtherFormat."""
+        """The same, with None whenever a follower has all there is. Raises DamageError, OtherFormat."""
         for lines in self._lines:
             if lines is None:
                 yield None
@@ -184,8 +183,7 @@ class Reading:
         self.torn = Torn(bad.path, bad.offset_of(index), until - bad.offset_of(index))
 
     def _promises(self, lines: Lines, index: int, number: int) -> bool:
-        """Whether what stands here, from the line of that index on, shows that record `number` was
-        promised."""
+        """Whether these lines, from that index on, show that record `number` was promised."""
         if self._durability is Durability.OS:
             return lines.ended
         return lines.ended and any(self._synced(text) >= number for text in lines.texts[index:])

@@ -24,8 +24,7 @@ from msgspec.structs import astuple
 FORMAT = 1
 """Of the lines themselves."""
 MAX_LINE_BYTES = 4 * 2**20
-"""Longer than any line that is written: the opening of as many instruments as settings allow stays below
-it."""
+"""Longer than any line that is written, also than the opening of as many instruments as settings allow."""
 _NOTES = {b"#synced": tuple[int], b"#segment": tuple[int, str]}
 _UNREADABLE = (ValueError, TypeError, KeyError, IndexError, RecursionError, msgspec.MsgspecError)
 """What reading a value that nobody wrote may raise."""
@@ -117,8 +116,7 @@ class Vocabulary(Generic[M]):
             raise Damaged(f"record {number} is not a valid {kind.decode()}: {error}") from error
 
     def read_opening(self, line: bytes) -> tuple[Any, int]:
-        """The first line of a market, without its end, and the seed of all others. Raises Damaged and
-        OtherFormat."""
+        """A market's first line, without its end, and the seed of all others. Raises Damaged, OtherFormat."""
         number, now_ns, kind, values = checked(line, 0)
         if (number, now_ns, kind) != (0, 0, b"Open"):
             raise Damaged("the first record does not open a market")
@@ -139,8 +137,7 @@ class Vocabulary(Generic[M]):
 
 
 def _reader_of(make: Callable[..., Any], *before: type[Any]) -> _Read:
-    """Reads an array of `before` and what `make` is given; every value must be of its field's or argument's
-    type."""
+    """Reads an array of `before` and what `make` takes; every value must have its annotated type."""
     types = {name: kind for name, kind in get_type_hints(make).items() if name != "return"}
     read: _Read = msgspec.json.Decoder(GenericAlias(tuple, (*before, *types.values()))).decode
     return read

@@ -19,8 +19,7 @@ Wanted = Callable[[Snapshot], bool]
 
 
 class Recovered(Generic[M]):
-    """A machine as of record `number`: that of a snapshot with what was kept `beside` it, or 0 and nothing
-    beside."""
+    """A machine as of record `number`: that of a snapshot with what is kept `beside` it, or a new one."""
 
     def __init__(
         self, reading: Reading, disk: Disk, vocabulary: Vocabulary[M], snapshot: Snapshot | None
@@ -44,8 +43,8 @@ class Recovered(Generic[M]):
         """The same, with None whenever a follower has all there is for now."""
         yield from self.reading.news(self.number)
         if self.last_number < self.number:
-            missing = f"record {self.last_number + 1} is missing"
-            raise DamageError(f"{self.reading.end}: {missing}, and there is a snapshot of record {self.number}")
+            missing = f"{self.reading.end}: record {self.last_number + 1} is missing"
+            raise DamageError(f"{missing}, and there is a snapshot of record {self.number}")
 
     @property
     def last_number(self) -> int:

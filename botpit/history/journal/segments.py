@@ -23,8 +23,7 @@ _NAME = re.compile(r"journal-\d{12}\.log")
 
 
 class Durability(StrEnum):
-    """What an answer promises. OS: the command survives the end of this process. BATCH: also a loss of
-    power."""
+    """What an answer promises. OS: the command survives this process. BATCH: also a loss of power."""
 
     OS = "os"
     BATCH = "batch"
@@ -136,8 +135,7 @@ class Journal:
         return self._durability is Durability.BATCH and self.synced < self.written
 
     def sync(self) -> None:
-        """Make durable what was written when this began; may run in another thread than the rest. Raises
-        OSError."""
+        """Make durable what was written so far; may run in another thread than the rest. Raises OSError."""
         with self._in_use:
             self._assert_whole()
             written = self.written

@@ -88,8 +88,7 @@ def good_snapshots(
 
 
 def read_snapshot(path: Path, number: int, market_id: str, vocabulary: Vocabulary[Any]) -> Snapshot:
-    """Raises ValueError when it is not what was written, of another version or of another market, and
-    OSError."""
+    """Raises ValueError if it is damaged, of another version or of another market, and OSError."""
     head, _, rest = path.read_bytes().partition(b"\n")
     try:
         file_format, rules, written_number, checksum = _read_head(head)
