@@ -75,7 +75,7 @@ def _judged(ledger: Ledger, account: Account, market: Market, order: Order) -> P
         limit = market.band_high if order.side == BUY else market.band_low
     elif type(limit) is OffTick:
         return invalid_price(market.instrument)
-    refusal = bad_terms(market, order.qty, limit, 0, order.price is None)
+    refusal = bad_terms(market, order.qty, limit, is_market_order=order.price is None)
     if refusal is not None:
         return refusal
     prospect = _prospect(ledger, account, market, order, order.qty, limit)
@@ -126,7 +126,8 @@ def _accept(ledger: Ledger, order: Order, prospect: Prospect) -> OrderAccepted:
         level = market.book.side(order.side).levels.get(limit)
         if level is not None:
             queue_ahead, limit = level.qty, level.price
-            order.price = limit
+            if order.price is not None:
+                order.price = limit
     account_seq, now_ns, acceptance = account.next_seq(), ledger.now_ns, 0
     if order.client_order_id is not None:
         acceptance = packed(queue_ahead, account_seq, now_ns)
