@@ -35,6 +35,7 @@ from botpit.history.journal.reading import Reading
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import Snapshot, write_snapshot
 from botpit.history.replay import Replay
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.child import command_of
 from botpit.settings import parse_settings
 
@@ -94,8 +95,8 @@ def make_journal(folder: Path, commands: int, seed: int) -> Counter[str]:
     """A market's folder with so many records and a snapshot of the last. Returns how often there was what."""
     settings, disk, counts = parse_settings(""), Disk(), Counter[str]()
     opening = Open(f"replay-{seed}", settings.rules(), settings.engine_instruments())
-    begin_market(folder, disk, opening)
-    journal = Journal(folder, disk, market_id=opening.market_id, next_number=1, durability=Durability.OS)
+    begin_market(folder, disk, EXCHANGE, opening)
+    journal = Journal(folder, disk, EXCHANGE, market_id=opening.market_id, next_number=1, durability=Durability.OS)
     exchange = Exchange(opening)
     traders = ActiveTraders(exchange, seed)
     for number in range(commands):
@@ -109,7 +110,7 @@ def make_journal(folder: Path, commands: int, seed: int) -> Counter[str]:
         counts["refused"] += sum(isinstance(event, Rejected) for event in events)
     journal.write()
     journal.close()
-    write_snapshot(folder, disk, Snapshot.of(exchange, commands, {}))
+    write_snapshot(folder, disk, EXCHANGE, Snapshot.of(EXCHANGE, exchange, commands, {}))
     return counts
 
 
@@ -128,15 +129,15 @@ def parts(folder: Path, commands: int) -> dict[str, float]:
     gc.freeze()
     gc.disable()
     began = process_time()
-    for _ in Reading(folder, Disk()).records(after=commands):
+    for _ in Reading(folder, Disk(), EXCHANGE).records(after=commands):
         break
     checked = process_time()
-    records = list(Reading(folder, Disk()).records())
+    records = list(Reading(folder, Disk(), EXCHANGE).records())
     decoded = process_time()
-    exchange = Exchange(Reading(folder, Disk()).opening)
+    exchange = Exchange(Reading(folder, Disk(), EXCHANGE).opening)
     events = [exchange.apply(record.command, record.now_ns).events for record in records]
     applied = process_time()
-    hashing = Replay(Reading(folder, Disk()).opening)
+    hashing = Replay(Reading(folder, Disk(), EXCHANGE).opening)
     for each in events:
         hashing.hash(each)
     hashing.events_hash()

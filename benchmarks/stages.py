@@ -25,11 +25,12 @@ from benchmarks.flows import FLOWS, RICH
 from benchmarks.in_process import engine, market, opening
 from benchmarks.targets import EXIT_OK, Figures, middle, parser_of, tell
 from botpit.core.events import OrderAccepted, OrderCancelled, OrderReplaced, Rejected
-from botpit.core.orders import Outcome
+from botpit.core.prospects import Outcome
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.records import Record
 from botpit.history.journal.segments import Durability, Journal, begin_market
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.frames import frames
 from botpit.venue.feed.publisher import Feed
 from botpit.wire.decode import parse
@@ -65,7 +66,7 @@ async def recorded(requests: list[bytes]) -> list[Record]:
     async with market(RICH) as running:
         await running.take(requests)
         assert running.parts.folder is not None
-        return list(Reading(running.parts.folder, Disk()).records())
+        return list(Reading(running.parts.folder, Disk(), EXCHANGE).records())
 
 
 def parts(requests: list[bytes], records: list[Record]) -> Parts:
@@ -112,8 +113,8 @@ def journal_us(records: list[Record], count: int) -> float:
     """Appending, and one write a turn."""
     with tempfile.TemporaryDirectory() as home:
         folder, market_opening = Path(home) / "market", opening(RICH)
-        begin_market(folder, Disk(), market_opening)
-        journal = Journal(folder, Disk(), market_id=market_opening.market_id, next_number=1, durability=Durability.OS)
+        begin_market(folder, Disk(), EXCHANGE, market_opening)
+        journal = Journal(folder, Disk(), EXCHANGE, market_id=market_opening.market_id, next_number=1, durability=Durability.OS)
 
         def append() -> None:
             for number, record in enumerate(records):

@@ -27,6 +27,7 @@ from botpit.history.archive.files import events_files
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.snapshots import read_snapshot, snapshots
+from botpit.history.vocabulary import EXCHANGE
 from proofs.harness.main import Difference, ProofParser, judged
 from proofs.harness.replayed import replayed_lines
 from proofs.harness.terminals import HOME
@@ -80,9 +81,9 @@ def check_the_end(folder: Path, lived: subprocess.CompletedProcess[str]) -> None
         raise Difference(f"the last one: {lived.stderr}")
     if b"".join(path.read_bytes() for _, path in events_files(folder)) != b"".join(replayed_lines(folder)):
         raise Difference("the archive is not what a replay writes")
-    market_id = Reading(folder, Disk()).opening.market_id
+    market_id = Reading(folder, Disk(), EXCHANGE).opening.market_id
     for number, path in snapshots(folder):
-        if read_snapshot(path, number, market_id).state_hash() != states(folder, [number])[number]:
+        if read_snapshot(path, number, market_id, EXCHANGE).state_hash() != states(folder, [number])[number]:
             raise Difference(f"the snapshot of record {number} is not the state of the replay")
     drafts = list(folder.glob(".*.draft"))
     if drafts:

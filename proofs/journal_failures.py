@@ -34,6 +34,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
+from botpit.history.vocabulary import EXCHANGE
 from proofs.harness.main import Difference, ProofParser, judged
 from tests.history.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import fail, stream_of
@@ -61,7 +62,7 @@ class Market:
     def journal(self, disk: Disk, durability: Durability) -> Journal:
         """Where the next command goes. Raises OSError as the disk does."""
         return Journal(
-            self.folder, disk, market_id=self.opening.market_id, next_number=self.sent + 1, durability=durability,
+            self.folder, disk, EXCHANGE, market_id=self.opening.market_id, next_number=self.sent + 1, durability=durability,
             segment_bytes=SEGMENT_BYTES,
         )
 
@@ -82,7 +83,7 @@ class Market:
     def recovered(self, disk: Disk) -> int:
         """How many commands come back, on a disk that works. Raises Difference when they are not what was sent and answered."""
         try:
-            market = recover(self.folder, disk, fail)
+            market = recover(self.folder, disk, EXCHANGE, fail)
             found = [(record.command, record.now_ns) for record in market.tail()]
         except DamageError as error:
             raise Difference(f"refused: {error}") from error
@@ -100,7 +101,7 @@ class Market:
 def a_run(opening: Open, commands: Commands, durability: Durability, disk: FailingDisk) -> Market:
     """All commands, or those until the failure; the market is then as the exchange leaves it. Raises Difference."""
     market = Market(Path(tempfile.mkdtemp(prefix="journal-failures-")), opening, commands)
-    begin_market(market.folder, Disk(), opening)
+    begin_market(market.folder, Disk(), EXCHANGE, opening)
     try:
         journal = market.journal(disk, durability)
     except OSError:
@@ -172,7 +173,7 @@ def lose(opening: Open, commands: Commands, rng: random.Random) -> Counter[str]:
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as temporary:
         disk, market = ForgetfulDisk(), Market(Path(temporary), opening, commands)
-        begin_market(market.folder, disk, opening)
+        begin_market(market.folder, disk, EXCHANGE, opening)
         while market.sent < len(commands):
             disk.calls_left = rng.randrange(1, CALLS_UNTIL_A_LOSS)
             with suppress(PowerLost):

@@ -27,9 +27,10 @@ from websockets.asyncio.client import ClientConnection, connect
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.core.commands import BUY, Cancel, Open, Order, Replace, TimeInForce
+from botpit.core.entry import find_order
 from botpit.core.events import OrderAccepted, OrderAdded, OrderRemoved
 from botpit.core.events import Trade as Traded
-from botpit.core.exchange import Exchange, find_order
+from botpit.core.exchange import Exchange
 from botpit.core.instrument import Instrument, Rules
 from message_schemas import BookDelta, Message, Subscribed, Trade, parse_messages
 from proofs.harness.main import EXIT_UNUSABLE, ProofParser, in_a_folder, verdict

@@ -33,6 +33,7 @@ from botpit.core.events import OrderAccepted
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.replay import Replay
+from botpit.history.vocabulary import EXCHANGE
 from proofs.harness.load import MARKET
 from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
 from proofs.harness.planted_faults import NONE, exchange_with
@@ -303,7 +304,7 @@ async def _die(exchange: RestartableExchange, rng: random.Random, outcome: Outco
 
 def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Outcome) -> None:
     """Replay it: each id is one order, the one that was answered."""
-    reading = Reading(folder, Disk())
+    reading = Reading(folder, Disk(), EXCHANGE)
     replay, orders = Replay(reading.opening), Counter[str]()
     for record in reading.records():
         for event in replay.take(record).events:

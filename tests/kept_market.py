@@ -16,6 +16,7 @@ from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import state_text
 from botpit.history.replay import Replay
+from botpit.history.vocabulary import EXCHANGE
 from tests.laws.streams import Stream, opening
 
 LINES_PER_TURN = 7
@@ -38,9 +39,9 @@ def write_journal(
 ) -> None:
     """The market's journal, written turn by turn as an exchange does."""
     disk = disk or Disk()
-    begin_market(folder, disk, begun)
+    begin_market(folder, disk, EXCHANGE, begun)
     journal = Journal(
-        folder, disk, market_id=begun.market_id, next_number=1, durability=durability, segment_bytes=segment_bytes
+        folder, disk, EXCHANGE, market_id=begun.market_id, next_number=1, durability=durability, segment_bytes=segment_bytes
     )
     write_turns(journal, commands)
     journal.close()
@@ -79,7 +80,7 @@ def archive(folder: Path, *, snapshot_records: int = 2**30, file_bytes: int = 2*
 
 def states(folder: Path, numbers: Iterable[int]) -> dict[int, str]:
     """The state hash after each of these records, by replay from the very beginning."""
-    reading, wanted = Reading(folder, Disk()), set(numbers)
+    reading, wanted = Reading(folder, Disk(), EXCHANGE), set(numbers)
     played = Replay(reading.opening)
     found = {0: played.state_hash()} if 0 in wanted else {}
     for record in reading.records():
@@ -101,8 +102,8 @@ class Restored:
 
 def restored(folder: Path, complaints: list[str] | None = None) -> Restored:
     """Recover as an exchange does. Raises DamageError."""
-    market = recover(folder, Disk(), fail if complaints is None else complaints.append)
+    market = recover(folder, Disk(), EXCHANGE, fail if complaints is None else complaints.append)
     for record in market.tail():
-        market.exchange.apply(record.command, record.now_ns)
-    state = sha256(state_text(market.exchange)).hexdigest()
+        market.machine.apply(record.command, record.now_ns)
+    state = sha256(state_text(EXCHANGE, market.machine)).hexdigest()
     return Restored(market.last_number, state, market.torn.dropped if market.torn else 0, market.number)

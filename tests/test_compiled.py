@@ -8,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 from runpy import run_path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from botpit import compiled
 from botpit.compiled import STAMP, engine, fingerprint
-from botpit.core import orders as records
+from botpit.core import orders, prospects
 
 HOUSE = Path(__file__).resolve().parent.parent
 FAST = run_path(str(HOUSE / "tools" / "fast.py"))
@@ -54,15 +56,31 @@ def test_what_is_compiled_is_there_and_stamped() -> None:
         assert HOUSE / name in stamped
 
 
-def test_the_records_take_the_same_arguments_in_both(tmp_path: Path) -> None:
-    source = tmp_path / "records.py"
-    source.write_text(FAST["natively"](inspect.getsource(records)), encoding="utf-8")
-    native = run_path(str(source))
-    for name in ("OrderRecord", "Match", "Prospect", "Refusal", "Terms"):
-        expected = ["self", *getattr(records, name).__struct_fields__]
-        assert list(inspect.signature(native[name].__init__).parameters) == expected
+RECORDS = [(orders, "OrderRecord"), *((prospects, name) for name in ("Match", "Prospect", "Refusal", "Outcome"))]
+
+
+@pytest.mark.parametrize(("module", "name"), RECORDS, ids=lambda each: each if isinstance(each, str) else "")
+def test_the_records_take_the_same_arguments_in_both(tmp_path: Path, module: ModuleType, name: str) -> None:
+    expected = ["self", *getattr(module, name).__struct_fields__]
+    assert list(inspect.signature(natively(tmp_path, module)[name].__init__).parameters) == expected
+
+
+def test_a_record_made_plain_shares_no_default(tmp_path: Path) -> None:
+    native = natively(tmp_path, prospects)
     one, other = native["Match"](1), native["Match"](1)
     assert one.fills == [] and one.fills is not other.fills
+
+
+def test_every_struct_of_the_engine_that_is_compiled_is_a_record() -> None:
+    """A compiled module that holds a struct crashes when it is imported."""
+    with_structs = {name for name in FAST["COMPILED"] if "(Struct" in (HOUSE / name).read_text(encoding="utf-8")}
+    assert with_structs == set(FAST["RECORDS"])
+
+
+def natively(folder: Path, module: ModuleType) -> dict[str, Any]:
+    source = folder / "records.py"
+    source.write_text(FAST["natively"](inspect.getsource(module)), encoding="utf-8")
+    return run_path(str(source))
 
 
 def test_it_says_which_engine_runs() -> None:

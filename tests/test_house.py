@@ -15,6 +15,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 HOUSE = Path(__file__).resolve().parent.parent
 
 STDLIB = "stdlib"
@@ -27,7 +29,7 @@ PROGRAMS = (*MAINS.values(), "archive", "check", "replay", "demo")
 _STRUCTS = {"msgspec.Struct", "msgspec.field", "msgspec.structs"}
 """A faster dataclass, and no more of that library than this."""
 _PURE = frozenset({
-    "botpit.core", "botpit.wire", "botpit.venue.gateway", "botpit.venue.feed", "botpit.venue.rates", "botpit.venue.turn",
+    "botpit.wire", "botpit.venue.gateway", "botpit.venue.feed", "botpit.venue.rates", "botpit.venue.turn",
     "botpit.clients",
     "botpit.bots", "botpit.battle", "botpit.runs.audit",
 })
@@ -43,7 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.settings": {STDLIB, "pydantic", "botpit.core"},
     "botpit.wire": {STDLIB, "message_schemas", "botpit.core", "pydantic", "msgspec"},
     "botpit.io": {STDLIB, "picows", "websockets", "uvloop"},
-    "botpit.history.journal": {STDLIB, "botpit.core", "botpit.io", "msgspec"},
+    "botpit.history.journal": {STDLIB, "botpit.io", "msgspec"},
     "botpit.history": _HISTORY,
     "botpit.venue.rates": {STDLIB},
     "botpit.venue.tokens": {STDLIB, "botpit.io"},
@@ -69,6 +71,75 @@ MAY_IMPORT |= {f"botpit.cli.{program}": _ROOMS_AND_LIBRARIES | _SHARED_BY_PROGRA
 MAY_IMPORT |= {"botpit.cli.battle_file": {STDLIB, "bot_strategies", "botpit.battle", "botpit.io"}}
 MAY_IMPORT |= {"botpit.cli": {STDLIB}, "botpit.cli.program": {STDLIB, "botpit.io"}}
 MAY_IMPORT |= {"botpit.__main__": {STDLIB, "botpit.compiled"}}
+
+_IN_CORE = {
+    "instrument": "",
+    "commands": "instrument msgspec msgspec.structs",
+    "events": "commands msgspec",
+    "phases": "commands events",
+    "valuation": "instrument",
+    "positions": "commands valuation",
+    "orders": "commands events positions msgspec",
+    "book": "commands orders",
+    "market": "book events instrument phases valuation",
+    "accounts": "events orders positions valuation",
+    "timers": "orders",
+    "prospects": "accounts events market orders positions msgspec",
+    "matching": "book commands events orders positions prospects",
+    "risk.margin": "commands positions prospects",
+    "risk.checks": "events instrument market positions prospects risk.margin",
+    "risk.watch": "commands positions valuation risk.margin",
+    "ledger": "accounts commands events market orders positions timers valuation risk.margin risk.watch",
+    "rules": "commands events instrument ledger",
+    "refusals": "events ledger prospects",
+    "risk.liquidation": "accounts commands events ledger market matching orders positions risk.margin",
+    "ticks": "accounts commands events ledger market risk.liquidation risk.margin",
+    "sessions": "commands events ledger refusals",
+    "admin": "commands events ledger market phases prospects refusals rules risk.checks risk.liquidation",
+    "entry": "accounts commands events ledger market matching orders prospects refusals risk.checks risk.margin",
+    "exchange": "admin commands entry events ledger prospects sessions ticks",
+    "state": "accounts commands exchange",
+}
+_JOURNAL = "journal.disk journal.records"
+_IN_HISTORY = {
+    "journal.disk": "",
+    "journal.records": "msgspec msgspec.structs",
+    "journal.lines": _JOURNAL,
+    "journal.segments": _JOURNAL,
+    "journal.reading": f"{_JOURNAL} journal.lines journal.segments",
+    "journal.snapshots": f"{_JOURNAL} msgspec",
+    "journal.recovery": f"{_JOURNAL} journal.reading journal.segments journal.snapshots",
+    "journal.folder": f"{_JOURNAL} journal.reading journal.segments botpit.io.lock",
+    "vocabulary": "journal.records botpit.core.commands botpit.core.exchange botpit.core.state",
+    "archive.files": "journal.disk",
+    "archive.lines": "botpit.wire msgspec",
+    "archive.reader": "archive.files archive.lines botpit.wire msgspec",
+    "archive.follower": f"{_JOURNAL} journal.recovery journal.segments journal.snapshots archive.files archive.lines vocabulary "
+                        "botpit.core.accounts botpit.core.exchange botpit.wire",
+    "archive.process": f"{_JOURNAL} journal.reading archive.follower botpit.io",
+    "replay": "journal.records journal.snapshots vocabulary botpit.core.commands botpit.core.events botpit.core.exchange "
+              "botpit.core.prospects botpit.wire msgspec msgspec.structs",
+}  # fmt: skip
+"""File of a room -> what it may import, in an order in which each stands on those before it."""
+
+
+def _by_file(room: str, rows: dict[str, str]) -> dict[str, set[str]]:
+    """The rows in full: a name of the same room, of another one, or of a library."""
+    return {
+        f"{room}.{file}": {f"{room}.{name}" if name in rows else name for name in allowed.split()}
+        for file, allowed in rows.items()
+    }
+
+
+FILES = _by_file("botpit.core", _IN_CORE) | _by_file("botpit.history", _IN_HISTORY)
+"""File -> what it may import, beside the standard library; here a file's own room does not help it."""
+_ROOMS_BY_FILE = ("botpit.core", "botpit.history")
+"""Rooms of which every file needs a row in FILES; the `__init__` of a room imports nothing."""
+PURE_FILES = frozenset({
+    *(f"botpit.core.{file}" for file in _IN_CORE), "botpit.history.journal.records", "botpit.history.vocabulary",
+    "botpit.history.archive.lines",
+})
+"""Pure, whatever their rooms are."""
 
 PURE_STDLIB = frozenset({
     "__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
@@ -106,7 +177,7 @@ class Module:
 
     @property
     def pure(self) -> bool:
-        return self.room in _PURE
+        return self.room in _PURE or self.name in PURE_FILES
 
     def at(self, node: ast.AST) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
@@ -116,14 +187,12 @@ class Module:
 class Import:
     """`target` is a module of the house, or the first word of a library's name; `name` what was asked for, in full.
 
-    `runs` is False under `if TYPE_CHECKING`: such an import must be in the table like any other, but two halves of one structure
-    (an order and its level) may name each other's type.
+    An import under `if TYPE_CHECKING` is one like any other: no two files name each other's types.
     """
 
     node: ast.AST
     name: str
     target: str
-    runs: bool
 
 
 def faults(root: Path) -> list[str]:
@@ -132,7 +201,7 @@ def faults(root: Path) -> list[str]:
     imports = {module.name: list(_imports(module, house)) for module in house.values()}
     found = [fault for module in house.values() for fault in _faults_of(module, imports[module.name])]
     found += [fault for name in _under_pure_rooms(house, imports) for fault in _impurities(house[name], imports[name])]
-    found += _circles({name: {i.target for i in those if i.runs and i.target in house} for name, those in imports.items()})
+    found += _circles({name: {i.target for i in those if i.target in house} for name, those in imports.items()})
     found += [fault for path in _python_files(root) for fault in _dangers(path, root)]
     return sorted(set(found))
 
@@ -155,16 +224,9 @@ def _modules(root: Path) -> Iterator[Module]:
 
 
 def _imports(module: Module, house: dict[str, Module]) -> Iterator[Import]:
-    for_types = {id(node) for node in _for_types_only(module.tree)}
     for node in ast.walk(module.tree):
         for name in _imported_names(module, node):
-            yield Import(node, name, _target(name, house), runs=id(node) not in for_types)
-
-
-def _for_types_only(tree: ast.Module) -> Iterator[ast.AST]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test):
-            yield from (inner for line in node.body for inner in ast.walk(line))
+            yield Import(node, name, _target(name, house))
 
 
 def _imported_names(module: Module, node: ast.AST) -> list[str]:
@@ -213,10 +275,23 @@ def _faults_of(module: Module, imports: list[Import]) -> Iterator[str]:
         inside = room == "botpit" or f"{room}.".startswith(f"{module.room}.")
         if not inside and MAY_IMPORT[module.room].isdisjoint({word, *_beginnings(each.name)}):
             yield f"{module.at(each.node)} imports {each.name}, which {module.room} may not"
+    if f"{module.name}.".startswith(tuple(f"{room}." for room in _ROOMS_BY_FILE)):
+        yield from _faults_by_file(module, imports)
     if module.pure:
         yield from _stdlib_faults(module, imports)
     if module.room == "botpit.core":
         yield from _inexactness(module, imports)
+
+
+def _faults_by_file(module: Module, imports: list[Import]) -> Iterator[str]:
+    """What a file imports that is not in its own row, though its room may import it."""
+    allowed = FILES.get(module.name, set())
+    if module.name not in FILES and not module.is_package:
+        yield f"{module.path}:1 {module.name} is not in the table of files"
+    for each in imports:
+        is_stdlib = each.target.split(".")[0] in sys.stdlib_module_names
+        if not is_stdlib and allowed.isdisjoint(_beginnings(each.name)):
+            yield f"{module.at(each.node)} imports {each.name}, which is not in the row of {module.name}"
 
 
 def _stdlib_faults(module: Module, imports: list[Import]) -> Iterator[str]:
@@ -315,6 +390,21 @@ PLANTED = [
     ("botpit/core/book.py", "from random import choice", "imports random.choice: chance is handed in"),
     ("botpit/core/book.py", "RNG = random.Random()", "makes a Random without a seed: chance is handed in"),
     ("botpit/core/book.py", "open('orders.txt')", "uses open, which is not pure"),
+    ("botpit/core/book.py", "from botpit.core.market import Market",
+     "imports botpit.core.market.Market, which is not in the row of botpit.core.book"),
+    ("botpit/core/book.py", "from msgspec import Struct",
+     "imports msgspec.Struct, which is not in the row of botpit.core.book"),
+    ("botpit/core/planted.py", "", "botpit.core.planted is not in the table of files"),
+    ("botpit/core/risk/planted.py", "", "botpit.core.risk.planted is not in the table of files"),
+    ("botpit/core/__init__.py", "from botpit.core import book",
+     "imports botpit.core.book, which is not in the row of botpit.core"),
+    ("botpit/history/journal/planted.py", "", "botpit.history.journal.planted is not in the table of files"),
+    ("botpit/history/journal/reading.py", "from botpit.core import exchange",
+     "imports botpit.core.exchange, which botpit.history.journal may not"),
+    ("botpit/history/journal/reading.py", "from botpit.history import vocabulary",
+     "imports botpit.history.vocabulary, which is not in the row of botpit.history.journal.reading"),
+    ("botpit/history/journal/records.py", "import os", "imports os, which is not pure"),
+    ("botpit/history/vocabulary.py", "import time", "imports time, which is not pure"),
     ("botpit/clients/mirror.py", "import socket", "imports socket, which is not pure"),
     ("botpit/clients/mirror.py", "import rich", "imports rich, which botpit.clients may not"),
     ("message_schemas.py", "import time", "imports time, and a pure room stands on it"),
@@ -341,6 +431,17 @@ def test_the_house_is_built_to_plan() -> None:
 def test_every_row_is_of_a_file_or_a_folder_that_is_there() -> None:
     places = [HOUSE / row.replace(".", "/") for row in {*MAY_IMPORT, *_PURE}]
     assert [place for place in places if not place.with_suffix(".py").exists() and not place.is_dir()] == []
+    files = {row for rows in FILES.values() for row in rows if row.count(".") > 1} | FILES.keys() | PURE_FILES
+    assert [file for file in files if not (HOUSE / f"{file.replace('.', '/')}.py").is_file()] == []
+
+
+def test_the_rows_of_files_are_in_order() -> None:
+    """Each file stands on those before it, so nobody can put a circle into the table."""
+    for room, rows in (("botpit.core", _IN_CORE), ("botpit.history", _IN_HISTORY)):
+        before: set[str] = set()
+        for file, allowed in rows.items():
+            assert {name for name in allowed.split() if name in rows} <= before, f"{room}.{file}"
+            before.add(file)
 
 
 def test_both_pages_draw_the_tree_as_it_is() -> None:
@@ -368,9 +469,10 @@ def test_every_planted_fault_is_found_where_it_is(tmp_path: Path) -> None:
     assert expected - set(faults(tmp_path)) == set()
 
 
-def test_a_planted_circle_is_found(tmp_path: Path) -> None:
+@pytest.mark.parametrize("way_back", ["from botpit.core.one import thing", "if TYPE_CHECKING: import botpit.core.one"])
+def test_a_planted_circle_is_found(tmp_path: Path, way_back: str) -> None:
     _plant(tmp_path / "botpit/core/one.py", "from botpit.core import two")
-    _plant(tmp_path / "botpit/core/two.py", "from botpit.core.one import thing")
+    _plant(tmp_path / "botpit/core/two.py", way_back)
     assert [fault for fault in faults(tmp_path) if "circle" in fault and "one <-" in fault and "two <-" in fault]
 
 

@@ -25,10 +25,13 @@ _compiled = run_path(str(HOME / "botpit" / "compiled.py"))  # not imported: a st
 STAMP: str = _compiled["STAMP"]
 fingerprint: Callable[[Path], str] = _compiled["fingerprint"]
 WORKSHOP = HOME / "build" / "fast"
-RECORDS = "botpit/core/orders.py"
+RECORDS = ["botpit/core/orders.py", "botpit/core/prospects.py"]
+"""Their structs become plain classes."""
 COMPILED = [
-    "botpit/core/accounts.py", "botpit/core/admin.py", "botpit/core/book.py", "botpit/core/exchange.py", "botpit/core/ledger.py",
-    "botpit/core/market.py", "botpit/core/matching.py", RECORDS, "botpit/core/timers.py", "botpit/core/risk/checks.py",
+    *RECORDS, "botpit/core/accounts.py", "botpit/core/admin.py", "botpit/core/book.py", "botpit/core/entry.py",
+    "botpit/core/exchange.py", "botpit/core/ledger.py", "botpit/core/market.py", "botpit/core/matching.py",
+    "botpit/core/phases.py", "botpit/core/positions.py", "botpit/core/refusals.py", "botpit/core/sessions.py",
+    "botpit/core/ticks.py", "botpit/core/timers.py", "botpit/core/valuation.py", "botpit/core/risk/checks.py",
     "botpit/core/risk/liquidation.py", "botpit/core/risk/margin.py", "botpit/core/risk/watch.py", "botpit/wire/sequencer.py",
     "botpit/venue/gateway/gateway.py", "botpit/venue/gateway/private.py", "botpit/venue/gateway/sessions.py",
     "botpit/venue/rates.py", "botpit/history/journal/records.py",
@@ -63,8 +66,8 @@ def build() -> list[Path]:
     shutil.copytree(HOME / "botpit", WORKSHOP / "botpit", ignore=shutil.ignore_patterns("__pycache__", f"*{_suffix()}"))
     for program in HOME.glob("*.py"):
         shutil.copy(program, WORKSHOP)
-    records = WORKSHOP / RECORDS
-    records.write_text(natively(records.read_text(encoding="utf-8")), encoding="utf-8")
+    for records in (WORKSHOP / file for file in RECORDS):
+        records.write_text(natively(records.read_text(encoding="utf-8")), encoding="utf-8")
     (WORKSHOP / "setup.py").write_text(SETUP, encoding="utf-8")
     done = subprocess.run(
         [sys.executable, "setup.py", *COMPILED], cwd=WORKSHOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -83,8 +86,8 @@ def natively(source: str) -> str:
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Struct" for base in node.bases):
             fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
-            properties = [each for each in node.body if isinstance(each, ast.FunctionDef)]
-            node.bases, node.keywords, node.body = [], [], [_init(fields), *properties]
+            methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
+            node.bases, node.keywords, node.body = [], [], [_init(fields), *methods]
     return ast.unparse(tree)
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from botpit.cli.program import parser_of
 from botpit.core.commands import BUY
 from botpit.core.market import Market
-from botpit.core.orders import Outcome
+from botpit.core.prospects import Outcome
 from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.folder import present_market
@@ -24,6 +24,7 @@ from botpit.history.journal.records import OtherFormat, Record
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import good_snapshots
 from botpit.history.replay import Replay, Unlike
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.log import printable
 from botpit.io.run import refused
@@ -88,7 +89,7 @@ def replay(options: argparse.Namespace) -> ExitCode:
 
 def _replay(options: argparse.Namespace) -> None:
     """Raises what reading raises, Unlike and ProgramError."""
-    reading = Reading(market_folder(options.folder), Disk())
+    reading = Reading(market_folder(options.folder), Disk(), EXCHANGE)
     played = Replay(reading.opening)
     kept = kept_states(reading) if options.verify else {}
     snapshots = len(kept)
@@ -132,7 +133,8 @@ def kept_states(reading: Reading) -> dict[int, str]:
     def refuse(why: str) -> None:
         raise Unlike(why)
 
-    return {each.number: each.state_hash() for each in good_snapshots(reading.folder, reading.opening.market_id, refuse)}
+    good = good_snapshots(reading.folder, reading.opening.market_id, EXCHANGE, refuse)
+    return {each.number: each.state_hash() for each in good}
 
 
 class EventsFile:

@@ -1,19 +1,18 @@
-"""One instrument's order book: price levels in a dict, their prices in a sorted list, the orders of a level doubly linked.
+"""One instrument's order book: price levels in a dict, their prices in a sorted list, the orders of a level
+doubly linked.
 
-Cancelling is O(1), a new level O(log levels). Each side is written once: `sign` is +1 for bids and -1 for asks, and a price
-times its side's sign is its *rank*: a better price always has the greater rank, so the best one stands last in the list.
+Cancelling is O(1), a new level O(log levels). Each side is written once: `sign` is +1 for bids and -1 for
+asks, and a price times its side's sign is its *rank*: a better price always has the greater rank, so the best
+one stands last in the list.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, insort
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from botpit.core.commands import BUY, SELL
-
-if TYPE_CHECKING:
-    from botpit.core.orders import OrderRecord
+from botpit.core.orders import OrderRecord
 
 
 class Level:
@@ -78,7 +77,7 @@ class BookSide:
         level.qty += order.leaves
 
     def remove(self, order: OrderRecord) -> None:
-        """Take the order out; it drops its links, so that nothing it was linked with stays alive through it."""
+        """Take the order out; it drops its links, so it keeps no other order alive."""
         level = self.levels[order.price]
         before, after = order.previous, order.next
         if before is None:
@@ -93,6 +92,10 @@ class BookSide:
         level.qty -= order.leaves
         if level.first is None:
             self._drop(level)
+
+    def capture(self) -> list[list[object]]:
+        """[trader, order id] in order of priority."""
+        return [[record.order.trader, record.id] for level in self for record in level]
 
     def _drop(self, level: Level) -> None:
         del self.levels[level.price]

@@ -1,13 +1,15 @@
 """Everything that can change the exchange, each as a command: also what looks like time or accident.
 
-Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch. They are made by
-the border (`botpit/wire`) from what a client wrote, or by the process that owns the clock and the sockets. The journal keeps
-commands and nothing else: the same commands in the same order give the same events.
+Commands hold integers only: prices in ticks, quantities in lots, times in nanoseconds since the Unix epoch.
+They are made by the border (`botpit/wire`) from what a client wrote, or by the process that owns the clock
+and the sockets. The journal keeps commands and nothing else: the same commands in the same order give the
+same events.
 """
 
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Any, final
 
 from msgspec import Struct
 from msgspec.structs import astuple
@@ -39,8 +41,32 @@ class Open(Struct, gc=False):
     instruments: tuple[Instrument, ...]
 
 
+@final
+class OffTick(Struct, frozen=True, gc=False):
+    """A price that no order can have, as the client wrote it: on no tick, or of an unknown instrument."""
+
+    text: str
+
+
+Price = int | OffTick
+"""What a client may ask for: ticks, or a price that the engine refuses."""
+
+
+def _apart(price: Price | None) -> tuple[int | None, str]:
+    """A price as journals and snapshots keep it: an off-tick one stands apart, with 0 in its place."""
+    return (0, price.text) if type(price) is OffTick else (price, "")
+
+
+def _together(price: int | None, off_tick: str) -> Price | None:
+    """The price of what `_apart` gave."""
+    if off_tick:
+        return OffTick(off_tick)
+    return price
+
+
 class Order(Struct, gc=False):
-    """A new order. `price` None: a market order. `off_tick`: the price as written when it is on no tick; the engine refuses it.
+    """A new order. Its kind is in its `price`: a limit order has one, a market order has None
+    (docs/decisions/0011).
 
     Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
     """
@@ -49,19 +75,41 @@ class Order(Struct, gc=False):
     symbol: str
     side: int
     qty: int
-    price: int | None
+    price: Price | None
     time_in_force: TimeInForce = TimeInForce.GTC
     client_order_id: str | None = None
     post_only: bool = False
     reduce_only: bool = False
     self_trade_prevention: SelfTradePrevention | None = None
     expires_at_ns: int | None = None
-    off_tick: str = ""
     session: int = 0
 
     def same_as(self, other: Order) -> bool:
         """Whether both ask the same, whatever session they came by."""
         return astuple(self)[:-1] == astuple(other)[:-1]
+
+    def values(self) -> tuple[Any, ...]:
+        """The order as journals and snapshots keep it."""
+        price, off_tick = _apart(self.price)
+        return (
+            self.trader, self.symbol, self.side, self.qty, price, self.time_in_force, self.client_order_id,
+            self.post_only, self.reduce_only, self.self_trade_prevention, self.expires_at_ns, off_tick,
+            self.session,
+        )
+
+    @staticmethod
+    def of(
+        trader: str, symbol: str, side: int, qty: int, price: int | None, time_in_force: TimeInForce,
+        client_order_id: str | None, post_only: bool, reduce_only: bool,
+        self_trade_prevention: SelfTradePrevention | None, expires_at_ns: int | None, off_tick: str,
+        session: int,
+    ) -> Order:
+        """The order of its `values`."""
+        asked = _together(price, off_tick)
+        return Order(
+            trader, symbol, side, qty, asked, time_in_force, client_order_id, post_only, reduce_only,
+            self_trade_prevention, expires_at_ns, session,
+        )
 
 
 class Cancel(Struct, gc=False):
@@ -86,9 +134,21 @@ class Replace(Struct, gc=False):
     trader: str
     order_id: int | None = None
     client_order_id: str | None = None
-    price: int | None = None
+    price: Price | None = None
     qty: int | None = None
-    off_tick: str = ""
+
+    def values(self) -> tuple[Any, ...]:
+        """The replace as journals keep it."""
+        price, off_tick = _apart(self.price)
+        return self.trader, self.order_id, self.client_order_id, price, self.qty, off_tick
+
+    @staticmethod
+    def of(
+        trader: str, order_id: int | None, client_order_id: str | None, price: int | None, qty: int | None,
+        off_tick: str,
+    ) -> Replace:
+        """The replace of its `values`."""
+        return Replace(trader, order_id, client_order_id, _together(price, off_tick), qty)
 
 
 class Login(Struct, gc=False):
@@ -106,7 +166,7 @@ class Logout(Struct, gc=False):
 
 
 class SessionLost(Struct, gc=False):
-    """A session's socket is gone without a logout."""
+    """A session lost its socket without a logout."""
 
     trader: str
     session: int
@@ -116,7 +176,7 @@ class Tick(Struct, gc=False):
     """Time has passed: expiries, marks, thaws, liquidation, mark-to-market."""
 
 
-# ------------------------------------------------------------------------------------------------------------- the operator's
+# --------------------------------------------------------------------------------------------- the operator's
 
 
 class Halt(Struct, gc=False):
@@ -132,7 +192,7 @@ class Resume(Struct, gc=False):
 
 
 class Close(Struct, gc=False):
-    """End an instrument for good and settle every position in it at the mean mark of the settlement window."""
+    """End an instrument for good and settle its positions at the mean mark of the settlement window."""
 
     symbol: str
 
@@ -168,7 +228,7 @@ class Deposit(Struct, gc=False):
 
 
 class Reconfigure(Struct, gc=False):
-    """Other rules for the same instruments from here on; what a tick and a lot are worth stays (see `exchange/rules.py`)."""
+    """Other rules for the same instruments; what a tick and a lot are worth stays (see rules.py)."""
 
     rules: Rules
     instruments: tuple[Instrument, ...]

@@ -1,7 +1,8 @@
 """Everything the exchange can say, each as an event in integers.
 
-An event says what happened; views of the book are derived elsewhere. Events about one trader carry `account_seq`, which counts
-that trader's private events without holes. Which command causes which events, in which order: RULES.md, Order of events.
+An event says what happened; views of the book are derived elsewhere. Events about one trader carry
+`account_seq`, which counts that trader's private events without holes. Which command causes which events, in
+which order: RULES.md, Order of events.
 """
 
 from __future__ import annotations
@@ -103,11 +104,12 @@ class TradingStatus(StrEnum):
     CLOSED = "closed"
 
 
-# ------------------------------------------------------------------------------------------------- answers, private events
+# ------------------------------------------------------------------------------------ answers, private events
 
 
 class OrderAccepted(Struct, gc=False):
-    """`queue_ahead`: lots before it at its price after its own trades. `repeated`: the answer given once before, no new event."""
+    """`queue_ahead`: lots before it at its price after its own trades. `repeated`: the answer given once
+    before, no new event."""
 
     order_id: int
     order: Order
@@ -118,7 +120,8 @@ class OrderAccepted(Struct, gc=False):
 
 
 class Rejected(Struct, gc=False):
-    """A refusal. Nothing changed, but that an order's client id is burnt. `details` in engine units, keyed as on the wire."""
+    """A refusal. Nothing changed, but that an order's client id is burnt. `details` in engine units, keyed as
+    on the wire."""
 
     request: Request
     reason: Reason
@@ -131,7 +134,8 @@ class Rejected(Struct, gc=False):
 
 
 class Fill(Struct, gc=False):
-    """One trader's side of a trade. `fee` in account units, positive when paid. Deleveraging has no order and no trade id."""
+    """One trader's side of a trade. `fee` in account units, positive when paid. Deleveraging has no order and
+    no trade id."""
 
     order_id: int | None
     client_order_id: str | None
@@ -199,11 +203,12 @@ class LoggedOut(Struct, gc=False):
     now_ns: int
 
 
-# ----------------------------------------------------------------------------- for the trader and, without its count, for all
+# ------------------------------------------------------------- for the trader and, without its count, for all
 
 
 class Liquidation(Struct, gc=False):
-    """`qty` lots closed on `side`, the last at `price`: once per account and instrument, or for each deleveraging fill."""
+    """`qty` lots closed on `side`, the last at `price`: once per account and instrument, or for each
+    deleveraging fill."""
 
     trader: str
     symbol: str
@@ -222,7 +227,7 @@ class AccountStatus(Struct, gc=False):
     now_ns: int
 
 
-# ----------------------------------------------------------------------------------------------------------- public events
+# ---------------------------------------------------------------------------------------------- public events
 
 
 class InsuranceUpdate(Struct, gc=False):
@@ -256,7 +261,7 @@ class Trade(Struct, gc=False):
 
 
 class PositionUpdate(Struct, gc=False):
-    """`cost` is the signed cost basis; `cash` and `equity` are of the whole account. Money in account units."""
+    """`cost` is the signed cost basis; `cash` and `equity` are the account's. Money in account units."""
 
     trader: str
     symbol: str
@@ -311,5 +316,7 @@ Answer = OrderAnswer | LoggedIn | LoggedOut | MarketStatus | AccountStatus
 """What answers a command. A Tick, a lost session, a deposit and other rules have no answer."""
 PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
 BookEvent = OrderAdded | OrderReduced | OrderRemoved
-PublicEvent = Trade | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus | BookEvent
+PublicEvent = (
+    Trade | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus | BookEvent
+)
 Event = Answer | PrivateEvent | PublicEvent

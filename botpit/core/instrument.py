@@ -1,18 +1,21 @@
-"""An instrument and the market's rules, in the engine's integers: prices in ticks, quantities in lots, money in account units."""
+"""An instrument and the market's rules, in the engine's integers: prices in ticks, quantities in lots, money
+in account units."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 LARGEST_EXACT = 2**50
-"""Prices and money of at most so many units cross the wire without loss: up to here IEEE doubles lie closer than the units."""
+"""Prices and money of at most so many units cross the wire without loss: up to here IEEE doubles lie closer
+than the units."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Instrument:
     """What may be traded and on which terms. Rates in basis points; `max_position` 0 means no cap.
 
-    A tick is `tick_units` x 10^-`tick_decimals` of the account currency; one tick of one lot is worth `tick_value` account units.
+    A tick is `tick_units` x 10^-`tick_decimals` of the account currency; one tick of one lot is worth
+    `tick_value` account units.
     """
 
     symbol: str
@@ -38,7 +41,7 @@ class Instrument:
     max_position: int
 
     def band(self, mark: int) -> tuple[int, int]:
-        """Lowest and highest price an order may name while the mark is `mark`, both included (RULES.md, Mark price)."""
+        """Lowest and highest price an order may name at this mark, both included (RULES.md, Mark price)."""
         width = max(1, mark * self.price_band_bps // 10_000)
         return max(self.min_price, mark - width), min(self.max_price, mark + width)
 

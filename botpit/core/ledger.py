@@ -1,15 +1,15 @@
 """The ledger: markets, accounts and the operator's money, and the few moves by which they change.
 
-Orders, liquidation and settlement are all made of these moves, so that a fill is booked, told and remembered in one place only.
-Every move appends the events it causes; which positions and whose cash moved is kept until the command's end, when it is told
-once.
+Orders, liquidation and settlement are all made of these moves, so that a fill is booked, published and
+remembered in one place only. Every move appends the events it causes; the positions and accounts that it
+changed are kept until the command's end, when each gets one update.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from botpit.core.accounts import Account, Position
+from botpit.core.accounts import Account
 from botpit.core.commands import BUY, Open
 from botpit.core.events import (
     AccountStatus,
@@ -26,10 +26,13 @@ from botpit.core.events import (
     PositionUpdate,
     Trade,
 )
-from botpit.core.market import Market, Moves
+from botpit.core.market import Market
 from botpit.core.orders import OrderRecord
+from botpit.core.positions import Holdings, Position
 from botpit.core.risk.margin import fee
 from botpit.core.risk.watch import MarginWatch
+from botpit.core.timers import Timers
+from botpit.core.valuation import Moves
 
 NS_PER_S = 1_000_000_000
 
@@ -37,14 +40,17 @@ NS_PER_S = 1_000_000_000
 class Ledger:
     """`events` of the present command; `fees` and `insurance` are the operator's cash, account units.
 
-    `restless`: markets in which something happened since a Tick, or a look at what one would do, found the mark in its place.
+    `restless`: markets in which something happened since a Tick, or a look at what one would do, found the
+    mark in its place.
     """
 
     def __init__(self, opening: Open) -> None:
         self.market_id = opening.market_id
         self.rules = opening.rules
         self.moves = Moves()
-        self.markets = {each.symbol: Market(each, index, self.moves) for index, each in enumerate(opening.instruments)}
+        self.markets: dict[str, Market] = {}
+        for index, instrument in enumerate(opening.instruments):
+            self.markets[instrument.symbol] = Market(instrument, index, self.moves)
         self.restless = dict.fromkeys(self.markets.values())
         self.first_market = self.markets[opening.instruments[0].symbol]
         self.accounts: dict[str, Account] = {}
@@ -55,13 +61,14 @@ class Ledger:
         self.last_order_id = 0
         self.last_trade_id = 0
         self.frozen: set[str] = set()
+        self.timers = Timers()
         self.margin_watch = MarginWatch(self.markets.values())
         self.events: list[Event] = []
         self._moved: dict[Position, None] = {}
-        self._paid: dict[Account, None] = {}
+        self._paid: dict[Holdings, None] = {}
 
     def let_time_pass(self, now_ns: int) -> None:
-        """The time of the next command, kept from running backwards. With the first one, the marks begin to stand."""
+        """Take the next command's time, unless it is an earlier one. The first one begins the marks' past."""
         begun = self.now_ns > 0
         if now_ns > self.now_ns:
             self.now_ns = now_ns
@@ -74,7 +81,14 @@ class Ledger:
         self.margin_watch.mark_moved(market)
         self.restless[market] = None
 
-    # -------------------------------------------------------------------------------------------------------------- accounts
+    # ----------------------------------------------------------------------------------------------- accounts
+
+    def account_of(self, trader: str) -> Account | None:
+        """The trader's account, opened if need be; None when there are too many."""
+        account = self.accounts.get(trader)
+        if account is None and len(self.accounts) < self.rules.max_accounts:
+            account = self.open_account(trader)
+        return account
 
     def open_account(self, trader: str) -> Account:
         account = self.accounts[trader] = Account(trader, self.rules.starting_cash, self.moves)
@@ -82,7 +96,7 @@ class Ledger:
         return account
 
     def pay(self, account: Account, amount: int) -> None:
-        """Change an account's cash otherwise than by a position's change."""
+        """Change an account's cash, but not by a change of a position."""
         account.cash += amount
         self._paid[account] = None
         self.margin_watch.invalidate(account)
@@ -96,7 +110,7 @@ class Ledger:
             self.emit_status(account)
 
     def freeze(self, account: Account) -> None:
-        """The margin rules let it only cancel and reduce, until a Tick finds it out of breach."""
+        """From now on it may only cancel and reduce, until a Tick finds it out of breach."""
         self._change_standing(account, frozen=True, bankrupt=False)
 
     def thaw(self, account: Account) -> None:
@@ -124,44 +138,51 @@ class Ledger:
         self.last_order_id += 1
         return self.last_order_id
 
-    # ---------------------------------------------------------------------------------------------------------------- trades
+    # ------------------------------------------------------------------------------------------------- trades
 
-    def trade(self, taker: OrderRecord, maker: OrderRecord, qty: int, taker_fee: int, house_fee: int = 0) -> None:
-        """Both sides of a trade at the maker's price. The taker pays `taker_fee` and, when liquidated, `house_fee` to
-        insurance."""
-        market, sign, price = taker.position.market, taker.order.side, maker.price
-        instrument = market.instrument
-        self.last_trade_id += 1
-        buyer, seller = (taker, maker) if sign == BUY else (maker, taker)
+    def trade(
+        self, taker: OrderRecord, maker: OrderRecord, qty: int, taker_fee: int, house_fee: int = 0
+    ) -> None:
+        """Both sides of a trade at the maker's price. The taker pays `taker_fee` and, when liquidated,
+        `house_fee` to insurance."""
+        price = maker.price
+        market = self.markets[maker.order.symbol]
         market.traded(price, qty, self.now_ns)
-        self.events.append(
-            Trade(
-                self.last_trade_id, instrument.symbol, price, qty, buyer.order.trader, seller.order.trader, sign,
-                buyer.id, seller.id, self.now_ns,
-            )
-        )
+        self._emit_trade(taker, maker, qty)
         taker.leaves -= qty
         self.fees += taker_fee
         self.insurance += house_fee
         self._fill(taker, qty, price, taker_fee + house_fee, Liquidity.TAKER)
         self._shrink(maker, qty)
-        maker_fee = fee(qty * price * instrument.tick_value, instrument.maker_fee_bps)
+        maker_fee = fee(qty * price * market.tick_value, market.instrument.maker_fee_bps)
         self.fees += maker_fee
-        self._fill(maker, qty, price, maker_fee, Liquidity.MAKER)
+        account = self._fill(maker, qty, price, maker_fee, Liquidity.MAKER)
         self._emit_reduced(maker, qty)
         if maker.leaves == 0:
-            maker.position.account.closed(maker)
+            account.closed(maker)
 
-    def _fill(self, record: OrderRecord, qty: int, price: int, paid: int, liquidity: Liquidity) -> None:
+    def _emit_trade(self, taker: OrderRecord, maker: OrderRecord, qty: int) -> None:
+        self.last_trade_id += 1
+        sign = taker.order.side
+        buyer, seller = (taker, maker) if sign == BUY else (maker, taker)
+        trade = Trade(
+            self.last_trade_id, maker.order.symbol, maker.price, qty, buyer.order.trader, seller.order.trader,
+            sign, buyer.id, seller.id, self.now_ns,
+        )
+        self.events.append(trade)
+
+    def _fill(self, record: OrderRecord, qty: int, price: int, paid: int, liquidity: Liquidity) -> Account:
+        """One side of a trade; returns whose."""
         order = record.order
+        account = self.accounts[order.trader]
         record.filled += qty
         self.book_fill(record.position, order.side, qty, price, paid)
-        self.events.append(
-            Fill(
-                record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side, price, qty,
-                record.leaves, paid, liquidity, record.position.account.next_seq(), self.now_ns,
-            )
+        fill = Fill(
+            record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side,
+            price, qty, record.leaves, paid, liquidity, account.next_seq(), self.now_ns,
         )
+        self.events.append(fill)
+        return account
 
     def book_fill(self, position: Position, side: int, qty: int, price: int, paid: int = 0) -> None:
         """Change a position and its account's cash by one fill."""
@@ -170,18 +191,24 @@ class Ledger:
         self._moved[position] = None
         self.margin_watch.invalidate(account)
 
-    # ---------------------------------------------------------------------------------------------------------------- orders
+    # ------------------------------------------------------------------------------------------------- orders
 
     def rest(self, record: OrderRecord) -> None:
         """Let an order wait in the book."""
-        position, order = record.position, record.order
-        position.market.book.side(order.side).add(record)
-        self.restless[position.market] = None
-        position.count_open(record, record.leaves)
+        self.put_in_book(record)
         self._emit_book_change(OrderAdded, record, record.leaves)
 
+    def put_in_book(self, record: OrderRecord) -> None:
+        """The same without an event, also for an order of a restored state."""
+        order = record.order
+        market = self.markets[order.symbol]
+        market.book.side(order.side).add(record)
+        self.restless[market] = None
+        record.position.count_open(order.side, record.price, record.leaves, 1)
+        self.accounts[order.trader].opened(record)
+
     def reduce(self, record: OrderRecord, lots: int) -> None:
-        """Take lots off a resting order, without a word to its trader; with its last lots it leaves the book."""
+        """Take lots off a resting order without a private event; without lots it leaves the book."""
         self._shrink(record, lots)
         self._emit_reduced(record, lots)
 
@@ -194,7 +221,8 @@ class Ledger:
         return cancelled
 
     def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> AllCancelled:
-        """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer that counts them."""
+        """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer
+        that counts them."""
         answer = AllCancelled(trader, len(records), account_seq + len(records), self.now_ns)
         self.events.append(answer)
         for record in records:
@@ -207,13 +235,17 @@ class Ledger:
         self._emit_cancelled(record, lots, reason)
 
     def _shrink(self, record: OrderRecord, lots: int) -> None:
-        position = record.position
-        self.restless[position.market] = None
-        position.count_open(record, -lots)
+        order, price = record.order, record.price
+        market = self.markets[order.symbol]
+        side = market.book.side(order.side)
+        self.restless[market] = None
         if lots == record.leaves:
-            position.market.book.side(record.order.side).remove(record)
+            record.position.count_open(order.side, price, -lots, -1)
+            self.accounts[order.trader].left_book(record)
+            side.remove(record)
         else:
-            position.market.book.side(record.order.side).levels[record.price].qty -= lots
+            record.position.count_open(order.side, price, -lots, 0)
+            side.levels[price].qty -= lots
         record.leaves -= lots
 
     def _emit_reduced(self, record: OrderRecord, lots: int) -> None:
@@ -221,26 +253,30 @@ class Ledger:
 
     def _emit_book_change(self, kind: type[Any], record: OrderRecord, lots: int) -> None:
         order = record.order
-        self.events.append(kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns))
+        self.events.append(
+            kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns)
+        )
 
     def _emit_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> OrderCancelled:
-        order, account = record.order, record.position.account
+        order = record.order
+        account = self.accounts[order.trader]
         account.closed(record)
         cancelled = OrderCancelled(
-            record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(), self.now_ns
+            record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(),
+            self.now_ns,
         )
         self.events.append(cancelled)
         return cancelled
 
-    # ------------------------------------------------------------------------------------------------- at the command's end
+    # ----------------------------------------------------------------------------------- at the command's end
 
     def emit_changed_positions(self) -> None:
-        """One update per position that changed, then one for each account of which only the cash changed; then the fund."""
-        told = {position.account for position in self._moved}
+        """One update per position that changed, then one for each account of which only the cash changed."""
+        published = {position.account for position in self._moved}
         for position in self._moved:
             self.emit_position(position)
         for account in self._paid:
-            if account not in told:
+            if account not in published:
                 self.emit_position(account.position(self.first_market))
         self._moved, self._paid = {}, {}
 
@@ -251,9 +287,8 @@ class Ledger:
     def emit_position(self, position: Position) -> None:
         account, market = position.account, position.market
         position.told_mark = market.mark
-        self.events.append(
-            PositionUpdate(
-                account.trader, market.instrument.symbol, position.lots, position.cost, account.cash, position.realized,
-                position.unrealized(), account.equity(), market.mark, self.now_ns,
-            )
+        update = PositionUpdate(
+            account.trader, market.instrument.symbol, position.lots, position.cost, account.cash,
+            position.realized, position.unrealized(), account.equity(), market.mark, self.now_ns,
         )
+        self.events.append(update)

@@ -1,118 +1,51 @@
-"""One instrument's market: its book, its last trade and its mark price."""
+"""One instrument's market: its book, its phase, its last trade, and where the next Tick moves its mark."""
 
 from __future__ import annotations
 
-from collections import deque
-from itertools import islice
+from typing import Any
 
 from botpit.core.book import Book
 from botpit.core.events import TradingStatus
 from botpit.core.instrument import Instrument
-
-MAX_RECENT_MOVES = 1_000
-
-
-class Moves:
-    """Which markets' marks or terms have changed, in order: who has worked something out from them brings only that up to date.
-
-    `count` of all changes so far; the markets of the last MAX_RECENT_MOVES are known.
-    """
-
-    __slots__ = ("_recent", "count")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self._recent: deque[Market] = deque(maxlen=MAX_RECENT_MOVES)
-
-    def note(self, market: Market) -> None:
-        self.count += 1
-        self._recent.append(market)
-
-    def since(self, count: int) -> list[Market] | None:
-        """The markets that changed after that many changes, the last one first; None: it is too long ago."""
-        number = self.count - count
-        return None if number > len(self._recent) else list(islice(reversed(self._recent), number))
+from botpit.core.phases import PHASES, Phase
+from botpit.core.valuation import Moves, Valuation
 
 
-class Market:
-    """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price).
+class Market(Valuation):
+    """`last_trade` is a price in ticks; None: nothing has traded yet."""
 
-    `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place among the instruments;
-    `unpublished` is false once every position is known to have been told at this mark. `moves` is one for all markets.
-    """
-
-    __slots__ = (
-        "band_high", "band_low", "book", "index", "instrument", "last_qty", "last_time_ns", "last_trade", "mark", "marks",
-        "moves", "status", "tick_value", "unpublished",
-    )
+    __slots__ = ("book", "last_qty", "last_time_ns", "last_trade", "phase")
 
     def __init__(self, instrument: Instrument, index: int, moves: Moves) -> None:
-        self.instrument = instrument
-        self.moves = moves
-        self.tick_value = instrument.tick_value
-        self.index = index
+        super().__init__(instrument, index, moves)
         self.book = Book()
-        self.status = TradingStatus.OPEN
-        self.marks: deque[tuple[int, int]] = deque()
+        self.phase: Phase = PHASES[TradingStatus.OPEN]
         self.last_trade: int | None = None
         self.last_qty = 0
         self.last_time_ns = 0
-        self._put_mark(instrument.reference_price)
-        self.unpublished = False
 
-    def is_open(self) -> bool:
-        return self.status is TradingStatus.OPEN
-
-    def _put_mark(self, mark: int) -> None:
-        self.mark = mark
-        self.moves.note(self)
-        self.unpublished = True
-        self.band_low, self.band_high = self.instrument.band(mark)
-
-    def take_terms(self, instrument: Instrument) -> None:
-        """The same instrument on other terms."""
-        self.instrument = instrument
-        self.moves.note(self)
-        self.band_low, self.band_high = instrument.band(self.mark)
-
-    def set_mark(self, mark: int, now_ns: int, keep_ns: int) -> None:
-        """Move the mark, and forget where it stood until `keep_ns` ago."""
-        self._put_mark(mark)
-        self.marks.append((now_ns, mark))
-        while len(self.marks) > 1 and self.marks[1][0] <= now_ns - keep_ns:
-            self.marks.popleft()
-
-    def restore_marks(self, mark: int, marks: list[tuple[int, int]]) -> None:
-        """Put the mark and its past where they were."""
-        self._put_mark(mark)
-        self.marks = deque(marks)
-
-    def mean_mark(self, now_ns: int, window_ns: int) -> int:
-        """The mark's mean over the window, or over what there is of it, weighted by time and rounded down to a tick."""
-        until_ns, area, length_ns = now_ns, 0, 0
-        for since_ns, mark in reversed(self.marks):
-            since_ns = max(since_ns, now_ns - window_ns)
-            area += mark * (until_ns - since_ns)
-            length_ns += until_ns - since_ns
-            until_ns = since_ns
-        return area // length_ns if length_ns else self.mark
+    @property
+    def status(self) -> TradingStatus:
+        return self.phase.status
 
     def traded(self, price: int, qty: int, now_ns: int) -> None:
         self.last_trade, self.last_qty, self.last_time_ns = price, qty, now_ns
 
     def next_mark(self) -> int:
-        """Where the next Tick puts the mark: towards the target, by at most the largest move; nowhere while trading is
-        stopped."""
-        if not self.is_open():
+        """Where the next Tick puts the mark: towards the target, by at most the largest move; nowhere while
+        nothing trades."""
+        if not self.phase.trades:
             return self.mark
         most = self.instrument.largest_mark_move(self.mark)
         return min(max(self._target(), self.mark - most), self.mark + most)
 
     def _target(self) -> int:
-        """The last trade kept within the quotes; a missing side binds at the mark, so an empty book cannot be painted."""
+        """The last trade kept within the quotes; a missing side binds at the mark, lest it be painted."""
         bid, ask = self.book.bids.best(), self.book.asks.best()
         if self.last_trade is None:
-            return self.mark if bid is None or ask is None else (bid + ask) // 2
+            if bid is None or ask is None:
+                return self.mark
+            return (bid + ask) // 2
         lowest = highest = self.mark
         if bid is not None:
             lowest = bid
@@ -123,3 +56,19 @@ class Market:
         elif bid is not None:
             highest = max(self.mark, bid)
         return min(max(self.last_trade, lowest), highest)
+
+    # ---------------------------------------------------------------------------------------------- snapshots
+
+    def capture(self) -> dict[str, Any]:
+        """Its state as plain values; the orders in its book by trader and id."""
+        return {
+            "last_trade": self.last_trade, "last_qty": self.last_qty, "last_time_ns": self.last_time_ns,
+            "status": self.status.value, "mark": self.mark, "marks": [list(each) for each in self.marks],
+            "bids": self.book.bids.capture(), "asks": self.book.asks.capture(),
+        }
+
+    def restore(self, values: dict[str, Any]) -> None:
+        """Take over all but the book, whose orders come with their accounts."""
+        self.traded(values["last_trade"], values["last_qty"], values["last_time_ns"])
+        self.phase = PHASES[TradingStatus(values["status"])]
+        self.restore_marks(values["mark"], values["marks"])

@@ -1,21 +1,23 @@
 """Match, then act: what an incoming order would do, worked out without touching anything.
 
-A `Match` lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it; only then is it
-carried out. Market, limit and replaced orders and fill-or-kill all go this one way. An order that crosses nothing matches
-nothing.
+A `Match` lists the fills in order, after self-trade prevention and reduce-only limits. The checks judge it;
+only then is it carried out. Market, limit and replaced orders and fill-or-kill all go this one way. An order
+that crosses nothing matches nothing.
 """
 
 from __future__ import annotations
 
-from botpit.core.accounts import Position
 from botpit.core.book import BookSide
 from botpit.core.commands import SelfTradePrevention
 from botpit.core.events import CancelReason
-from botpit.core.orders import Match, OrderRecord
+from botpit.core.orders import OrderRecord
+from botpit.core.positions import Position
+from botpit.core.prospects import Match
 
 
 def match_order(
-    taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention, reduce_only: bool
+    taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention,
+    reduce_only: bool,
 ) -> Match:
     """What `qty` lots of `taker` would do to the side `against`, at `limit` or better."""
     made = Match(qty)
@@ -46,7 +48,9 @@ def reducible(maker: OrderRecord) -> int:
 
 def own_cancels(made: Match, position: Position) -> list[OrderRecord]:
     """The trader's own resting orders that the match cancels."""
-    return [maker for maker, qty in made.fills if qty == 0 and maker.position is position] if made.cancels else []
+    if not made.cancels:
+        return []
+    return [maker for maker, qty in made.fills if qty == 0 and maker.position is position]
 
 
 def _fill(made: Match, maker: OrderRecord, qty: int) -> None:
@@ -69,7 +73,8 @@ def _meet_oneself(made: Match, own: OrderRecord, prevention: SelfTradePrevention
 
 
 def _meet_reduce_only(made: Match, maker: OrderRecord, wanted: int) -> None:
-    """A resting reduce-only order gives at most what its trader's position still holds, after the match's earlier fills."""
+    """A resting reduce-only order gives at most what its trader's position still holds, after the match's
+    earlier fills."""
     already = sum(qty for other, qty in made.fills if other.position is maker.position)
     holds = reducible(maker) - already
     if holds > 0:

@@ -1,38 +1,30 @@
-"""What the engine writes down on an order's way: the terms, the plan, the prospect, a refusal; and the record that stays.
+"""Every order as the exchange remembers it: accepted ones, open or closed, and refused ones.
 
-Records and no more: what is done with them stands with those who do it. They are structs because an interpreted engine makes
-those fastest, and they have a file of their own because a compiled one cannot hold structs: the build makes plain classes of
-them (docs/decisions/0008).
+Accepted orders are structs because an interpreted engine makes those fastest, and they have a file of their
+own because a compiled one cannot hold structs: the build makes plain classes of them (docs/decisions/0008).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from msgspec import Struct, field
+from msgspec import Struct
 
-from botpit.core.commands import Order
-from botpit.core.events import Answer, CancelReason, Event, Reason, Rejected
-
-if TYPE_CHECKING:
-    from botpit.core.accounts import Position
+from botpit.core.commands import Order, SelfTradePrevention, TimeInForce
+from botpit.core.events import Reason, Rejected, Request
+from botpit.core.positions import Position
 
 _64_BITS = 2**64 - 1
 
 
-class Outcome(Struct, gc=False):
-    """What one command came to: all that happened, in order, and which of it, if any, answers whoever asked."""
-
-    answer: Answer | None
-    events: list[Event]
-
-
 class OrderRecord(Struct, eq=False):
-    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what became of it.
+    """One accepted order: open while `leaves` > 0, remembered after. `order` is what was asked, the rest what
+    became of it.
 
-    `acceptance`: what its acceptance said, by `packed`, for whoever sends it again under its client id. `next` links the orders
-    at one price and, when it is over, the closed orders of its account.
+    `acceptance`: what its acceptance said, by `packed`, for whoever sends it again under its client id.
+    `next` links the orders at one price and, when it is over, the closed orders of its account.
     """
 
     id: int
@@ -51,6 +43,13 @@ class OrderRecord(Struct, eq=False):
         """Lots that left the market without a trade: nothing of an order is ever lost."""
         return self.qty - self.filled - self.leaves
 
+    def capture(self) -> list[Any]:
+        """Its numbers, the order as it was asked, the answer it gets again; there may be a million of
+        them."""
+        numbers = (self.id, self.price, self.qty, self.leaves, self.filled, self.cancelled)
+        answered = None if self.order.client_order_id is None else unpacked(self.acceptance)
+        return [numbers, self.order.values(), answered]
+
 
 @dataclass(slots=True)
 class RefusedOrder:
@@ -60,60 +59,52 @@ class RefusedOrder:
     answer: Rejected
     next: Any = None
 
+    def capture(self) -> dict[str, Any]:
+        """The order and what was said against it."""
+        answer = self.answer
+        return {
+            "order": self.order.values(), "reason": answer.reason.value, "now_ns": answer.now_ns,
+            "details": answer.details,
+        }
+
+
+def restored_record(values: Sequence[Any], positions: dict[str, Position]) -> OrderRecord:
+    """The accepted order of what `OrderRecord.capture` gave, of the account with those positions."""
+    numbers, asked, answered = values
+    order = _restored_order(asked)
+    position = positions[order.symbol]
+    order.trader = position.account.trader  # the same text, kept once for all orders
+    order_id, price, qty, leaves, filled, _ = numbers
+    record = OrderRecord(order_id, order, price, position, qty, leaves, filled=filled)
+    if answered is not None:
+        record.acceptance = packed(*answered)
+    return record
+
+
+def restored_refusal(values: dict[str, Any]) -> RefusedOrder:
+    """The refused order of what `RefusedOrder.capture` gave."""
+    order = _restored_order(values["order"])
+    answer = Rejected(
+        Request.ORDER, Reason(values["reason"]), order.trader, values["now_ns"], order.symbol, None,
+        order.client_order_id, values["details"],
+    )
+    return RefusedOrder(order, answer)
+
+
+def _restored_order(values: Sequence[Any]) -> Order:
+    order = Order.of(*values)
+    order.time_in_force = TimeInForce(order.time_in_force)
+    if order.self_trade_prevention is not None:
+        order.self_trade_prevention = SelfTradePrevention(order.self_trade_prevention)
+    return order
+
 
 def packed(queue_ahead: int, account_seq: int, now_ns: int) -> int:
-    """Three numbers as one, which takes half of their memory: there may be a million, and few are ever looked at again."""
+    """Three numbers as one, which takes half of their memory: there may be a million, and few are ever looked
+    at again."""
     return queue_ahead << 128 | account_seq << 64 | now_ns
 
 
 def unpacked(acceptance: int) -> tuple[int, int, int]:
     """(queue_ahead, account_seq, now_ns)."""
     return acceptance >> 128, acceptance >> 64 & _64_BITS, acceptance & _64_BITS
-
-
-Step = tuple[OrderRecord, int]
-"""A resting order and the lots that trade with it; 0 lots: it is cancelled when it is met."""
-
-
-class Match(Struct, gc=False):
-    """`filled` lots for `value` (price x lots, in ticks), in `steps`; `left` lots are not filled, and cannot rest when
-    `stopped`."""
-
-    left: int
-    fills: list[Step] = field(default_factory=list)
-    cancels: dict[int, CancelReason] = field(default_factory=dict)
-    filled: int = 0
-    value: int = 0
-    stopped: CancelReason | None = None
-
-
-class Prospect(Struct, gc=False):
-    """An order about to be judged: its plan, the lots that would rest at `price`, and the own open orders it would take away."""
-
-    position: Position
-    sign: int
-    match: Match
-    resting: int
-    price: int
-    removed: list[OrderRecord]
-
-
-class Refusal(Struct, gc=False):
-    """A reason and what a trader needs to see to understand it, in engine units."""
-
-    reason: Reason
-    details: dict[str, int] = field(default_factory=dict)
-
-
-class Terms(Struct, gc=False):
-    """What an order asks, apart from who asks. `limit`: its price, or the edge of the band for a market order.
-
-    `filled`: lots of it that have traded already; a replaced order keeps them.
-    """
-
-    sign: int
-    qty: int
-    limit: int
-    market_order: bool
-    off_tick: bool
-    filled: int = 0

@@ -1,7 +1,8 @@
-"""Other rules for a running market: what differs, what cannot be changed while positions are counted in it, and the change.
+"""Other rules for a running market: what differs, what cannot be changed while positions are counted in it,
+and the change.
 
-Nothing that stands is touched: orders rest where they rest, marks and money stay. The next command meets the new rules, and
-everybody's margin is looked at anew by the next Tick.
+Nothing that stands is touched: orders rest where they rest, marks and money stay. The next command meets the
+new rules, and everybody's margin is looked at anew by the next Tick.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from botpit.core.events import MarketStatus
 from botpit.core.instrument import Instrument, Rules
 from botpit.core.ledger import Ledger
 
-_FIXED = frozenset({"instruments", "money_decimals", "insurance_fund", "tick_units", "tick_decimals", "lot", "tick_value"})
-"""Positions, prices and cash are counted in these; and the fund was paid in once, when the market was opened."""
+_FIXED = frozenset({
+    "instruments", "money_decimals", "insurance_fund", "tick_units", "tick_decimals", "lot", "tick_value",
+})  # fmt: skip
+"""Positions, prices and cash are counted in these; and the fund was paid in once, at the opening."""
 
 
 def differences(old: Open, new: Open) -> list[str]:
@@ -23,7 +26,9 @@ def differences(old: Open, new: Open) -> list[str]:
     before, after = ({each.symbol: each for each in opening.instruments} for opening in (old, new))
     if list(before) != list(after):
         return [*found, f"instruments: {', '.join(before)}, now {', '.join(after)}"]
-    return found + [each for symbol in before for each in _different(f"instruments.{symbol}", before[symbol], after[symbol])]
+    for symbol, instrument in before.items():
+        found += _different(f"instruments.{symbol}", instrument, after[symbol])
+    return found
 
 
 def not_changeable(ledger: Ledger, new: Open) -> list[str]:

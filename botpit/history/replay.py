@@ -1,26 +1,32 @@
 """Replay: a market made again from its journal, with a fingerprint of all it said and of what it is.
 
-The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a snapshot, are compared
-by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist go the same way with the same machine.
+The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a
+snapshot, are compared by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist
+go the same way with the same machine.
 """
 
 from __future__ import annotations
 
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_type_hints
 
 import msgspec
+from msgspec.structs import astuple
 
-from botpit.core.commands import Open
+from botpit.core.commands import Open, Order
+from botpit.core.events import OrderAccepted
 from botpit.core.exchange import Exchange
-from botpit.core.orders import Outcome
+from botpit.core.prospects import Outcome
 from botpit.history.journal.records import Record
 from botpit.history.journal.snapshots import state_text
+from botpit.history.vocabulary import EXCHANGE
 from botpit.wire.channels import CHANNELS
 
 HASHED_TOGETHER = 1_000
 """Events are hashed when so many wait: it is the same hash, and quicker."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
+_Order = msgspec.defstruct("_Order", [name for name in get_type_hints(Order.of) if name != "return"])
+_Accepted = msgspec.defstruct("_Accepted", OrderAccepted.__struct_fields__)
 
 
 class Unlike(Exception):
@@ -65,11 +71,12 @@ class Replay:
     def state_hash(self) -> str:
         """SHA-256 of everything that a snapshot would keep of the exchange."""
         if self._state[0] != self.number:
-            self._state = (self.number, sha256(state_text(self.exchange)).hexdigest())
+            self._state = (self.number, sha256(state_text(EXCHANGE, self.exchange)).hexdigest())
         return self._state[1]
 
     def check(self, kept: str | None) -> None:
-        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises Unlike."""
+        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises
+        Unlike."""
         if kept is not None and kept != self.state_hash():
             raise Unlike(f"the snapshot of record {self.number} is not the state that the journal leads to")
         owed = money_out_of_place(self.exchange)
@@ -80,12 +87,25 @@ class Replay:
         events, self._waiting = self._waiting, []
         kinds = [type(event) for event in events]
         self._seq += sum(map(CHANNELS.__contains__, kinds))
-        told = [each for kind, event in zip(kinds, events, strict=True) for each in (kind.__name__, event)]
-        self._hash.update(_encode(told)[1:-1] + b"," if told else b"")
+        if events:
+            hashed: list[Any] = []
+            for kind, event in zip(kinds, events, strict=True):
+                hashed += (kind.__name__, _accepted(event) if kind is OrderAccepted else event)
+            self._hash.update(_encode(hashed)[1:-1] + b",")
+
+
+def _accepted(event: OrderAccepted) -> Any:
+    """The event with its order in the form in which fingerprints have always had it: that of
+    `Order.values`."""
+    hashed: Any = _Accepted(*astuple(event))
+    hashed.order = _Order(*event.order.values())
+    return hashed
 
 
 def money_out_of_place(exchange: Exchange) -> int:
     """All cash less all cost, less what was ever paid in: 0 to the last unit (RULES.md, Laws)."""
     cash = sum(account.cash for account in exchange.accounts.values()) + exchange.fees + exchange.insurance
-    cost = sum(position.cost for account in exchange.accounts.values() for position in account.positions.values())
+    cost = 0
+    for account in exchange.accounts.values():
+        cost += sum(position.cost for position in account.positions.values())
     return cash - cost - exchange.paid_in

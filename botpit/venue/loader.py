@@ -21,6 +21,7 @@ from botpit.history.journal.folder import DataFolder
 from botpit.history.journal.records import Record
 from botpit.history.journal.recovery import Recovered, recover
 from botpit.history.journal.segments import DiscardingJournal, Durability, Journal
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.log import fields
 from botpit.settings import Settings
 from botpit.venue.feed.publisher import Feed
@@ -90,10 +91,10 @@ class MarketLoader:
         private = PrivateEventBuffer(sequencer.encoder)
         if self._data is None:
             return LoadedMarket(LiveMarket(sequencer, Feed(sequencer), private), DiscardingJournal())
-        folder = self._data.begin(opening)
+        folder = self._data.begin(EXCHANGE, opening)
         live = LiveMarket(sequencer, Feed(sequencer, Past(folder)), private)
         journal = Journal(
-            folder, self._disk, market_id=opening.market_id, next_number=1, durability=self._durability
+            folder, self._disk, EXCHANGE, market_id=opening.market_id, next_number=1, durability=self._durability
         )
         return LoadedMarket(live, journal, folder)
 
@@ -103,21 +104,21 @@ class MarketLoader:
     # -------------------------------------------------------------------------------------------------------------- recovery
 
     def _recovered(self, folder: Path) -> LoadedMarket:
-        found = recover(folder, self._disk, _log.warning)
-        past, numbers = Past(folder), SequenceNumbers(found.exchange.markets)
+        found = recover(folder, self._disk, EXCHANGE, _log.warning)
+        past, numbers = Past(folder), SequenceNumbers(found.machine.markets)
         if found.beside:
             numbers.restore(found.beside["numbers"])
-        sequencer = Sequencer(found.exchange, numbers)
-        private = _private_past(found.exchange, past, sequencer.encoder)
+        sequencer = Sequencer(found.machine, numbers)
+        private = _private_past(found.machine, past, sequencer.encoder)
         from_record = found.number + 1
         live = LiveMarket(sequencer, Feed(sequencer, past), private)
         _play(self._track(found.tail()), live)
         self._log(found, from_record)
         return LoadedMarket(live, found.go_on(self._durability), folder, is_recovered=True)
 
-    def _log(self, found: Recovered, from_record: int) -> None:
+    def _log(self, found: Recovered[Exchange], from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
-        told = {"market_id": found.exchange.market_id, "records": found.last_number, "replayed": replayed}
+        told = {"market_id": found.machine.market_id, "records": found.last_number, "replayed": replayed}
         _log.info("recovered %s", fields(**told))
         if found.torn is not None:
             torn = {"bytes": found.torn.dropped, "file": found.torn.path, "offset": found.torn.offset}

@@ -11,10 +11,11 @@ from msgspec import UNSET
 from msgspec.structs import astuple
 
 import message_schemas as wire
-from botpit.core.accounts import Account, Position
+from botpit.core.accounts import Account
 from botpit.core.events import LoggedIn
 from botpit.core.exchange import Exchange
 from botpit.core.orders import OrderRecord, RefusedOrder
+from botpit.core.positions import Position
 from botpit.core.risk.margin import BPS, initial_times_bps, maintenance_times_bps
 from botpit.wire.encode import Encoder, order_type
 from botpit.wire.forms import SIDES, form_of, json_text

@@ -21,7 +21,9 @@ from botpit.core.commands import (
     SELL,
     Cancel,
     CancelAll,
+    OffTick,
     Order,
+    Price,
     Replace,
     SelfTradePrevention,
     TimeInForce,
@@ -231,12 +233,12 @@ class Decoder:
         in_force = _market_in_force(request) if market_order else _limit_in_force(request)
         if request.post_only and (market_order or in_force in (TimeInForce.IOC, TimeInForce.FOK)):
             raise FieldError("post_only: only for limit orders that may rest")
-        price, off_tick = (None, "") if request.price is None else self._price(symbol, request.price)
+        price = None if request.price is None else self._price(symbol, request.price)
         return Order(
             trader, symbol, BUY if request.side is _BUY else SELL, request.qty, price, in_force, request.client_order_id,
             bool(request.post_only), bool(request.reduce_only),
             None if request.stp is None else _PREVENTION[request.stp],
-            None if request.expires_at is None else request.expires_at * NS_PER_MS, off_tick, session,
+            None if request.expires_at is None else request.expires_at * NS_PER_MS, session,
         )
 
     def cancel(self, request: wire.CancelRequest, trader: str) -> Cancel:
@@ -251,14 +253,14 @@ class Decoder:
         needs_an_order(request)
         if request.price is None and request.qty is None:
             raise FieldError("price: a replace needs a price, a qty, or both")
-        price, off_tick = (None, "") if request.price is None or symbol is None else self._price(symbol, request.price)
-        return Replace(trader, request.order_id, request.client_order_id, price, request.qty, off_tick)
+        price = None if request.price is None or symbol is None else self._price(symbol, request.price)
+        return Replace(trader, request.order_id, request.client_order_id, price, request.qty)
 
-    def _price(self, symbol: str, price: float) -> tuple[int, str]:
-        """Ticks; or 0 and the price as text, when it is on no tick or the symbol is unknown."""
+    def _price(self, symbol: str, price: float) -> Price:
+        """Ticks; or the price as it is, when it is on no tick or the symbol is unknown."""
         scale = self._scales.get(symbol)
         ticks = scale.ticks(price) if scale else None
-        return (0, repr(price)) if ticks is None else (ticks, "")
+        return OffTick(repr(price)) if ticks is None else ticks
 
 
 def needs_an_order(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 from msgspec import Raw
 
 from botpit.core import events as ev
-from botpit.core.commands import Order
+from botpit.core.commands import OffTick, Order
 from botpit.core.exchange import Exchange
 from botpit.wire.channels import ANSWERS, MESSAGES, PRIVATE_MESSAGES, REFUSALS
 from botpit.wire.decode import Fault
@@ -98,9 +98,10 @@ class Encoder:
 
     def asked_price(self, order: Order) -> Raw | None:
         """The price of an order as it was sent."""
-        if order.off_tick:
-            return Raw(order.off_tick.encode())
-        return None if order.price is None else self.units.scales[order.symbol].raw(order.price)
+        price = order.price
+        if type(price) is OffTick:
+            return Raw(price.text.encode())
+        return None if price is None else self.units.scales[order.symbol].raw(price)
 
     def _details(self, e: ev.Rejected) -> dict[str, float | int]:
         return {key: self._detail(key, value, e.symbol) for key, value in e.details.items()}

@@ -12,12 +12,12 @@ from zlib import crc32
 from msgspec import Raw, defstruct
 
 import message_schemas as wire
-from botpit.core.accounts import Position
 from botpit.core.book import Book
 from botpit.core.commands import BUY
 from botpit.core.exchange import Exchange
 from botpit.core.instrument import Instrument
 from botpit.core.market import Market
+from botpit.core.positions import Position
 from botpit.wire.forms import SIDES, form_of, json_text
 from botpit.wire.numbers import PriceScale, milliseconds
 from botpit.wire.units import Units

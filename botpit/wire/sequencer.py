@@ -11,7 +11,7 @@ from typing import Any
 from botpit.core.commands import Command
 from botpit.core.events import OrderAccepted
 from botpit.core.exchange import Exchange
-from botpit.core.orders import Outcome
+from botpit.core.prospects import Outcome
 from botpit.wire.channels import CHANNELS, MESSAGES, OF_NO_SYMBOL, PRIVATE_MESSAGES
 from botpit.wire.encode import Encoder
 from botpit.wire.outgoing import Outgoing

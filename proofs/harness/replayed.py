@@ -9,12 +9,13 @@ from botpit.core.exchange import Exchange
 from botpit.history.archive.lines import lines_of
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
+from botpit.history.vocabulary import EXCHANGE
 from botpit.wire.sequencer import Sequencer
 
 
 def replayed_lines(folder: Path) -> Iterator[bytes]:
     """Every event of the market in `folder`, in order."""
-    reading = Reading(folder, Disk())
+    reading = Reading(folder, Disk(), EXCHANGE)
     sequencer = Sequencer(Exchange(reading.opening))
     for record in reading.records():
         _, private, public = sequencer.apply(record.command, record.now_ns)

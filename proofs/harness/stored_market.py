@@ -17,6 +17,7 @@ from pathlib import Path
 from botpit.core import accounts
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability, Journal
+from botpit.history.vocabulary import EXCHANGE
 from tests.kept_market import archive, states, stream_of, write_journal, write_turns
 
 REMEMBERED_ORDERS = 100
@@ -45,7 +46,7 @@ def make_market(
     begun, stream = stream_of(seed, commands)
     write_journal(folder, begun, stream[:last], segment_bytes=last * 110 // 5)
     archive(folder, snapshot_records=last // 4)
-    journal = Journal(folder, Disk(), market_id=begun.market_id, next_number=last + 1, durability=durability)
+    journal = Journal(folder, Disk(), EXCHANGE, market_id=begun.market_id, next_number=last + 1, durability=durability)
     write_turns(journal, stream[last:])
     journal.close()
     return StoredMarket(folder, last, states(folder, range(last, commands + 1)))

@@ -19,6 +19,7 @@ from botpit.history.journal.reading import Reading
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import state_text
 from botpit.history.replay import Replay
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.frames import frames
 from botpit.settings import parse_settings
 from botpit.venue import server as ports
@@ -81,9 +82,9 @@ class Market:
         monkeypatch.setattr(ports, "time_ns", lambda: self.now_ns)
         settings = parse_settings(rules)
         opening = Open("deadbeefdeadbeef", settings.rules(), settings.engine_instruments())
-        begin_market(folder, Disk(), opening)
+        begin_market(folder, Disk(), EXCHANGE, opening)
         self.folder = folder
-        self.journal = Journal(folder, Disk(), market_id=opening.market_id, next_number=1, durability=Durability.OS)
+        self.journal = Journal(folder, Disk(), EXCHANGE, market_id=opening.market_id, next_number=1, durability=Durability.OS)
         self.exchange = Exchange(opening)
         sequencer = Sequencer(self.exchange)
         feed = Feed(sequencer)
@@ -123,10 +124,10 @@ class Market:
         told = {name: line.hash.hexdigest() for name, line in self.lines.items()}
         self.journal.close()
         written = b"".join(path.read_bytes() for path in sorted(self.folder.glob("journal-*.log")))
-        reading = Reading(self.folder, Disk())
+        reading = Reading(self.folder, Disk(), EXCHANGE)
         replayed = Replay(reading.opening)
         for record in reading.records():
             replayed.take(record)
-        state = sha256(state_text(self.exchange)).hexdigest()
+        state = sha256(state_text(EXCHANGE, self.exchange)).hexdigest()
         assert replayed.state_hash() == state, "a replay of the journal leads to another state"
         return {**told, "journal": sha256(written).hexdigest(), "state": state, "events": replayed.events_hash()}

@@ -21,6 +21,7 @@ from botpit.history.archive.reader import Past
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability, Journal, begin_market, segments
 from botpit.history.journal.snapshots import snapshots
+from botpit.history.vocabulary import EXCHANGE
 from botpit.venue.feed.publisher import Feed
 from botpit.wire.sequencer import Sequencer
 from tests.history.faulty_disk import FailingDisk
@@ -129,8 +130,10 @@ def test_the_state_is_never_taken_from_it(market):
 
 def test_it_follows_a_journal_that_is_being_written(tmp_path, kept_once):
     folder = tmp_path / "market"
-    begin_market(folder, Disk(), BEGUN)
-    journal = Journal(folder, Disk(), market_id=BEGUN.market_id, next_number=1, durability=Durability.OS, segment_bytes=30_000)
+    begin_market(folder, Disk(), EXCHANGE, BEGUN)
+    journal = Journal(
+        folder, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=1, durability=Durability.OS, segment_bytes=30_000
+    )
     archivist = Archivist(folder, Disk(), following=True, complain=fail, snapshot_records=400, file_bytes=100_000)
     news = archivist.news()
     for number, (command, now_ns) in enumerate(COMMANDS, start=1):

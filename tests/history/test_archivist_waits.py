@@ -8,6 +8,7 @@ from botpit.core.commands import Open
 from botpit.history.archive import process as keep
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import begin_market
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.exit_codes import ExitCode
 from botpit.io.lock import Lock
 from botpit.settings import Settings
@@ -17,7 +18,7 @@ from botpit.settings import Settings
 def market(tmp_path):
     """The folder of an empty market, and its archive's lock, which another one holds."""
     folder, settings = tmp_path / "market", Settings()
-    begin_market(folder, Disk(), Open("m", settings.rules(), settings.engine_instruments()))
+    begin_market(folder, Disk(), EXCHANGE, Open("m", settings.rules(), settings.engine_instruments()))
     lock = Lock(folder / keep.LOCK)
     assert lock.take()
     return folder, lock

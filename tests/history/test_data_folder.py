@@ -15,6 +15,7 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.folder import CURRENT, DataFolder, FolderInUse, present_market
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.segments import Durability, Journal, segments
+from botpit.history.vocabulary import EXCHANGE
 from botpit.io.lock import Lock
 from tests.history.faulty_disk import FailingDisk
 from tests.laws.streams import opening
@@ -107,14 +108,14 @@ def test_at_first_there_is_none(data):
 
 def test_the_one_that_was_begun_last_is_the_present_one(data):
     for market_id in ("a", "b"):
-        folder = data.begin(opening_of(market_id))
+        folder = data.begin(EXCHANGE, opening_of(market_id))
         assert data.current() == folder == data.folder_of(market_id)
     assert present_market(data.path) == folder
 
 
 @pytest.mark.parametrize("market_id", ["..", "../x", "/etc/x", "a/b", "", ".", "a b", "a\nb", "%2F", "m\0", "x" * 64])
 def test_a_market_s_folder_lies_here_whatever_its_id_is(data, market_id):
-    folder = data.begin(opening_of(market_id))
+    folder = data.begin(EXCHANGE, opening_of(market_id))
     assert folder.parent == data.path and folder.resolve().parent == data.path.resolve()
     assert data.current() == folder
     assert len(segments(folder)) == 1
@@ -128,22 +129,22 @@ def test_no_two_ids_share_a_folder(data):
 @pytest.mark.parametrize("text", [b"", b"market", b"market-a", b"market-a\nx", b"market-b\n", b"../market-a\n", b"/\n", b".\n",
                                   b"\xff\xfe\n", b"\0" * 9, b"x" * 5_000])  # fmt: skip
 def test_a_torn_name_or_one_of_nothing_here_is_refused(data, text):
-    data.begin(opening_of("a"))
+    data.begin(EXCHANGE, opening_of("a"))
     (data.path / CURRENT).write_bytes(text)
     with pytest.raises(DamageError, match=rf"{data.path}/current, line 1, byte 0: it names b.*, which is not a market here"):
         data.current()
 
 
 def test_a_market_that_is_gone_is_missed(data):
-    data.begin(opening_of("a"))
-    data.begin(opening_of("b")).rename(data.path / "elsewhere")
+    data.begin(EXCHANGE, opening_of("a"))
+    data.begin(EXCHANGE, opening_of("b")).rename(data.path / "elsewhere")
     with pytest.raises(DamageError, match="it names b'market-b"):
         data.current()
 
 
 def test_markets_of_which_none_is_named_are_not_forgotten(data):
-    folder = data.begin(opening_of("a"))
-    Journal(folder, Disk(), market_id="a", next_number=1, durability=Durability.OS).close()
+    folder = data.begin(EXCHANGE, opening_of("a"))
+    Journal(folder, Disk(), EXCHANGE, market_id="a", next_number=1, durability=Durability.OS).close()
     (data.path / CURRENT).unlink()
     with pytest.raises(DamageError, match="current: missing, and there are markets here"):
         data.current()
@@ -153,14 +154,14 @@ def test_a_market_that_was_never_the_present_one_is_no_loss(data):
     """The exchange was ended between its opening and its naming: nobody was told of it."""
     disk = FailingDisk()
     data._disk = disk
-    data.begin(opening_of("a"))
+    data.begin(EXCHANGE, opening_of("a"))
     calls = len(disk.calls)
     for fail_at in range(1, calls + 1):
         (data.path / CURRENT).unlink(missing_ok=True)
         data._disk = FailingDisk(fail_at)
         with pytest.raises(OSError):
-            data.begin(opening_of(f"b{fail_at}"))
+            data.begin(EXCHANGE, opening_of(f"b{fail_at}"))
         if not (data.path / CURRENT).exists():
             assert data.current() is None
     data._disk = Disk()
-    assert data.begin(opening_of("c")) == data.current()
+    assert data.begin(EXCHANGE, opening_of("c")) == data.current()

@@ -15,14 +15,17 @@ import pytest
 from botpit.core.commands import Tick
 from botpit.history.journal.disk import READ_BYTES, Disk
 from botpit.history.journal.reading import DamageError, Reading, Torn
-from botpit.history.journal.records import MAX_LINE_BYTES, OtherFormat, Record, seed_of, written, written_note, written_opening
+from botpit.history.journal.records import MAX_LINE_BYTES, OtherFormat, Record, seed_of, written_note
 from botpit.history.journal.segments import Durability, Journal, segment_name, segments
+from botpit.history.vocabulary import EXCHANGE
 from tests.kept_market import stream_of, write_journal
 from tests.laws.streams import opening
 
 RECORDS = 400
 BEGUN, COMMANDS = stream_of(1, RECORDS)
 SEED = seed_of(BEGUN.market_id)
+FOREIGN = EXCHANGE.written(1, 1, Tick(), seed_of("m"))
+"""A line of another market."""
 
 
 @pytest.fixture(scope="module")
@@ -41,7 +44,7 @@ def market(written_once: Path, tmp_path: Path) -> Path:
 
 
 def read(folder: Path) -> tuple[list[Record], Torn | None]:
-    reading = Reading(folder, Disk())
+    reading = Reading(folder, Disk(), EXCHANGE)
     return list(reading.records()), reading.torn
 
 
@@ -55,7 +58,7 @@ def lines(path: Path) -> list[bytes]:
 
 def refused(folder: Path) -> str:
     """Why the journal is not read to its end; what came before is what was written."""
-    reading = Reading(folder, Disk())
+    reading = Reading(folder, Disk(), EXCHANGE)
     found = []
     with pytest.raises(DamageError) as told:
         for record in reading.records():
@@ -68,7 +71,7 @@ def refused(folder: Path) -> str:
 
 
 def test_everything_is_read_as_it_was_written_over_all_segments(written_once):
-    reading = Reading(written_once, Disk())
+    reading = Reading(written_once, Disk(), EXCHANGE)
     assert reading.opening == BEGUN
     assert list(reading.records()) == expected()
     assert (reading.last_number, reading.torn) == (RECORDS, None)
@@ -76,11 +79,11 @@ def test_everything_is_read_as_it_was_written_over_all_segments(written_once):
 
 @pytest.mark.parametrize("after", [0, 1, 250, RECORDS - 1, RECORDS, RECORDS + 1])
 def test_only_the_records_after_a_number_are_asked_for_and_the_others_checked(market, after):
-    assert list(Reading(market, Disk()).records(after)) == expected()[after:]
+    assert list(Reading(market, Disk(), EXCHANGE).records(after)) == expected()[after:]
     second = segments(market)[1]
     second.write_bytes(second.read_bytes().replace(b"Order", b"order", 1))
     with pytest.raises(DamageError):
-        list(Reading(market, Disk()).records(after))
+        list(Reading(market, Disk(), EXCHANGE).records(after))
 
 
 def test_pieces_of_any_size_are_the_same_lines(written_once, monkeypatch):
@@ -125,11 +128,11 @@ def test_a_segment_that_had_just_begun_may_be_torn_too(market):
 def test_a_journal_goes_on_where_the_torn_end_was_cut_off(market, durability):
     last = segments(market)[-1]
     last.write_bytes(last.read_bytes()[:-3])
-    reading = Reading(market, Disk())
+    reading = Reading(market, Disk(), EXCHANGE)
     assert len(list(reading.records())) == RECORDS - 1
     reading.cut_off()
     assert read(market) == (expected(RECORDS - 1), None)
-    journal = Journal(market, Disk(), market_id=BEGUN.market_id, next_number=RECORDS, durability=durability)
+    journal = Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS, durability=durability)
     journal.append(*COMMANDS[-1])
     journal.write()
     journal.close()
@@ -138,7 +141,7 @@ def test_a_journal_goes_on_where_the_torn_end_was_cut_off(market, durability):
 
 def test_a_start_without_a_command_leaves_a_note_and_the_next_start_goes_on_behind_it(market):
     for durability in (Durability.OS, Durability.BATCH, Durability.OS):
-        Journal(market, Disk(), market_id=BEGUN.market_id, next_number=RECORDS + 1, durability=durability).close()
+        Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS + 1, durability=durability).close()
         assert read(market) == (expected(), None)
     assert len(lines(segments(market)[-1])) == 3
 
@@ -179,7 +182,7 @@ DAMAGES: dict[str, tuple[int, Callable[[list[bytes]], list[bytes]], str]] = {
     "the last line is there twice": (-1, lambda those: those + those[-1:], "is expected here, not 400"),
     "two lines have changed places": (2, lambda those: [*those[:5], those[6], those[5], *those[7:]], "line 6, byte"),
     "the last two have": (-1, lambda those: [*those[:-2], those[-1], those[-2]], "is expected here, not 400"),
-    "a line of another market": (2, lambda those: [*those[:5], written(1, 1, Tick(), seed_of("m")), *those[5:]], "line 6, byte"),
+    "a line of another market": (2, lambda those: [*those[:5], FOREIGN, *those[5:]], "line 6, byte"),
     "zeros in the middle": (2, lambda those: [*those[:5], bytes(4_096), *those[5:]], "line 6, byte"),
     "zeros and an end": (-1, lambda those: [*those, bytes(100) + b"\n"], "the checksum is another"),
     "an empty line": (2, lambda those: [*those[:5], b"\n", *those[5:]], "line 6, byte"),
@@ -192,9 +195,9 @@ DAMAGES: dict[str, tuple[int, Callable[[list[bytes]], list[bytes]], str]] = {
     "nothing left of the first": (0, lambda those: [], "line 1, byte 0: the opening of the market is missing"),
     "half the opening": (0, lambda those: [those[0][:50]], "line 1, byte 0: the opening of the market is missing"),
     "a bad opening": (0, lambda those: [flipped(those[0])], "line 1, byte 0: the checksum is another"),
-    "another opening": (0, lambda those: [written_opening(opening(2))], "line 1, byte 0: the checksum is another"),
+    "another opening": (0, lambda those: [EXCHANGE.written_opening(opening(2))], "line 1, byte 0: the checksum is another"),
     "the opening twice": (0, lambda those: those * 2, "journal-000000000000.log, line 2, byte"),
-    "no opening": (0, lambda those: [written(0, 0, Tick(), 0)], "the first record does not open a market"),
+    "no opening": (0, lambda those: [EXCHANGE.written(0, 0, Tick(), 0)], "the first record does not open a market"),
     "another durability": (2, lambda those: [written_note("segment", 85, "never", seed=SEED), *those[1:]], "line 1, byte 0: "),
 }  # fmt: skip
 
@@ -209,7 +212,7 @@ def test_damage_is_refused_and_nothing_is_built_on_it(market, what):
 
 def refused_or_not_begun(folder: Path) -> str:
     try:
-        Reading(folder, Disk())
+        Reading(folder, Disk(), EXCHANGE)
     except DamageError as error:
         return str(error)
     return refused(folder)
@@ -235,17 +238,17 @@ def test_segments_that_have_changed_names_are_noticed(market):
 
 def test_a_journal_of_another_version_is_refused_by_name_and_place(market):
     change(segments(market)[0], lambda those: [those[0]])
-    forged = written_opening(BEGUN).replace(b"[1,1,", b"[2,1,")
+    forged = EXCHANGE.written_opening(BEGUN).replace(b"[1,1,", b"[2,1,")
     segments(market)[0].write_bytes(resealed(forged, 0))
     with pytest.raises(OtherFormat, match=r"journal-000000000000\.log, line 1, byte 0: its format and rules are version 2 and 1"):
-        Reading(market, Disk())
+        Reading(market, Disk(), EXCHANGE)
 
 
 def test_a_kind_of_command_that_is_not_known_is_refused_by_name_and_place(market):
     path = segments(market)[-1]
     change(path, lambda those: [*those[:-1], resealed(b"400 1 Split [] 00000000\n", SEED)])
     with pytest.raises(OtherFormat, match=r"log, line \d+, byte \d+: record 400 is a command of kind b'Split'"):
-        list(Reading(market, Disk()).records())
+        list(Reading(market, Disk(), EXCHANGE).records())
 
 
 def resealed(line: bytes, seed: int) -> bytes:
@@ -316,11 +319,11 @@ def test_a_command_of_another_version_is_not_torn_off(batches):
     path = segments(batches)[-1]
     change(path, lambda those: [*those, resealed(b"71 1 Split [] 00000000\n", SEED)])
     with pytest.raises(OtherFormat, match="record 71 is a command of kind b'Split'"):
-        list(Reading(batches, Disk()).records())
+        list(Reading(batches, Disk(), EXCHANGE).records())
 
 
 def test_a_segment_that_another_follows_is_promised_as_a_whole(batches):
-    Journal(batches, Disk(), market_id=BEGUN.market_id, next_number=71, durability=Durability.BATCH).close()
+    Journal(batches, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=71, durability=Durability.BATCH).close()
     path = segments(batches)[-2]
     change(path, lambda those: [*those[:-1], flipped(those[-1])])
     assert "the checksum is another" in refused(batches)
@@ -363,7 +366,7 @@ def test_a_follower_has_each_record_once_it_is_whole(market, tmp_path):
     growing.mkdir()
     first, *others = segments(market)
     shutil.copy(first, growing)
-    news = Reading(growing, Disk(), following=True).news()
+    news = Reading(growing, Disk(), EXCHANGE, following=True).news()
     for path in others:
         left = path.read_bytes()
         while left:
@@ -383,12 +386,12 @@ def test_a_follower_sees_what_is_written_behind_a_torn_end_that_was_cut_off(mark
     half = len(lines(last)[-1]) // 2
     with open(last, "r+b") as file:
         file.truncate(last.stat().st_size - half)
-    news = Reading(market, Disk(), following=True).news()
+    news = Reading(market, Disk(), EXCHANGE, following=True).news()
     assert all_for_now(news) == expected(RECORDS - 1)
-    again = Reading(market, Disk())
+    again = Reading(market, Disk(), EXCHANGE)
     list(again.records())
     again.cut_off()
-    journal = Journal(market, Disk(), market_id=BEGUN.market_id, next_number=RECORDS, durability=Durability.OS)
+    journal = Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS, durability=Durability.OS)
     journal.append(*COMMANDS[-1])
     journal.write()
     assert all_for_now(news) == expected()[-1:]
@@ -397,7 +400,7 @@ def test_a_follower_sees_what_is_written_behind_a_torn_end_that_was_cut_off(mark
 
 def test_a_follower_takes_half_a_line_that_another_segment_follows_for_damage(market):
     change(segments(market)[2], lambda those: [*those[:-1], those[-1][:9]])
-    news = Reading(market, Disk(), following=True).news()
+    news = Reading(market, Disk(), EXCHANGE, following=True).news()
     with pytest.raises(DamageError, match="the line has no end"):
         all_for_now(news)
 
@@ -407,11 +410,11 @@ def test_a_follower_takes_a_bad_line_and_one_without_end_for_damage(market):
     whole = last.read_bytes()
     change(last, lambda those: [*those[:-1], flipped(those[-1])])
     with pytest.raises(DamageError, match="the checksum is another"):
-        all_for_now(Reading(market, Disk(), following=True).news())
+        all_for_now(Reading(market, Disk(), EXCHANGE, following=True).news())
     last.write_bytes(whole + bytes(MAX_LINE_BYTES + READ_BYTES))
     with pytest.raises(DamageError, match="the line has no end"):
-        all_for_now(Reading(market, Disk(), following=True).news())
+        all_for_now(Reading(market, Disk(), EXCHANGE, following=True).news())
 
 
 def test_a_follower_may_start_in_the_middle(market):
-    assert list(islice(Reading(market, Disk(), following=True).news(RECORDS - 5), 6)) == [*expected()[-5:], None]
+    assert list(islice(Reading(market, Disk(), EXCHANGE, following=True).news(RECORDS - 5), 6)) == [*expected()[-5:], None]

@@ -12,35 +12,30 @@ import pytest
 from botpit.core import commands as cmd
 from botpit.core.commands import Command, Open, Order
 from botpit.core.instrument import LARGEST_EXACT
-from botpit.history.journal import records
 from botpit.history.journal.records import (
     FORMAT,
     MAX_LINE_BYTES,
-    RULES_VERSION,
     Damaged,
     OtherFormat,
     Record,
     checked,
-    decoded,
-    opening_values,
     read_note,
-    read_opening,
     seed_of,
-    written,
     written_note,
-    written_opening,
 )
+from botpit.history.vocabulary import EXCHANGE
 from botpit.settings import Settings
 from tests.kept_market import stream_of
 from tests.laws.streams import opening
 
 SEED = seed_of("a market")
+RULES = EXCHANGE.rules_version
 LARGEST_ASKED = 10**40 - 1
 """The largest number that passes the border: the engine is asked it, and refuses it."""
 
 
 def read(line: bytes, seed: int = SEED) -> Record:
-    return decoded(*checked(line, seed))
+    return EXCHANGE.decoded(*checked(line, seed))
 
 
 def assert_damaged(line: bytes) -> None:
@@ -55,10 +50,12 @@ def sealed(body: str, seed: int = SEED) -> bytes:
 
 
 COMMANDS: list[Command] = [
-    Order("a:1", "A/B", -1, 5, None, cmd.TimeInForce.GTD, "c@1", True, True, cmd.SelfTradePrevention.CANCEL_BOTH, 7, "", 3),
-    Order("alice", "SIM", 1, LARGEST_ASKED, -LARGEST_ASKED, off_tick="-1e+300", expires_at_ns=2**53 * 10**6),
+    Order("a:1", "A/B", -1, 5, None, cmd.TimeInForce.GTD, "c@1", True, True, cmd.SelfTradePrevention.CANCEL_BOTH, 7, 3),
+    Order("alice", "SIM", 1, LARGEST_ASKED, -LARGEST_ASKED, expires_at_ns=2**53 * 10**6),
+    Order("alice", "SIM", 1, 5, cmd.OffTick("-1e+300")),
     cmd.Cancel("alice", 2**53 - 1, "x"), cmd.Cancel("alice", None, "x"), cmd.CancelAll("alice", None, 0),
-    cmd.Replace("alice", 1, None, 5, None), cmd.Login("alice", True), cmd.Logout("alice", 3), cmd.SessionLost("alice", 3),
+    cmd.Replace("alice", 1, None, 5, None), cmd.Replace("alice", 1, None, cmd.OffTick("0.005"), 5),
+    cmd.Login("alice", True), cmd.Logout("alice", 3), cmd.SessionLost("alice", 3),
     cmd.Tick(), cmd.Halt("SIM"), cmd.Resume("SIM"), cmd.Close("SIM"), cmd.SetMark("SIM", 0), cmd.Freeze("alice"),
     cmd.Unfreeze("alice"), cmd.CancelTrader("alice"), cmd.Deposit("alice", -(10**30)),
     cmd.Reconfigure(opening().rules, opening().instruments),
@@ -71,21 +68,21 @@ def test_there_is_a_line_for_every_kind_of_command():
 
 @pytest.mark.parametrize("command", COMMANDS, ids=lambda command: type(command).__name__)
 def test_a_command_is_read_as_it_was(command):
-    line = written(12, 34, command, SEED)
+    line = EXCHANGE.written(12, 34, command, SEED)
     assert line.endswith(b"\n") and line.count(b"\n") == 1
     assert read(line[:-1]) == Record(12, 34, command)
     assert read(line[:-1]).command.__class__ is command.__class__
 
 
 def test_words_are_enums_again():
-    order = read(written(1, 1, COMMANDS[0], SEED)[:-1]).command
+    order = read(EXCHANGE.written(1, 1, COMMANDS[0], SEED)[:-1]).command
     assert isinstance(order.time_in_force, cmd.TimeInForce) and isinstance(order.self_trade_prevention, cmd.SelfTradePrevention)
 
 
 def test_whatever_a_stream_of_commands_holds_is_read_as_it_was():
     _, commands = stream_of(3, 3_000)
     for number, (command, now_ns) in enumerate(commands):
-        line = written(number, now_ns, command, SEED)
+        line = EXCHANGE.written(number, now_ns, command, SEED)
         assert (line.count(b" "), line.count(b"#")) == (4, 0)
         assert read(line[:-1]) == Record(number, now_ns, command)
 
@@ -94,12 +91,32 @@ def test_the_form_of_a_line():
     """What others may read, and what later versions must go on reading."""
     order = Order("alice", "SIM", 1, 5, 9_900, client_order_id="c1")
     body = '7 8 Order ["alice","SIM",1,5,9900,"gtc","c1",false,false,null,null,"",0] '
-    assert written(7, 8, order, seed_of("m")) == f"{body}{crc32(b'm' + body.encode()):08x}\n".encode()
+    assert EXCHANGE.written(7, 8, order, seed_of("m")) == f"{body}{crc32(b'm' + body.encode()):08x}\n".encode()
+
+
+@pytest.mark.parametrize(("command", "body"), [
+    (
+        Order("alice", "SIM", 1, 5, cmd.OffTick("99.005"), session=3),
+        'Order ["alice","SIM",1,5,0,"gtc",null,false,false,null,null,"99.005",3]',
+    ),
+    (Order("alice", "SIM", 1, 5, 0), 'Order ["alice","SIM",1,5,0,"gtc",null,false,false,null,null,"",0]'),
+    (cmd.Replace("alice", 7, None, cmd.OffTick("-1e+300")), 'Replace ["alice",7,null,0,null,"-1e+300"]'),
+    (cmd.Replace("alice", 7, None, 9_900, 5), 'Replace ["alice",7,null,9900,5,""]'),
+], ids=["off-tick order", "order at 0", "off-tick replace", "replace"])  # fmt: skip
+def test_a_price_that_no_order_can_have_stands_apart_in_its_line(command, body):
+    """As it did before it was a value of its own: earlier versions read these lines, and this one reads theirs."""
+    assert EXCHANGE.written(7, 8, command, SEED)[:-9] == f"7 8 {body} ".encode()
+    assert read(sealed(f"7 8 {body} ")).command == command
+
+
+def test_an_off_tick_price_beside_ticks_is_one_as_earlier_versions_took_it():
+    line = '7 8 Order ["alice","SIM",1,5,9900,"gtc",null,false,false,null,null,"99.005",3] '
+    assert read(sealed(line)).command.price == cmd.OffTick("99.005")
 
 
 def test_the_opening_is_read_as_it_was():
     begun = opening(4)
-    assert read_opening(written_opening(begun)[:-1]) == (begun, seed_of(begun.market_id))
+    assert EXCHANGE.read_opening(EXCHANGE.written_opening(begun)[:-1]) == (begun, seed_of(begun.market_id))
 
 
 def test_the_longest_opening_there_can_be_is_no_line_too_long():
@@ -111,7 +128,7 @@ def test_the_longest_opening_there_can_be_is_no_line_too_long():
         replace(each, max_order_notional=LARGEST_EXACT, max_position=10**12, max_price=LARGEST_EXACT, lot="0." + "1" * 28)
         for each in settings.engine_instruments()
     )
-    assert len(written_opening(Open("m" * 64, settings.rules(), instruments))) < MAX_LINE_BYTES // 2
+    assert len(EXCHANGE.written_opening(Open("m" * 64, settings.rules(), instruments))) < MAX_LINE_BYTES // 2
 
 
 # ---------------------------------------------------------------------------------------------------------- what is no record
@@ -119,7 +136,7 @@ def test_the_longest_opening_there_can_be_is_no_line_too_long():
 
 @pytest.mark.parametrize("command", [COMMANDS[0], cmd.Tick()], ids=["Order", "Tick"])
 def test_not_one_bit_of_a_line_can_change(command):
-    line = written(12, 34, command, SEED)[:-1]
+    line = EXCHANGE.written(12, 34, command, SEED)[:-1]
     for bit in range(8 * len(line)):
         flipped = bytearray(line)
         flipped[bit // 8] ^= 1 << bit % 8
@@ -129,14 +146,14 @@ def test_not_one_bit_of_a_line_can_change(command):
 
 @pytest.mark.parametrize("length", range(20))
 def test_a_piece_of_a_line_is_no_line(length):
-    line = written(1, 1, cmd.Tick(), SEED)[:-1]
+    line = EXCHANGE.written(1, 1, cmd.Tick(), SEED)[:-1]
     with pytest.raises(Damaged):
         read(line[:length])
 
 
 def test_a_line_of_another_market_is_told_from_one_of_this():
     with pytest.raises(Damaged, match="checksum"):
-        read(written(1, 1, cmd.Tick(), seed_of("another market"))[:-1])
+        read(EXCHANGE.written(1, 1, cmd.Tick(), seed_of("another market"))[:-1])
 
 
 TICK, HALT = "1 1 Tick", '1 1 Halt ["SIM"]'
@@ -177,26 +194,26 @@ def other_opening(file_format: object, rules_version: object, *more: object) -> 
     return sealed(f"0 0 Open {values} ", 0)
 
 
-@pytest.mark.parametrize("values", [(FORMAT + 1, RULES_VERSION), (FORMAT, RULES_VERSION + 1), (FORMAT + 1, 0, {"a": 1})])
+@pytest.mark.parametrize("values", [(FORMAT + 1, RULES), (FORMAT, RULES + 1), (FORMAT + 1, 0, {"a": 1})])
 def test_another_version_is_named_whatever_else_is_different_in_it(values):
-    known = f"this program knows {FORMAT} and {RULES_VERSION}"
+    known = f"this program knows {FORMAT} and {RULES}"
     with pytest.raises(OtherFormat, match=f"its format and rules are version {values[0]} and {values[1]}, {known}"):
-        read_opening(other_opening(*values))
+        EXCHANGE.read_opening(other_opening(*values))
 
 
 def reopened(number_and_time: str) -> bytes:
-    return sealed(f"{number_and_time} Open {msgspec.json.encode(opening_values(opening())).decode()} ", 0)
+    return sealed(f"{number_and_time} Open {msgspec.json.encode(EXCHANGE.opening_values(opening())).decode()} ", 0)
 
 
 @pytest.mark.parametrize("line", [
-    b"", sealed("0 0 Open [] ", 0), sealed("0 0 Open 5 ", 0), sealed("0 0 Open {} ", 0), other_opening(FORMAT, RULES_VERSION),
-    other_opening(FORMAT, RULES_VERSION, 5, {}, []), other_opening(FORMAT, RULES_VERSION, "m", {}, []),
-    sealed("0 0 Tick [] ", 0), reopened("1 0"), reopened("0 1"), written_opening(opening())[:-2],
-    sealed(f"0 0 Open {msgspec.json.encode(opening_values(opening())).decode()} ", SEED),
+    b"", sealed("0 0 Open [] ", 0), sealed("0 0 Open 5 ", 0), sealed("0 0 Open {} ", 0), other_opening(FORMAT, RULES),
+    other_opening(FORMAT, RULES, 5, {}, []), other_opening(FORMAT, RULES, "m", {}, []),
+    sealed("0 0 Tick [] ", 0), reopened("1 0"), reopened("0 1"), EXCHANGE.written_opening(opening())[:-2],
+    sealed(f"0 0 Open {msgspec.json.encode(EXCHANGE.opening_values(opening())).decode()} ", SEED),
 ], ids=lambda line: repr(line)[:40])  # fmt: skip
 def test_what_opens_no_market_is_damaged(line):
     with pytest.raises(Damaged):
-        read_opening(line)
+        EXCHANGE.read_opening(line)
 
 
 # ---------------------------------------------------------------------------------------------------------------------- notes
@@ -216,4 +233,4 @@ def test_what_is_no_note_is_damaged(body):
 
 
 def test_every_kind_is_read_by_the_name_under_which_it_is_written():
-    assert set(records._NAMES.values()) == records._READING.keys()
+    assert {name for name, _ in EXCHANGE._writing.values()} == EXCHANGE._reading.keys()

@@ -13,6 +13,7 @@ import pytest
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.journal.segments import DiscardingJournal, Durability, Journal, begin_market, segments
+from botpit.history.vocabulary import EXCHANGE
 from tests.history.faulty_disk import FailingDisk, ForgetfulDisk
 from tests.kept_market import stream_of
 
@@ -21,8 +22,8 @@ BOTH = pytest.mark.parametrize("durability", Durability)
 
 
 def journal_in(folder: Path, disk: Disk, durability: Durability = Durability.OS, **more: int) -> Journal:
-    begin_market(folder, Disk(), BEGUN)
-    return Journal(folder, disk, market_id=BEGUN.market_id, next_number=1, durability=durability, **more)
+    begin_market(folder, Disk(), EXCHANGE, BEGUN)
+    return Journal(folder, disk, EXCHANGE, market_id=BEGUN.market_id, next_number=1, durability=durability, **more)
 
 
 def append(journal: Journal, count: int) -> None:
@@ -31,7 +32,7 @@ def append(journal: Journal, count: int) -> None:
 
 
 def numbers(folder: Path) -> list[int]:
-    return [record.number for record in Reading(folder, Disk()).records()]
+    return [record.number for record in Reading(folder, Disk(), EXCHANGE).records()]
 
 
 @BOTH
@@ -155,16 +156,16 @@ def test_a_start_makes_all_durable_that_it_builds_on(tmp_path, durability):
     append(journal, 20)
     journal.write()
     count = len(segments(folder))
-    Journal(folder, disk, market_id=BEGUN.market_id, next_number=41, durability=durability)
+    Journal(folder, disk, EXCHANGE, market_id=BEGUN.market_id, next_number=41, durability=durability)
     note = ["write", "sync", "sync_folder"] if durability is Durability.BATCH else ["write"]
     assert disk.calls == ["sync_file"] * count + ["open"] + note
 
 
 def test_a_market_is_begun_once(tmp_path):
-    begin_market(tmp_path / "m", Disk(), BEGUN)
+    begin_market(tmp_path / "m", Disk(), EXCHANGE, BEGUN)
     before = segments(tmp_path / "m")[0].read_bytes()
     with pytest.raises(FileExistsError):
-        begin_market(tmp_path / "m", Disk(), BEGUN)
+        begin_market(tmp_path / "m", Disk(), EXCHANGE, BEGUN)
     assert segments(tmp_path / "m")[0].read_bytes() == before
     assert segments(tmp_path / "m")[0].stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "m").stat().st_mode & 0o777 == 0o700
@@ -172,9 +173,9 @@ def test_a_market_is_begun_once(tmp_path):
 
 def test_a_market_that_was_begun_outlives_a_loss_of_power(tmp_path):
     disk = ForgetfulDisk()
-    begin_market(tmp_path / "m", disk, BEGUN)
+    begin_market(tmp_path / "m", disk, EXCHANGE, BEGUN)
     assert disk.lose_power(tmp_path / "m", random.Random(1)) == 0
-    assert Reading(tmp_path / "m", Disk()).opening == BEGUN
+    assert Reading(tmp_path / "m", Disk(), EXCHANGE).opening == BEGUN
 
 
 def test_a_system_that_takes_little_at_a_time_gets_all_of_it(tmp_path, monkeypatch):

@@ -25,6 +25,7 @@ from botpit.history.journal.reading import Reading
 from botpit.history.journal.segments import Durability, Journal, segments
 from botpit.history.journal.snapshots import Snapshot, read_snapshot, snapshots, write_snapshot
 from botpit.history.replay import Replay
+from botpit.history.vocabulary import EXCHANGE
 from botpit.settings import parse_settings
 from tests.kept_market import archive, states, stream_of, write_journal
 
@@ -117,7 +118,7 @@ def test_the_same_hashes_in_every_process_whatever_its_hash_seed(kept_once, repl
 def test_a_data_folder_stands_for_its_present_market(replay, tmp_path, kept_once):
     data = DataFolder(tmp_path / "data", Disk())
     shutil.copytree(kept_once, data.folder_of("old"))
-    folder = data.begin(BEGUN)
+    folder = data.begin(EXCHANGE, BEGUN)
     assert "0 records, 0 public events" in replay(tmp_path / "data").out
     data.set_current(data.folder_of("old"))
     assert replay(tmp_path / "data").out == replay(kept_once).out
@@ -140,9 +141,9 @@ def test_verify_holds_the_replay_against_every_snapshot(replay, kept_once):
 
 
 def test_a_snapshot_that_does_not_agree_is_named(replay, market):
-    snapshot = read_snapshot(snapshots(market)[1][1], 900, BEGUN.market_id)
+    snapshot = read_snapshot(snapshots(market)[1][1], 900, BEGUN.market_id, EXCHANGE)
     state = snapshot.state.replace(b'"fees":', b'"fees":1', 1)
-    write_snapshot(market, Disk(), Snapshot(900, BEGUN, {}, state))
+    write_snapshot(market, Disk(), EXCHANGE, Snapshot(900, BEGUN, {}, state))
     told = replay(market, "--verify")
     assert (told.code, told.out) == (4, "")
     assert told.err == "error: the snapshot of record 900 is not the state that the journal leads to\n"
@@ -180,7 +181,7 @@ def test_money_from_nowhere_is_noticed(replay, market, monkeypatch):
 
 def test_until_an_event(replay, kept_once):
     """The last record is the one that brought the event."""
-    reading = Reading(kept_once, Disk())
+    reading = Reading(kept_once, Disk(), EXCHANGE)
     played = Replay(reading.opening)
     seqs = [0, *(played.seq for record in reading.records() if played.take(record) is not None)]
     for seq in (1, 499, 500, 501):
@@ -353,7 +354,7 @@ def test_a_time_that_no_calendar_has(replay, tmp_path):
 
 def test_a_market_makes_no_garbage_that_is_not_freed_at_once(kept_once):
     """So that millions of records may be played without looking for it."""
-    reading = Reading(kept_once, Disk())
+    reading = Reading(kept_once, Disk(), EXCHANGE)
     played = Replay(reading.opening)
     gc.collect()
     gc.disable()
@@ -366,7 +367,7 @@ def test_a_market_makes_no_garbage_that_is_not_freed_at_once(kept_once):
 
 
 def test_a_market_that_is_being_traded_may_be_looked_at(replay, market):
-    journal = Journal(market, Disk(), market_id=BEGUN.market_id, next_number=RECORDS + 1, durability=Durability.OS)
+    journal = Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS + 1, durability=Durability.OS)
     journal.append(Login("alice"), COMMANDS[-1][1])
     journal.write()
     told = replay(market, "--verify")

@@ -12,11 +12,12 @@ import pytest
 from botpit.core.exchange import Exchange
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
-from botpit.history.journal.records import FORMAT, RULES_VERSION
+from botpit.history.journal.records import FORMAT
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, segment_name, segments
 from botpit.history.journal.snapshots import KEPT, Snapshot, good_snapshots, read_snapshot, snapshots, write_snapshot
 from botpit.history.replay import Replay
+from botpit.history.vocabulary import EXCHANGE
 from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
 from tests.laws.streams import Stream, opening
 
@@ -55,9 +56,9 @@ def test_from_every_snapshot_the_rest_of_the_journal_leads_to_the_same(tmp_path)
     for number, (command, now_ns) in enumerate(COMMANDS, start=1):
         exchange.apply(command, now_ns)
         if number % EVERY == 0:
-            snapshot = Snapshot.of(exchange, number, {})
+            snapshot = Snapshot.of(EXCHANGE, exchange, number, {})
             assert snapshot.state_hash() == after[number]
-            write_snapshot(folder, Disk(), snapshot)
+            write_snapshot(folder, Disk(), EXCHANGE, snapshot)
             found = restored(folder)
             assert (found.snapshot, found.number, found.dropped) == (number, RECORDS, 0)
             assert found.state == states(folder, [RECORDS])[RECORDS]
@@ -71,11 +72,12 @@ def test_a_way_back_without_any_snapshot_is_the_journal_alone(market, last_state
 
 
 def test_the_tail_and_what_was_kept_beside_are_handed_over(market):
-    write_snapshot(market, Disk(), Snapshot.of(recover(market, Disk(), fail).exchange, RECORDS, {"mine": [1, "a"]}))
-    market_again = recover(market, Disk(), fail)
+    machine = recover(market, Disk(), EXCHANGE, fail).machine
+    write_snapshot(market, Disk(), EXCHANGE, Snapshot.of(EXCHANGE, machine, RECORDS, {"mine": [1, "a"]}))
+    market_again = recover(market, Disk(), EXCHANGE, fail)
     assert (market_again.number, market_again.beside, list(market_again.tail())) == (RECORDS, {"mine": [1, "a"]}, [])
     snapshots(market)[0][1].unlink()
-    market_again = recover(market, Disk(), fail)
+    market_again = recover(market, Disk(), EXCHANGE, fail)
     assert [record.number for record in market_again.tail()] == list(range(1_401, RECORDS + 1))
     assert (market_again.last_number, market_again.torn) == (RECORDS, None)
 
@@ -84,7 +86,7 @@ def test_a_torn_end_is_told_and_cut_off(market):
     last = segments(market)[-1]
     whole = last.read_bytes()
     last.write_bytes(whole + b"15")
-    recovered = recover(market, Disk(), fail)
+    recovered = recover(market, Disk(), EXCHANGE, fail)
     assert list(recovered.tail()) == []
     assert str(recovered.torn) == f"{last}: dropped a torn end, 2 bytes from byte {len(whole)} on"
     recovered.go_on(Durability.OS).close()
@@ -157,11 +159,11 @@ def test_a_snapshot_of_another_market_is_passed_over(market, last_state):
     stream = Stream(exchange, 6)
     for _ in range(100):
         exchange.apply(*stream.next())
-    write_snapshot(market, Disk(), Snapshot.of(exchange, RECORDS, {}))
+    write_snapshot(market, Disk(), EXCHANGE, Snapshot.of(EXCHANGE, exchange, RECORDS, {}))
     assert_passed_over(market, "it is of market 'laws-6'", last_state)
 
 
-@pytest.mark.parametrize("version", [(FORMAT + 1, RULES_VERSION), (FORMAT, RULES_VERSION + 1)])
+@pytest.mark.parametrize("version", [(FORMAT + 1, EXCHANGE.rules_version), (FORMAT, EXCHANGE.rules_version + 1)])
 def test_a_snapshot_of_another_version_is_passed_over_by_name(market, last_state, version):
     path = snapshots(market)[0][1]
     head, _, rest = path.read_bytes().partition(b"\n")
@@ -170,7 +172,7 @@ def test_a_snapshot_of_another_version_is_passed_over_by_name(market, last_state
 
 
 def test_a_snapshot_that_goes_while_one_looks_is_no_trouble(market):
-    good = good_snapshots(market, BEGUN.market_id, fail)
+    good = good_snapshots(market, BEGUN.market_id, EXCHANGE, fail)
     next(good)
     snapshots(market)[1][1].unlink()
     assert list(good) == []
@@ -180,9 +182,9 @@ def test_a_snapshot_that_goes_while_one_looks_is_no_trouble(market):
 
 
 def test_only_the_newest_are_kept(market):
-    snapshot = read_snapshot(snapshots(market)[0][1], RECORDS, BEGUN.market_id)
+    snapshot = read_snapshot(snapshots(market)[0][1], RECORDS, BEGUN.market_id, EXCHANGE)
     for number in (1_600, 1_700):
-        write_snapshot(market, Disk(), Snapshot(number, snapshot.opening, {}, snapshot.state))
+        write_snapshot(market, Disk(), EXCHANGE, Snapshot(number, snapshot.opening, {}, snapshot.state))
     assert [number for number, _ in snapshots(market)] == [1_700, 1_600]
     assert KEPT == 2
 
@@ -207,8 +209,8 @@ def test_the_same_state_is_the_same_text_whoever_comes_to_it(market):
         played.exchange.apply(command, now_ns)
         if number == 1_400:
             break
-    snapshot = read_snapshot(snapshots(market)[1][1], 1_400, BEGUN.market_id)
+    snapshot = read_snapshot(snapshots(market)[1][1], 1_400, BEGUN.market_id, EXCHANGE)
     assert snapshot.state_hash() == played.state_hash()
-    again = snapshot.exchange()
-    assert Snapshot.of(again, 1_400, {}).state == snapshot.state
+    again = snapshot.restored(EXCHANGE)
+    assert Snapshot.of(EXCHANGE, again, 1_400, {}).state == snapshot.state
     assert list(msgspec.json.decode(snapshot.state)["accounts"]) == sorted(played.exchange.accounts)

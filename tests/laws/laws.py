@@ -183,7 +183,7 @@ class Laws:
         market = position.market
         tick_value = market.instrument.tick_value
         for side in (BUY, SELL):
-            orders = [record for record in position.open_orders() if record.order.side == side]
+            orders = [record for record in position.account.open_orders(market.instrument.symbol) if record.order.side == side]
             totals = position.open_totals(side)
             assert totals.qty == sum(record.leaves for record in orders)
             assert totals.value == sum(record.leaves * record.price for record in orders) * tick_value

@@ -129,9 +129,10 @@ class Account:
 
 class Record:
     """An order from the moment it is judged: its terms as they are now. A market order's price is the edge of the band."""
-    def __init__(self, account: Account, market: Market, order: Any, price: int | None, qty: int, filled: int = 0) -> None:
+    def __init__(self, account: Account, market: Market, order: Any, price: Any, qty: int, filled: int = 0) -> None:
         self.account, self.market, self.order, self.side = account, market, order, order.side
-        self.price = market.band()[order.side > 0] if price is None else price
+        self.off_tick = price is not None and not isinstance(price, int)
+        self.price = market.band()[order.side > 0] if price is None else 0 if self.off_tick else price
         self.qty, self.filled, self.leaves = qty, filled, qty - filled
         self.position, self.id, self.answer = account.positions[market.symbol], 0, {}
         self.names = {"order_id": 0, "client_order_id": order.client_order_id, "symbol": market.symbol}
@@ -213,7 +214,7 @@ class SlowExchange:
         refuse(order.symbol not in self.markets, "unknown_symbol")
         refuse(account.bankrupt, "account_bankrupt")
         new = Record(account, self.markets[order.symbol], order, order.price, order.qty)
-        plan = self._judged(new, None, order.off_tick)
+        plan = self._judged(new, None)
         self.last_order_id, account.seq = self.last_order_id + 1, account.seq + 1
         new.id = new.names["order_id"] = self.last_order_id
         ahead = sum(each.leaves for each in new.market.books[new.side] if plan.rest and each.price == new.price)
@@ -224,11 +225,11 @@ class SlowExchange:
         self.events.append(("OrderAccepted", new.answer))
         self._carry_out(new, plan)
 
-    def _judged(self, new: Record, old: Record | None, off_tick: str) -> Any:
+    def _judged(self, new: Record, old: Record | None) -> Any:
         """Every check from market_halted on, in order; the plan, if any. `old`: the one that is replaced, or keeps its place."""
         refuse(new.market.status != "open", "market_halted")
-        keeps = old is not None and not off_tick and new.price == old.price and new.leaves <= old.leaves
-        self._check_terms(new, off_tick, keeps)
+        keeps = old is not None and not new.off_tick and new.price == old.price and new.leaves <= old.leaves
+        self._check_terms(new, keeps)
         if keeps:
             return None
         order, has, meets = new.order, new.position.lots, next((each.price for each in new.market.books[-new.side]), None)
@@ -243,10 +244,10 @@ class SlowExchange:
         self._check_account(new, plan, [each for each in new.account.open if each not in gone])
         return plan
 
-    def _check_terms(self, new: Record, off_tick: str, keeps: bool) -> None:
+    def _check_terms(self, new: Record, keeps: bool) -> None:
         limits, price, (low, high) = new.market.instrument, new.price, new.market.band()
         least, most, notional = limits.min_price, limits.max_price, new.qty * price * limits.tick_value
-        refuse(off_tick or not least <= price <= most, "invalid_price", tick=1, min_price=least, max_price=most)
+        refuse(new.off_tick or not least <= price <= most, "invalid_price", tick=1, min_price=least, max_price=most)
         least, most = limits.min_qty, limits.max_qty
         refuse(not least <= new.qty <= most, "invalid_qty", min_qty=least, max_qty=most)
         refuse(new.qty <= new.filled, "invalid_qty", filled_qty=new.filled)
@@ -392,7 +393,7 @@ class SlowExchange:
         old = self._find(command)
         price, qty = old.price if command.price is None else command.price, old.qty if command.qty is None else command.qty
         new = Record(old.account, old.market, old.order, price, qty, old.filled)
-        plan = self._judged(new, old, command.off_tick)
+        plan = self._judged(new, old)
         told = {"price": price, "qty": qty, "leaves_qty": new.leaves, "kept_priority": plan is None}
         self._notify(old.account, "OrderReplaced", **old.names, **told)
         if plan:

@@ -21,6 +21,7 @@ from botpit.core.commands import (
     Halt,
     Login,
     Logout,
+    OffTick,
     Open,
     Order,
     Replace,
@@ -114,10 +115,11 @@ class Stream:
             self._price(symbol, side), in_force, client_order_id=self._client_order_id(), reduce_only=rng.random() < 0.15,
             self_trade_prevention=rng.choice([None, *SelfTradePrevention]),
             expires_at_ns=(self.count + rng.randrange(1, 300)) * STEP_NS if in_force is TimeInForce.GTD else None,
-            off_tick="100.005" if rng.random() < 0.01 else "",
         )
+        if rng.random() < 0.01:
+            order.price = OffTick("100.005")
         if rng.random() < 0.1:
-            return replace(order, price=None, time_in_force=TimeInForce.IOC, expires_at_ns=None, off_tick="")
+            return replace(order, price=None, time_in_force=TimeInForce.IOC, expires_at_ns=None)
         may_post = in_force in (TimeInForce.GTC, TimeInForce.GTD)
         return replace(order, post_only=may_post and rng.random() < 0.1, session=self._session_of(trader))
 
@@ -166,7 +168,9 @@ class Stream:
             price = self._price(symbol, side)
         if price is None or self.rng.random() < 0.5:
             qty = max(0, (record.qty if record else 3) + self.rng.choice([-3, -1, -1, 0, 1, 4]))
-        return Replace(trader, order_id, client_order_id, price, qty, "0.017" if self.rng.random() < 0.01 else "")
+        if self.rng.random() < 0.01:
+            price = OffTick("0.017")
+        return Replace(trader, order_id, client_order_id, price, qty)
 
     def _cancel_all(self) -> CancelAll:
         return CancelAll(self.rng.choice(TRADERS), self.rng.choice([None, "SIM", "OIL", "GOLD"]), self.rng.choice([0, BUY, SELL]))

@@ -81,6 +81,7 @@ class TestTheLawsBite:
     def test_a_margin_total_that_drifted(self):
         exchange, laws = self.market()
         position = next(p for a in exchange.accounts.values() for p in a.positions.values() if p.open_count())
-        position.open_totals(position.open_orders()[0].order.side).value += 1
+        first = position.account.open_orders(position.market.instrument.symbol)[0]
+        position.open_totals(first.order.side).value += 1
         with pytest.raises(AssertionError):
             laws.check_structures()

@@ -14,6 +14,7 @@ from botpit.history.archive.reader import Past
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability, Journal, begin_market, segments
 from botpit.history.journal.snapshots import snapshots
+from botpit.history.vocabulary import EXCHANGE
 from tests.kept_market import archive, restored, stream_of, write_journal, write_turns
 from tests.processes.running import HOUSE, Running
 
@@ -39,9 +40,9 @@ def archivist(folder: Path) -> Iterator[Running]:
 
 def test_it_keeps_up_with_the_exchange_until_it_is_told_to_stop_and_leaves_nothing_undone(tmp_path):
     folder = tmp_path / "market"
-    begin_market(folder, Disk(), BEGUN)
+    begin_market(folder, Disk(), EXCHANGE, BEGUN)
     journal = Journal(
-        folder, Disk(), market_id=BEGUN.market_id, next_number=1, durability=Durability.OS, segment_bytes=20_000
+        folder, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=1, durability=Durability.OS, segment_bytes=20_000
     )
     with archivist(folder) as process:
         process.logs("INFO archivist keeping", "from_record=1")

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from botpit.core.timers import MAX_MARKED_ACCOUNTS
+from botpit.core.ticks import MAX_MARKED_ACCOUNTS
 from botpit.runs.audit.fees import Rates, Terms
 from botpit.runs.audit.ledger import Ledger
 from botpit.runs.audit.marks import MAX_ROUND

@@ -23,6 +23,7 @@ from botpit.core.commands import (
     Halt,
     Login,
     Logout,
+    OffTick,
     Open,
     Order,
     Replace,
@@ -221,14 +222,14 @@ class Stage:
 
     # ------------------------------------------------------------------------------------------------- prices and sentences
 
-    def priced(self, at: str | None, of: str | None) -> tuple[int | None, str]:
-        """Ticks, and the text of a price that is on no tick: what the border makes of a price."""
+    def priced(self, at: str | None, of: str | None) -> int | OffTick | None:
+        """What the border makes of a price."""
         if at is None:
-            return None, ""
+            return None
         market = self.exchange.markets.get(of or self.symbol)
         if market is None or Decimal(at) % self._tick(market.instrument):
-            return 0, at
-        return self._ticks(at, market.instrument), ""
+            return OffTick(at)
+        return self._ticks(at, market.instrument)
 
     def _ticks(self, price: str, instrument: Instrument) -> int:
         return int(Decimal(price) / self._tick(instrument))
@@ -317,11 +318,11 @@ class Person:
         id: str | None = None, post_only: bool = False, reduce_only: bool = False, stp: str | None = None,
         session: Answer | None = None,
     ) -> Answer:
-        price, off_tick = self._stage.priced(at, of)
+        price = self._stage.priced(at, of)
         usual = "ioc" if price is None else "gtc" if until_ms is None else "gtd"
         order = Order(
             self.name, of or self._stage.symbol, sign, qty, price, TimeInForce(tif or usual), id, post_only,
-            reduce_only, SelfTradePrevention(stp) if stp else None, until_ms and until_ms * NS_PER_MS, off_tick,
+            reduce_only, SelfTradePrevention(stp) if stp else None, until_ms and until_ms * NS_PER_MS,
             session.event.session if session else 0,
         )
         return self._asks(order)
@@ -335,8 +336,8 @@ class Person:
     def replaces(
         self, order: Answer | None = None, *, id: str | None = None, at: str | None = None, qty: int | None = None
     ) -> Answer:
-        price, off_tick = self._stage.priced(at, None)
-        return self._asks(Replace(self.name, order.order_id if order else None, id, price, qty, off_tick))
+        price = self._stage.priced(at, None)
+        return self._asks(Replace(self.name, order.order_id if order else None, id, price, qty))
 
     def logs_in(self, *, cancel_on_disconnect: bool = False) -> Answer:
         return self._asks(Login(self.name, cancel_on_disconnect))
@@ -405,7 +406,7 @@ class Operator:
         return self._does(Close(of or self._stage.symbol))
 
     def marks(self, at: str, of: str | None = None) -> Answer:
-        ticks, _ = self._stage.priced(at, of)
+        ticks = self._stage.priced(at, of)
         assert ticks is not None
         return self._does(SetMark(of or self._stage.symbol, ticks))
 

@@ -320,7 +320,7 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
         assert tape.after(trader, len(told[trader]) - page, len(told[trader])) is None, "a page all of which is old"
 
 
-ORDER = Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, "c", True, False, SelfTradePrevention.CANCEL_BOTH, 10**18, "", 3)
+ORDER = Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, "c", True, False, SelfTradePrevention.CANCEL_BOTH, 10**18, 3)
 KINDS = [
     OrderAccepted(1, ORDER, 7, 1, 10**18),
     OrderAccepted(2, Order("alice", "SIM", SELL, 5, None, TimeInForce.IOC), 0, 2, 10**18),

@@ -19,6 +19,7 @@ from botpit.history.journal.records import Record
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import Snapshot, write_snapshot
+from botpit.history.vocabulary import EXCHANGE
 from botpit.wire.sequence_numbers import SequenceNumbers
 from botpit.wire.sequencer import Sequencer
 
@@ -41,9 +42,9 @@ class Archivist:
         self._folder = folder
         self._disk = disk
         self._snapshot_records = snapshot_records
-        self._recovered = recover(folder, disk, complain, following=following, wanted=self._has_files_of)
+        self._recovered = recover(folder, disk, EXCHANGE, complain, following=following, wanted=self._has_files_of)
         self.number = self._kept = self._recovered.number
-        self.exchange = self._recovered.exchange
+        self.exchange = self._recovered.machine
         numbers = SequenceNumbers(self.exchange.markets)
         if "numbers" in self._recovered.beside:
             numbers.restore(self._recovered.beside["numbers"])
@@ -77,7 +78,7 @@ class Archivist:
             self._disk.sync_file(path)
         beside = {"numbers": self.sequencer.numbers.capture(), "events": sizes}
         self._orders_kept = _orders(self.exchange)
-        write_snapshot(self._folder, self._disk, Snapshot.of(self.exchange, self.number, beside))
+        write_snapshot(self._folder, self._disk, EXCHANGE, Snapshot.of(EXCHANGE, self.exchange, self.number, beside))
         self._kept = self.number
 
     def close(self) -> None:

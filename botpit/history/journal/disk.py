@@ -1,7 +1,8 @@
-"""The file system as the journal uses it: every call that may fail goes through here, so that a test can make it fail.
+"""The file system as the journal uses it: every call that may fail goes through here, so that a test can make
+it fail.
 
-Only these few operations exist, each with the guarantee that the journal builds on: bytes appended in order, a file replaced as a
-whole, a name that is there after `sync_folder`.
+Only these few operations exist, each with the guarantee that the journal builds on: bytes appended in order,
+a file replaced as a whole, a name that is there after `sync_folder`.
 """
 
 from __future__ import annotations

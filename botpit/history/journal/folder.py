@@ -1,16 +1,19 @@
-"""The data folder of an exchange: its markets side by side, which of them is the present one, and the lock on all.
+"""The data folder of an exchange: its markets side by side, which of them is the present one, and the lock on
+all.
 
-`current` names the present market's folder and is replaced as a whole; a market that is over is never touched again.
+`current` names the present market's folder and is replaced as a whole; a market that is over is never touched
+again.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
-from botpit.core.commands import Open
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import DamageError
+from botpit.history.journal.records import Vocabulary
 from botpit.history.journal.segments import begin_market, segments
 from botpit.io.lock import Lock
 
@@ -35,7 +38,8 @@ def present_market(path: Path) -> Path | None:
             name = opened.read(MAX_NAME_BYTES)
     except FileNotFoundError:
         if any(map(_was_present, path.glob("market-*/"))):
-            raise DamageError(f"{file}: missing, and there are markets here; it names the folder of the present one") from None
+            missing = "missing, and there are markets here; it names the folder of the present one"
+            raise DamageError(f"{file}: {missing}") from None
         return None
     named = {f"{folder.name}\n".encode(): folder for folder in path.glob("market-*/")}
     if name not in named:
@@ -59,16 +63,17 @@ class DataFolder:
         if not self._lock.take():
             owner = self._lock.owner()
             self._lock.release()
-            raise FolderInUse(f"another exchange{owner} keeps its journal in {path.absolute()}; stop it, or name another folder")
+            used = f"another exchange{owner} keeps its journal in {path.absolute()}"
+            raise FolderInUse(f"{used}; stop it, or name another folder")
 
     def current(self) -> Path | None:
         """The present market's folder; None: there is none yet. Raises DamageError and OSError."""
         return present_market(self.path)
 
-    def begin(self, opening: Open) -> Path:
-        """A new market, from now on the present one; its folder. Durable when this returns. Raises OSError."""
+    def begin(self, vocabulary: Vocabulary[Any], opening: Any) -> Path:
+        """The folder of a new market, from now on the present one, durably. Raises OSError."""
         folder = self.folder_of(opening.market_id)
-        begin_market(folder, self._disk, opening)
+        begin_market(folder, self._disk, vocabulary, opening)
         self.set_current(folder)
         return folder
 

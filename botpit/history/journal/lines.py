@@ -1,7 +1,8 @@
 """The lines of a segment, read in large pieces, with the place of each.
 
-Lines come many at a time, because a journal is read by the million; where one of them stood is worked out only when somebody
-asks. Memory stays bounded whatever is in the file: a line that is too long comes in pieces that are not lines.
+Lines come many at a time, because a journal is read by the million; where one of them stood is worked out
+only when somebody asks. Memory stays bounded whatever is in the file: a line that is too long comes in pieces
+that are not lines.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from botpit.history.journal.records import MAX_LINE_BYTES
 
 
 class Lines(NamedTuple):
-    """Lines of `path` without their ends, the first of them line `number` at byte `offset`. Not `ended`: one without an end."""
+    """Lines of `path` without their ends, the first of them line `number` at byte `offset`. Not `ended`: one
+    without an end."""
 
     path: Path
     number: int
@@ -25,7 +27,10 @@ class Lines(NamedTuple):
 
     def offset_of(self, index: int) -> int:
         """The byte at which the line begins."""
-        return self.offset + sum(map(len, self.texts[:index])) + (index if self.ended else 0)
+        offset = self.offset + sum(map(len, self.texts[:index]))
+        if self.ended:
+            offset += index  # so many ends of lines
+        return offset
 
     @property
     def after(self) -> int:

@@ -1,10 +1,29 @@
-"""The segments of a market, read: every line checked, a torn end told from damage.
+"""The segments of a market, read: every line checked, a torn end distinguished from damage.
 
-What a process was writing when it or the power failed may be half there: nobody was told of it, so it is dropped, and said. A bad
-line that was promised to somebody is damage, and nothing is built on it. What is promised, the segment's first note says. Under
-`os` every whole line is: bytes of one process reach its file in order, so only the last can be cut short. Under `batch` it is
-what a later note says was synced: without that the disk may have kept later bytes and lost earlier ones. Either way everything
-is promised in a segment that another one follows.
+A process that is killed, or a machine that loses power, leaves half of what it was writing. Nobody was
+promised that half, so it is dropped, and reported (`torn`). A bad line that somebody was promised is damage,
+and nothing is built on it (`DamageError`). So everything here serves one question: was record n promised?
+What is held while reading, and what holds:
+
+- `last_number` is the last good record. Records count without holes, within a segment and across segments, so
+  the next one is always `last_number + 1`; any other number is a bad line. Only a good record moves it.
+- `_durability` is that of the present segment, by its first note (`#segment`); `_noted` says that this note
+  has been read, and a record before it is a bad line. The very first segment begins with the opening instead
+  and is under `os`.
+- Under `os` every whole line was promised: the bytes of one process reach its file in order, so only the last
+  line can be cut short. A bad line with an end is damage.
+- Under `batch` a promise is what a later note says was synced: `#synced n` covers all up to n, and `#segment
+  n` all before n. Without such a note the disk may have kept later bytes and lost earlier ones, so a bad line
+  may have good lines behind it and still be torn; therefore all lines behind it are looked through for a note
+  that covers it.
+- Under either, whatever lies in a segment that another one follows was promised: the writer began the next
+  one after it.
+- A follower reads what is still being written: a line without an end is not there yet, and the end is never
+  reached. Whether a later segment exists is looked up before the lines of this one are read: if so, its
+  writer was done with it by then.
+
+After the last record has been read, `last_number`, `torn` and `end` say where the records end; reading twice
+needs a second Reading.
 """
 
 from __future__ import annotations
@@ -12,7 +31,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any
 
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.lines import Lines, lines_of
@@ -22,16 +41,20 @@ from botpit.history.journal.records import (
     Note,
     OtherFormat,
     Record,
+    Vocabulary,
     checked,
-    decoded,
     read_note,
-    read_opening,
 )
 from botpit.history.journal.segments import Durability, segment_name, segments
 
 MAX_REASON_CHARS = 200
 READ_TOGETHER = 200
-"""Records are decoded so many at a time: their reader's own work then finds them, and itself, in the processor's cache."""
+"""Records are decoded so many at a time: their reader's own work then finds them, and itself, in the
+processor's cache."""
+
+
+Bad = tuple[int, ValueError]
+"""The index of a bad line among others, and what is wrong with it."""
 
 
 class DamageError(Exception):
@@ -40,7 +63,7 @@ class DamageError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """An end that nobody was told of: `dropped` bytes of `path` from `offset` on."""
+    """An end that nobody was promised: `dropped` bytes of `path` from `offset` on."""
 
     path: Path
     offset: int
@@ -51,16 +74,20 @@ class Torn:
 
 
 class Reading:
-    """One market's records, to be gone through once. `opening` is how it began. When all have been read: `last_number`, `torn`,
-    and `end`, the place where the records end.
+    """One market's records, to be gone through once. `opening` is how it began. When all have been read:
+    `last_number`, `torn`, and `end`, the place where the records end.
 
-    `following`: somebody is still writing; a line without an end is not there yet, and the end is never reached. Raises
-    DamageError when there is no opening to be read, OtherFormat when it is of another version, OSError.
+    `following`: somebody is still writing; a line without an end is not there yet, and the end is never
+    reached. Raises DamageError when there is no opening to be read, OtherFormat when it is of another
+    version, OSError.
     """
 
-    def __init__(self, folder: Path, disk: Disk, *, following: bool = False) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, vocabulary: Vocabulary[Any], *, following: bool = False
+    ) -> None:
         self.folder = folder
         self._disk = disk
+        self._decoded = vocabulary.decoded
         self._following = following
         self._durability = Durability.OS
         self._noted = True
@@ -69,17 +96,18 @@ class Reading:
         self.last_number = 0
         first = self._first_lines()
         try:
-            self.opening, self._seed = read_opening(first.texts[0])
+            self.opening, self._seed = vocabulary.read_opening(first.texts[0])
         except ValueError as reason:
             raise _trouble(first, 0, reason) from reason
         self._lines = self._all_lines(first.path, first.offset_of(1))
 
     def records(self, after: int = 0) -> Iterator[Record]:
-        """The records whose number is above `after`, in order; those before are only checked. Raises DamageError, OtherFormat."""
+        """The records whose number is above `after`, in order; those before are only checked. Raises
+        DamageError, OtherFormat."""
         return (record for record in self.news(after) if record is not None)
 
     def news(self, after: int = 0) -> Iterator[Record | None]:
-        """The same, with None whenever a follower has all there is for now. Raises DamageError, OtherFormat."""
+        """The same, with None whenever a follower has all there is. Raises DamageError, OtherFormat."""
         for lines in self._lines:
             if lines is None:
                 yield None
@@ -95,14 +123,16 @@ class Reading:
         if self.torn is not None:
             self._disk.cut(self.torn.path, self.torn.offset)
 
-    # --------------------------------------------------------------------------------------------------------------- one line
+    # ----------------------------------------------------------------------------------------------- one line
 
-    def _read_some(self, lines: Lines, start: int, after: int) -> tuple[list[Record], tuple[int, ValueError] | None]:
+    def _read_some(self, lines: Lines, start: int, after: int) -> tuple[list[Record], Bad | None]:
         """The records of some lines, and the index of a bad one with the reason if they end before it."""
         records: list[Record] = []
         for index, text in enumerate(lines.texts[start : start + READ_TOGETHER], start):
             try:
-                record = self._read(text, after) if lines.ended else _no_end()
+                if not lines.ended:
+                    raise Damaged("the line has no end")
+                record = self._read(text, after)
             except ValueError as reason:
                 return records, (index, reason)
             if record is not None:
@@ -119,7 +149,9 @@ class Reading:
             raise Damaged("the segment does not begin with its note")
         if number != self.last_number + 1:
             raise Damaged(f"record {self.last_number + 1} is expected here, not {number}")
-        record = decoded(number, now_ns, kind, values) if number > after else None
+        record = None
+        if number > after:
+            record = self._decoded(number, now_ns, kind, values)
         self.last_number = number
         return record
 
@@ -128,14 +160,15 @@ class Reading:
         if note.word != "segment":
             return
         if note.number != self.last_number + 1:
-            raise Damaged(f"record {self.last_number + 1} is expected here, but this segment begins with {note.number}")
+            expected = f"record {self.last_number + 1} is expected here"
+            raise Damaged(f"{expected}, but this segment begins with {note.number}")
         try:
             self._durability = Durability(note.durability)
         except ValueError as error:
             raise Damaged(str(error)) from error
         self._noted = True
 
-    # ---------------------------------------------------------------------------------------------------------- torn or damaged
+    # ---------------------------------------------------------------------------------------- torn or damaged
 
     def _take_as_torn(self, bad: Lines, index: int, reason: ValueError) -> None:
         """Raises DamageError when the bad line or one after it was promised."""
@@ -150,20 +183,23 @@ class Reading:
         self.torn = Torn(bad.path, bad.offset_of(index), until - bad.offset_of(index))
 
     def _promises(self, lines: Lines, index: int, number: int) -> bool:
-        """Whether what stands here, from the line of that index on, shows that record `number` was promised."""
+        """Whether these lines, from that index on, show that record `number` was promised."""
         if self._durability is Durability.OS:
             return lines.ended
         return lines.ended and any(self._synced(text) >= number for text in lines.texts[index:])
 
     def _synced(self, text: bytes) -> int:
         """Up to which record this line promises that all is there; 0 when it promises nothing."""
+        found = text[text.rfind(b"#") :]  # a lost end of line may have joined the note to the line before it
         try:
-            note = read_note(text[text.rfind(b"#") :], self._seed)  # a lost end of line has joined it to the one before
+            note = read_note(found, self._seed)
         except Damaged:
             return 0
-        return note.number if note.word == "synced" else note.number - 1
+        if note.word == "synced":
+            return note.number
+        return note.number - 1
 
-    # --------------------------------------------------------------------------------------------------------------- all lines
+    # ---------------------------------------------------------------------------------------------- all lines
 
     def _first_lines(self) -> Lines:
         """Raises DamageError when there are none."""
@@ -180,9 +216,9 @@ class Reading:
         """From the second line of the first segment on."""
         number = 2
         while True:
-            later = [each for each in segments(self.folder) if each > path][:1]  # before the lines: its writer is done here
+            later = [each for each in segments(self.folder) if each > path]  # before the lines are read
             for lines in lines_of(self._disk, path, number, offset):
-                if self._following and not later and not lines.ended and len(lines.texts[0]) <= MAX_LINE_BYTES:
+                if self._following and not later and _may_still_grow(lines):
                     break
                 yield lines
                 number, offset = lines.number + len(lines.texts), lines.after
@@ -195,8 +231,9 @@ class Reading:
                 return
 
 
-def _no_end() -> NoReturn:
-    raise Damaged("the line has no end")
+def _may_still_grow(lines: Lines) -> bool:
+    """Whether its writer may be at work on the last line."""
+    return not lines.ended and len(lines.texts[0]) <= MAX_LINE_BYTES
 
 
 def _trouble(lines: Lines, index: int, reason: ValueError) -> DamageError | OtherFormat:

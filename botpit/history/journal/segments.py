@@ -1,7 +1,9 @@
-"""The segments of a market, written: records are appended in memory, handed over once per turn, and made durable as asked.
+"""The segments of a market, written: records are appended in memory, handed over once per turn, and made
+durable as asked.
 
-A segment is `journal-<first number>.log`. It begins with a note of how durable its records are meant to be, which is what tells a
-torn end from damage when it is read (reading.py). Whatever fails here is final: nothing is tried again, the caller stops.
+A segment is `journal-<first number>.log`. It begins with a note of how durable its records are meant to be,
+by which a reader distinguishes a torn end from damage (reading.py). Whatever fails here is final: nothing is
+tried again, the caller stops.
 """
 
 from __future__ import annotations
@@ -10,10 +12,10 @@ import re
 from enum import StrEnum
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-from botpit.core.commands import Command, Open
 from botpit.history.journal.disk import AppendOnly, Disk
-from botpit.history.journal.records import seed_of, written, written_note, written_opening
+from botpit.history.journal.records import Vocabulary, seed_of, written_note
 
 SEGMENT_BYTES = 64 * 2**20
 """A segment that has grown to this is followed by the next one."""
@@ -21,7 +23,7 @@ _NAME = re.compile(r"journal-\d{12}\.log")
 
 
 class Durability(StrEnum):
-    """What an answer promises. OS: the command survives the end of this process. BATCH: also a loss of power."""
+    """What an answer promises. OS: the command survives this process. BATCH: also a loss of power."""
 
     OS = "os"
     BATCH = "batch"
@@ -33,7 +35,7 @@ class DiscardingJournal:
     holds = False
     written = synced = 0
 
-    def append(self, command: Command, now_ns: int) -> None:
+    def append(self, command: Any, now_ns: int) -> None:
         """Take a command at its time, nanoseconds since the Unix epoch."""
 
     def write(self) -> None:
@@ -57,7 +59,7 @@ def segments(folder: Path, since: int = -1) -> list[Path]:
     return paths[max(0, begun - 1) :]
 
 
-def begin_market(folder: Path, disk: Disk, opening: Open) -> None:
+def begin_market(folder: Path, disk: Disk, vocabulary: Vocabulary[Any], opening: Any) -> None:
     """A folder with the first segment of a new market, which holds its opening; durable when this returns.
 
     Raises FileExistsError when there is a market in it, and OSError.
@@ -67,7 +69,7 @@ def begin_market(folder: Path, disk: Disk, opening: Open) -> None:
         raise FileExistsError(f"{folder}: there is a market here")
     file = disk.append_to(folder / segment_name(0))
     try:
-        file.write(written_opening(opening))
+        file.write(vocabulary.written_opening(opening))
         file.sync()
     finally:
         file.close()
@@ -77,20 +79,21 @@ def begin_market(folder: Path, disk: Disk, opening: Open) -> None:
 class Journal:
     """Records from `next_number` on, in a market's folder. Not for two at a time: the caller holds the lock.
 
-    `written` and `synced`: the last record that outlives this process, and that outlives a loss of power. Making one raises
-    OSError.
+    `written` and `synced`: the last record that outlives this process, and that outlives a loss of power.
+    Making one raises OSError.
     """
 
     def __init__(
-        self, folder: Path, disk: Disk, *, market_id: str, next_number: int, durability: Durability,
-        segment_bytes: int = SEGMENT_BYTES,
+        self, folder: Path, disk: Disk, vocabulary: Vocabulary[Any], *, market_id: str, next_number: int,
+        durability: Durability, segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._folder = folder
         self._disk = disk
+        self._vocabulary = vocabulary
         self._seed = seed_of(market_id)
         self._durability = durability
         self._segment_bytes = segment_bytes
-        self._waiting: list[tuple[int, Command]] = []
+        self._waiting: list[tuple[int, Any]] = []
         self._failed = False
         self._in_use = Lock()
         self.number = self.written = self.synced = self._noted = next_number - 1
@@ -98,7 +101,7 @@ class Journal:
             disk.sync_file(path)  # what a killed process left is in memory only, and from now on promised
         self._file = self._begin_segment()
 
-    def append(self, command: Command, now_ns: int) -> None:
+    def append(self, command: Any, now_ns: int) -> None:
         """Take a command at its time, nanoseconds since the Unix epoch; `write` makes it safe."""
         self.number += 1
         self._waiting.append((now_ns, command))
@@ -113,7 +116,7 @@ class Journal:
         if self._noted < self.synced:
             self._noted = self.synced
             lines.append(written_note("synced", self._noted, seed=self._seed))
-        number, seed = self.number - len(waiting), self._seed
+        number, seed, written = self.number - len(waiting), self._seed, self._vocabulary.written
         for now_ns, command in waiting:
             number += 1
             lines.append(written(number, now_ns, command, seed))
@@ -132,7 +135,7 @@ class Journal:
         return self._durability is Durability.BATCH and self.synced < self.written
 
     def sync(self) -> None:
-        """Make durable what was written when this began; may run in another thread than the rest. Raises OSError."""
+        """Make durable what was written so far; may run in another thread than the rest. Raises OSError."""
         with self._in_use:
             self._assert_whole()
             written = self.written
@@ -144,7 +147,8 @@ class Journal:
             self.synced = written
 
     def close(self) -> None:
-        """The end: sync what was written, unless writing has failed. What was only appended is dropped. Raises OSError."""
+        """The end: sync what was written, unless writing has failed. What was only appended is dropped.
+        Raises OSError."""
         try:
             if not self._failed:
                 self.sync()

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from itertools import takewhile
 from typing import Any
 
-from botpit.core.accounts import Position
+from botpit.core.positions import Position
 from botpit.venue.feed.book_updates import BookUpdates
 from botpit.venue.feed.buffer import Archive, EventBuffer
 from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions

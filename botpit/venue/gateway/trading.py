@@ -6,7 +6,8 @@ from typing import Any
 
 import message_schemas as wire
 from botpit.core.commands import Cancel, CancelAll, Order, Replace
-from botpit.core.exchange import Exchange, find_order
+from botpit.core.entry import find_order
+from botpit.core.exchange import Exchange
 from botpit.venue.gateway.routes import Perform, Route
 from botpit.venue.gateway.sessions import Scope, Session
 from botpit.wire.decode import Decoder
