@@ -1,7 +1,7 @@
 """How far each channel and symbol of a feed has come, by which a reader notices that something is missing.
 
-The numbers within a channel and symbol begin at 1 and have no holes; what a snapshot does not name stands at 0. Beside each number
-lies the `seq` of its event, from which on a reader can ask for what follows.
+The numbers within a channel and symbol begin at 1 and have no holes; what a snapshot does not name stands at
+0. Beside each number lies the `seq` of its event, from which on a reader can ask for what follows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ Key = tuple[str, str]
 
 
 class ChannelNumbers:
-    """The last event of each channel and symbol. `known` is False while nobody has said where the counting stands."""
+    """The last event of each channel and symbol. `known` is False while nobody has said where the counting
+    stands."""
 
     def __init__(self, counts: Mapping[Key, int] | None) -> None:
         self.known = counts is not None
@@ -31,9 +32,18 @@ class ChannelNumbers:
         return {key: number for key, (number, _) in self._last.items()} if self.known else None
 
     def gap(self, key: Key, number: int) -> int:
-        """How many events are missing before this one; below 0: it is not new. An event without a number fits anywhere."""
+        """How many events are missing before this one; below 0: it is not new. An event without a number fits
+        anywhere."""
         last = self._last.get(key)
         return number - (last[0] if last else 0) - 1 if number and self.known else 0
+
+    def take_next(self, key: Key, number: int, seq: int) -> int:
+        """The gap before this event, which is noted if there is none."""
+        last = self._last.get(key)
+        gap = number - (last[0] if last else 0) - 1
+        if gap == 0:
+            self._last[key] = number, seq
+        return gap
 
     def note(self, key: Key, number: int, seq: int) -> None:
         if number:

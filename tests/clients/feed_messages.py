@@ -10,7 +10,6 @@ from message_schemas import (
     BookUpdate,
     InstrumentInfo,
     Liquidation,
-    PositionState,
     PositionUpdate,
     Snapshot,
     Trade,

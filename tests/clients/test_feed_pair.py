@@ -1,11 +1,12 @@
-"""Every reader and a real feed, on a line that a seed spoils: in the end each knows the truth, and no row of the table is idle."""
+"""Every reader and a real feed, on a line that a seed spoils: in the end each knows the truth."""
 
 from __future__ import annotations
 
 import pytest
 
 from botpit.clients import feed_session
-from botpit.clients.feed_session import STEPS, Case, FeedSession
+from botpit.clients.feed_session import FeedSession
+from botpit.clients.feed_table import STEPS, Case
 from tests.clients.feed_pair import READERS, Pair
 
 SEEDS = range(24)

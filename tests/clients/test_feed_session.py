@@ -6,7 +6,8 @@ import json
 
 import pytest
 
-from botpit.clients.feed_session import ROWS, Do, FeedSession, Input, Need, Row, State, request_text, steps
+from botpit.clients.feed_session import FeedSession, Need, State, request_text
+from botpit.clients.feed_table import ROWS, Do, Input, Row, steps
 from message_schemas import DEFAULT_CHANNELS, BookUpdate, Error, Heartbeat, OrderAdd, Subscribed
 from tests.clients.feed_messages import book, delta, position, snapshot, trade, view
 

@@ -1,4 +1,5 @@
-"""A battle's rounds, one after the other: who plays, how long, and what is left of it when everybody has gone."""
+"""A battle's rounds, one after the other: who plays, how long, and what is left of it when everybody has
+gone."""
 
 from __future__ import annotations
 
@@ -46,7 +47,8 @@ class Board(Protocol):
 class Battle:
     """To be made and to `play` once, within a running event loop. `folder`: that of results.json.
 
-    Without an `operator` there is one round, and the market stays as it is. `trouble`: why it could not be closed or begun anew.
+    Without an `operator` there is one round, and the market stays as it is. `trouble`: why it could not be
+    closed or begun anew.
     """
 
     def __init__(
@@ -69,7 +71,10 @@ class Battle:
         self._launch = launch
         self._folder = folder
         self._told = asyncio.create_task(until_told_to_stop())
-        self._activities = {asyncio.create_task(connection.link.run()), asyncio.create_task(self._board.run())}
+        self._activities = {
+            asyncio.create_task(connection.link.run()),
+            asyncio.create_task(self._board.run()),
+        }
 
     async def play(self) -> str:
         """All rounds; returns what ended the last of them, or the trouble."""
@@ -88,9 +93,12 @@ class Battle:
         return self.trouble or self.rounds[-1].ended_by
 
     async def _round(self, number: int) -> RoundResult:
-        """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be opened."""
+        """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be
+        opened."""
         started_at = utc_now()
-        bots = BotProcesses([bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds))
+        bots = BotProcesses(
+            [bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds)
+        )
         self._board.begin_round(number, bots.restarts)
         await self._open_market()
         await self._connection.begin_round(*await bots.equities())
@@ -112,7 +120,8 @@ class Battle:
         )
 
     async def _open_market(self) -> None:
-        """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises OrderPortError."""
+        """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises
+        OrderPortError."""
         if self._operator is None:
             return
         if not self.rounds:
@@ -122,7 +131,9 @@ class Battle:
         feed = self._connection.feed
         closed = feed.mirror.market_id
         await self._operator.reopen()
-        if not await self._connection.until(lambda: feed.mirror.market_id not in (None, closed), NEW_MARKET_S):
+        if not await self._connection.until(
+            lambda: feed.mirror.market_id not in (None, closed), NEW_MARKET_S
+        ):
             raise OrderPortError(f"the feed tells of none within {NEW_MARKET_S:g} s")
 
     async def _trade(self, bots: BotProcesses) -> str:
@@ -140,7 +151,8 @@ class Battle:
         return await self._wait(left_s, all_ended) or "duration"
 
     async def _come_to_rest(self) -> dict[str, float]:
-        """Let the marks settle, then, if there is an operator, all accounts; returns the price of each instrument it closed."""
+        """Let the marks settle, then, if there is an operator, all accounts; returns the price of each
+        instrument it closed."""
         if self._settings.cool_down_s and not self._told.done():
             self._board.enter("cool-down")
             await self._wait(self._settings.cool_down_s)
@@ -153,7 +165,10 @@ class Battle:
             self.trouble = f"the market could not be closed: {error}"
             return {}
         if not await self._connection.until(lambda: self._connection.feed.is_flat, SETTLED_WITHIN_S):
-            log.warning("not everybody is told to be flat %s", fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason))
+            log.warning(
+                "not everybody is told to be flat %s",
+                fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason),
+            )
         return settlement
 
     async def _wait(self, seconds: float | None, *ends: asyncio.Task[Any]) -> str | None:
