@@ -21,9 +21,9 @@ CHANNELS = ("trades", "positions", "liquidations")
 class BattleFeed:
     """`trades` are those of the present market since we first saw it, whether or not we saw each of them.
 
-    `began`: the equity of traders of whom it was known before the round; `newcomers`: the cash of a new
-    account, None: unknown. What is asked for with `ask` is there when `answered`: all events until then, and
-    the standings of that moment, at its marks.
+    `began`: the equity of those traders for whom it was known before the round; `newcomers`: the cash of a
+    new account, None: unknown. `ask` asks for all events until now and the standings of this moment, at its
+    marks; they are there when `answered`.
     """
 
     def __init__(self, began: Mapping[str, float] | None = None, newcomers: float | None = None) -> None:
@@ -41,7 +41,7 @@ class BattleFeed:
         return self._texts()
 
     def ask(self, what: str) -> list[str]:
-        """Asks for the market as it is now. `what` is a word not asked with before."""
+        """Ask for the market as it is now. `what` is a word that was not used before."""
         self.session.look(what)
         return self._texts()
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 
 Key = tuple[str, str]
 """(channel, symbol)."""
+_NONE = (0, 0)
 
 
 class ChannelNumbers:
@@ -29,18 +30,20 @@ class ChannelNumbers:
 
     def counts(self) -> dict[Key, int] | None:
         """None while they are not known."""
-        return {key: number for key, (number, _) in self._last.items()} if self.known else None
+        if not self.known:
+            return None
+        return {key: number for key, (number, _) in self._last.items()}
 
     def gap(self, key: Key, number: int) -> int:
         """How many events are missing before this one; below 0: it is not new. An event without a number fits
         anywhere."""
-        last = self._last.get(key)
-        return number - (last[0] if last else 0) - 1 if number and self.known else 0
+        if not number or not self.known:
+            return 0
+        return number - self._last.get(key, _NONE)[0] - 1
 
     def take_next(self, key: Key, number: int, seq: int) -> int:
         """The gap before this event, which is noted if there is none."""
-        last = self._last.get(key)
-        gap = number - (last[0] if last else 0) - 1
+        gap = number - self._last.get(key, _NONE)[0] - 1
         if gap == 0:
             self._last[key] = number, seq
         return gap
@@ -51,8 +54,7 @@ class ChannelNumbers:
 
     def last_seq(self, key: Key) -> int:
         """The `seq` up to which nothing of this channel and symbol is missing."""
-        last = self._last.get(key)
-        return last[1] if last else self._start_seq
+        return self._last.get(key, (0, self._start_seq))[1]
 
     def includes(self, seq: int) -> bool:
         """Whether the counts that were started with had this event already."""

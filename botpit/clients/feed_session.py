@@ -101,7 +101,7 @@ class FeedSession:
         self.missing = 0
         self.looked = False
         self.limited = False
-        self.covered: frozenset[str] | None = frozenset() if need is Need.RELAY else None
+        self.covered: frozenset[str] | None = None
         self._is_for_us = self._gate()
         self._channels = channels
         self._complain = complain
@@ -112,7 +112,7 @@ class FeedSession:
         self._subscribed = self._granted = frozenset[str]()
         # What was taken so far, and what the newest snapshot says.
         self._takes_any_market = from_seq is not None
-        self._numbers = ChannelNumbers({} if need is not Need.RECORD or from_seq == 1 else None)
+        self._numbers = ChannelNumbers({})
         self._book_seqs: dict[str, int] = {}
         self._newest = Checkpoint("", 0, {})
         self._newest_book_seqs: Mapping[str, int] = {}
@@ -122,8 +122,12 @@ class FeedSession:
         self._asked_for_oldest = False
         self._good_seq: int | None = None
         self._unverified = False
+        if need is Need.RELAY:
+            self.covered = frozenset()
         if checkpoint is not None:
             self._go_on(checkpoint)
+        elif need is Need.RECORD and from_seq != 1:
+            self._numbers = ChannelNumbers(None)  # nobody has said yet how many there were before
 
     def hears(self, channel: str) -> bool:
         """Whether messages of this channel are taken now."""
@@ -175,7 +179,9 @@ class FeedSession:
         """Something is missing, or could not be read, after event `good_seq` (None: after the last one)."""
         self.holes += 1
         if self.need is Need.RELAY:
-            self._good_seq = self.seq if good_seq is None else good_seq
+            self._good_seq = good_seq
+            if good_seq is None:
+                self._good_seq = self.seq
         self._happens(Input.HOLE)
 
     def pause(self) -> None:
@@ -390,7 +396,9 @@ class FeedSession:
         self._requested += 1
 
     def _id(self, word: str | int | None) -> str | int | None:
-        return self._requested + 1 if self.need is Need.RELAY else word
+        if self.need is Need.RELAY:
+            return self._requested + 1
+        return word
 
     def _start(self) -> None:
         """The newest snapshot's word is final: a market recovered after a crash may go on from a lower
@@ -417,7 +425,9 @@ class FeedSession:
             if not self._takes_any_market:
                 return Input.FIRST_MARKET
             self.market_id = market_id
-        return Input.SNAPSHOT if market_id == self.market_id else Input.ANOTHER_MARKET
+        if market_id != self.market_id:
+            return Input.ANOTHER_MARKET
+        return Input.SNAPSHOT
 
     def _answered(self, request_id: str | int | None) -> None:
         if request_id is not None and request_id == self._awaited:

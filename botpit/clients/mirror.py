@@ -66,11 +66,15 @@ class BookView:
     @property
     def mid_price(self) -> float | None:
         """None while a side is empty; so is `spread`."""
-        return (self.bids[0][0] + self.asks[0][0]) / 2 if self.bids and self.asks else None
+        if not self.bids or not self.asks:
+            return None
+        return (self.bids[0][0] + self.asks[0][0]) / 2
 
     @property
     def spread(self) -> float | None:
-        return self.asks[0][0] - self.bids[0][0] if self.bids and self.asks else None
+        if not self.bids or not self.asks:
+            return None
+        return self.asks[0][0] - self.bids[0][0]
 
 
 class Mirror:

@@ -68,8 +68,7 @@ class Statistics:
             self.trades_by_trader[trader_id] += 1
             self.volume_by_trader[trader_id] += trade.qty
         if trade.aggressor_side is not None:
-            bought = trade.aggressor_side == "buy"
-            maker = trade.sell_trader_id if bought else trade.buy_trader_id
+            maker = {"buy": trade.sell_trader_id, "sell": trade.buy_trader_id}[trade.aggressor_side]
             self.maker_volume_by_trader[maker] += trade.qty
 
     def _liquidation(self, event: Liquidation) -> None:

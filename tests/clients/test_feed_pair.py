@@ -10,7 +10,9 @@ from botpit.clients.feed_table import STEPS, Case
 from tests.clients.feed_pair import READERS, Pair
 
 SEEDS = range(24)
-RUNS = [(reader, seed, behind_relay) for reader in READERS for seed in SEEDS for behind_relay in (False, True)]
+RUNS = [
+    (reader, seed, behind_relay) for reader in READERS for seed in SEEDS for behind_relay in (False, True)
+]
 Run = tuple[type, int, bool]
 
 
@@ -19,7 +21,9 @@ def play(run: Run) -> None:
     Pair(reader(), seed, behind_relay=behind_relay).run()
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run[0].__name__}-{run[1]}-{'relay' if run[2] else 'exchange'}")
+@pytest.mark.parametrize(
+    "run", RUNS, ids=lambda run: f"{run[0].__name__}-{run[1]}-{'relay' if run[2] else 'exchange'}"
+)
 def test_law_whatever_the_line_does_the_reader_ends_with_the_truth(run):
     play(run)
 

@@ -54,27 +54,26 @@ class BotProcesses:
         self._fleet = Fleet(launch.log_dir)
 
     async def equities(self) -> tuple[dict[str, float], float | None]:
-        """What the bots' accounts are worth before they start, and the cash of a new account, as far as the
-        exchange says."""
+        """What the bots' accounts are worth now, and the cash of a new account, as far as it is known."""
         began: dict[str, float] = {}
         newcomers = None
         for uri in dict.fromkeys(bot.order_gateway_uri for bot in self._bots):
-            told, newcomers = await equities(
+            known, newcomers = await equities(
                 uri, [bot.trader_id for bot in self._bots if bot.order_gateway_uri == uri]
             )
-            began |= told
+            began |= known
         return began, newcomers
 
-    async def start(self, told: asyncio.Task[str]) -> None:
-        """Start all, one after the other, until told to stop."""
+    async def start(self, stop_requested: asyncio.Task[str]) -> None:
+        """Start all, one after the other, until a stop is requested."""
         self._launch.report_dir.mkdir(parents=True, exist_ok=True)
         for bot in self._bots:
-            if told.done():
+            if stop_requested.done():
                 return
             await self._fleet.start(
                 bot.trader_id, self._command(bot), restart_on_failure=bot.restart == "on-failure"
             )
-            await asyncio.wait({told}, timeout=self._launch.stagger_s)
+            await asyncio.wait({stop_requested}, timeout=self._launch.stagger_s)
 
     async def until_all_ended(self) -> None:
         await self._fleet.until_all_ended()

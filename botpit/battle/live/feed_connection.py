@@ -1,4 +1,4 @@
-"""A connection to the feed that outlives every round, and what the feed says of the present one."""
+"""A connection to the feed that outlives every round, and the present round's market behind it."""
 
 from __future__ import annotations
 
@@ -38,19 +38,21 @@ class FeedConnection:
         )
 
     async def look(self, what: str) -> bool:
-        """Have the market shown as it is now. Without an answer (False) all is as last told. `what` is said
-        once a round."""
+        """Have the market shown as it is now; False: there was no answer, and all is as last seen.
+
+        `what` is a word that was not used before in this round.
+        """
         requests = self.feed.ask(what)
         asked = await self.until(lambda: self._send(requests), FRESH_SNAPSHOT_S)
         if asked and await self.until(lambda: self.feed.answered, FRESH_SNAPSHOT_S):
             return True
         log.warning(
-            "no fresh snapshot: the standings are as last told %s", fields(when=what, feed=self.reason)
+            "no fresh snapshot: the standings are those last seen %s", fields(when=what, feed=self.reason)
         )
         return False
 
     async def until(self, seen: Callable[[], bool], within_s: float) -> bool:
-        """Wait until it is seen; whether it was, within so many seconds."""
+        """Wait until something is seen; False: it was not, within so many seconds."""
         try:
             async with asyncio.timeout(within_s):
                 while not seen():

@@ -1,5 +1,4 @@
-"""One exporter per folder: whoever comes while another is at work there waits for it, or is told who it
-is."""
+"""One exporter per folder: another one waits until the first is done, or is refused with its name."""
 
 from __future__ import annotations
 

@@ -59,8 +59,11 @@ class Sheets:
         self.rows_written = 0
         self._folder = folder
         self._state = _read_state(folder)
-        self._sizes: Sizes = dict(self._state.sizes) if self._state else {}
-        self._markets: list[Section] = list(self._state.markets) if self._state else []
+        self._sizes: Sizes = {}
+        self._markets: list[Section] = []
+        if self._state:
+            self._sizes.update(self._state.sizes)
+            self._markets.extend(self._state.markets)
         self._by_symbol = False
         self._waiting: list[_Waiting] = []
         self._rows_waiting = 0
@@ -80,7 +83,7 @@ class Sheets:
     def lay_out(self, start: Checkpoint, symbols: Sequence[str]) -> None:
         """Rows from now on are of this market, after `start`, and of these instruments.
 
-        Files that are not there yet will be, with their headers. May be told any number of times.
+        Files that are not there yet will be, with their headers. May be called any number of times.
         """
         self._by_symbol = len(symbols) > 1
         files = [self._file(symbol, name) for symbol in symbols for name in HEADERS]
@@ -116,7 +119,7 @@ class Sheets:
     async def _prepare(self, part: _Waiting) -> None:
         """Record the files, and the market, that are new: from now on what is appended can be cut off
         again."""
-        market_id, last = part.start.market_id, self._markets[-1] if self._markets else None
+        market_id, last = part.start.market_id, next(reversed(self._markets), None)
         found = {file: self._size_found(file) for file in part.lines if file not in self._sizes}
         if last is None or last.market_id != market_id:
             self._check_new_market(market_id)
@@ -144,7 +147,9 @@ class Sheets:
 
     async def _append(self, file: str, lines: list[str]) -> None:
         path, size = self._folder / file, self._sizes[file]
-        data = ((_header(file) if size == 0 else "") + "".join(lines)).encode()
+        data = "".join(lines).encode()
+        if size == 0:
+            data = _header(file).encode() + data
         if not data:
             return
         with writing(path):

@@ -52,7 +52,7 @@ class State:
     """`seq`: all rows up to this event of this market are in the files, and none after it. `sizes`: the bytes
     of each file then.
 
-    `counts`: events so far as (channel, symbol, n); None: the feed has not told yet. `markets`: all that
+    `counts`: events so far as (channel, symbol, n); None: not known yet. `markets`: all that
     wrote here, in order.
     """
 
@@ -67,14 +67,16 @@ class State:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        counts = None if self.counts is None else {(channel, symbol): n for channel, symbol, n in self.counts}
+        counts = None
+        if self.counts is not None:
+            counts = {(channel, symbol): n for channel, symbol, n in self.counts}
         return Checkpoint(self.market_id, self.seq, counts)
 
     @classmethod
     def at(cls, checkpoint: Checkpoint, sizes: Sizes, markets: Sequence[Section]) -> State:
-        counts = (
-            None if checkpoint.counts is None else tuple((*key, n) for key, n in checkpoint.counts.items())
-        )
+        counts = None
+        if checkpoint.counts is not None:
+            counts = tuple((*key, n) for key, n in checkpoint.counts.items())
         return cls(1, checkpoint.market_id, checkpoint.seq, counts, dict(sizes), tuple(markets))
 
     def text(self) -> bytes:

@@ -69,7 +69,9 @@ class RelayFeed:
         return self.buffer.oldest_seq if self._covers(subscription) else self.seq + 2
 
     def since(self, seq: int) -> Iterator[Item]:
-        return self.buffer.since(seq) if seq >= self.buffer.oldest_seq else iter(())
+        if seq < self.buffer.oldest_seq:
+            return iter(())
+        return self.buffer.since(seq)
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
         """The next poll asks for it, once for all who wait."""
