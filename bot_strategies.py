@@ -53,12 +53,16 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 __all__ = [
-    "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Market", "OpenOrder", "OrderEvent", "OrderRequest", "OrderType", "Side",
+    "ALL", "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Market", "OpenOrder", "OrderEvent", "OrderRequest", "OrderType", "Side",
     "Strategy", "StrategyContext", "StrategyError", "Terms", "TimeInForce", "Trade", "describe_strategy", "load_strategy",
 ]  # fmt: skip
 
 OrderEvent = OrderAccepted | OrderRejected | OrderCancelled | OrderReplaced | ReplaceRejected | CancelRejected
 """What `on_order` is told: an answer, or something that happened to an own order other than a fill."""
+
+
+ALL = "*"
+"""As a strategy's `symbols`: every instrument of the market. No instrument can be called so."""
 
 
 class StrategyError(ValueError):
@@ -99,6 +103,7 @@ class OpenOrder:
     """
 
     client_order_id: str | None
+    symbol: str = ""
     side: SideWord
     qty: int
     leaves_qty: int
@@ -109,8 +114,12 @@ class OpenOrder:
 
 
 class Terms(TypedDict, total=False):
-    """What an order may say beside quantity and price. `expires_at` is for gtd orders; `post_only` ones never take."""
+    """What an order may say beside quantity and price. `expires_at` is for gtd orders; `post_only` ones never take.
 
+    `symbol`: the instrument, if it is another one than that of the market it is ordered in.
+    """
+
+    symbol: str
     time_in_force: TimeInForce
     expires_at: int
     post_only: bool
@@ -137,12 +146,21 @@ class Book(Protocol):
 
 
 class Market(Protocol):
-    """What an event-style strategy is handed: the market's first instrument, the own account and orders, and the ways to act.
+    """What an event-style strategy is handed: one instrument's market, the own account and orders in it, and the ways to act.
 
-    A request goes out when the hook returns. The ways to act say False (or None) when nothing can be sent now: a connection is
-    down, the exchange asked to slow down, or too many requests wait for their answer.
+    A hook about an instrument is handed that one's market, every other hook that of the bot's own instrument; `of` leads to
+    those of the others. A request goes out when the hook returns. The ways to act say False (or None) when nothing can be sent
+    now: a connection is down, the exchange asked to slow down, or too many requests wait for their answer.
     """
 
+    @property
+    def symbol(self) -> str:
+        """The instrument that all of this is about."""
+    @property
+    def symbols(self) -> Sequence[str]:
+        """Every instrument that the bot trades, its own one first."""
+    def of(self, symbol: str) -> Market:
+        """The same of another one of `symbols`. Raises ValueError for what is none of them."""
     @property
     def context(self) -> StrategyContext: ...
     @property
@@ -172,7 +190,9 @@ class Market(Protocol):
     def replace(self, order: OpenOrder, *, price: float | None = None, qty: int | None = None) -> bool:
         """Change price, total quantity (the filled part included), or both; fewer lots at the same price keep their place."""
 
-    def cancel_all(self, side: SideWord | None = None) -> bool: ...
+    def cancel_all(self, side: SideWord | None = None, *, symbol: str | None = None) -> bool:
+        """Cancel the open orders of one side, or all of them."""
+
     def to_tick(self, price: float, side: SideWord) -> float:
         """The nearest price on the tick that is no worse for the one who orders: bids are rounded down, asks up."""
 
@@ -183,7 +203,13 @@ class Strategy:
     The constructor takes its parameters as annotated keyword arguments (or as one pydantic model called `params`), and
     `trader_id` and `rng`, its only source of chance, when it names them. A hook that raises is logged and the bot goes on; the
     same hook raising 10 times in a row ends the bot.
+
+    `symbols` names the instruments it trades, the most important one first, in the class or by the constructor: `("SIM", "ALT")`,
+    or ALL. It is told of those and of no others. Without any it trades one: that which the bot is started with, or else the
+    market's first.
     """
+
+    symbols: Sequence[str] = ()
 
     def on_start(self, market: Market) -> None:
         """Once per market, when market data and account are there."""

@@ -47,7 +47,7 @@ _log = logging.getLogger("bot")
 class Bot:
     """A brain on its two links. `over` is set when it is to stop: the strategy has failed, or somebody said so.
 
-    `failure` says what the strategy has done when it has failed. `report` holds the brain's counts.
+    `report` holds the brain's counts.
     """
 
     def __init__(
@@ -55,7 +55,6 @@ class Bot:
     ) -> None:
         self.brain = brain
         self.over = asyncio.Event()
-        self.failure = "the strategy crashed too often in a row"
         self._report = report
         self._said_goodbye = asyncio.Event()
         self._gateway = Link(gateway_uri, on_open=self._greeting, on_frame=self._gateway_frame, on_state=self._gateway_state)
@@ -84,24 +83,23 @@ class Bot:
 
     def cpu_limit_reached(self) -> None:
         """Give the strategy up, whatever it does at this moment. The rest of the way is that of a strategy that failed."""
-        self.failure = "CPU limit reached"
-        self.brain.runner.give_up(CpuLimitReached(self.failure))
+        self.brain.runner.give_up(CpuLimitReached("CPU limit reached"))
 
     def write_report(self) -> None:
         if self._report is not None:
-            self._report.keep(report_text(self.brain.handle.trader_id, self.brain.counts))
+            self._report.keep(report_text(self.brain.session.trader_id, self.brain.counts))
 
     def summary(self) -> str:
-        counts, handle = self.brain.counts, self.brain.handle
-        account = {"position": handle.position, "equity": f"{handle.equity:.2f}"} if handle.account_known else {}
+        counts = self.brain.counts
         done = {"accepted": counts.accepted, "fills": counts.fills, "lots": counts.filled_qty}
         rejected = {f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())}
-        return fields(**done, **account, rejected=counts.rejected.total(), **rejected, **counts.summary())
+        holds = self.brain.state.summary()
+        return fields(**done, **holds, rejected=counts.rejected.total(), **rejected, **counts.summary())
 
     # ------------------------------------------------------------------------------------------------------------- links
 
     def _greeting(self) -> Iterable[str]:
-        return [request_text(self.brain.gateway_opened(now_ms()))]
+        return map(request_text, self.brain.gateway_opened(now_ms()))
 
     def _subscription(self) -> Iterable[str]:
         return [request_text(self.brain.feed_opened())]
@@ -212,7 +210,7 @@ async def traded(bot: Bot) -> ExitCode:
             tasks = [group.create_task(bot.trade()), group.create_task(stop_when_told(bot))]
             await bot.over.wait()
             if bot.brain.failed:
-                _log.error("stopping %s", fields(reason=bot.failure))
+                _log.error("stopping %s", fields(reason=bot.brain.runner.failure))
             await bot.say_goodbye()
             for task in tasks:
                 task.cancel()
@@ -234,12 +232,14 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "example: %(prog)s --trader-id alice --strategy maker --strategy-param levels=3 --seed 7; exit codes: 0 stopped,"
         " 2 wrong flag, strategy, parameter or report, 3 the strategy crashed 10 times in a row or used up its CPU time",
     )
-    parser.add_argument("--trader-id", required=True, type=trader_id, help="who trades; letters, digits and _ . : / @ -")
+    parser.add_argument("--trader-id", required=True, type=client_id, help="who trades; letters, digits and _ . : / @ -")
     parser.add_argument("--strategy", default="random", help=f"{', '.join(BUILT_IN)}, module:Class or path/to/file.py:Class "
                         "(default: %(default)s)")  # fmt: skip
     parser.add_argument("--strategy-param", metavar="NAME=VALUE", action="append", default=[], type=name_and_value,
                         help="a parameter of the strategy; may be repeated")  # fmt: skip
     parser.add_argument("--strategy-dir", type=Path, default=Path(), help="folder that --strategy is relative to (default: .)")
+    parser.add_argument("--symbol", type=client_id,
+                        help="the instrument it trades (default: the one its strategy names, else the first)")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the strategy's chance (default: %(default)s)")
     parser.add_argument("--decision-interval", metavar="SECONDS", type=interval, default=0.5, help="default: %(default)s")
     parser.add_argument("--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s")
@@ -253,7 +253,7 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     return parser.parse_args(argv)
 
 
-def trader_id(text: str) -> str:
+def client_id(text: str) -> str:
     try:
         return msgspec.convert(text, ClientId)
     except msgspec.ValidationError as error:
@@ -284,7 +284,10 @@ def make_bot(options: argparse.Namespace) -> Bot:
         params=dict(options.strategy_param),
         relative_to=options.strategy_dir,
     )
-    brain = Brain(strategy, trader_id=options.trader_id, clock_s=time.monotonic, counts=counts_so_far(report, options.trader_id))
+    counts = counts_so_far(report, options.trader_id)
+    brain = Brain(
+        strategy, trader_id=options.trader_id, symbol=options.symbol, clock_s=time.monotonic, counts=counts
+    )  # fmt: skip
     if options.max_memory_mb is not None:
         brain.runner.reserve_bytes = MEMORY_RESERVE_BYTES
     return Bot(
