@@ -10,8 +10,9 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bot_strategies import ALL, OrderEvent, Strategy
+from bot_strategies import ALL, Strategy
 from botpit.bots.counts import Counts
+from botpit.bots.feed import BotFeed
 from botpit.bots.market_handle import MarketHandle
 from botpit.bots.notice import Notice, Output
 from botpit.bots.order_entry import OrderEntry
@@ -20,48 +21,40 @@ from botpit.bots.state import BotState
 from botpit.clients.mirror import Mirror
 from botpit.clients.trading_session import START_ANEW, Heard, State, TradingSession
 from message_schemas import (
-    Account,
-    AccountRequest,
     BookUpdate,
     CancelRejected,
-    CancelRequest,
-    Channel,
     Error,
     Fill,
-    Liquidation,
     LoggedIn,
     LoginRequest,
     Message,
-    OpenOrders,
-    OpenOrdersRequest,
     OrderAccepted,
     OrderCancelled,
     OrderRejected,
     OrderReplaced,
     OrderRequest,
     ReplaceRejected,
-    ReplaceRequest,
-    Snapshot,
     SubscribeRequest,
     Trade,
     TradingRequest,
 )
 
-POLLED_CHANNELS: list[Channel] = ["book", "positions"]
-"""What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` tell."""
-MARKET_CHANNELS: list[Channel] = [*POLLED_CHANNELS, "trades", "status"]
-"""What the market handle shows besides: the last trade, the queue ahead of own orders, whether the market is open."""
+HOOK_OF: dict[type, str] = {
+    Fill: "on_fill", OrderAccepted: "on_order", OrderCancelled: "on_order", OrderReplaced: "on_order",
+    OrderRejected: "on_order", ReplaceRejected: "on_order", CancelRejected: "on_order",
+}  # fmt: skip
+"""What the strategy is told of what happens to its orders."""
 
 
 class Brain:
     """A strategy in conversation with exchange (the gateway) and relay (the feed).
 
     Every method that takes news returns the outputs they cause, in order. `symbol` is the instrument that the strategy trades
-    unless it names others. With a `view` that somebody else keeps, `saw` tells of what was folded into it; otherwise the brain
-    keeps its own and `feed_message` is the feed. `clock_s` measures how long the strategy thinks and answers take, in seconds
-    from anywhere; without one, as in a simulation, where time stands still meanwhile, nothing takes long. `counts` restores those
-    of an earlier process: what its market told this trader since is asked for, and counted, but it is no news to a strategy that
-    begins now.
+    unless it names others. With a `view` that somebody else keeps, `saw` tells of what was folded into it, and there is no feed;
+    otherwise the brain keeps its own by `feed_message`. `clock_s` measures how long the strategy thinks and answers take, in
+    seconds from anywhere; without one, as in a simulation, where time stands still meanwhile, nothing takes long. `counts`
+    restores those of an earlier process: what its market told this trader since is asked for, and counted, but it is no news to
+    a strategy that begins now.
     """
 
     def __init__(
@@ -79,15 +72,14 @@ class Brain:
         self.state = BotState(trader_id, view or Mirror())
         self.entry = OrderEntry(self.state, self.session, self._tell)
         self.runner = StrategyRunner(strategy, self._tell, self.counts, clock_s)
+        self.feed = BotFeed(self.state, self.runner.hooks) if view is None else None
         self.markets: dict[str, MarketHandle] = {}
         self._strategy = strategy
         self._symbol = symbol
         self._clock_s = clock_s
         self._started_market: str | None = None
         self._handed_s: dict[str | int | None, float] = {}
-        self._feed_lost = False
-        self._subscription: SubscribeRequest | None = None
-        self._told: list[Output] = []
+        self._notices: list[Notice] = []
 
     @property
     def failed(self) -> bool:
@@ -117,16 +109,15 @@ class Brain:
         self._handed_s.clear()
         self.entry.open = False
 
-    def feed_opened(self) -> SubscribeRequest:
-        """The feed is connected: what to send first. A strategy that is only polled sees no trades and no status."""
-        polled = self.runner.hooks <= {"next_order"}
-        self._subscription = SubscribeRequest(
-            channels=POLLED_CHANNELS if polled else MARKET_CHANNELS, symbols=self._symbols_to_read(), batch=True
-        )
-        return self._subscription
+    def feed_opened(self) -> list[SubscribeRequest]:
+        """The feed is connected: what to send first."""
+        assert self.feed is not None, "somebody else keeps the view"
+        self.feed.opened()
+        return self.feed.take_requests()
 
     def feed_lost(self) -> None:
-        self._feed_lost, self._subscription = True, None
+        assert self.feed is not None, "somebody else keeps the view"
+        self.feed.lost()
         self.entry.open = False
 
     def handed_over(self, order: OrderRequest) -> None:
@@ -142,30 +133,26 @@ class Brain:
         self._note_latency(message)
         heard = self.session.take(message, now_ms)
         if heard.is_news:
-            self.counts.market_id, self.counts.account_seq = self.session.market_id, self.session.account_seq
             self._fold(message, heard)
         return self._outputs()
 
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book, for a brain that keeps its own view."""
-        if not self.state.view.apply(message):
-            self._told.append(self.feed_opened())
+        assert self.feed is not None, "somebody else keeps the view"
+        self.feed.take(message)
         return self.saw(message, now_ms)
 
     def saw(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book that the view has taken already."""
-        state = self.state
-        state.now_ms = now_ms
-        match message:
-            case Snapshot():
-                self._feed_lost = False
-            case BookUpdate() if message.symbol in self.markets:
-                state.orders.level_told(message.symbol, "buy", message.bids, message.timestamp)
-                state.orders.level_told(message.symbol, "sell", message.asks, message.timestamp)
-                self._call("on_book", lambda: self._strategy.on_book(self.markets[message.symbol]))
-            case Trade() if message.symbol in self.markets:
-                state.orders.traded(message)
-                self._call("on_trade", lambda: self._strategy.on_trade(self.markets[message.symbol], message))
+        self.state.now_ms = now_ms
+        if isinstance(message, BookUpdate | Trade) and message.symbol in self.markets:
+            market, orders = self.markets[message.symbol], self.state.orders
+            if isinstance(message, Trade):
+                orders.traded(message)
+                self._ask("on_trade", self._strategy.on_trade, market, message)
+            else:
+                orders.book_told(message)
+                self._ask("on_book", self._strategy.on_book, market)
         return self._outputs()
 
     def timer(self, now_ms: int) -> list[Output]:
@@ -173,51 +160,65 @@ class Brain:
         self.state.now_ms = now_ms
         self.session.time_passes(now_ms)
         if self.entry.may_send:
-            self._call("on_timer", lambda: self._strategy.on_timer(self.market))
-            self._call("next_order", self._poll)
+            self._ask("on_timer", self._strategy.on_timer, self.market)
+            self._ask("next_order", self._poll)
         return self._outputs()
 
     def stop(self, now_ms: int) -> list[Output]:
         """Let the strategy say goodbye, cancel everything, log out; `finished` is true when that is done or hopeless."""
         self.state.now_ms = now_ms
-        self._call("on_stop", lambda: self._strategy.on_stop(self.market))
+        if self._started_market is not None:
+            self._ask("on_stop", self._strategy.on_stop, self.market)
         self.session.stop()
         return self._outputs()
+
+    def _outputs(self) -> list[Output]:
+        """Everything to be sent and told by now; the strategy begins as soon as both sides of one market are known."""
+        state, session = self.state, self.session
+        sees_market = state.sees_market and (self.feed is None or self.feed.live)
+        self.entry.open = sees_market and session.state is State.READY
+        if self.entry.open and self._started_market != state.market_id:
+            self._started_market = state.market_id
+            self._ask("on_start", self._strategy.on_start, self.market)
+        notices, self._notices = self._notices, []
+        feed_requests = self.feed.take_requests() if self.feed else []
+        return [*notices, *feed_requests, *session.take_requests()]
 
     # ------------------------------------------------------------------------------------------------ what the exchange says
 
     def _fold(self, message: Message, heard: Heard) -> None:
-        state = self.state
+        symbol = self.state.symbol_of(message, heard.request)
+        self.counts.apply(message)
+        self.counts.market_id, self.counts.account_seq = self.session.market_id, self.session.account_seq
+        self.state.apply(message)
         match message:
             case LoggedIn() if isinstance(heard.request, LoginRequest):
                 self._logged_in(message)
-            case Account():
-                state.take_account(message)
-            case OpenOrders():
-                state.orders.told(message)
+            case Error() if isinstance(heard.request, LoginRequest) and message.reason in START_ANEW:
+                where = {"last_seq": heard.request.last_seq, "market_id": heard.request.market_id}
+                self._tell(Notice("beginning anew, what happened meanwhile is not counted", {"reason": message.reason} | where))
             case Error():
-                self._note_refusal(message, heard.request)
+                self._tell(_refusal("login refused, trying again", message))
             case OrderRejected() | ReplaceRejected() | CancelRejected():
-                self._rejected(message, heard.request)
-            case Fill():
-                self.counts.filled(message)
-                state.filled(message)
-                self._tell_fill(message)
-            case Liquidation():
-                state.last_liquidation_ts = message.timestamp
-            case OrderAccepted() | OrderCancelled() | OrderReplaced():
-                self._order_event(message)
+                self.entry.refused(heard.request, message)
+                if not isinstance(message, CancelRejected):
+                    self._tell(_refusal(message.type, message, routine=True))
         if heard.unresolved:
-            told: dict[str, object] = {"count": len(heard.unresolved)}
-            self._tell(Notice("orders were lost with the connection, or refused", told))
+            self._tell(Notice("orders without an answer are not there", {"count": len(heard.unresolved)}))
+        self._tell_strategy(symbol, message)
+
+    def _tell_strategy(self, symbol: str | None, message: Message) -> None:
+        hook, market = HOOK_OF.get(type(message)), self.markets.get(symbol or "")
+        if hook is not None and market is not None:
+            self._ask(hook, getattr(self._strategy, hook), market, message)
 
     def _logged_in(self, answer: LoggedIn) -> None:
         if answer.market_id != self.state.market_id:
-            self._new_market(answer)
-        if self._subscription is not None and self._subscription.symbols != self._symbols_to_read():
-            self._told.append(self.feed_opened())
+            self._begin_market(answer)
+        if self.feed is not None:
+            self.feed.revise()
 
-    def _new_market(self, answer: LoggedIn) -> None:
+    def _begin_market(self, answer: LoggedIn) -> None:
         """Find the instruments that the strategy trades; a market without one of them is none for it."""
         there = [each.symbol for each in answer.instruments]
         symbols = traded_symbols(self._strategy, self._symbol, there)
@@ -230,46 +231,6 @@ class Brain:
         for symbol in symbols:
             self.markets[symbol] = MarketHandle(symbol, self.state, self.entry, self.markets)
 
-    def _note_refusal(self, error: Error, request: TradingRequest | None) -> None:
-        if isinstance(request, LoginRequest) and error.reason in START_ANEW:
-            told: dict[str, object] = {"reason": error.reason}
-            told |= {"last_seq": request.last_seq, "market_id": request.market_id}
-            self._tell(Notice("beginning anew, what happened meanwhile is not counted", told))
-        elif isinstance(request, LoginRequest | AccountRequest | OpenOrdersRequest):
-            self._tell(Notice("login refused, trying again", error.details | {"reason": error.reason}))
-
-    def _rejected(self, answer: OrderRejected | ReplaceRejected | CancelRejected, request: TradingRequest | None) -> None:
-        symbol = self._symbol_of(request)
-        self.entry.refused(request, answer)
-        if isinstance(answer, CancelRejected):
-            self.counts.cancel_rejected[answer.reason] += 1
-        else:
-            self.counts.rejected[answer.reason] += 1
-            self._tell(Notice(answer.type, answer.details | {"reason": answer.reason}, routine=True))
-        self._tell_order(symbol, answer)
-
-    def _order_event(self, event: OrderAccepted | OrderCancelled | OrderReplaced) -> None:
-        orders = self.state.orders
-        match event:
-            case OrderAccepted():
-                self.counts.accepted += not event.repeated
-                orders.accepted(event)
-                self._tell_order(event.symbol, event)
-            case OrderCancelled():
-                orders.cancelled(event)
-                self._tell_order(event.symbol, event)
-            case OrderReplaced():
-                orders.replaced(event)
-                known = orders.named(event.client_order_id, event.order_id)
-                self._tell_order(known.symbol if known else None, event)
-
-    def _symbol_of(self, request: TradingRequest | None) -> str | None:
-        """Which instrument a request was about; the own one where nothing says so."""
-        if isinstance(request, CancelRequest | ReplaceRequest):
-            order = self.state.orders.named(request.client_order_id, request.order_id)
-            return order.symbol if order else None
-        return getattr(request, "symbol", None) or next(iter(self.state.instruments), None)
-
     def _note_latency(self, message: Message) -> None:
         handed_s = self._handed_s.pop(getattr(message, "request_id", None), None)
         if handed_s is not None:
@@ -277,48 +238,20 @@ class Brain:
 
     # ----------------------------------------------------------------------------------------------------- the strategy
 
-    def _tell_fill(self, fill: Fill) -> None:
-        market = self.markets.get(fill.symbol)
-        if market is not None:
-            self._call("on_fill", lambda: self._strategy.on_fill(market, fill))
-
-    def _tell_order(self, symbol: str | None, event: OrderEvent) -> None:
-        market = self.markets.get(symbol or self.state.symbols[0])
-        if market is not None:
-            self._call("on_order", lambda: self._strategy.on_order(market, event))
-
     def _poll(self) -> None:
         order = self._strategy.next_order(self.market.context)
         if order is not None:
             self.entry.place(order, self.market.of(order.symbol or self.market.symbol).symbol)
 
-    def _call(self, hook: str, call: Callable[[], None]) -> None:
+    def _ask(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
         """Ask the strategy, if it was started in the market that both sides now speak of, and is not stopped."""
         started = self._started_market is not None and self._started_market == self.state.market_id
-        if started and self._started_market == self.state.view.market_id and not self._stopping:
-            self.runner.ask(hook, call)
-
-    @property
-    def _stopping(self) -> bool:
-        return self.session.state in (State.LEAVING, State.DONE)
-
-    def _outputs(self) -> list[Output]:
-        """Everything to be sent and told by now; the strategy begins as soon as both sides of one market are known."""
-        state = self.state
-        self.entry.open = self.session.state is State.READY and not self._feed_lost and state.sees_market
-        if self.entry.open and self._started_market != state.market_id:
-            self._started_market = state.market_id
-            self._call("on_start", lambda: self._strategy.on_start(self.market))
-        told, self._told = self._told, []
-        return told + self.session.take_requests()
+        stopping = self.session.state in (State.LEAVING, State.DONE)
+        if started and self._started_market == self.state.view.market_id and not stopping:
+            self.runner.ask(hook, call, *arguments)
 
     def _tell(self, notice: Notice) -> None:
-        self._told.append(notice)
-
-    def _symbols_to_read(self) -> list[str] | None:
-        """What to ask the feed for; None, everything, until a login has said what there is."""
-        traded = self.state.symbols
-        return list(traded) if len(traded) < len(self.state.instruments) else None
+        self._notices.append(notice)
 
 
 def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> list[str]:
@@ -335,3 +268,7 @@ def request_text(request: TradingRequest | SubscribeRequest) -> str:
     values = {name: getattr(request, name) for name in request.__struct_fields__}
     told = {"type": request.type} | {name: value for name, value in values.items() if value is not None}
     return json.dumps(told, separators=(",", ":"))
+
+
+def _refusal(what: str, answer: Error | OrderRejected | ReplaceRejected, *, routine: bool = False) -> Notice:
+    return Notice(what, answer.details | {"reason": answer.reason}, routine)

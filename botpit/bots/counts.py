@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from botpit.bots.latency import LatencyHistogram
-from message_schemas import Fill
+from message_schemas import CancelRejected, Fill, Message, OrderAccepted, OrderRejected, ReplaceRejected
 
 UNITS = 10**8
 """Of fees in one of the account currency: no market's money has more decimals."""
@@ -41,7 +41,19 @@ class Counts:
     slow_callbacks: int = 0
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
 
-    def filled(self, fill: Fill) -> None:
+    def apply(self, message: Message) -> None:
+        """Count an answer or a private event."""
+        match message:
+            case OrderAccepted():
+                self.accepted += not message.repeated
+            case OrderRejected() | ReplaceRejected():
+                self.rejected[message.reason] += 1
+            case CancelRejected():
+                self.cancel_rejected[message.reason] += 1
+            case Fill():
+                self._filled(message)
+
+    def _filled(self, fill: Fill) -> None:
         is_maker = fill.liquidity == "maker"
         self.fills += 1
         self.filled_qty += fill.qty

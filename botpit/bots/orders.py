@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from bot_strategies import OpenOrder
 from message_schemas import (
+    BookUpdate,
     Fill,
     OpenOrders,
     OrderAccepted,
@@ -24,8 +25,6 @@ from message_schemas import (
     SideWord,
     Trade,
 )
-
-Level = tuple[float, int]
 
 
 @dataclass(slots=True)
@@ -127,14 +126,17 @@ class OwnOrders:
             if at_its_level and trade.timestamp > tracked.placed_ms and order.queue_ahead is not None:
                 order.queue_ahead = max(0, order.queue_ahead - trade.qty)
 
-    def level_told(self, symbol: str, side: SideWord, levels: list[Level], timestamp: int) -> None:
+    def book_told(self, book: BookUpdate) -> None:
         """Ahead of an order stands at most what its level holds besides it."""
-        held = dict(levels)
-        for tracked in self._by_symbol[symbol].values():
+        ours = self._by_symbol[book.symbol]
+        if not ours:
+            return
+        held: dict[SideWord, dict[float | None, int]] = {"buy": dict(book.bids), "sell": dict(book.asks)}
+        for tracked in ours.values():
             order = tracked.order
-            resting = order.order_id is not None and timestamp > tracked.placed_ms
-            if resting and order.side == side and order.price in held:
-                most = max(0, held[order.price] - order.leaves_qty)
+            at_level = held[order.side].get(order.price)
+            if at_level is not None and order.order_id is not None and book.timestamp > tracked.placed_ms:
+                most = max(0, at_level - order.leaves_qty)
                 order.queue_ahead = most if order.queue_ahead is None else min(order.queue_ahead, most)
 
     # --------------------------------------------------------------------------------------------------- both ways to one

@@ -36,7 +36,7 @@ class StrategyRunner:
         self.hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
         self._crashes: Counter[str] = Counter()
 
-    def ask(self, hook: str, call: Callable[[], None]) -> None:
+    def ask(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
         """Call one hook, if the strategy has it."""
         if hook not in self.hooks or (self.failure and hook != "on_stop"):
             return
@@ -44,7 +44,7 @@ class StrategyRunner:
         try:
             self._reserve = self._reserve or bytearray(self.reserve_bytes)
             self.thinking = True
-            call()
+            call(*arguments)
             self.thinking = False
         except Exception as error:
             self.thinking = False

@@ -11,7 +11,20 @@ from collections.abc import Sequence
 from bot_strategies import StrategyContext
 from botpit.bots.orders import OwnOrders
 from botpit.clients.mirror import BookView, Mirror
-from message_schemas import Account, AccountPosition, Fill, InstrumentInfo, PositionState
+from message_schemas import (
+    Account,
+    AccountPosition,
+    Fill,
+    InstrumentInfo,
+    Liquidation,
+    Message,
+    OpenOrders,
+    OrderAccepted,
+    OrderCancelled,
+    OrderReplaced,
+    PositionState,
+    TradingRequest,
+)
 
 
 class BotState:
@@ -46,13 +59,37 @@ class BotState:
 
     # ---------------------------------------------------------------------------------------------- what happened to it
 
-    def take_account(self, account: Account) -> None:
-        self.account = account
-        self.positions = Counter({each.symbol: each.position for each in account.positions})
+    def apply(self, message: Message) -> None:
+        """Fold an answer or a private event."""
+        match message:
+            case Account():
+                self.account = message
+                self.positions = Counter({each.symbol: each.position for each in message.positions})
+            case OpenOrders():
+                self.orders.told(message)
+            case OrderAccepted():
+                self.orders.accepted(message)
+            case OrderReplaced():
+                self.orders.replaced(message)
+            case OrderCancelled():
+                self.orders.cancelled(message)
+            case Fill():
+                self.positions[message.symbol] += message.qty if message.side == "buy" else -message.qty
+                self.orders.filled(message)
+            case Liquidation():
+                self.last_liquidation_ts = message.timestamp
 
-    def filled(self, fill: Fill) -> None:
-        self.positions[fill.symbol] += fill.qty if fill.side == "buy" else -fill.qty
-        self.orders.filled(fill)
+    def symbol_of(self, message: Message, request: TradingRequest | None) -> str | None:
+        """Which instrument an answer or event is about: as it says, or else the order that it or its request names."""
+        for said in (message, request):
+            symbol = getattr(said, "symbol", None) or self._symbol_of_order(said)
+            if symbol:
+                return symbol
+        return next(iter(self.instruments), None)
+
+    def _symbol_of_order(self, said: object) -> str | None:
+        order = self.orders.named(getattr(said, "client_order_id", None), getattr(said, "order_id", None))
+        return None if order is None else order.symbol
 
     # ----------------------------------------------------------------------------------------------- what follows from it
 

@@ -102,7 +102,7 @@ class Bot:
         return map(request_text, self.brain.gateway_opened(now_ms()))
 
     def _subscription(self) -> Iterable[str]:
-        return [request_text(self.brain.feed_opened())]
+        return map(request_text, self.brain.feed_opened())
 
     def _gateway_frame(self, frame: bytes) -> None:
         for message in self._messages(frame):

@@ -359,7 +359,7 @@ def test_the_strategy_hears_of_book_and_trades():
 def test_a_hole_in_the_feed_asks_for_a_fresh_snapshot():
     stage = Stage().opens()
     stage.sees(trade(2, 101.0, "buy", 1))
-    assert stage.sees(trade(2, 101.0, "buy", 3)) == [stage.brain.feed_opened()]
+    assert stage.sees(trade(2, 101.0, "buy", 3)) == stage.brain.feed_opened()
     assert request_text(SubscribeRequest()) == '{"type":"subscribe"}'
 
 
@@ -379,7 +379,7 @@ class OnlyTimed(Strategy):
 ])  # fmt: skip
 def test_a_bot_asks_for_the_channels_its_strategy_can_see(strategy, channels):
     """By the market handle it sees the last trade and the status; by the context neither. Both show mark and own money."""
-    asked = Brain(strategy, trader_id="alice").feed_opened()
+    (asked,) = Brain(strategy, trader_id="alice").feed_opened()
     assert (set(asked.channels), asked.batch) == (channels, True)
 
 
