@@ -239,7 +239,7 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
                         help="a parameter of the strategy; may be repeated")  # fmt: skip
     parser.add_argument("--strategy-dir", type=Path, default=Path(), help="folder that --strategy is relative to (default: .)")
     parser.add_argument("--symbol", type=client_id,
-                        help="the instrument it trades (default: the one its strategy names, else the first)")  # fmt: skip
+                        help="the instrument it trades; left out: the one its strategy names, or else the first")  # fmt: skip
     parser.add_argument("--seed", type=int, default=1, help="of the strategy's chance (default: %(default)s)")
     parser.add_argument("--decision-interval", metavar="SECONDS", type=interval, default=0.5, help="default: %(default)s")
     parser.add_argument("--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s")

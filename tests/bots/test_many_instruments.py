@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import random
+from pathlib import Path
 
 import pytest
 
-from bot_strategies import ALL, OrderRequest, Side, Strategy
+from bot_strategies import ALL, OrderRequest, Side, Strategy, load_strategy
 from botpit.bots import Brain, request_text
 from botpit.bots.brain import traded_symbols
 from message_schemas import BookUpdate, PositionUpdate, Trade
@@ -14,6 +16,7 @@ from tests.bots.bot_market import BotInMarket, SharedView, settle
 from tests.bots.bot_stage import Recorder, Stage, snapshot
 from tests.socketless_venue import RICH, TWO_MARKETS, SocketlessVenue, order
 
+HOUSE = Path(__file__).resolve().parents[2]
 THREE_MARKETS = RICH + TWO_MARKETS + '\n[[instruments]]\nsymbol = "THIRD"\n'
 
 
@@ -333,3 +336,54 @@ def test_a_new_market_has_handles_of_its_own():
     stage.logs_in(market_id="m2")
     stage.sees(snapshot(market_id="m2"))
     assert stage.handle is not before and isinstance(stage.brain, Brain)
+
+
+# ------------------------------------------------------------------------------------------------------- the example
+
+
+class Pair:
+    """The pairs trader in a market of SIM and ALT, where bob quotes both at the prices that the test says."""
+
+    def __init__(self, **params: object) -> None:
+        self.venue = SocketlessVenue(RICH + TWO_MARKETS)
+        given = {"window": 10, "max_position": 6, **params}
+        name = str(HOUSE / "examples" / "pairs_trader.py") + ":PairsTrader"
+        strategy = load_strategy(name, trader_id="alice", rng=random.Random(1), params=given)
+        self.bot = BotInMarket(self.venue, strategy).connects()
+        self.bob = self.venue.client()
+
+    def decides(self, sim: float, alt: float, times: int = 1) -> None:
+        for _ in range(times):
+            self.bob.asks({"type": "cancel_all", "trader_id": "bob"})
+            for symbol, price, width in (("SIM", sim, 0.01), ("ALT", alt, 0.05)):
+                self.bob.asks(order("bob", "buy", 50, round(price - width, 2), symbol=symbol))
+                self.bob.asks(order("bob", "sell", 50, round(price + width, 2), symbol=symbol))
+            self.bob.takes()
+            settle(self.venue, self.bot)
+            self.bot.decides()
+            settle(self.venue, self.bot)
+
+    @property
+    def positions(self) -> tuple[int, int]:
+        return self.bot.market.position, self.bot.market.of("ALT").position
+
+
+def test_the_pairs_trader_sells_the_dear_one_buys_the_cheap_one_and_goes_flat_when_they_are_back():
+    pair = Pair()
+    for middle in (100.0, 100.1, 99.9, 100.0, 100.1, 99.9, 100.0):
+        pair.decides(middle, 20.0)
+    pair.decides(110.0, 22.0, times=3)
+    assert pair.positions == (0, 0), "both rose: nothing is dear"
+    pair.decides(101.0, 20.0, times=4)
+    assert pair.positions == (-6, 30)
+    pair.decides(100.0, 20.0, times=40)
+    assert pair.positions == (0, 0)
+    assert pair.bot.market.equity > 1_000_000_000 and not pair.bot.notices
+
+
+def test_the_pairs_trader_buys_the_first_when_that_is_the_cheap_one():
+    pair = Pair(size=10)
+    for middle in (100.0, 100.1, 99.9) * 4:
+        pair.decides(middle, 20.0)
+    pair.decides(99.0, 20.0, times=3)
+    assert pair.positions == (6, -30)
