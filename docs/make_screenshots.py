@@ -155,9 +155,9 @@ async def _played(battle: Battle, folder: Path) -> Scene:
 
 
 def _is_alive(watch: Watch, battle: Battle) -> bool:
-    mirror, book = watch.mirror, watch.book
+    seen, book = watch.statistics, watch.book
     two_sided = book is not None and min(len(book.bids), len(book.asks)) >= LEAST_LEVELS
-    return two_sided and mirror.trade_count >= LEAST_TRADES and mirror.liquidation_count >= battle.liquidations
+    return two_sided and seen.trade_count >= LEAST_TRADES and seen.liquidation_count >= battle.liquidations
 
 
 # --------------------------------------------------------------------------------------------------------------- the picture

@@ -24,7 +24,7 @@ def trader_results(
 
     `reports` and `restarts` are of our bots, by trader.
     """
-    accounts = standings(feed.mirror)
+    accounts = standings(feed.mirror, feed.statistics)
     known = feed.equities.known()
     accounts += [_without_trades(name, known[name]) for name in known.keys() - {row.trader_id for row in accounts}]
     rows = [_result(row, feed, (reports or {}).get(row.trader_id), restarts or {}) for row in accounts]
@@ -36,15 +36,15 @@ def _without_trades(trader_id: str, equity: float) -> Standing:
 
 
 def _result(row: Standing, feed: BattleFeed, report: BotReport | None, restarts: Mapping[str, int]) -> TraderResult:
-    name, mirror = row.trader_id, feed.mirror
-    volume = mirror.volume_by_trader[name]
+    name, statistics = row.trader_id, feed.statistics
+    volume = statistics.volume_by_trader[name]
     return TraderResult(
         **asdict(row),
         rank=0,
         gain=feed.equities.gain(name),
         max_drawdown=feed.equities.max_drawdown(name),
         volume=volume,
-        maker_share=round(mirror.maker_volume_by_trader[name] / volume, SHARE_DECIMALS) if volume else None,
+        maker_share=round(statistics.maker_volume_by_trader[name] / volume, SHARE_DECIMALS) if volume else None,
         fees=report.fees if report else None,
         rejects=dict(report.rejected) if report else {},
         restarts=restarts.get(name, 0),

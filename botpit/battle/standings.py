@@ -1,4 +1,4 @@
-"""Who stands where by the account: one row per trader, folded from a mirror of the feed.
+"""Who stands where by the account: one row per trader, folded from a mirror of the feed and its statistics.
 
 The monitor shows these rows; a battle's results add to them what only a battle knows.
 """
@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from botpit.clients.mirror import Mirror
+from botpit.clients.statistics import Statistics
 from message_schemas import PositionState
 
 MONEY_DECIMALS = 8
@@ -26,9 +27,9 @@ Row = TypeVar("Row", bound=_HasTrader)
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """One trader's account in money and lots. `positions` by symbol; what is counted was told while somebody looked.
+    """One trader's account in money and lots. `positions` by symbol; what is counted was seen while somebody looked.
 
-    `liquidations` closed lots against his will because of himself, `deleveragings` because of somebody else's bankruptcy.
+    `liquidations` closed its lots by force and on its own account, `deleveragings` because of somebody else's bankruptcy.
     """
 
     trader_id: str
@@ -43,16 +44,16 @@ class Standing:
     deleveragings: int = 0
 
 
-def standings(mirror: Mirror) -> list[Standing]:
+def standings(mirror: Mirror, statistics: Statistics) -> list[Standing]:
     """A row per trader with a position or a past one, by equity, ties by trader id."""
     accounts: dict[str, list[PositionState]] = {}
     for state in mirror.positions.values():
         accounts.setdefault(state.trader_id, []).append(state)
-    rows = (_standing(mirror, states) for states in accounts.values())
+    rows = (_standing(mirror, statistics, states) for states in accounts.values())
     return sorted(rows, key=lambda row: (-row.total_equity, row.trader_id))
 
 
-def _standing(mirror: Mirror, states: list[PositionState]) -> Standing:
+def _standing(mirror: Mirror, statistics: Statistics, states: list[PositionState]) -> Standing:
     latest = states[-1]
     return Standing(
         trader_id=latest.trader_id,
@@ -62,10 +63,10 @@ def _standing(mirror: Mirror, states: list[PositionState]) -> Standing:
         # Of the whole account and as fresh as its equity; the other instruments' own figures may be older.
         unrealized_pnl=round(latest.total_equity - latest.cash, MONEY_DECIMALS),
         total_equity=latest.total_equity,
-        trades=mirror.trades_by_trader[latest.trader_id],
+        trades=statistics.trades_by_trader[latest.trader_id],
         status=mirror.account_status.get(latest.trader_id, "active"),
-        liquidations=mirror.liquidations_by_trader[latest.trader_id],
-        deleveragings=mirror.deleveragings_by_trader[latest.trader_id],
+        liquidations=statistics.liquidations_by_trader[latest.trader_id],
+        deleveragings=statistics.deleveragings_by_trader[latest.trader_id],
     )
 
 

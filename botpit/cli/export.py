@@ -1,6 +1,6 @@
 """Write what happens in a market to CSV files, each event once, across lost connections and across its own end, however sudden.
 
-`ExactReader` decides which events are new, `Sheets` holds their rows until the next flush and records how far the files are,
+A feed session decides which events are new, `Sheets` holds their rows until the next flush and records how far the files are,
 `Export` wires both to a socket. As a child of the exchange it is the last to leave: told to stop, it takes what the exchange
 sent before it closed the socket, and writes it.
 """
@@ -15,13 +15,14 @@ from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 from botpit.cli.program import add_usual_flags, parser_of, start
-from botpit.clients.exact_reader import ExactReader
+from botpit.clients.feed_session import FeedSession, Need, State, request_text
 from botpit.io.exit_codes import ProgramError
 from botpit.io.link import Link
 from botpit.io.log import fields
 from botpit.io.run import give_way, is_child, until_told_to_stop
 from botpit.runs.export.errors import ExportError
 from botpit.runs.export.lock import locked
+from botpit.runs.export.rows import CHANNELS, RowEvent
 from botpit.runs.export.sheets import MAX_WAITING_ROWS, Sheets
 from message_schemas import Snapshot, parse_messages
 
@@ -41,9 +42,15 @@ class Export:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._link = Link(options.uri, on_open=lambda: self._reader.requests(), on_frame=self._frame, on_state=self._state)
+        self._link = Link(options.uri, on_open=self._opening, on_frame=self._frame, on_state=self._state)
         self._sheets = Sheets(options.dir)
-        self._reader = ExactReader(options.from_seq, self._link.send, log.error, self._sheets.checkpoint)
+        self._session = FeedSession(
+            Need.RECORD,
+            lambda: CHANNELS,
+            from_seq=options.from_seq,
+            checkpoint=self._sheets.checkpoint,
+            complain=log.error,
+        )
         self._flush_s = options.flush_ms / 1_000
         self._ended = asyncio.Event()
         self._lost = asyncio.Event()
@@ -62,7 +69,7 @@ class Export:
         except ExportError as error:
             log.error("the export ends %s", fields(reason=error))
             return error.exit_code
-        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_events=self._reader.missing_events))
+        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_events=self._session.missing))
         with suppress(asyncio.CancelledError):
             await reading
         return 0
@@ -76,6 +83,18 @@ class Export:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._lost.wait(), DRAIN_S if is_child() else 0)
 
+    @property
+    def _paused(self) -> bool:
+        return self._session.state is State.PAUSED
+
+    def _opening(self) -> list[str]:
+        self._session.opened()
+        return list(map(request_text, self._session.requests()))
+
+    def _ask(self) -> None:
+        for request in self._session.requests():
+            self._link.send(request_text(request))
+
     def _frame(self, frame: bytes) -> None:
         try:
             messages = parse_messages(frame)
@@ -83,20 +102,23 @@ class Export:
             log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
             return
         for message in messages:
-            event = self._reader.take(message)
-            if event is not None:
-                self._sheets.add(event)
-            elif isinstance(message, Snapshot) and (checkpoint := self._reader.checkpoint):
+            is_new = self._session.take(message)
+            if is_new and isinstance(message, RowEvent):
+                self._sheets.add(message)
+            elif isinstance(message, Snapshot) and (checkpoint := self._session.checkpoint):
                 self._sheets.lay_out(checkpoint, [each.symbol for each in message.instruments])
-        if self._sheets.full and not self._reader.paused:
+        if self._sheets.full and not self._paused:
             log.warning("the disk is slow: later events are asked for again %s", fields(rows_waiting=MAX_WAITING_ROWS))
-            self._reader.pause()
+            self._session.pause()
+        self._ask()
 
     def _state(self, connected: bool, reason: str) -> None:
         if connected:
             log.info("connected %s", fields(uri=self._link.uri))
             self._lost.clear()
-        elif not self._lost.is_set():
+            return
+        self._session.lost()
+        if not self._lost.is_set():
             log.warning("disconnected; trying again %s", fields(reason=reason))
             self._lost.set()
 
@@ -105,12 +127,13 @@ class Export:
         while not self._ended.is_set():
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._ended.wait(), self._flush_s)
-            await self._sheets.flush(self._reader.checkpoint)
+            await self._sheets.flush(self._session.checkpoint)
             if not self._ended.is_set():
-                self._reader.catch_up()
-        await self._sheets.flush(self._reader.checkpoint)  # what came during the last one
-        if self._reader.paused:
-            log.error("the disk was too slow: rows are missing %s", fields(from_event=self._reader.next_seq))
+                self._session.end_pause()
+                self._ask()
+        await self._sheets.flush(self._session.checkpoint)  # what came during the last one
+        if self._paused:
+            log.error("the disk was too slow: rows are missing %s", fields(from_event=self._session.seq + 1))
 
 
 async def _finished(task: asyncio.Task[None]) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
 import sys
@@ -28,15 +27,12 @@ from botpit.io.run import until_told_to_stop
 from botpit.screen.monitor import MonitorScreen
 from botpit.screen.text import foreign
 from botpit.screen.watch import UnknownSymbol, Watch
-from message_schemas import DEFAULT_CHANNELS
 
 FIRST_SNAPSHOT_S = 5.0
 """`--once` gives up after so long without a snapshot."""
 LINE_S = 1.0
 """Plain and JSON lines come this far apart; a missing snapshot is asked for again this often."""
 MAX_REFRESH_HZ = 60.0
-SUBSCRIBE = json.dumps({"type": "subscribe", "channels": DEFAULT_CHANNELS, "batch": True})
-"""Asks for the default set in batches; the answer ends with a fresh snapshot."""
 
 _log = logging.getLogger("monitor")
 
@@ -53,12 +49,14 @@ class Monitor:
     def ask_for_what_is_missing(self) -> None:
         """Subscribe again, which brings a snapshot, if one is awaited and was not asked for within the last second."""
         now_s = time.monotonic()
-        if self.watch.mirror.waiting and now_s - self._asked_s >= LINE_S and self.link.send(SUBSCRIBE):
-            self._asked_s = now_s
+        if self.watch.session.waiting and now_s - self._asked_s >= LINE_S:
+            for request in self.watch.ask_again():
+                if self.link.send(request):
+                    self._asked_s = now_s
 
     def _greeting(self) -> list[str]:
         self._asked_s = time.monotonic()
-        return [SUBSCRIBE]
+        return self.watch.opening()
 
     def _received(self, frame: bytes) -> None:
         was_ready = self.watch.ready
@@ -115,7 +113,7 @@ async def show_lines(monitor: Monitor) -> int:
     told_seq = -1
     while True:
         monitor.ask_for_what_is_missing()
-        seq = monitor.watch.mirror.seq
+        seq = monitor.watch.session.seq
         if monitor.changed.is_set() or seq != told_seq:
             monitor.changed.clear()
             told_seq = seq

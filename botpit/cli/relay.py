@@ -106,6 +106,9 @@ class Relay:
 
     def _state(self, connected: bool, reason: str) -> None:
         """Say each change once, not each attempt."""
+        if not connected:
+            self._turn()  # what it still brought
+            self.feed.lost()
         if connected:
             log.info("upstream connected %s", fields(uri=self.link.uri))
         elif not self._said:

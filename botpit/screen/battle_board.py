@@ -106,7 +106,7 @@ class BattleBoard:
         leader = [f"{foreign(rows[0].trader_id)} leads with {money_text(rows[0].gain, signed=True)}"] if rows else []
         lost = [] if link.connected else [f"feed lost ({foreign(self._connection.reason)})"]
         counts = [counted(feed.trades, "trade"), counted(len(rows), "trader")]
-        return [*counts, *house_words(feed.mirror), *leader, *lost]
+        return [*counts, *house_words(feed.mirror, feed.statistics), *leader, *lost]
 
 
 @contextmanager

@@ -38,7 +38,7 @@ class Header:
             yield cell(watch.reason, "red")
         age_s = watch.last_event_age_s(self.now_s)
         yield cell("no event yet" if age_s is None else f"last event {age_s:.1f} s ago")
-        if watch.ready and watch.mirror.waiting:
+        if watch.ready and watch.session.waiting:
             yield cell("waiting for a fresh snapshot", "yellow")
         if (latency := watch.latency.recent(self.now_s)) is not None:
             yield _latency(latency)
@@ -52,13 +52,13 @@ class Header:
             last = book.last_trade
             yield cell(f"last {price_text(last.price if last else None, watch.decimals)}")
             yield cell(f"mark {price_text(book.mark_price, watch.decimals)}")
-        yield cell(f"trades {mirror.trade_count:,} ({watch.trades.per_second(self.now_s):.1f}/s)")
+        yield cell(f"trades {watch.statistics.trade_count:,} ({watch.trades.per_second(self.now_s):.1f}/s)")
         yield cell(f"events {watch.events.per_second(self.now_s):.1f}/s")
-        faults = {"holes": mirror.holes, "bad checksums": mirror.checksum_failures, "unreadable": watch.unreadable_frames}
+        faults = {"holes": watch.session.holes, "bad checksums": mirror.checksum_failures, "unreadable": watch.unreadable_frames}
         yield from (cell(f"{name} {count:,}", "yellow") for name, count in faults.items() if count)
         if watch.last_refusal is not None:
             yield cell(f"refused: {watch.last_refusal}", "yellow")
-        yield cell(f"seq {mirror.seq:,}")
+        yield cell(f"seq {watch.session.seq:,}")
         if len(mirror.books) > 1:
             yield cell("instruments " + " ".join(islice(mirror.books, MAX_INSTRUMENTS)), "dim")
 

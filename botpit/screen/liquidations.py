@@ -29,7 +29,7 @@ class Liquidations:
 
     def in_words(self) -> Iterator[Text]:
         """Each as a part of a line; then how many we were not told of."""
-        for event in reversed(self.watch.mirror.liquidations):
+        for event in reversed(self.watch.statistics.liquidations):
             who = f"{clock_text(event.timestamp)} {event.trader_id} {REASON_WORDS[event.reason]}"
             symbol = f" {event.symbol}" if self._several_instruments else ""
             yield cell(f"{who} {event.side} {event.qty:,}{symbol} at {self._price(event)}", STYLE)
@@ -38,13 +38,13 @@ class Liquidations:
 
     def remark(self) -> str:
         """What the list itself does not say."""
-        mirror = self.watch.mirror
-        if mirror.unseen_liquidations:
-            return f"{counted(mirror.unseen_liquidations, 'liquidation')} unseen"
-        return "nobody liquidated" if self.watch.ready and not mirror.liquidations else ""
+        statistics = self.watch.statistics
+        if statistics.unseen_liquidations:
+            return f"{counted(statistics.unseen_liquidations, 'liquidation')} unseen"
+        return "nobody liquidated" if self.watch.ready and not statistics.liquidations else ""
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        newest, remark = reversed(self.watch.mirror.liquidations), self.remark()
+        newest, remark = reversed(self.watch.statistics.liquidations), self.remark()
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="dim")
         for title in ("time UTC", "trader", "reason", "side", "lots", *["instrument"] * self._several_instruments, "price"):
             justify: JustifyMethod = "right" if title in ("lots", "price") else "left"

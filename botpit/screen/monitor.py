@@ -61,13 +61,13 @@ class MonitorScreen:
     def _side_by_side(self, body: Layout, book: BookView, lines: int) -> None:
         body.split_row(left := Layout(ratio=2), right := Layout(ratio=3))
         left.split_column(Layout(self._ladder(book), size=min(FULL_BOOK_LINES, lines // 2)), Layout(self._tape()))
-        rows = standings(self.watch.mirror)
+        rows = standings(self.watch.mirror, self.watch.statistics)
         size = FRAME_LINES + lines_wanted(len(rows), lines - LEAST_LIQUIDATIONS_LINES - FRAME_LINES)
         traders = Layout(self._traders(rows, book), size=size)
         right.split_column(traders, Layout(self._panel(Liquidations(self.watch), "liquidations", self._house)))
 
     def _stacked(self, body: Layout, book: BookView, columns: int, lines: int) -> None:
-        rows = standings(self.watch.mirror)
+        rows = standings(self.watch.mirror, self.watch.statistics)
         one_line_each = max(1, len(rows)) + 1 + FRAME_LINES
         most = max(lines - FULL_BOOK_LINES, min(one_line_each, lines - LEAST_BOOK_LINES, lines // 2 + 2))
         size = FRAME_LINES + lines_wanted(len(rows), most - FRAME_LINES)
@@ -93,7 +93,7 @@ class MonitorScreen:
 
     @property
     def _house(self) -> str:
-        return "  ".join(house_words(self.watch.mirror))
+        return "  ".join(house_words(self.watch.mirror, self.watch.statistics))
 
     @property
     def _frame_style(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from botpit.battle.standings import Standing, standings
 from botpit.clients.mirror import Mirror
+from botpit.clients.statistics import Statistics
 from botpit.screen.text import counted, foreign, money_text
 
 __all__ = ["Standing", "forced_words", "house_words", "position_text", "standings"]
@@ -17,10 +18,10 @@ def position_text(positions: dict[str, int]) -> str:
     return ", ".join(f"{lots:+,} {foreign(symbol)}" for symbol, lots in sorted(open_lots.items())) or "0"
 
 
-def house_words(mirror: Mirror) -> list[str]:
+def house_words(mirror: Mirror, statistics: Statistics) -> list[str]:
     """`3 liquidations`, `1 deleveraging`, `insurance 12.50`: as far as there is something to tell."""
     fund = [] if mirror.insurance_cash is None else [f"insurance {money_text(mirror.insurance_cash)}"]
-    return forced_words(mirror.liquidations_by_trader.total(), mirror.deleveragings_by_trader.total()) + fund
+    return forced_words(statistics.liquidations_by_trader.total(), statistics.deleveragings_by_trader.total()) + fund
 
 
 def forced_words(liquidations: int, deleveragings: int) -> list[str]:

@@ -43,7 +43,7 @@ class TradeTape:
             yield in_line((sized(row[title], width) for title, width in widths.items()), options.max_width, gap=1)
 
     def _newest_first(self) -> list[Trade | Liquidation]:
-        events: list[Trade | Liquidation] = [*self.watch.mirror.tape, *self.watch.mirror.liquidations]
+        events: list[Trade | Liquidation] = [*self.watch.statistics.tape, *self.watch.statistics.liquidations]
         shown = [event for event in events if event.symbol == self.watch.symbol]
         return sorted(shown, key=lambda event: event.seq or 0, reverse=True)
 

@@ -12,12 +12,25 @@ from dataclasses import dataclass
 
 from msgspec import to_builtins
 
+from botpit.clients.feed_session import FeedSession, Need, request_text
 from botpit.clients.mirror import BookView, Mirror
+from botpit.clients.statistics import Statistics
 from botpit.screen.equity import EquityHistory
 from botpit.screen.latency import FeedLatency, Latency
 from botpit.screen.standings import Standing, house_words, standings
 from botpit.screen.text import decimals_of, foreign, money_text, price_text
-from message_schemas import Error, Heartbeat, LastTrade, Message, Resumed, Snapshot, Subscribed, Trade, parse_messages
+from message_schemas import (
+    DEFAULT_CHANNELS,
+    Error,
+    Heartbeat,
+    LastTrade,
+    Message,
+    Resumed,
+    Snapshot,
+    Subscribed,
+    Trade,
+    parse_messages,
+)
 
 RATE_WINDOW_S = 5.0
 RATE_SLOTS = 20
@@ -106,7 +119,9 @@ class Watch:
 
     def __init__(self, uri: str, symbol: str | None = None) -> None:
         self.uri = uri
+        self.session = FeedSession(Need.PRESENT, lambda: DEFAULT_CHANNELS)
         self.mirror = Mirror()
+        self.statistics = Statistics()
         self.connected = False
         self.reason = "connecting"
         self.unreadable_frames = 0
@@ -140,6 +155,21 @@ class Watch:
 
     def link_changed(self, connected: bool, reason: str) -> None:
         self.connected, self.reason = connected, reason
+        if not connected:
+            self.session.lost()
+
+    def opening(self) -> list[str]:
+        """What to send first on a new connection: it is answered with a fresh snapshot."""
+        self.session.opened()
+        return self._texts()
+
+    def ask_again(self) -> list[str]:
+        """What to send when a snapshot that is awaited has not come."""
+        self.session.overdue()
+        return self._texts()
+
+    def _texts(self) -> list[str]:
+        return list(map(request_text, self.session.requests()))
 
     def received(self, frame: bytes, now_s: float, wall_ms: int) -> bool:
         """Fold one frame that came at `now_s`, when the wall clock said `wall_ms`. False: a fresh snapshot is needed.
@@ -151,40 +181,41 @@ class Watch:
         except ValueError:
             self.unreadable_frames += 1
             raise
-        incomplete = [message for message in messages if not self._apply(message, now_s)]
+        for message in messages:
+            self._take(message, now_s)
         self._measure(messages, now_s, wall_ms)
         if self.mirror.market_id is not None and not self.ready:
             raise UnknownSymbol(f"{self.symbol} is not traded at {self.uri}; there are: {', '.join(sorted(self.mirror.books))}")
-        return not incomplete
+        return not self.session.requests()
 
     def last_event_age_s(self, now_s: float) -> float | None:
         return None if self._last_event_s is None else max(0.0, now_s - self._last_event_s)
 
     def summary(self, now_s: float) -> Summary:
         age_s = self.last_event_age_s(now_s)
-        mirror = self.mirror
+        mirror, statistics = self.mirror, self.statistics
         return Summary(
             uri=self.uri,
             connected=self.connected,
             reason=self.reason,
             market_id=mirror.market_id,
-            seq=mirror.seq,
+            seq=self.session.seq,
             last_event_ms=mirror.last_event_ms,
             last_event_age_s=None if age_s is None else round(age_s, 3),
-            trade_count=mirror.trade_count,
+            trade_count=statistics.trade_count,
             trades_per_s=round(self.trades.per_second(now_s), 1),
             events_per_s=round(self.events.per_second(now_s), 1),
             feed_latency_ms=self.latency.recent(now_s),
-            liquidations=mirror.liquidations_by_trader.total(),
-            deleveragings=mirror.deleveragings_by_trader.total(),
-            unseen_liquidations=mirror.unseen_liquidations,
+            liquidations=statistics.liquidations_by_trader.total(),
+            deleveragings=statistics.deleveragings_by_trader.total(),
+            unseen_liquidations=statistics.unseen_liquidations,
             insurance_cash=mirror.insurance_cash,
-            holes=mirror.holes,
+            holes=self.session.holes,
             checksum_failures=mirror.checksum_failures,
             unreadable_frames=self.unreadable_frames,
             last_refusal=self.last_refusal,
             books=[_book_summary(book, mirror.instruments[book.symbol].tick) for book in mirror.books.values()],
-            traders=standings(mirror),
+            traders=standings(mirror, statistics),
         )
 
     def json_line(self, now_s: float) -> str:
@@ -199,15 +230,15 @@ class Watch:
             return f"{state} {foreign(self.uri)} waiting for the first snapshot"
         prices = [("bid", book.best_bid), ("ask", book.best_ask), ("mark", book.mark_price)]
         quotes = " ".join(f"{name} {price_text(price, self.decimals)}" for name, price in prices)
-        rates = f"trades {self.mirror.trade_count:,} ({self.trades.per_second(now_s):.1f}/s)"
-        fund = "".join(f" {word}" for word in house_words(self.mirror))
+        rates = f"trades {self.statistics.trade_count:,} ({self.trades.per_second(now_s):.1f}/s)"
+        fund = "".join(f" {word}" for word in house_words(self.mirror, self.statistics))
         return f"{state} {foreign(book.symbol)} {book.status} {quotes} {rates}{fund}{self._leader()}"
 
     def _leader(self) -> str:
-        rows = standings(self.mirror)
+        rows = standings(self.mirror, self.statistics)
         return f" traders {len(rows)} leader {foreign(rows[0].trader_id)} {money_text(rows[0].total_equity)}" if rows else ""
 
-    def _apply(self, message: Message, now_s: float) -> bool:
+    def _take(self, message: Message, now_s: float) -> None:
         if not isinstance(message, _NO_EVENTS):
             self._last_event_s = now_s
             self.events.note(now_s)
@@ -215,7 +246,10 @@ class Watch:
             self.trades.note(now_s)
         elif isinstance(message, Error):
             self.last_refusal = message.reason
-        return self.mirror.apply(message)
+        if self.session.take(message):
+            self.statistics.fold(message)
+            if not self.mirror.fold(message):
+                self.session.refresh()
 
     def _measure(self, messages: list[Message], now_s: float, wall_ms: int) -> None:
         newest = next((message for message in reversed(messages) if not isinstance(message, _NO_EVENTS)), None)

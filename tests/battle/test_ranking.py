@@ -88,9 +88,16 @@ REPORT = {
 }  # fmt: skip
 
 
+def joined(*args: Any, **options: Any) -> BattleFeed:
+    """A round's feed that has asked for the market."""
+    feed = BattleFeed(*args, **options)
+    feed.opening()
+    return feed
+
+
 def round_of_alice_bob_and_carol() -> BattleFeed:
     """Alice makes 2 lots and takes 6, the rest are bob's; carol, a bot, does not trade."""
-    feed = BattleFeed({"alice": 9_000.0, "carol": 10_000.0}, 10_000.0)
+    feed = joined({"alice": 9_000.0, "carol": 10_000.0}, 10_000.0)
     feed.received(told(snapshot(trades=7), trade(8, aggressor="sell"), trade(9, qty=6)))
     bob, alice = position("bob", 10_010.0, lots=-8, number=1), position("alice", 9_020.0, lots=8, unrealized=20.0, number=2)
     feed.received(told(*({**each, "seq": 9 + each["seq"]} for each in (bob, alice))))
@@ -124,7 +131,7 @@ def test_a_report_that_is_none_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_a_liquidated_trader_is_told_so() -> None:
-    feed = BattleFeed()
+    feed = joined()
     feed.received(told(snapshot(position("alice", 0.0)), forced(1, "alice"), forced(2, "alice", "auto_deleverage")))
     feed.received(told(of_the_house("account_status", 1, trader_id="alice", status="bankrupt")))
     (alice,) = trader_results(feed)

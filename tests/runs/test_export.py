@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from botpit.clients.exact_reader import Checkpoint
+from botpit.clients.feed_session import Checkpoint
 from botpit.runs.export.errors import Damaged, Unusable, WriteFailed
 from botpit.runs.export.lock import locked
 from botpit.runs.export.rows import line, row

@@ -1,6 +1,6 @@
 """The exporter as a process: every row once whatever happens to the connection, to the disk or to itself.
 
-What it asks of the feed is in test_intake.py, what it does with its files in test_export.py; it is killed in
+What it asks of the feed is in clients/test_feed_session_record.py, what it does with its files in test_export.py; it is killed in
 processes/test_exporter_kills.py.
 """
 
@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from botpit.cli import export as exporter
-from botpit.clients.exact_reader import Checkpoint
+from botpit.clients.feed_session import Checkpoint
 from botpit.io.child import Child
 from botpit.io.exit_codes import ExitCode, ProgramError
 from tests.runs.told_market import Exchange, Feed, feed_of

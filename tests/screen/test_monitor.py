@@ -83,9 +83,10 @@ def snapshot(*symbols, market_id="m1", seq=0, levels=10, tick=0.01, traders=(), 
 
 def watched(*messages, symbol=None, connected=True, now_s=100.0, wall_ms=1_700_000_000_000):
     watch = Watch("ws://relay", symbol)
-    watch.link_changed(connected, "connected" if connected else "relay went away")
+    watch.opening()
     for message in messages:
         watch.received(json.dumps(message).encode(), now_s, wall_ms)
+    watch.link_changed(connected, "connected" if connected else "relay went away")
     return watch
 
 
@@ -444,36 +445,36 @@ SUBSCRIBE = {"type": "subscribe", "channels": ["trades", "book", "positions", "l
 
 
 def asks_of(relay_deaf_to, form, until):
-    """What a monitor asks such a relay that shows it a hole, while `form` runs, and its mirror in the end."""
+    """What a monitor asks such a relay that shows it a hole, while `form` runs, and its session in the end."""
 
     async def story():
         async with relay(snapshot(), trade(1), trade(3), deaf_to=relay_deaf_to) as (uri, asked):
             monitor = monitor_client.Monitor(uri, None)
             tasks = [asyncio.create_task(monitor.link.run()), asyncio.create_task(form(monitor))]
             requests = [await asked.get() for _ in range(until)]
-            while monitor.watch.mirror.trade_count != 1_000:
+            while monitor.watch.statistics.trade_count != 1_000:
                 await asyncio.sleep(0)
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-            return requests, monitor.watch.mirror
+            return requests, monitor.watch.session
 
     return asyncio.run(asyncio.wait_for(story(), 10))
 
 
 def test_a_hole_makes_it_ask_for_a_fresh_snapshot_at_once(monkeypatch):
     monkeypatch.setattr(monitor_client, "LINE_S", 0.0)
-    requests, mirror = asks_of(1, lambda monitor: monitor.changed.wait(), until=2)
+    requests, session = asks_of(1, lambda monitor: monitor.changed.wait(), until=2)
     assert requests == [SUBSCRIBE, SUBSCRIBE], "one greeting, one question"
-    assert (mirror.holes, mirror.waiting) == (1, False)
+    assert (session.holes, session.waiting) == (1, False)
 
 
 @pytest.mark.parametrize("form", [monitor_client.show_json, monitor_client.show_lines])
 def test_a_question_that_went_unanswered_is_asked_again(monkeypatch, form):
     monkeypatch.setattr(monitor_client, "LINE_S", 0.01)
-    requests, mirror = asks_of(4, form, until=5)
+    requests, session = asks_of(4, form, until=5)
     assert requests == [SUBSCRIBE] * 5
-    assert (mirror.holes, mirror.waiting) == (1, False)
+    assert (session.holes, session.waiting) == (1, False)
 
 
 def test_an_unreadable_frame_is_counted_and_survived(capsys):

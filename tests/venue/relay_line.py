@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from typing import Any
 
+from botpit.clients.feed_session import FeedSession, Need, request_text
 from botpit.clients.mirror import Mirror
+from botpit.clients.statistics import Statistics
 from botpit.venue.feed.relay import RelayFeed
 from message_schemas import parse_messages
-from tests.socketless_venue import BOTH, Listener, Message, SocketlessVenue, order, text
+from tests.socketless_venue import BOTH, Listener, Message, SocketlessVenue, order
 from tests.venue.book_folds import engine_levels
 
 Noise = Callable[[list[bytes]], list[bytes]]
@@ -46,6 +49,7 @@ class Line:
         assert self._upstream is not None
         self._upstream.leaves()
         self._upstream = None
+        self.feed.lost()
 
     def meets(self, venue: SocketlessVenue) -> None:
         """Another exchange stands where the old one did."""
@@ -99,32 +103,39 @@ def pieces(frame: bytes) -> list[bytes]:
 
 
 class Bot:
-    """A reader of the relay that keeps a mirror and subscribes again whenever that sees something missing."""
+    """A reader of the relay that keeps a mirror and subscribes again whenever something is missing."""
 
     def __init__(self, line: Line, *channels: str) -> None:
         self.listener = line.listener()
-        self.mirror = Mirror(tape_length=100_000)
+        self.session = FeedSession(Need.PRESENT, lambda: channels)
+        self.mirror = Mirror()
+        self.statistics = Statistics()
         self.trade_ids: list[int] = []
         self.snapshots = 0
-        self._channels = list(channels)
+        self.session.opened()
         if channels:
-            self.subscribes()
+            self._sends()
+        self.session.requests()
 
-    def subscribes(self) -> None:
-        self.listener._venue.feed.subscriptions.receive(
-            self.listener.reader,
-            text(type="subscribe", channels=self._channels, batch=True).encode(),
-            self.listener._venue.now_ns,
-        )
+    def _sends(self) -> None:
+        venue = self.listener._venue
+        for request in self.session.requests():
+            venue.feed.subscriptions.receive(self.listener.reader, request_text(request).encode(), venue.now_ns)
 
     def reads(self) -> None:
         for frame in self.listener.takes_frames():
             for message in parse_messages(frame):
-                self.snapshots += message.type == "snapshot"
-                if message.type == "trade":
-                    self.trade_ids.append(message.trade_id)
-                if not self.mirror.apply(message):
-                    self.subscribes()
+                self._takes(message)
+                self._sends()
+
+    def _takes(self, message: Any) -> None:
+        self.snapshots += message.type == "snapshot"
+        if message.type == "trade":
+            self.trade_ids.append(message.trade_id)
+        if self.session.take(message):
+            self.statistics.fold(message)
+            if not self.mirror.fold(message):
+                self.session.refresh()
 
 
 Books = dict[str, tuple[list[list[float]], list[list[float]]]]

@@ -263,7 +263,7 @@ def test_after_an_outage_readers_stay_and_get_what_they_missed_once():
     for bot in bots:
         bot.reads()
         assert bot.trade_ids == list(range(1, line.exchange.exchange.last_trade_id + 1))
-        assert (bot.mirror.holes, bot.mirror.checksum_failures) == (0, 0)
+        assert (bot.session.holes, bot.mirror.checksum_failures) == (0, 0)
         assert held(bot) == positions(line.exchange)
         assert bot.listener.closed is None
     assert seen(bots[1]) == truth(line.exchange)
@@ -306,7 +306,7 @@ def test_a_break_in_the_middle_of_a_turn_loses_nothing():
     line.settles()
     bot.reads()
     assert bot.trade_ids == list(range(1, 41))
-    assert bot.mirror.holes == 0
+    assert bot.session.holes == 0
 
 
 def test_after_too_long_an_outage_everybody_starts_over_from_a_fresh_snapshot():
@@ -323,7 +323,7 @@ def test_after_too_long_an_outage_everybody_starts_over_from_a_fresh_snapshot():
     line.settles()
     for bot in bots:
         bot.reads()
-        assert bot.mirror.trade_count == 55
+        assert bot.statistics.trade_count == 55
         assert bot.trade_ids == [1, 2, 3, 54, 55]
         assert held(bot) == positions(line.exchange)
         assert bot.snapshots >= 2
@@ -344,7 +344,7 @@ def test_after_a_restart_of_the_exchange_readers_learn_of_the_new_market():
     for bot in bots:
         bot.reads()
         assert bot.mirror.market_id == "m2"
-        assert bot.mirror.trade_count == 2
+        assert bot.statistics.trade_count == 2
         assert held(bot) == positions(line.exchange)
         assert bot.listener.closed is None
     resuming.takes()
@@ -364,7 +364,7 @@ def test_a_new_market_with_as_many_events_is_not_taken_for_the_old_one():
     line.connects()
     line.settles()
     bot.reads()
-    assert (bot.mirror.market_id, bot.mirror.trade_count) == ("m2", 5)
+    assert (bot.mirror.market_id, bot.statistics.trade_count) == ("m2", 5)
     assert bot.trade_ids == [1, 2, 3, 4, 5]
 
 

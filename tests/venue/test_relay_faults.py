@@ -90,7 +90,7 @@ def test_whatever_the_line_does_to_messages_the_readers_end_with_the_truth(fault
     runs(line, bots, seed)
     assert fault == "swapped" or (line.feed.holes > 0) == (fault == "dropped")
     for bot in bots:
-        assert bot.mirror.trade_count == line.exchange.exchange.last_trade_id
+        assert bot.statistics.trade_count == line.exchange.exchange.last_trade_id
         assert bot.trade_ids == sorted(set(bot.trade_ids)), "no trade twice, none out of order"
         assert held(bot) == positions(line.exchange)
     assert {symbol: (bids[:10], asks[:10]) for symbol, (bids, asks) in truth(line.exchange).items()} == seen(bots[0])
@@ -110,14 +110,14 @@ def test_one_lost_event_is_one_hole(kind):
     line.settles()
     bot.reads()
     assert line.feed.holes == 1
-    assert (bot.mirror.holes, bot.mirror.trade_count, bot.mirror.waiting) == (0, 3, False)
+    assert (bot.session.holes, bot.statistics.trade_count, bot.session.waiting) == (0, 3, False)
     asked = len(line.asked)
     trades(line, 3)
     line.settles()
     bot.reads()
     assert line.feed.holes == 1, "and then it is over"
     assert "resume" not in [each["type"] for each in line.asked[asked:]]
-    assert (bot.mirror.trade_count, held(bot)) == (6, positions(line.exchange))
+    assert (bot.statistics.trade_count, held(bot)) == (6, positions(line.exchange))
 
 
 def losing_the_first(kind: bytes) -> Noise:
@@ -165,7 +165,7 @@ def test_a_hole_that_is_still_open_when_the_line_breaks_is_filled_afterwards():
     line.connects()
     line.settles()
     bot.reads()
-    assert (line.feed.holes, bot.mirror.trade_count, held(bot)) == (1, 3, positions(line.exchange))
+    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (1, 3, positions(line.exchange))
 
 
 def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
@@ -178,7 +178,7 @@ def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
     assert line.feed.holes == 0
     line.settles()
     bot.reads()
-    assert (line.feed.holes, bot.mirror.trade_count, held(bot)) == (1, 3, positions(line.exchange))
+    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (1, 3, positions(line.exchange))
 
 
 def test_one_lost_delta_is_noticed_by_whoever_reads_the_book_from_deltas():
@@ -193,7 +193,7 @@ def test_one_lost_delta_is_noticed_by_whoever_reads_the_book_from_deltas():
     bot.reads()
     line.settles()
     bot.reads()
-    assert (bot.mirror.holes, bot.mirror.waiting) == (1, False)
+    assert (bot.session.holes, bot.session.waiting) == (1, False)
     assert seen(bot) == truth(line.exchange)
 
 
@@ -233,7 +233,7 @@ def test_a_lost_or_doubled_answer_does_not_stop_the_relay_for_ever(fault, kind):
     for bot in (*bots, late):
         bot.reads()
         assert bot.mirror.market_id == line.exchange.feed.market_id
-        assert bot.mirror.trade_count == 3
+        assert bot.statistics.trade_count == 3
 
 
 def test_an_overtaken_snapshot_is_not_believed():
@@ -257,7 +257,7 @@ def test_an_overtaken_snapshot_is_not_believed():
     line.settles()
     for bot in (*bots, late):
         bot.reads()
-        assert (bot.mirror.trade_count, held(bot)) == (3, positions(line.exchange))
+        assert (bot.statistics.trade_count, held(bot)) == (3, positions(line.exchange))
 
 
 def test_an_exchange_that_answers_no_more_for_a_while_is_asked_again():
@@ -272,7 +272,7 @@ def test_an_exchange_that_answers_no_more_for_a_while_is_asked_again():
     line.settles()
     for bot in bots:
         bot.reads()
-        assert (bot.mirror.trade_count, held(bot), bot.mirror.waiting) == (3, positions(line.exchange), False)
+        assert (bot.statistics.trade_count, held(bot), bot.session.waiting) == (3, positions(line.exchange), False)
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -283,7 +283,7 @@ def test_an_altered_line_is_noticed_by_number_or_by_checksum_and_mended(seed):
     line.noise = on_events(altered, 0.05, seed, NUMBERED + VIEWS)
     runs(line, [bot], seed)
     assert seen(bot) == truth(line.exchange)
-    assert bot.mirror.trade_count == line.exchange.exchange.last_trade_id
+    assert bot.statistics.trade_count == line.exchange.exchange.last_trade_id
 
 
 def altered(rng: random.Random, messages: list[bytes]) -> list[bytes]:
@@ -305,11 +305,11 @@ def test_one_altered_quantity_is_seen_within_its_message():
     line.exchange.ends_turn()
     line.carries()
     bot.reads()
-    assert (bot.mirror.checksum_failures, bot.mirror.waiting) == (1, True)
+    assert (bot.mirror.checksum_failures, bot.session.waiting) == (1, True)
     line.noise = same
     line.settles()
     bot.reads()
-    assert (bot.mirror.checksum_failures, bot.mirror.waiting) == (1, False)
+    assert (bot.mirror.checksum_failures, bot.session.waiting) == (1, False)
     assert seen(bot) == truth(line.exchange)
 
 
@@ -348,7 +348,7 @@ def test_garbage_from_upstream_stops_nothing(frame):
         line.settles()
         each.reads()
         assert each.mirror.market_id == "m1"
-        assert each.mirror.trade_count == 3
+        assert each.statistics.trade_count == 3
         assert held(each) == positions(line.exchange)
         assert seen(each) == truth(line.exchange)
 

@@ -31,13 +31,13 @@ class FeedConnection:
     async def begin_round(self, began: Mapping[str, float], newcomers: float | None) -> None:
         """Forget the last round and wait for the first picture of the market, if the feed is there to show one."""
         self.feed = BattleFeed(began, newcomers)
-        self.link.send(self.feed.subscribe())
+        self._send(self.feed.opening())
         await self.until(lambda: self.feed.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S)
 
     async def look(self, what: str) -> bool:
         """Have the market shown as it is now. Without an answer (False) all is as last told. `what` is said once a round."""
-        request = self.feed.ask(what)
-        asked = await self.until(lambda: self.link.send(request), FRESH_SNAPSHOT_S)
+        requests = self.feed.ask(what)
+        asked = await self.until(lambda: self._send(requests), FRESH_SNAPSHOT_S)
         if asked and await self.until(lambda: self.feed.answered, FRESH_SNAPSHOT_S):
             return True
         log.warning("no fresh snapshot: the standings are as last told %s", fields(when=what, feed=self.reason))
@@ -54,13 +54,16 @@ class FeedConnection:
             return seen()
         return True
 
+    def _send(self, requests: list[str]) -> bool:
+        sent = [self.link.send(request) for request in requests]
+        return all(sent)
+
     def _cannot_connect(self) -> bool:
         return not self.link.connected and self.reason != _CONNECTING
 
     def _frame(self, frame: bytes) -> None:
         try:
-            if not self.feed.received(frame):
-                self.link.send(self.feed.subscribe())
+            self._send(self.feed.received(frame))
         except ValueError as error:
             log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
         self._changed.set()
@@ -68,5 +71,7 @@ class FeedConnection:
     def _state(self, connected: bool, reason: str) -> None:
         if reason != self.reason:
             log.info("%s %s", "connected" if connected else "disconnected", fields(uri=self.link.uri, reason=reason))
+        if not connected:
+            self.feed.session.lost()
         self.reason = reason
         self._changed.set()

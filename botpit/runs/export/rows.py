@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable
+from typing import get_args
 
-from botpit.clients.exact_reader import RowEvent
 from botpit.io.files import file_name
-from message_schemas import InsuranceUpdate, Liquidation, PositionUpdate, Trade
+from message_schemas import CHANNEL_OF, InsuranceUpdate, Liquidation, PositionUpdate, Trade
 
+RowEvent = Trade | PositionUpdate | Liquidation | InsuranceUpdate
+"""What makes a row. An account's status makes none, though it comes on a channel of these and is counted with them."""
+CHANNELS = sorted({CHANNEL_OF[kind] for kind in get_args(RowEvent)})
 HEADERS = {
     "trades.csv": "timestamp,price,qty,buy_trader,sell_trader\n",
     "performance.csv": "timestamp,trader_id,position,cash,realized_pnl,total_equity\n",

@@ -20,11 +20,11 @@ from typing import IO
 
 import aiofiles
 
-from botpit.clients.exact_reader import Checkpoint, RowEvent
+from botpit.clients.feed_session import Checkpoint
 from botpit.io.files import open_private
 from botpit.io.log import fields
 from botpit.runs.export.errors import Damaged, Unusable, writing
-from botpit.runs.export.rows import HEADERS, file_below, row
+from botpit.runs.export.rows import HEADERS, RowEvent, file_below, row
 from botpit.runs.export.state import STATE_FILE, Section, Sizes, State, parse_state
 
 MAX_WAITING_ROWS = 100_000

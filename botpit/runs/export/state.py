@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from pydantic import AfterValidator, ConfigDict, NonNegativeInt, TypeAdapter, ValidationError
 
-from botpit.clients.exact_reader import Checkpoint
+from botpit.clients.feed_session import Checkpoint
 from botpit.io.files import file_name
 from botpit.runs.export.errors import Damaged
 from botpit.runs.export.rows import HEADERS

@@ -84,7 +84,8 @@ Delivery = tuple[list[bytes], list[Reader]]
 class Source(Protocol):
     """Where the messages come from: the exchange itself, or a relay's upstream."""
 
-    market_id: str
+    @property
+    def market_id(self) -> str: ...
 
     @property
     def seq(self) -> int: ...
