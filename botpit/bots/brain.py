@@ -72,7 +72,7 @@ class Brain:
         self.state = BotState(trader_id, view or Mirror())
         self.entry = OrderEntry(self.state, self.session, self._tell)
         self.runner = StrategyRunner(strategy, self._tell, self.counts, clock_s)
-        self.feed = BotFeed(self.state, self.runner.hooks) if view is None else None
+        self.feed = BotFeed(self.state, self.runner.hooks, self._tell) if view is None else None
         self.markets: dict[str, MarketHandle] = {}
         self._strategy = strategy
         self._symbol = symbol
@@ -139,8 +139,7 @@ class Brain:
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book, for a brain that keeps its own view."""
         assert self.feed is not None, "somebody else keeps the view"
-        self.feed.take(message)
-        return self.saw(message, now_ms)
+        return self.saw(message, now_ms) if self.feed.take(message) else self._outputs()
 
     def saw(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book that the view has taken already."""
@@ -195,8 +194,9 @@ class Brain:
             case LoggedIn() if isinstance(heard.request, LoginRequest):
                 self._logged_in(message)
             case Error() if isinstance(heard.request, LoginRequest) and message.reason in START_ANEW:
-                where = {"last_seq": heard.request.last_seq, "market_id": heard.request.market_id}
-                self._tell(Notice("beginning anew, what happened meanwhile is not counted", {"reason": message.reason} | where))
+                told: dict[str, object] = {"reason": message.reason, "last_seq": heard.request.last_seq}
+                told["market_id"] = heard.request.market_id
+                self._tell(Notice("beginning anew, what happened meanwhile is not counted", told))
             case Error():
                 self._tell(_refusal("login refused, trying again", message))
             case OrderRejected() | ReplaceRejected() | CancelRejected():

@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Set
 
+from msgspec.structs import replace
+
+from botpit.bots.notice import Notice, Tell
 from botpit.bots.state import BotState
-from message_schemas import Channel, Error, Message, Snapshot, SubscribeRequest
+from botpit.clients.feed_session import FeedSession, Need, State
+from message_schemas import Channel, FeedRequest, Message, SubscribeRequest
 
 POLLED_CHANNELS: list[Channel] = ["book", "positions"]
 """What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` tell."""
@@ -18,47 +22,47 @@ MARKET_CHANNELS: list[Channel] = [*POLLED_CHANNELS, "trades", "status"]
 
 
 class BotFeed:
-    """Keeps the view of a state up to date. `live`: the present connection has brought a snapshot.
+    """Keeps the view of a state up to date.
 
     `hooks` are those that the strategy has: one that is only polled sees no trades and no status.
     """
 
-    def __init__(self, state: BotState, hooks: Set[str]) -> None:
-        self.live = False
+    def __init__(self, state: BotState, hooks: Set[str], tell: Tell) -> None:
+        channels = POLLED_CHANNELS if hooks <= {"next_order"} else MARKET_CHANNELS
+        self._session = FeedSession(Need.PRESENT, lambda: channels, complain=self._complain)
         self._state = state
-        self._channels = POLLED_CHANNELS if hooks <= {"next_order"} else MARKET_CHANNELS
-        self._connected = False
+        self._tell = tell
         self._asked: list[str] | None = None
         self._refused = False
-        self._outbox: list[SubscribeRequest] = []
+
+    @property
+    def live(self) -> bool:
+        """Whether the present connection has brought a snapshot, and the view follows it."""
+        return self._session.taking
 
     def opened(self) -> None:
-        self._connected = True
-        self._subscribe()
+        self._session.opened()
 
     def lost(self) -> None:
-        self._connected = self.live = False
+        self._session.lost()
 
-    def take(self, message: Message) -> None:
-        if not self._state.view.apply(message):
-            self._subscribe()
-        match message:
-            case Snapshot():
-                self.live = True
-                self.revise()
-            case Error():
-                self._refused = True
+    def take(self, message: Message) -> bool:
+        """Whether the view has the message now: whether it is news."""
+        is_news = self._session.take(message)
+        if is_news and not self._state.view.fold(message):
+            self._session.refresh()
+        self.revise()
+        return is_news
 
     def revise(self) -> None:
         """Ask again if other instruments are wanted by now, or if the feed did not know them while it showed another market."""
-        same_market = self._state.view.market_id == self._state.market_id
-        if self._connected and (self._asked != self._wanted or (self._refused and same_market)):
-            self._subscribe()
+        asked_in_vain = self._refused and self._state.view.market_id == self._state.market_id
+        if self._session.state is State.LIVE and (asked_in_vain or self._asked != self._wanted):
+            self._session.refresh()
 
     def take_requests(self) -> list[SubscribeRequest]:
         """What is to be sent now, in order."""
-        taken, self._outbox = self._outbox, []
-        return taken
+        return [self._for_own_instruments(request) for request in self._session.requests()]
 
     @property
     def _wanted(self) -> list[str] | None:
@@ -66,6 +70,11 @@ class BotFeed:
         traded = self._state.symbols
         return list(traded) if len(traded) < len(self._state.instruments) else None
 
-    def _subscribe(self) -> None:
+    def _for_own_instruments(self, request: FeedRequest) -> SubscribeRequest:
+        assert isinstance(request, SubscribeRequest), request
         self._asked, self._refused = self._wanted, False
-        self._outbox.append(SubscribeRequest(channels=self._channels, symbols=self._asked, batch=True))
+        return replace(request, symbols=self._asked)
+
+    def _complain(self, sentence: str) -> None:
+        self._refused = True
+        self._tell(Notice(sentence, {}))

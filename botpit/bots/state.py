@@ -23,6 +23,7 @@ from message_schemas import (
     OrderCancelled,
     OrderReplaced,
     PositionState,
+    PositionUpdate,
     TradingRequest,
 )
 
@@ -143,7 +144,7 @@ class BotState:
     def _money(self) -> PositionState | Account:
         """What was told last of the account's cash and equity, with whichever instrument it was."""
         told = [self.view.positions.get((self.trader_id, symbol)) for symbol in self.symbols]
-        return max((each for each in told if each), key=lambda state: state.timestamp, default=self._answered())
+        return max((each for each in told if each), key=_when, default=self._answered())
 
     def _answered(self) -> Account:
         assert self.account is not None, "asked for money before the account is known"
@@ -161,6 +162,11 @@ class BotState:
     def _mark_price(self, symbol: str) -> float:
         book = self.view.books.get(symbol)
         return _as_state(self._answered(), symbol).mark_price if book is None else book.mark_price
+
+
+def _when(state: PositionState) -> tuple[int, int]:
+    """What a snapshot tells has no number of its own, and comes before every event of its moment that follows it."""
+    return state.timestamp, state.seq if isinstance(state, PositionUpdate) else 0
 
 
 def _as_state(account: Account, symbol: str) -> PositionState:

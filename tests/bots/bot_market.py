@@ -6,6 +6,7 @@ from typing import Any
 
 from bot_strategies import Market, Strategy
 from botpit.bots import Brain, Notice, Output, request_text
+from botpit.clients.feed_session import FeedSession, Need
 from botpit.clients.mirror import Mirror
 from message_schemas import OrderRequest, SubscribeRequest, parse_messages
 from tests.socketless_venue import NS_PER_MS, Client, Listener, SocketlessVenue
@@ -93,6 +94,8 @@ class SharedView:
 
     def __init__(self, venue: SocketlessVenue) -> None:
         self.mirror = Mirror()
+        self._session = FeedSession(Need.PRESENT, lambda: ())
+        self._session.opened()
         self.bots: list[BotInMarket] = []
         self.folded = 0
         self._feed = venue.listener()
@@ -100,10 +103,11 @@ class SharedView:
     def hears(self) -> bool:
         told = self._feed.takes_frames()
         for message in (each for frame in told for each in parse_messages(frame)):
-            self.mirror.apply(message)
-            self.folded += 1
-            for bot in self.bots:
-                bot.saw(message)
+            if self._session.take(message):
+                self.mirror.fold(message)
+                self.folded += 1
+                for bot in self.bots:
+                    bot.saw(message)
         return bool(told)
 
 

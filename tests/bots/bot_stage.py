@@ -88,7 +88,9 @@ class Stage:
         return self._keep(self.brain.gateway_message(message, self.now))
 
     def sees(self, message: Any) -> list[Any]:
-        """The feed says something."""
+        """The feed says something. A snapshot while there is no connection is the first word of a new one."""
+        if isinstance(message, Snapshot) and not self.brain.feed.live:
+            self.brain.feed_opened()
         return self._keep(self.brain.feed_message(message, self.now))
 
     def decides(self) -> list[Any]:

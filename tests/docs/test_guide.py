@@ -54,7 +54,8 @@ def test_the_guides_bots_trade_under_the_runner_from_a_folder_of_their_own(tmp_p
         uris = {"market_data_uri": f"ws://127.0.0.1:{port}", "order_gateway_uri": house.orders}
         (tmp_path / "battle.json").write_text(json.dumps({**uris, "bots": bots}), encoding="utf-8")
         with running("bot_battle_runner.py", "--config", "battle.json", folder=tmp_path) as battle:
-            RunningMarket(house.orders, uris["market_data_uri"], house.events).wait_for_trades_of("me", "patient", "anchor", "everywhere")
+            market = RunningMarket(house.orders, uris["market_data_uri"], house.events)
+            market.wait_for_trades_of("me", "patient", "anchor", "everywhere")
             assert battle.stops(signal.SIGINT) == 0
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").glob("*.log")}
     assert {"me.log", "patient.log", "anchor.log", "everywhere.log"} <= logs.keys()
