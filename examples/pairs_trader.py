@@ -1,13 +1,14 @@
 """One bot, two instruments: it bets that prices which used to move together will meet again.
 
-It watches how many of the second instrument one of the first is worth. When that is far above what it lately was, it sells the
-dear one and buys as much worth of the cheap one; when it has come back, it goes flat. What both prices do together costs it
-nothing, because it holds as much of one as it owes of the other.
+It watches how many of the second instrument one of the first is worth. When that is far above what it lately
+was, it sells the dear one and buys as much worth of the cheap one; when it has come back, it goes flat. What
+both prices do together costs it nothing, because it holds as much of one as it owes of the other.
 
-The first instrument is the bot's own (`market` in each hook of the clock), `market.of(symbol)` is the same for the other one. In
-a market with SIM and ALT, beside others who trade them:
+The first instrument is the bot's own (`market` in each hook of the clock), `market.of(symbol)` is the same
+for the other one. In a market with SIM and ALT, beside others who trade them:
 
-    python bot_client.py --trader-id me --strategy examples/pairs_trader.py:PairsTrader --strategy-param second=ALT
+    python bot_client.py --trader-id me --strategy examples/pairs_trader.py:PairsTrader --strategy-param
+    second=ALT
 """
 
 from collections import deque
@@ -17,17 +18,26 @@ from bot_strategies import Market, Strategy, TimeInForce
 
 
 class PairsTrader(Strategy):
-    """Sells the dear one of two instruments that move together and buys the cheap one, until they are back in step.
+    """Sells the dear one of two instruments that move together and buys the cheap one, until they are back in
+    step.
 
-    Far is `entry` standard deviations of the last `window` decisions' ratios, back is `exit` of them. It holds at most
-    `max_position` lots of the first instrument, and of the second what these are worth.
+    Far is `entry` standard deviations of the last `window` decisions' ratios, back is `exit` of them. It
+    holds at most `max_position` lots of the first instrument, and of the second what these are worth.
 
-    Source: Gatev, Goetzmann and Rouwenhorst, Pairs trading: performance of a relative-value arbitrage rule (2006).
+    Source: Gatev, Goetzmann and Rouwenhorst, Pairs trading: performance of a relative-value arbitrage rule
+    (2006).
     """
 
     def __init__(
-        self, *, first: str = "SIM", second: str = "ALT", size: int = 2, max_position: int = 20, window: int = 40,
-        entry: float = 1.5, exit: float = 0.3,
+        self,
+        *,
+        first: str = "SIM",
+        second: str = "ALT",
+        size: int = 2,
+        max_position: int = 20,
+        window: int = 40,
+        entry: float = 1.5,
+        exit: float = 0.3,
     ) -> None:
         self.symbols = (first, second)
         self.second = second

@@ -1,8 +1,9 @@
 """One bot without its sockets: what exchange and relay say goes in, what the strategy wants comes out.
 
-The brain folds two streams, the trading session's and the feed's, into what the bot knows, and asks the strategy at each piece of
-news. A strategy's crash is an output like any other, so that whoever runs the brain decides how to tell it. Nothing is sent
-before both sides are there, and nothing waits for better days: a quote of a minute ago is not what the strategy wants now.
+The brain folds two streams, the trading session's and the feed's, into what the bot knows, and asks the
+strategy at each piece of news. A strategy's crash is an output like any other, so that whoever runs the brain
+decides how to tell it. Nothing is sent before both sides are there, and nothing waits for better days: a
+quote of a minute ago is not what the strategy wants now.
 """
 
 from __future__ import annotations
@@ -49,12 +50,13 @@ HOOK_OF: dict[type, str] = {
 class Brain:
     """A strategy in conversation with exchange (the gateway) and relay (the feed).
 
-    Every method that takes news returns the outputs they cause, in order. `symbol` is the instrument that the strategy trades
-    unless it names others. With a `view` that somebody else keeps, `saw` tells of what was folded into it, and there is no feed;
-    otherwise the brain keeps its own by `feed_message`. `clock_s` measures how long the strategy thinks and answers take, in
-    seconds from anywhere; without one, as in a simulation, where time stands still meanwhile, nothing takes long. `counts`
-    restores those of an earlier process: what its market told this trader since is asked for, and counted, but it is no news to
-    a strategy that begins now.
+    Every method that takes news returns the outputs they cause, in order. `symbol` is the instrument that the
+    strategy trades unless it names others. With a `view` that somebody else keeps, `saw` tells of what was
+    folded into it, and there is no feed; otherwise the brain keeps its own by `feed_message`. `clock_s`
+    measures how long the strategy thinks and answers take, in seconds from anywhere; without one, as in a
+    simulation, where time stands still meanwhile, nothing takes long. `counts` restores those of an earlier
+    process: what its market told this trader since is asked for, and counted, but it is no news to a strategy
+    that begins now.
     """
 
     def __init__(
@@ -68,7 +70,9 @@ class Brain:
         counts: Counts | None = None,
     ) -> None:
         self.counts = counts or Counts()
-        self.session = TradingSession(trader_id, market_id=self.counts.market_id, account_seq=self.counts.account_seq)
+        self.session = TradingSession(
+            trader_id, market_id=self.counts.market_id, account_seq=self.counts.account_seq
+        )
         self.state = BotState(trader_id, view or Mirror())
         self.entry = OrderEntry(self.state, self.session, self._tell)
         self.runner = StrategyRunner(strategy, self._tell, self.counts, clock_s)
@@ -96,7 +100,7 @@ class Brain:
         """The own instrument's, once a login has said which there are."""
         return self.markets[self.state.symbols[0]]
 
-    # ----------------------------------------------------------------------------------------------------- connections
+    # -------------------------------------------------------------------------------------------- connections
 
     def gateway_opened(self, now_ms: int) -> list[TradingRequest]:
         """The gateway is connected: what to send first. After a loss it asks for what was missed."""
@@ -125,7 +129,7 @@ class Brain:
         self.counts.sent += 1
         self._handed_s[order.request_id] = self._clock_s()
 
-    # ------------------------------------------------------------------------------------------------------------ news
+    # --------------------------------------------------------------------------------------------------- news
 
     def gateway_message(self, message: Message, now_ms: int) -> list[Output]:
         """An answer or a private event."""
@@ -139,7 +143,9 @@ class Brain:
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book, for a brain that keeps its own view."""
         assert self.feed is not None, "somebody else keeps the view"
-        return self.saw(message, now_ms) if self.feed.take(message) else self._outputs()
+        if self.feed.take(message):
+            return self.saw(message, now_ms)
+        return self._outputs()
 
     def saw(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book that the view has taken already."""
@@ -164,7 +170,7 @@ class Brain:
         return self._outputs()
 
     def stop(self, now_ms: int) -> list[Output]:
-        """Let the strategy say goodbye, cancel everything, log out; `finished` is true when that is done or hopeless."""
+        """Let the strategy say goodbye, cancel everything, log out; then `finished` will come true."""
         self.state.now_ms = now_ms
         if self._started_market is not None:
             self._ask("on_stop", self._strategy.on_stop, self.market)
@@ -172,18 +178,20 @@ class Brain:
         return self._outputs()
 
     def _outputs(self) -> list[Output]:
-        """Everything to be sent and told by now; the strategy begins as soon as both sides of one market are known."""
+        """What is to be sent and told by now; the strategy begins once both sides of one market are known."""
         state, session = self.state, self.session
         sees_market = state.sees_market and (self.feed is None or self.feed.live)
         self.entry.open = sees_market and session.state is State.READY
         if self.entry.open and self._started_market != state.market_id:
             self._started_market = state.market_id
             self._ask("on_start", self._strategy.on_start, self.market)
-        notices, self._notices = self._notices, []
-        feed_requests = self.feed.take_requests() if self.feed else []
-        return [*notices, *feed_requests, *session.take_requests()]
+        outputs: list[Output] = [*self._notices, *session.take_requests()]
+        self._notices.clear()
+        if self.feed is not None:
+            outputs += self.feed.take_requests()
+        return outputs
 
-    # ------------------------------------------------------------------------------------------------ what the exchange says
+    # --------------------------------------------------------------------------------- what the exchange says
 
     def _fold(self, message: Message, heard: Heard) -> None:
         symbol = self.state.symbol_of(message, heard.request)
@@ -224,7 +232,8 @@ class Brain:
         symbols = traded_symbols(self._strategy, self._symbol, there)
         missing = [symbol for symbol in symbols if symbol not in there]
         if missing:
-            self.runner.give_up(ValueError(f"symbol {missing[0]} is not traded here, only {', '.join(there)}"))
+            why = f"symbol {missing[0]} is not traded here, only {', '.join(there)}"
+            self.runner.give_up(ValueError(why))
             symbols = []
         self.state.begin(answer.market_id, answer.instruments, symbols)
         self.markets = {}
@@ -236,7 +245,7 @@ class Brain:
         if handed_s is not None:
             self.counts.latency.add((self._clock_s() - handed_s) * 1e6)
 
-    # ----------------------------------------------------------------------------------------------------- the strategy
+    # ------------------------------------------------------------------------------------------- the strategy
 
     def _poll(self) -> None:
         order = self._strategy.next_order(self.market.context)
@@ -244,7 +253,7 @@ class Brain:
             self.entry.place(order, self.market.of(order.symbol or self.market.symbol).symbol)
 
     def _ask(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
-        """Ask the strategy, if it was started in the market that both sides now speak of, and is not stopped."""
+        """Ask the strategy, if it was started in the market that both sides now speak of."""
         started = self._started_market is not None and self._started_market == self.state.market_id
         stopping = self.session.state in (State.LEAVING, State.DONE)
         if started and self._started_market == self.state.view.market_id and not stopping:
@@ -255,12 +264,15 @@ class Brain:
 
 
 def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> list[str]:
-    """What a strategy trades in a market of the instruments `there`: its `own` one first, then those it names itself."""
-    named = [strategy.symbols] if isinstance(strategy.symbols, str) else list(strategy.symbols)
+    """What a strategy trades of the instruments `there`: its `own` one first, then those it names."""
+    named = list(strategy.symbols)
+    if isinstance(strategy.symbols, str):
+        named = [strategy.symbols]
     if named == [ALL]:
         named = there
-    first = [own] if own is not None else named[:1] or there[:1]
-    return list(dict.fromkeys(first + named))
+    if own is not None:
+        named = [own, *named]
+    return list(dict.fromkeys(named)) or there[:1]
 
 
 def request_text(request: TradingRequest | SubscribeRequest) -> str:

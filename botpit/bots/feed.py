@@ -1,7 +1,8 @@
-"""A bot's side of the feed: which channels and instruments it asks for, and the view that it keeps of what comes.
+"""A bot's side of the feed: which channels and instruments it asks for, and the view that it keeps.
 
-A strategy in a market of two hundred instruments is not to be fed all their books. Which of them there are only a login tells,
-so a bot that is connected to the feed first asks for everything, and for its own as soon as it knows.
+A strategy in a market of two hundred instruments is not to be fed all their books. Which of them there are
+only a login tells, so a bot that is connected to the feed first asks for everything, and for its own as soon
+as it knows.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from message_schemas import Channel, FeedRequest, Message, SubscribeRequest
 POLLED_CHANNELS: list[Channel] = ["book", "positions"]
 """What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` tell."""
 MARKET_CHANNELS: list[Channel] = [*POLLED_CHANNELS, "trades", "status"]
-"""What the market handle shows besides: the last trade, the queue ahead of own orders, whether the market is open."""
+"""What the market handle shows besides: the last trade, the queue ahead, whether the market is open."""
 
 
 class BotFeed:
@@ -28,7 +29,9 @@ class BotFeed:
     """
 
     def __init__(self, state: BotState, hooks: Set[str], tell: Tell) -> None:
-        channels = POLLED_CHANNELS if hooks <= {"next_order"} else MARKET_CHANNELS
+        channels = MARKET_CHANNELS
+        if hooks <= {"next_order"}:
+            channels = POLLED_CHANNELS
         self._session = FeedSession(Need.PRESENT, lambda: channels, complain=self._complain)
         self._state = state
         self._tell = tell
@@ -55,7 +58,8 @@ class BotFeed:
         return is_news
 
     def revise(self) -> None:
-        """Ask again if other instruments are wanted by now, or if the feed did not know them while it showed another market."""
+        """Ask again if other instruments are wanted by now, or if the feed did not know them while it showed
+        another market."""
         asked_in_vain = self._refused and self._state.view.market_id == self._state.market_id
         if self._session.state is State.LIVE and (asked_in_vain or self._asked != self._wanted):
             self._session.refresh()

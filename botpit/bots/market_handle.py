@@ -1,7 +1,8 @@
 """The market handle a strategy is given: `bot_strategies.Market` in the flesh, and nothing else.
 
-It is a thin front of what the bot knows (`state.py`) and of how it acts (`order_entry.py`), for one instrument. The brain has
-these two by themselves, so that no strategy finds the wires behind its handle by the names it offers.
+It is a thin front of what the bot knows (`state.py`) and of how it acts (`order_entry.py`), for one
+instrument. The brain has these two by themselves, so that no strategy finds the wires behind its handle by
+the names it offers.
 """
 
 from __future__ import annotations
@@ -17,17 +18,19 @@ from message_schemas import InstrumentInfo, OrderRequest, OrderType, Side, SideW
 
 
 class MarketHandle:
-    """One instrument's market in a bot's hands. `markets` are the bot's handles by symbol, this one among them."""
+    """One instrument's market in a bot's hands. `markets` are all of the bot's handles, by symbol."""
 
     __slots__ = ("_entry", "_markets", "_state", "_symbol")
 
-    def __init__(self, symbol: str, state: BotState, entry: OrderEntry, markets: Mapping[str, MarketHandle]) -> None:
+    def __init__(
+        self, symbol: str, state: BotState, entry: OrderEntry, markets: Mapping[str, MarketHandle]
+    ) -> None:
         self._symbol = symbol
         self._state = state
         self._entry = entry
         self._markets = markets
 
-    # ------------------------------------------------------------------------------------------------ which instrument
+    # --------------------------------------------------------------------------------------- which instrument
 
     @property
     def symbol(self) -> str:
@@ -39,10 +42,12 @@ class MarketHandle:
 
     def of(self, symbol: str) -> MarketHandle:
         if symbol not in self._markets:
-            raise ValueError(f"this bot trades {', '.join(self.symbols)}, not {symbol!r}: name it in the class's `symbols`")
+            raise ValueError(
+                f"this bot trades {', '.join(self.symbols)}, not {symbol!r}: name it in the class's `symbols`"
+            )
         return self._markets[symbol]
 
-    # ------------------------------------------------------------------------------------------ what a strategy may read
+    # ------------------------------------------------------------------------------- what a strategy may read
 
     @property
     def timestamp(self) -> int:
@@ -79,7 +84,7 @@ class MarketHandle:
     def to_tick(self, price: float, side: SideWord) -> float:
         return to_tick(price, self.instrument.tick, side)
 
-    # -------------------------------------------------------------------------------------------- what a strategy may do
+    # --------------------------------------------------------------------------------- what a strategy may do
 
     def buy(self, qty: int, price: float | None = None, **terms: Unpack[Terms]) -> str | None:
         return self._order(Side.BUY, qty, price, terms)

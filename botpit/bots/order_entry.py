@@ -1,4 +1,4 @@
-"""What a strategy does, as requests: orders with an id of their own, and what is assumed of them until the answer comes."""
+"""What a strategy does, as requests, and what is assumed of each until its answer comes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def to_tick(price: float, tick: float, side: SideWord) -> float:
 
 
 class OrderEntry:
-    """Sends a bot's requests through its session. `open`: the bot may trade, as far as it is for the brain to say."""
+    """Sends a bot's requests through its session, while the brain has it `open`."""
 
     def __init__(self, state: BotState, session: TradingSession, tell: Tell) -> None:
         self.open = False
@@ -48,10 +48,11 @@ class OrderEntry:
     def may_send(self) -> bool:
         return self.open and self._session.may_send(self._state.now_ms)
 
-    # --------------------------------------------------------------------------------------------- what a strategy does
+    # ----------------------------------------------------------------------------------- what a strategy does
 
     def place(self, request: OrderRequest, symbol: str) -> str | None:
-        """Send an order in `symbol`, under an id that no earlier run has used unless it brings one; None when it cannot be now.
+        """Send an order in `symbol`, under an id that no earlier run has used unless it brings one; None when
+        it cannot be now.
 
         The market's first instrument goes without saying.
         """
@@ -60,7 +61,8 @@ class OrderEntry:
             request,
             side=Side(request.side),
             symbol=request.symbol or (None if symbol == first else symbol),
-            client_order_id=request.client_order_id or f"s{self._session.login}-{self._session.next_request_id}",
+            client_order_id=request.client_order_id
+            or f"s{self._session.login}-{self._session.next_request_id}",
         )
         self._hint_at_tick(order.price, symbol, order.side.value)
         if not self._send(order):
@@ -77,7 +79,9 @@ class OrderEntry:
     def replace(self, order: OpenOrder, price: float | None, qty: int | None) -> bool:
         self._hint_at_tick(price, order.symbol, order.side)
         order_id, client_order_id = _names(order)
-        return self._send(ReplaceRequest(order_id=order_id, client_order_id=client_order_id, price=price, qty=qty))
+        return self._send(
+            ReplaceRequest(order_id=order_id, client_order_id=client_order_id, price=price, qty=qty)
+        )
 
     def cancel_all(self, symbol: str, side: SideWord | None) -> bool:
         sent = self._send(CancelAllRequest(symbol=symbol, side=side))
@@ -89,16 +93,21 @@ class OrderEntry:
         return self.open and self._session.send(request, self._state.now_ms)
 
     def _hint_at_tick(self, price: float | None, symbol: str, side: SideWord) -> None:
-        """An off-tick price is sent as it is, for the exchange to refuse; whoever reads the log learns the remedy."""
+        """An off-tick price is sent as it is, for the exchange to refuse; the log tells the remedy."""
         if price is None:
             return
         tick = self._state.instruments[symbol].tick
         nearest = to_tick(price, tick, side)
         if nearest != price:
-            told = {"price": price, "tick": tick, "nearest": nearest, "hint": "use market.to_tick(price, side)"}
+            told = {
+                "price": price,
+                "tick": tick,
+                "nearest": nearest,
+                "hint": "use market.to_tick(price, side)",
+            }
             self._tell(Notice("price off the tick", told))
 
-    # --------------------------------------------------------------------------------------------- what came of it
+    # ---------------------------------------------------------------------------------------- what came of it
 
     def refused(self, request: TradingRequest | None, rejection: Rejection) -> None:
         """Undo what was assumed when a request was sent."""
@@ -123,5 +132,7 @@ class OrderEntry:
 
 
 def _names(order: OpenOrder) -> tuple[int | None, str | None]:
-    """How an order is named to the exchange: by our own id, which is known before the answer, or else by its."""
-    return (None, order.client_order_id) if order.client_order_id is not None else (order.order_id, None)
+    """How an order is named to the exchange: by our own id, which is known first, or else by its."""
+    if order.client_order_id is not None:
+        return None, order.client_order_id
+    return order.order_id, None

@@ -1,8 +1,8 @@
 """A bot's own open orders, as its requests and the private events tell them.
 
-An order is known from the moment it is sent, so that a strategy never sends a quote twice because an answer takes its time. What
-stands ahead of an order is an upper bound: told on acceptance, lowered by trades at its price and by what its level still holds,
-and only by what happened after the order took its place.
+An order is known from the moment it is sent, so that a strategy never sends a quote twice because an answer
+takes its time. What stands ahead of an order is an upper bound: told on acceptance, lowered by trades at its
+price and by what its level still holds, and only by what happened after the order took its place.
 
 Answers name orders by id alone, books and trades come by symbol: so each order is found both ways.
 """
@@ -49,10 +49,10 @@ class OwnOrders:
         tracked = self._by_key.get(_key(client_order_id, order_id))
         return None if tracked is None else tracked.order
 
-    # -------------------------------------------------------------------------------------------- what became of them
+    # ------------------------------------------------------------------------------------ what became of them
 
     def sent(self, request: OrderRequest, symbol: str) -> None:
-        """Count an order that is on its way. One under an id in use changes nothing: the exchange will refuse it."""
+        """Count an order that is on its way, unless its id is in use: then the exchange will refuse it."""
         assert request.client_order_id is not None
         order = OpenOrder(
             client_order_id=request.client_order_id, symbol=symbol, side=request.side.value, qty=request.qty,
@@ -61,7 +61,7 @@ class OwnOrders:
         self._found_or_added(request.client_order_id, order)
 
     def refused(self, client_order_id: str | None) -> None:
-        """Forget an order that never came to be. An open one of the same id stays: not that one was refused."""
+        """Forget an order that never came to be; an open one of the same id was not the one refused."""
         tracked = self._by_key.get(client_order_id or "")
         if tracked is not None and tracked.order.order_id is None:
             self._forget(client_order_id or "")
@@ -76,8 +76,8 @@ class OwnOrders:
         if event.side is None:
             return
         order = OpenOrder(
-            client_order_id=event.client_order_id, symbol=event.symbol, side=event.side, qty=event.qty, leaves_qty=event.qty,
-            price=event.price,
+            client_order_id=event.client_order_id, symbol=event.symbol, side=event.side, qty=event.qty,
+            leaves_qty=event.qty, price=event.price,
         )  # fmt: skip
         tracked = self._found_or_added(_key(event.client_order_id, event.order_id), order)
         tracked.order.order_id, tracked.order.queue_ahead = event.order_id, event.queue_ahead
@@ -115,7 +115,7 @@ class OwnOrders:
             key = _key(state.client_order_id, state.order_id)
             self._add(key, known.get(key) or _Tracked(_open_order(state), answer.timestamp))
 
-    # ------------------------------------------------------------------------------------------------ what stands ahead
+    # -------------------------------------------------------------------------------------- what stands ahead
 
     def traded(self, trade: Trade) -> None:
         """A trade takes from the front of its queue: so many fewer stand ahead of our orders there."""
@@ -137,9 +137,10 @@ class OwnOrders:
             at_level = held[order.side].get(order.price)
             if at_level is not None and order.order_id is not None and book.timestamp > tracked.placed_ms:
                 most = max(0, at_level - order.leaves_qty)
-                order.queue_ahead = most if order.queue_ahead is None else min(order.queue_ahead, most)
+                if order.queue_ahead is None or order.queue_ahead > most:
+                    order.queue_ahead = most
 
-    # --------------------------------------------------------------------------------------------------- both ways to one
+    # --------------------------------------------------------------------------------------- both ways to one
 
     def _found_or_added(self, key: str, order: OpenOrder) -> _Tracked:
         return self._by_key.get(key) or self._add(key, _Tracked(order))

@@ -1,4 +1,4 @@
-"""A strategy as the brain asks it: hook by hook. Its crashes and its slow thoughts are counted and told, never passed on."""
+"""A strategy as the brain asks it, hook by hook: crashes and slow thoughts are counted, never passed on."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "
 
 
 class StrategyRunner:
-    """`hooks`: those that the strategy has. `failure`: why only `on_stop` is asked any more, None while all is well. `thinking`:
-    a hook is running; what is raised in it is a crash of its own.
+    """`hooks`: those that the strategy has. `failure`: why only `on_stop` is asked any more, None while all
+    is well. `thinking`: a hook is running; what is raised in it is a crash of its own.
 
-    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any left nobody could tell
-    it, and an interpreter that has none to unwind its stack may hang.
+    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any
+    left nobody could tell it, and an interpreter that has none to unwind its stack may hang.
     """
 
     def __init__(self, strategy: Strategy, tell: Tell, counts: Counts, clock_s: Callable[[], float]) -> None:
@@ -33,7 +33,9 @@ class StrategyRunner:
         self._tell = tell
         self._counts = counts
         self._clock_s = clock_s
-        self.hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
+        self.hooks = frozenset(
+            hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook)
+        )
         self._crashes: Counter[str] = Counter()
 
     def ask(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
@@ -54,7 +56,8 @@ class StrategyRunner:
         self._note_slow(hook, self._clock_s() - began_s)
 
     def give_up(self, why: Exception) -> None:
-        """The strategy has failed. From a signal's handler this also ends the hook that is running: `why` is raised in it."""
+        """The strategy has failed. From a signal's handler this ends the hook that is running, too: `why` is
+        raised in it."""
         self.failure = str(why)
         if self.thinking:
             raise why
@@ -70,7 +73,9 @@ class StrategyRunner:
 
     def _note_slow(self, hook: str, took_s: float) -> None:
         if took_s > SLOW_CALLBACK_S:
-            named = self._strategy.plugin if isinstance(self._strategy, Polled) else self._strategy
+            named: object = self._strategy
+            if isinstance(self._strategy, Polled):
+                named = self._strategy.plugin
             told = {"strategy": type(named).__name__, "hook": hook, "took_s": round(took_s, 3)}
             self._tell(Notice("slow callback", told))
             self._counts.slow_callbacks += 1

@@ -1,6 +1,7 @@
-"""What one bot knows: its instruments, its open orders and positions, its money, and the market as the feed shows it.
+"""What one bot knows: its instruments, open orders, positions and money, and the market it looks at.
 
-The market is a view that is handed in: bots of one process may look at the same mirror, and each adds only what is its own.
+The market is a view that is handed in: bots of one process may look at the same mirror, and each adds only
+what is its own.
 """
 
 from __future__ import annotations
@@ -23,15 +24,16 @@ from message_schemas import (
     OrderCancelled,
     OrderReplaced,
     PositionState,
-    PositionUpdate,
     TradingRequest,
 )
 
 
 class BotState:
-    """`symbols` are the instruments that the bot trades, its own one first; `positions` and `instruments` are of all.
+    """`symbols` are the instruments that the bot trades, its own one first; `positions` and `instruments` are
+    of all.
 
-    `now_ms` is set by the brain before anything else happens. `account` is as the exchange answered last, None until it has.
+    `now_ms` is set by the brain before anything else happens. `account` is as the exchange answered last,
+    None until it has.
     """
 
     def __init__(self, trader_id: str, view: Mirror) -> None:
@@ -58,7 +60,7 @@ class BotState:
         same = self.market_id is not None and self.view.market_id == self.market_id
         return same and bool(self.symbols) and all(symbol in self.view.books for symbol in self.symbols)
 
-    # ---------------------------------------------------------------------------------------------- what happened to it
+    # ------------------------------------------------------------------------------------ what happened to it
 
     def apply(self, message: Message) -> None:
         """Fold an answer or a private event."""
@@ -81,7 +83,7 @@ class BotState:
                 self.last_liquidation_ts = message.timestamp
 
     def symbol_of(self, message: Message, request: TradingRequest | None) -> str | None:
-        """Which instrument an answer or event is about: as it says, or else the order that it or its request names."""
+        """Which instrument a message is about: as it says, or else the order that it or its request names."""
         for said in (message, request):
             symbol = getattr(said, "symbol", None) or self._symbol_of_order(said)
             if symbol:
@@ -92,7 +94,7 @@ class BotState:
         order = self.orders.named(getattr(said, "client_order_id", None), getattr(said, "order_id", None))
         return None if order is None else order.symbol
 
-    # ----------------------------------------------------------------------------------------------- what follows from it
+    # ----------------------------------------------------------------------------------- what follows from it
 
     def book(self, symbol: str) -> BookView:
         return self.view.books[symbol]
@@ -101,14 +103,17 @@ class BotState:
         """The mark price while a side of the book is empty."""
         book = self.book(symbol)
         middle = book.mid_price
-        return book.mark_price if middle is None else round(middle, 10)
+        if middle is None:
+            return book.mark_price
+        return round(middle, 10)
 
     def summary(self) -> dict[str, object]:
         """What the bot holds, as far as that is known: name and value, for a log line."""
         if self.account is None or not self.symbols:
             return {}
-        names = ["position"] if len(self.symbols) == 1 else [f"position_{symbol}" for symbol in self.symbols]
-        positions = {name: self.positions[symbol] for name, symbol in zip(names, self.symbols, strict=True)}
+        positions = {f"position_{symbol}": self.positions[symbol] for symbol in self.symbols}
+        if len(positions) == 1:
+            positions = {"position": self.positions[self.symbols[0]]}
         return {**positions, "equity": f"{self.equity():.2f}"}
 
     def equity(self) -> float:
@@ -161,12 +166,14 @@ class BotState:
 
     def _mark_price(self, symbol: str) -> float:
         book = self.view.books.get(symbol)
-        return _as_state(self._answered(), symbol).mark_price if book is None else book.mark_price
+        if book is None:
+            return _as_state(self._answered(), symbol).mark_price
+        return book.mark_price
 
 
 def _when(state: PositionState) -> tuple[int, int]:
-    """What a snapshot tells has no number of its own, and comes before every event of its moment that follows it."""
-    return state.timestamp, state.seq if isinstance(state, PositionUpdate) else 0
+    """What a snapshot tells has no number, and comes before the numbered events of its moment."""
+    return state.timestamp, getattr(state, "seq", 0)
 
 
 def _as_state(account: Account, symbol: str) -> PositionState:

@@ -1,27 +1,29 @@
-"""A trader's conversation with the order port: from a login to a logout, and back to work after every loss between them.
+"""A trader's conversation with the order port: from a login to a logout, and back to work after every loss.
 
-A connection is worth little by itself. It can end at any moment, with orders on their way; the exchange may come back as it
-was, earlier than it was (its disk lost the last moments) or as another market altogether. So a trader may send orders only
-while it knows what it has, and that is what this session brings about, always in the same four steps:
+A connection is worth little by itself. It can end at any moment, with orders on their way; the exchange may
+come back as it was, earlier than it was (its disk lost the last moments) or as another market altogether. So
+a trader may send orders only while it knows what it has, and that is what this session brings about, always
+in the same four steps:
 
-1. *Log in*, naming the market and the last private event it has (`last_seq`). Whatever happened meanwhile follows the answer,
-   event by event, numbered without a hole. If the exchange cannot go on from there (`START_ANEW`), it logs in again and asks
-   for nothing of before: what happened in between is then unknown, and never guessed.
-2. *Sync*: ask for the account and the open orders. Events add to a picture; only the exchange's own list corrects one. A hole
-   in the numbers, which no healthy exchange leaves, leads back to this step.
-3. *Trade*: each request gets a number and waits for its one answer, at most MAX_IN_FLIGHT at a time. An exchange that says
-   `rate_limited` is left alone for as long as it says.
-4. *Leave*: cancel everything, then log out. Losing the connection does as well, because the login asked for
-   cancel-on-disconnect.
+1. *Log in*, naming the market and the last private event it has (`last_seq`). Whatever happened meanwhile
+   follows the answer, event by event, numbered without a hole. If the exchange cannot go on from there
+   (`START_ANEW`), it logs in again and asks for nothing of before: what happened in between is then unknown,
+   and never guessed.
+2. *Sync*: ask for the account and the open orders. Events add to a picture; only the exchange's own list
+   corrects one. A hole in the numbers, which no healthy exchange leaves, leads back to this step.
+3. *Trade*: each request gets a number and waits for its one answer, at most MAX_IN_FLIGHT at a time. An
+   exchange that says `rate_limited` is left alone for as long as it says.
+4. *Leave*: cancel everything, then log out. Losing the connection cancels as well, because the login asked
+   for cancel-on-disconnect.
 
-A loss leaves requests without an answer, and nobody can tell whether they arrived. Nothing is sent again: what was not a good
-idea a second ago need not be one now. An order among them is *unresolved* until the exchange tells of it, by an event that
-follows the next login or in its list of open orders; what is unresolved after the sync was refused or never arrived (or, if
-the session had to begin anew, may have been there and gone).
+A loss leaves requests without an answer, and nobody can tell whether they arrived. Nothing is sent again:
+what was a good idea a second ago need not be one now. An order among them is *unresolved* until the exchange
+tells of it, by an event that follows the next login or in its list of open orders. What is unresolved after
+the sync was refused or never arrived (or, if the session had to begin anew, may have been there and gone).
 
-`TRANSITIONS` is the whole of it: what is not in the table cannot happen. The session keeps no account and no orders. It says
-which request a message answers and whether it is news; whoever owns it folds the messages, sends what `take_requests` gives,
-and tells the time.
+`TRANSITIONS` is the whole of it: what is not in the table cannot happen. The session keeps no account and no
+orders. It says which request a message answers and whether it is news; whoever owns it folds the messages,
+sends what `take_requests` returns, and tells the time.
 """
 
 from __future__ import annotations
@@ -116,7 +118,8 @@ TRANSITIONS: dict[tuple[State, Cause], State] = {
 class Heard(NamedTuple):
     """What a message is: the answer to `request`, or an event (None); not `is_news` if it was told before.
 
-    `unresolved`: with the message that ends a sync, the orders a loss left without an answer, of which nothing was heard since.
+    `unresolved`: with the message that ends a sync, the orders a loss left without an answer, of which
+    nothing was heard since.
     """
 
     request: TradingRequest | None = None
@@ -127,9 +130,10 @@ class Heard(NamedTuple):
 class TradingSession:
     """One trader's side of the conversation, over any number of connections.
 
-    `market_id` and `account_seq` say up to where this trader was told what happened to it; given an earlier session's, it asks
-    for what came after. `login` numbers this trader's logins, `instruments` are the market's; both are of the last login.
-    `quiet_until_ms`: before then the exchange wants no requests. Times are in milliseconds, of any clock.
+    `market_id` and `account_seq` say up to where this trader was told what happened to it; given an earlier
+    session's, it asks for what came after. `login` numbers this trader's logins, `instruments` are the
+    market's; both are of the last login. `quiet_until_ms`: before then the exchange wants no requests. Times
+    are in milliseconds, of any clock.
     """
 
     def __init__(
@@ -156,7 +160,7 @@ class TradingSession:
         self._unresolved: dict[str, OrderRequest] = {}
         self._farewell: CancelAllRequest | None = None
 
-    # ----------------------------------------------------------------------------------------------------- the connection
+    # ----------------------------------------------------------------------------------------- the connection
 
     def opened(self) -> None:
         """There is a connection: log in on it."""
@@ -165,7 +169,7 @@ class TradingSession:
             self._ask(self._login(self.account_seq))
 
     def lost(self) -> None:
-        """The connection is gone, or an attempt to make one has failed. Whatever waited for an answer waits in vain."""
+        """The connection is gone, or could not be made. Whatever waited for an answer waits in vain."""
         self._move(Cause.LOST)
         for request in self._in_flight.values():
             if isinstance(request, OrderRequest) and request.client_order_id is not None:
@@ -181,10 +185,14 @@ class TradingSession:
             for request in retries:
                 self._ask(request)
 
-    # ---------------------------------------------------------------------------------------------------------- requests
+    # ----------------------------------------------------------------------------------------------- requests
 
     def may_send(self, now_ms: int) -> bool:
-        return self.state is State.READY and now_ms >= self.quiet_until_ms and len(self._in_flight) < MAX_IN_FLIGHT
+        return (
+            self.state is State.READY
+            and now_ms >= self.quiet_until_ms
+            and len(self._in_flight) < MAX_IN_FLIGHT
+        )
 
     def send(self, request: TradingRequest, now_ms: int) -> bool:
         """Number a request and send it, if that may be now."""
@@ -198,7 +206,8 @@ class TradingSession:
         return self._requests + 1
 
     def stop(self) -> None:
-        """Cancel everything and log out. Who is not ready has nothing to log out of, or loses its orders with the connection."""
+        """Cancel everything and log out. Who is not ready has nothing to log out of, or loses its orders with
+        the connection."""
         was = self.state
         self._move(Cause.STOPPED)
         self._retries.clear()
@@ -213,7 +222,7 @@ class TradingSession:
         taken, self._outbox = self._outbox, []
         return taken
 
-    # ----------------------------------------------------------------------------------------------------------- messages
+    # ----------------------------------------------------------------------------------------------- messages
 
     def take(self, message: Message, now_ms: int) -> Heard:
         """Take an answer or a private event of the present connection."""
@@ -238,7 +247,9 @@ class TradingSession:
     def _answered(self, message: Message) -> TradingRequest | None:
         """The request that a message answers; None for an event, which answers nobody."""
         request_id = getattr(message, "request_id", None)
-        return self._in_flight.pop(request_id, None) if isinstance(request_id, int) else None
+        if not isinstance(request_id, int):
+            return None
+        return self._in_flight.pop(request_id, None)
 
     def _is_news(self, event: PrivateEvent) -> bool:
         """Note an event's number; False if it was told before, or is of no login of ours."""
@@ -255,7 +266,7 @@ class TradingSession:
             self._sync()
         return True
 
-    # -------------------------------------------------------------------------------------------------------- login, sync
+    # -------------------------------------------------------------------------------------------- login, sync
 
     def _login(self, last_seq: int | None) -> LoginRequest:
         return LoginRequest(
@@ -281,7 +292,9 @@ class TradingSession:
             for request in self._syncing:
                 self._ask(request)
 
-    def _synced(self, answer: Account | OpenOrders, request: TradingRequest | None) -> tuple[OrderRequest, ...]:
+    def _synced(
+        self, answer: Account | OpenOrders, request: TradingRequest | None
+    ) -> tuple[OrderRequest, ...]:
         """Take an answer of the sync; with the last one come the orders that stay unresolved."""
         self._syncing = [each for each in self._syncing if each is not request]
         if isinstance(answer, OpenOrders):
@@ -293,10 +306,11 @@ class TradingSession:
         unresolved, self._unresolved = tuple(self._unresolved.values()), {}
         return unresolved
 
-    # ----------------------------------------------------------------------------------------------------------- refusals
+    # ----------------------------------------------------------------------------------------------- refusals
 
     def _refused(self, error: Error, request: TradingRequest | None, now_ms: int) -> None:
-        """A login that cannot go on from before begins anew; any other, and what syncs, is asked again after a while."""
+        """A login that cannot go on from before begins anew; any other, and what syncs, is asked again after
+        a while."""
         if isinstance(request, LoginRequest) and error.reason in START_ANEW:
             self._ask(self._login(None))
         elif isinstance(request, LoginRequest) or request in self._syncing:
@@ -313,10 +327,12 @@ class TradingSession:
             self._move(Cause.LEFT)
 
     def _be_quiet(self, retry_after_ms: object, now_ms: int) -> None:
-        wait_ms = retry_after_ms if isinstance(retry_after_ms, int | float) else DEFAULT_WAIT_MS
+        wait_ms: float = DEFAULT_WAIT_MS
+        if isinstance(retry_after_ms, int | float):
+            wait_ms = retry_after_ms
         self.quiet_until_ms = now_ms + ceil(min(max(wait_ms, 1), LONGEST_WAIT_MS))
 
-    # --------------------------------------------------------------------------------------------------------------- inside
+    # ------------------------------------------------------------------------------------------------- inside
 
     def _ask(self, request: TradingRequest) -> None:
         self._requests += 1
