@@ -35,6 +35,7 @@ from message_schemas import (
     OrderReplaced,
     OrderRequest,
     ReplaceRejected,
+    Snapshot,
     SubscribeRequest,
     Trade,
     TradingRequest,
@@ -81,9 +82,10 @@ class Brain:
         self._strategy = strategy
         self._symbol = symbol
         self._clock_s = clock_s
+        self._sees_market = False
         self._started_market: str | None = None
         self._handed_s: dict[str | int | None, float] = {}
-        self._notices: list[Notice] = []
+        self._outbox: list[Output] = []
 
     @property
     def failed(self) -> bool:
@@ -122,7 +124,7 @@ class Brain:
     def feed_lost(self) -> None:
         assert self.feed is not None, "somebody else keeps the view"
         self.feed.lost()
-        self.entry.open = False
+        self._sees_market = self.entry.open = False
 
     def handed_over(self, order: OrderRequest) -> None:
         """An order was given to the gateway's link."""
@@ -143,21 +145,25 @@ class Brain:
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book, for a brain that keeps its own view."""
         assert self.feed is not None, "somebody else keeps the view"
-        if self.feed.take(message):
+        is_news = self.feed.take(message)
+        self._outbox += self.feed.take_requests()
+        if is_news:
             return self.saw(message, now_ms)
         return self._outputs()
 
     def saw(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book that the view has taken already."""
-        self.state.now_ms = now_ms
-        if isinstance(message, BookUpdate | Trade) and message.symbol in self.markets:
-            market, orders = self.markets[message.symbol], self.state.orders
-            if isinstance(message, Trade):
-                orders.traded(message)
-                self._ask("on_trade", self._strategy.on_trade, market, message)
-            else:
-                orders.book_told(message)
-                self._ask("on_book", self._strategy.on_book, market)
+        state, strategy = self.state, self._strategy
+        state.now_ms = now_ms
+        match message:
+            case BookUpdate() if message.symbol in self.markets:
+                state.orders.book_told(message)
+                self._ask("on_book", strategy.on_book, self.markets[message.symbol])
+            case Trade() if message.symbol in self.markets:
+                state.orders.traded(message)
+                self._ask("on_trade", strategy.on_trade, self.markets[message.symbol], message)
+            case Snapshot():
+                self._look()
         return self._outputs()
 
     def timer(self, now_ms: int) -> list[Output]:
@@ -179,16 +185,13 @@ class Brain:
 
     def _outputs(self) -> list[Output]:
         """What is to be sent and told by now; the strategy begins once both sides of one market are known."""
-        state, session = self.state, self.session
-        sees_market = state.sees_market and (self.feed is None or self.feed.live)
-        self.entry.open = sees_market and session.state is State.READY
-        if self.entry.open and self._started_market != state.market_id:
-            self._started_market = state.market_id
+        session = self.session
+        self.entry.open = self._sees_market and session.state is State.READY
+        if self.entry.open and self._started_market != self.state.market_id:
+            self._started_market = self.state.market_id
             self._ask("on_start", self._strategy.on_start, self.market)
-        outputs: list[Output] = [*self._notices, *session.take_requests()]
-        self._notices.clear()
-        if self.feed is not None:
-            outputs += self.feed.take_requests()
+        outputs, self._outbox = self._outbox, []
+        outputs += session.take_requests()
         return outputs
 
     # --------------------------------------------------------------------------------- what the exchange says
@@ -225,6 +228,12 @@ class Brain:
             self._begin_market(answer)
         if self.feed is not None:
             self.feed.revise()
+            self._outbox += self.feed.take_requests()
+        self._look()
+
+    def _look(self) -> None:
+        """See whether the view shows the market of the login, with all that the strategy trades in it."""
+        self._sees_market = self.state.sees_market and (self.feed is None or self.feed.live)
 
     def _begin_market(self, answer: LoggedIn) -> None:
         """Find the instruments that the strategy trades; a market without one of them is none for it."""
@@ -260,7 +269,7 @@ class Brain:
             self.runner.ask(hook, call, *arguments)
 
     def _tell(self, notice: Notice) -> None:
-        self._notices.append(notice)
+        self._outbox.append(notice)
 
 
 def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> list[str]:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from botpit.bots.notice import Notice, Tell
 from botpit.bots.state import BotState
 from botpit.clients.feed_session import FeedSession, Need, State
-from message_schemas import Channel, FeedRequest, Message, SubscribeRequest
+from message_schemas import Channel, FeedRequest, Message, Snapshot, SubscribeRequest
 
 POLLED_CHANNELS: list[Channel] = ["book", "positions"]
 """What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` tell."""
@@ -54,7 +54,8 @@ class BotFeed:
         is_news = self._session.take(message)
         if is_news and not self._state.view.fold(message):
             self._session.refresh()
-        self.revise()
+        if isinstance(message, Snapshot):
+            self.revise()
         return is_news
 
     def revise(self) -> None:

@@ -30,7 +30,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 from math import ceil
-from typing import NamedTuple
+from typing import NamedTuple, get_args
 
 from message_schemas import (
     Account,
@@ -67,6 +67,7 @@ LONGEST_WAIT_MS = 60_000
 
 PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
 """What carries an `account_seq` of its own: 1, 2, 3 … for each trader."""
+_PRIVATE_EVENTS: tuple[type[PrivateEvent], ...] = get_args(PrivateEvent)
 
 
 class State(Enum):
@@ -227,6 +228,8 @@ class TradingSession:
     def take(self, message: Message, now_ms: int) -> Heard:
         """Take an answer or a private event of the present connection."""
         request = self._answered(message)
+        if isinstance(message, _PRIVATE_EVENTS):
+            return Heard(request, self._is_news(message) or request is not None)
         match message:
             case LoggedIn() if isinstance(request, LoginRequest):
                 self._logged_in(message, request)
@@ -240,8 +243,6 @@ class TradingSession:
                 self._ask(LogoutRequest())
             case LoggedOut() if self.state is State.LEAVING:
                 self._move(Cause.LEFT)
-            case _ if isinstance(message, PrivateEvent):
-                return Heard(request, self._is_news(message) or request is not None)
         return Heard(request)
 
     def _answered(self, message: Message) -> TradingRequest | None:
