@@ -151,8 +151,8 @@ ROWS = (
     Row(Need.RELAY, _LOST, _OPENED, _AGAIN, State.FENCED),
     Row(Need.RELAY, _FENCED, (Input.ANSWERED,), (), State.REFRESHING),
     Row(Need.RELAY, _FENCED, (Input.REFUSED,), (Do.FORGET, Do.SUBSCRIBE), State.FENCED),
-    Row(Need.RELAY, _REFRESHING, (Input.FIRST_MARKET,), (Do.START,), State.LIVE),
-    Row(Need.RELAY, TAKING, _NEXT, (Do.START,), State.LIVE),
+    Row(Need.RELAY, _REFRESHING, (Input.FIRST_MARKET, *_NEXT), (Do.START,), State.LIVE),
+    Row(Need.RELAY, _LIVE, (Input.ANOTHER_MARKET,), (Do.START,), State.LIVE),
     Row(Need.RELAY, _LIVE, (Input.DOUBT,), (Do.SUBSCRIBE,), State.REFRESHING),
     Row(Need.RELAY, _FENCED + TAKING, (Input.HOLE,), _AGAIN, State.FENCED),
     Row(Need.RELAY, _FENCED + _REFRESHING, (Input.OVERDUE,), _AGAIN, State.FENCED),
@@ -494,7 +494,7 @@ class FeedSession:
 
     def _answered(self, request_id: str | int | None) -> None:
         if request_id is not None and request_id == self._awaited:
-            self._awaited = None
+            self._awaited, self._asked_for_oldest = None, False
             self._happens(Input.ANSWERED)
         else:
             self._look_is_next = request_id is not None and request_id == self._subscribe_id
@@ -512,16 +512,16 @@ class FeedSession:
 
     def _want_less(self, reason: str, oldest_seq: int | None) -> Input:
         """The past is refused: want what is left of it, then what follows the newest snapshot, then what comes."""
-        wanted = self.seq + 1
+        wanted, newest_seq = self.seq + 1, self._newest.seq
         if oldest_seq is not None and not self._asked_for_oldest:
             self._complain(f"the feed repeats nothing before event {oldest_seq} ({reason}); event {wanted} was wanted")
             self.seq, self._asked_for_oldest = oldest_seq - 1, True
-        elif self.seq != self._newest.seq:
-            after = self._newest.seq + 1
-            self._complain(f"the feed repeats nothing from event {wanted} on ({reason}): going on with {after}")
+        elif newest_seq > self.seq or (reason == "seq_ahead" and newest_seq < self.seq):
+            self._complain(f"the feed repeats nothing from event {wanted} on ({reason}): going on with {newest_seq + 1}")
             self._start()
         else:
             self._complain(f"the feed repeats nothing ({reason}): going on with what comes")
+            self._asked_for_oldest = False
             return Input.NOTHING_LEFT
         return Input.REFUSED
 

@@ -105,7 +105,7 @@ def pieces(frame: bytes) -> list[bytes]:
 class Bot:
     """A reader of the relay that keeps a mirror and subscribes again whenever something is missing."""
 
-    def __init__(self, line: Line, *channels: str) -> None:
+    def __init__(self, line: Any, *channels: str) -> None:
         self.listener = line.listener()
         self.session = FeedSession(Need.PRESENT, lambda: channels)
         self.mirror = Mirror()
