@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from botpit.bots.notice import Notice, Tell
 from botpit.bots.state import BotState
-from botpit.clients.feed_session import FeedSession, Need, State
+from botpit.clients.feed_session import FeedSession, Need
 from message_schemas import Channel, FeedRequest, Message, Snapshot, SubscribeRequest
 
 POLLED_CHANNELS: list[Channel] = ["book", "positions"]
@@ -62,7 +62,7 @@ class BotFeed:
         """Ask again if other instruments are wanted by now, or if the feed did not know them while it showed
         another market."""
         asked_in_vain = self._refused and self._state.view.market_id == self._state.market_id
-        if self._session.state is State.LIVE and (asked_in_vain or self._asked != self._wanted):
+        if asked_in_vain or self._asked != self._wanted:
             self._session.refresh()
 
     def take_requests(self) -> list[SubscribeRequest]:

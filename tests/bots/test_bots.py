@@ -86,6 +86,34 @@ def test_nothing_is_sent_while_one_side_is_missing():
     assert answers == ["s1-4"]
 
 
+def test_no_hook_can_send_while_one_side_is_missing():
+    class Eager(Recorder):
+        def on_fill(self, market, fill):
+            self.told.append(market.sell(1, 101.0))
+
+    stage = Stage(Eager()).opens()
+    stage.accepts(bought(stage))
+    stage.brain.feed_lost()
+    stage.fills(stage.handle.orders[0], 1)
+    assert stage.strategy.told[-1] is None and [type(each) for each in stage.sent].count(OrderRequest) == 1
+
+
+def test_what_is_told_twice_is_counted_once():
+    stage = Stage().opens()
+    stage.accepts(bought(stage))
+    stage.fills(stage.handle.orders[0], 2)
+    stage.account_seq -= 1
+    stage.fills(stage.handle.orders[0], 2)
+    assert (stage.handle.position, stage.brain.counts.fills, stage.strategy.told[-1]) == (2, 1, "fill 2, position 2")
+
+
+def test_while_the_two_sides_speak_of_different_markets_nothing_is_told():
+    stage = Stage().opens()
+    stage.sees(snapshot(market_id="m2"))
+    stage.sees(trade(2, 101.0, "buy"))
+    assert stage.strategy.told == ["start"]
+
+
 def test_after_a_loss_it_asks_for_what_it_missed():
     stage = Stage().opens()
     stage.accepts(bought(stage))
@@ -128,6 +156,7 @@ def test_after_a_login_the_exchange_says_which_orders_are_open():
         ("by-hand", 8, None),
     ]
     assert lost.client_order_id not in {order.client_order_id for order in stage.handle.orders}
+    assert (stage.notices[-1].what, stage.notices[-1].details) == ("orders without an answer are not there", {"count": 1})
 
 
 def test_a_position_from_before_is_known_from_the_account():

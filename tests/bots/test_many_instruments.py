@@ -141,13 +141,14 @@ def test_refusals_replaces_and_cancels_name_their_instrument():
     does(bot, lambda market: market.of("ALT").buy(2, 20.0))
     (own,) = bot.market.of("ALT").orders
     does(bot, lambda market: market.replace(own, price=19.95))
-    does(bot, lambda market: market.replace(own, qty=-1))
+    does(bot, lambda market: market.replace(own, price=19.96))
     does(bot, lambda market: market.cancel(own))
     events = [each for each in bot.strategy.told if each.split()[0].startswith(("order_", "replace_", "cancel_"))]
     assert events == [
         "order_rejected ALT", "order_accepted ALT", "order_replaced ALT", "replace_rejected ALT", "order_cancelled ALT"
     ]
-    assert own.symbol == "ALT" and bot.notices[0].details["tick"] == 0.05
+    assert own.symbol == "ALT"
+    assert [each.details["tick"] for each in bot.notices if each.what == "price off the tick"] == [0.05, 0.05]
 
 
 def test_a_bot_of_one_instrument_is_told_nothing_of_its_traders_others():
@@ -197,6 +198,19 @@ def test_the_polled_style_trades_the_instrument_that_the_bot_is_started_with():
     settle(bot.venue, bot)
     assert [(each.symbol, each.price) for each in bot.market.orders] == [("ALT", 20.0)]
     assert bot.subscriptions[-1].symbols == ["ALT"]
+
+
+def test_the_polled_style_may_name_another_of_its_instruments():
+    class Polling(Strategy):
+        symbols = ("SIM", "ALT")
+
+        def next_order(self, context):
+            return OrderRequest(side=Side.BUY, qty=2, price=19.0, symbol="ALT")
+
+    bot = in_market(Polling())
+    bot.decides()
+    settle(bot.venue, bot)
+    assert [len(bot.market.of(symbol).orders) for symbol in bot.market.symbols] == [0, 1]
 
 
 def test_equity_is_the_whole_accounts_and_the_margin_that_of_all_positions():
@@ -255,6 +269,17 @@ def test_it_asks_for_its_instruments_as_soon_as_it_knows_which_there_are(symbols
     assert bot.subscriptions[-1].symbols == asked[-1]
 
 
+def test_a_bot_that_reads_the_feed_already_asks_again_when_it_is_logged_in():
+    venue = SocketlessVenue(THREE_MARKETS)
+    bot = BotInMarket(venue, Listening("ALT"))
+    bot.connects_feed()
+    settle(venue, bot)
+    bot.connects_gateway()
+    settle(venue, bot)
+    assert [each.symbols for each in bot.subscriptions] == [None, ["ALT"]]
+    assert set(bot.brain.state.view.books) == {"ALT"} and bot.strategy.told == ["start ALT"]
+
+
 def test_in_a_market_of_one_instrument_nothing_is_asked_twice():
     assert [each.symbols for each in in_market(Listening(), "").subscriptions] == [None]
 
@@ -304,6 +329,16 @@ def test_a_brain_that_joins_a_view_late_begins_at_once():
     late = BotInMarket(venue, Listening(), view=shared.mirror).connects()
     settle(venue, late)
     assert late.strategy.told == ["start SIM"] and late.subscriptions == []
+
+
+def test_a_brain_does_not_begin_before_the_view_has_all_that_it_trades():
+    venue = SocketlessVenue(RICH + TWO_MARKETS)
+    shared = SharedView(venue)
+    settle(venue, shared)
+    del shared.mirror.books["ALT"]
+    bot = BotInMarket(venue, Listening("SIM", "ALT"), view=shared.mirror).connects()
+    settle(venue, bot)
+    assert bot.strategy.told == [] and not bot.brain.entry.open
 
 
 # ------------------------------------------------------------------------------------------------------------------ the handle

@@ -202,6 +202,13 @@ def test_a_hole_in_the_numbers_is_no_end_but_asks_for_account_and_orders_again()
     assert session.account_seq == 3
 
 
+def test_whoever_leaves_does_not_mind_a_hole():
+    session = TradingPair().opens().session
+    session.stop()
+    session.take(accepted(3), 0)
+    assert session.state is State.LEAVING and [each.type for each in session.take_requests()] == ["cancel_all"]
+
+
 def test_what_was_told_before_is_no_news_unless_it_is_an_answer():
     pair = TradingPair().opens()
     pair.buys(1, name="a")
