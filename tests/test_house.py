@@ -46,7 +46,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.history": _HISTORY,
     "botpit.venue.rates": {STDLIB},
     "botpit.venue.tokens": {STDLIB, "botpit.io"},
-    "botpit.venue.feed": _CORE,
+    "botpit.venue.feed": _CORE | {"botpit.clients.feed_session"},
     "botpit.venue.gateway": _CORE | {"botpit.venue.feed"},
     "botpit.venue": _HISTORY | {"botpit.settings"},
     "botpit.clients": {STDLIB, "message_schemas"},

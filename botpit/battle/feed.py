@@ -1,4 +1,4 @@
-"""A round's market as everybody can see it: its mirror, who did what in it, what equities did, and how much nobody here has seen.
+"""A round's market as everybody can see it, what equities did, and how much of it nobody here has seen.
 
 Standings are taken from here, so that a result can be checked by anyone who watched.
 """
@@ -21,8 +21,9 @@ CHANNELS = ("trades", "positions", "liquidations")
 class BattleFeed:
     """`trades` are those of the present market since we first saw it, whether or not we saw each of them.
 
-    `began`: the equity of traders of whom it was known before the round; `newcomers`: the cash of a new account, None: unknown.
-    What is asked for with `ask` is there when `answered`: all events until then, and the standings of that moment, at its marks.
+    `began`: the equity of those traders for whom it was known before the round; `newcomers`: the cash of a
+    new account, None: unknown. `ask` asks for all events until now and the standings of this moment, at its
+    marks; they are there when `answered`.
     """
 
     def __init__(self, began: Mapping[str, float] | None = None, newcomers: float | None = None) -> None:
@@ -32,7 +33,7 @@ class BattleFeed:
         self.equities = Equities(began or {}, newcomers)
         self._before: Counter[str] | None = None
 
-    # -------------------------------------------------------------------------------------------------------------- requests
+    # ----------------------------------------------------------------------------------------------- requests
 
     def opening(self) -> list[str]:
         """What to send first on a new connection: what we are here for, and what we missed."""
@@ -40,7 +41,7 @@ class BattleFeed:
         return self._texts()
 
     def ask(self, what: str) -> list[str]:
-        """Asks for the market as it is now. `what` is a word not asked with before."""
+        """Ask for the market as it is now. `what` is a word that was not used before."""
         self.session.look(what)
         return self._texts()
 
@@ -51,7 +52,7 @@ class BattleFeed:
     def _texts(self) -> list[str]:
         return list(map(request_text, self.session.requests()))
 
-    # ---------------------------------------------------------------------------------------------------------------- market
+    # ------------------------------------------------------------------------------------------------- market
 
     @property
     def trades(self) -> int:
@@ -84,7 +85,7 @@ class BattleFeed:
             settlement=settlement,
         )
 
-    # -------------------------------------------------------------------------------------------------------------- messages
+    # ----------------------------------------------------------------------------------------------- messages
 
     def received(self, frame: bytes) -> list[str]:
         """Fold one frame; the requests that it causes. Raises ValueError when it is no message."""
@@ -103,7 +104,9 @@ class BattleFeed:
             case Snapshot():
                 self._note_market(market_id_before)
                 for state in message.positions:
-                    self.equities.see(state.trader_id, state.total_equity, newcomer=market_id_before is not None)
+                    self.equities.see(
+                        state.trader_id, state.total_equity, newcomer=market_id_before is not None
+                    )
 
     def _note_market(self, market_id_before: str | None) -> None:
         """A round's first market had a past; one that takes its place has not."""

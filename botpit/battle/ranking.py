@@ -37,14 +37,14 @@ def _without_trades(trader_id: str, equity: float) -> Standing:
 
 def _result(row: Standing, feed: BattleFeed, report: BotReport | None, restarts: Mapping[str, int]) -> TraderResult:
     name, statistics = row.trader_id, feed.statistics
-    volume = statistics.volume_by_trader[name]
+    volume, as_maker = statistics.volume_by_trader[name], statistics.maker_volume_by_trader[name]
     return TraderResult(
         **asdict(row),
         rank=0,
         gain=feed.equities.gain(name),
         max_drawdown=feed.equities.max_drawdown(name),
         volume=volume,
-        maker_share=round(statistics.maker_volume_by_trader[name] / volume, SHARE_DECIMALS) if volume else None,
+        maker_share=round(as_maker / volume, SHARE_DECIMALS) if volume else None,
         fees=report.fees if report else None,
         rejects=dict(report.rejected) if report else {},
         restarts=restarts.get(name, 0),

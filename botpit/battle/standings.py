@@ -27,9 +27,10 @@ Row = TypeVar("Row", bound=_HasTrader)
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """One trader's account in money and lots. `positions` by symbol; what is counted was seen while somebody looked.
+    """One trader's account in money and lots, `positions` by symbol. What is counted was seen by somebody.
 
-    `liquidations` closed its lots by force and on its own account, `deleveragings` because of somebody else's bankruptcy.
+    `liquidations` closed its lots by force because of its own losses, `deleveragings` because of another's
+    bankruptcy.
     """
 
     trader_id: str

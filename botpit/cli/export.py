@@ -1,8 +1,8 @@
 """Write what happens in a market to CSV files, each event once, across lost connections and across its own end, however sudden.
 
-A feed session decides which events are new, `Sheets` holds their rows until the next flush and records how far the files are,
-`Export` wires both to a socket. As a child of the exchange it is the last to leave: told to stop, it takes what the exchange
-sent before it closed the socket, and writes it.
+A feed session decides which events are new, `Sheets` holds their rows until the next flush and records how
+far the files are, `Export` wires both to a socket. As a child of the exchange it is the last to leave: when it
+is to stop, it takes what the exchange sent before it closed the socket, and writes it.
 """
 
 from __future__ import annotations

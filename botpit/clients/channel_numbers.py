@@ -1,7 +1,7 @@
 """How far each channel and symbol of a feed has come, by which a reader notices that something is missing.
 
-The numbers within a channel and symbol begin at 1 and have no holes; what a snapshot does not name stands at 0. Beside each number
-lies the `seq` of its event, from which on a reader can ask for what follows.
+The numbers within a channel and symbol begin at 1 and have no holes; what a snapshot does not name stands at
+0. Beside each number lies the `seq` of its event, from which on a reader can ask for what follows.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ from collections.abc import Collection, Iterator, Mapping
 
 Key = tuple[str, str]
 """(channel, symbol)."""
+_NONE = (0, 0)
 
 
 class ChannelNumbers:
-    """The last event of each channel and symbol. `known` is False while nobody has said where the counting stands."""
+    """The last event of each channel and symbol. `known` is False while nobody has said where the counting
+    stands."""
 
     def __init__(self, counts: Mapping[Key, int] | None) -> None:
         self.known = counts is not None
@@ -28,12 +30,23 @@ class ChannelNumbers:
 
     def counts(self) -> dict[Key, int] | None:
         """None while they are not known."""
-        return {key: number for key, (number, _) in self._last.items()} if self.known else None
+        if not self.known:
+            return None
+        return {key: number for key, (number, _) in self._last.items()}
 
     def gap(self, key: Key, number: int) -> int:
-        """How many events are missing before this one; below 0: it is not new. An event without a number fits anywhere."""
-        last = self._last.get(key)
-        return number - (last[0] if last else 0) - 1 if number and self.known else 0
+        """How many events are missing before this one; below 0: it is not new. An event without a number fits
+        anywhere."""
+        if not number or not self.known:
+            return 0
+        return number - self._last.get(key, _NONE)[0] - 1
+
+    def take_next(self, key: Key, number: int, seq: int) -> int:
+        """The gap before this event, which is noted if there is none."""
+        gap = number - self._last.get(key, _NONE)[0] - 1
+        if gap == 0:
+            self._last[key] = number, seq
+        return gap
 
     def note(self, key: Key, number: int, seq: int) -> None:
         if number:
@@ -41,8 +54,7 @@ class ChannelNumbers:
 
     def last_seq(self, key: Key) -> int:
         """The `seq` up to which nothing of this channel and symbol is missing."""
-        last = self._last.get(key)
-        return last[1] if last else self._start_seq
+        return self._last.get(key, (0, self._start_seq))[1]
 
     def includes(self, seq: int) -> bool:
         """Whether the counts that were started with had this event already."""

@@ -1,30 +1,36 @@
-"""One reader's conversation with a feed: what it asks for, which messages it believes, and what it has missed.
+"""One reader's conversation with a feed: what it asks for, what it believes, and what it has missed.
 
-A feed speaks first: whoever connects gets a snapshot, and from then on the events of a default set of channels. A reader
-subscribes to the channels that it wants, and gets `subscribed` and a fresh snapshot; it may resume, and then gets every event
-from a given one on, and a snapshot after them. Every event carries its `seq` among all events and its number among those of its
-channel and symbol. The numbers have no holes, so a jump in them is a loss, and a snapshot says how far each of them has come.
+A feed speaks first: whoever connects gets a snapshot, and from then on the events of a default set of
+channels. A reader subscribes to the channels that it wants, and gets `subscribed` and a fresh snapshot. It
+may resume, and then gets every event from a given one on, and a snapshot after them. Every event carries its
+`seq` among all events, and its number among those of its channel and symbol. These numbers have no holes, so
+a jump in them is a loss, and a snapshot says how far each of them has come.
 
-All readers follow this conversation, yet they need different things, and `Need` says which. PRESENT (bots, monitors) wants the
-market as it is: a hole is a reason for a fresh snapshot, and what happened in between does not matter. CATCH_UP (a battle) wants
-the present too, but after a lost connection first the events that it missed. RECORD (an exporter) wants each event once and in
-order, goes on from a checkpoint, and counts what cannot be had any more. RELAY passes events on to readers of its own, so it lets
-none pass after a hole: it resumes from the last one that it is sure of.
+All readers follow this conversation, yet they need different things, and their `Need` says which. PRESENT (a
+bot, a monitor) wants the market as it is: a hole is a reason for a fresh snapshot, and what happened in
+between does not matter. CATCH_UP (a battle) wants the present too, but after a lost connection first the
+events that it missed, so that its counts are right. RECORD (an exporter) wants each event once and in order;
+it continues at a checkpoint, and counts what it cannot have any more. RELAY passes events on to readers of
+its own, so it lets none pass that comes after a hole: it resumes from the last one that it is sure of.
 
-The states. LOST: there is no connection. JOINING: the first snapshot on this connection is awaited. FENCED: a request is out, and
-whatever comes before its answer belongs to a stream that the answer ends, so all of it is left. REFRESHING: messages are taken,
-but a fresh snapshot is wanted and on its way. LIVE: nothing is owed. PAUSED: the reader cannot take more, and asks for what it
-left when it can.
+A session is in one of six states, and `feed_table.py` has a row for everything that changes them. When a
+connection opens, a reader either joins, and waits for the first snapshot (JOINING), or it asks for what it
+missed and puts up a fence (FENCED). Whatever comes before the answer belongs to a stream that the answer
+ends, so all of it is left unread; and since a feed answers in order, everything after the answer to the last
+request belongs to that request. Behind the fence the reader takes messages: while it waits for a fresh
+snapshot (REFRESHING), and when nothing is owed to it (LIVE). A hole leads back, to a fresh snapshot or to the
+fence. A reader whose disk is slow leaves what comes (PAUSED), and later asks for it as after a lost
+connection. What is refused leads to a smaller wish: the oldest event that is left, a fresh start, what comes.
 
-The table `ROWS` is all there is to know about how these follow each other: which reader, in which states, on which inputs, does
-what, and is then where. An input without a row changes nothing: a snapshot behind a fence, an answer nobody waits for. The
-fence makes the order of things simple: a feed answers in order, so once the last request is answered, everything that follows
-belongs to it. A market may be followed by another one behind the same address, on a connection that never broke; therefore a
-snapshot of ANOTHER_MARKET is an input of its own in every state in which a snapshot is looked at.
+Three things are believed without a doubt. A snapshot is final, even when its numbers are lower than ours: a
+market that was recovered after a crash may have lost its end. An event that is known already, by its number
+or by its `seq`, is left without a word: whoever resumes, or joins while things happen, gets some twice. And
+another `market_id` means that nothing of before counts any more.
 
-Nothing here knows a socket or a clock. Whoever owns the connection says `opened` and `lost`, hands in messages (`take`, or their
-heads by the method of their kind), sends what `requests` returns after each of these, and calls `overdue` when an answer takes
-too long. What is to be passed on to the reader's folds is what `take` returns True for.
+Nothing here knows a socket or a clock. The owner of the connection calls `opened` and `lost`, hands in
+messages (`take`, or the method for their kind, for an owner that reads only their heads), passes on to its
+folds what is to be passed on, sends what `requests` returns after each of these, and calls `overdue` when an
+answer takes too long.
 """
 
 from __future__ import annotations
@@ -32,11 +38,10 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum, auto
-from itertools import product
-from typing import Any, NamedTuple
+from typing import Any
 
 from botpit.clients.channel_numbers import ChannelNumbers, Key
+from botpit.clients.feed_table import STEPS, TAKING, Do, Input, Need, State
 from message_schemas import (
     CHANNEL_OF,
     Error,
@@ -50,128 +55,8 @@ from message_schemas import (
     SubscribeRequest,
 )
 
+__all__ = ["Checkpoint", "FeedSession", "Need", "State", "counts_of", "request_fields", "request_text"]
 
-class Need(Enum):
-    """What a reader wants of a feed."""
-
-    PRESENT = auto()
-    CATCH_UP = auto()
-    RECORD = auto()
-    RELAY = auto()
-
-
-class State(Enum):
-    LOST = auto()
-    JOINING = auto()
-    FENCED = auto()
-    REFRESHING = auto()
-    LIVE = auto()
-    PAUSED = auto()
-
-
-class Input(Enum):
-    """What can happen to a session. OPENED and BACK are connections: without, and with, a market to go on with."""
-
-    OPENED = auto()
-    BACK = auto()
-    LOST = auto()
-    FIRST_MARKET = auto()
-    SNAPSHOT = auto()
-    ANOTHER_MARKET = auto()
-    ANSWERED = auto()
-    REFUSED = auto()
-    NOTHING_LEFT = auto()
-    HOLE = auto()
-    DOUBT = auto()
-    OVERDUE = auto()
-    PAUSE = auto()
-    PAUSE_ENDS = auto()
-
-
-class Do(Enum):
-    """START: go on from the newest snapshot. BEGIN: take its market from the first event on. FORGET the market that was."""
-
-    SUBSCRIBE = auto()
-    RESUME = auto()
-    START = auto()
-    BEGIN = auto()
-    FORGET = auto()
-
-
-class Row(NamedTuple):
-    """What a reader of this need does, in order, in any of these states and on any of these inputs, and where it is then."""
-
-    need: Need
-    states: tuple[State, ...]
-    inputs: tuple[Input, ...]
-    do: tuple[Do, ...]
-    then: State
-
-
-_LOST, _JOINING, _FENCED, _REFRESHING, _LIVE, _PAUSED = ((state,) for state in State)
-TAKING = (State.REFRESHING, State.LIVE)
-"""The states in which events are taken."""
-_PICTURES = (Need.PRESENT, Need.CATCH_UP)
-"""Whose folds begin with a snapshot, and so have what it includes."""
-_OPENED = (Input.OPENED, Input.BACK)
-_NEXT = (Input.SNAPSHOT, Input.ANOTHER_MARKET)
-_AGAIN = (Do.SUBSCRIBE, Do.RESUME)
-
-ROWS = (
-    Row(Need.PRESENT, _LOST, _OPENED, (Do.SUBSCRIBE,), State.JOINING),
-    Row(Need.PRESENT, _JOINING, (Input.FIRST_MARKET, *_NEXT), (Do.START,), State.LIVE),
-    Row(Need.PRESENT, TAKING, _NEXT, (Do.START,), State.LIVE),
-    Row(Need.PRESENT, _LIVE, (Input.HOLE, Input.DOUBT), (Do.SUBSCRIBE,), State.REFRESHING),
-    Row(Need.PRESENT, _JOINING, (Input.OVERDUE,), (Do.SUBSCRIBE,), State.JOINING),
-    Row(Need.PRESENT, _REFRESHING, (Input.OVERDUE,), (Do.SUBSCRIBE,), State.REFRESHING),
-    Row(Need.PRESENT, _JOINING + TAKING, (Input.LOST,), (), State.LOST),
-    #
-    Row(Need.CATCH_UP, _LOST, (Input.OPENED,), (Do.SUBSCRIBE,), State.JOINING),
-    Row(Need.CATCH_UP, _JOINING, (Input.FIRST_MARKET,), (Do.START,), State.LIVE),
-    Row(Need.CATCH_UP, _LOST, (Input.BACK,), _AGAIN, State.FENCED),
-    Row(Need.CATCH_UP, _FENCED, (Input.ANSWERED,), (), State.LIVE),
-    Row(Need.CATCH_UP, _FENCED + TAKING, (Input.REFUSED,), (Do.SUBSCRIBE,), State.REFRESHING),
-    Row(Need.CATCH_UP, TAKING, _NEXT, (Do.START,), State.LIVE),
-    Row(Need.CATCH_UP, _LIVE, (Input.HOLE,), (Do.SUBSCRIBE,), State.REFRESHING),
-    Row(Need.CATCH_UP, _JOINING + _FENCED + TAKING, (Input.LOST,), (), State.LOST),
-    #
-    Row(Need.RECORD, _LOST, _OPENED, (Do.SUBSCRIBE,), State.JOINING),
-    Row(Need.RECORD, _JOINING, (Input.FIRST_MARKET,), (Do.START,), State.LIVE),
-    Row(Need.RECORD, _JOINING, (Input.SNAPSHOT,), (Do.RESUME,), State.FENCED),
-    Row(Need.RECORD, _FENCED, (Input.ANSWERED, Input.NOTHING_LEFT), (), State.LIVE),
-    Row(Need.RECORD, _FENCED, (Input.REFUSED,), (Do.RESUME,), State.FENCED),
-    Row(Need.RECORD, _LIVE, (Input.SNAPSHOT,), (Do.START,), State.LIVE),
-    Row(Need.RECORD, _JOINING + _FENCED + _LIVE, (Input.ANOTHER_MARKET,), (Do.BEGIN, Do.RESUME), State.FENCED),
-    Row(Need.RECORD, _LIVE, (Input.PAUSE,), (), State.PAUSED),
-    Row(Need.RECORD, _PAUSED, (Input.ANOTHER_MARKET,), (Do.BEGIN,), State.PAUSED),
-    Row(Need.RECORD, _PAUSED, (Input.PAUSE_ENDS,), (Do.RESUME,), State.FENCED),
-    Row(Need.RECORD, _PAUSED, (Input.BACK,), (Do.SUBSCRIBE,), State.JOINING),
-    Row(Need.RECORD, _JOINING + _FENCED + _LIVE, (Input.LOST,), (), State.LOST),
-    #
-    Row(Need.RELAY, _LOST, _OPENED, _AGAIN, State.FENCED),
-    Row(Need.RELAY, _FENCED, (Input.ANSWERED,), (), State.REFRESHING),
-    Row(Need.RELAY, _FENCED, (Input.REFUSED,), (Do.FORGET, Do.SUBSCRIBE), State.FENCED),
-    Row(Need.RELAY, _REFRESHING, (Input.FIRST_MARKET, *_NEXT), (Do.START,), State.LIVE),
-    Row(Need.RELAY, _LIVE, (Input.ANOTHER_MARKET,), (Do.START,), State.LIVE),
-    Row(Need.RELAY, _LIVE, (Input.DOUBT,), (Do.SUBSCRIBE,), State.REFRESHING),
-    Row(Need.RELAY, _FENCED + TAKING, (Input.HOLE,), _AGAIN, State.FENCED),
-    Row(Need.RELAY, _FENCED + _REFRESHING, (Input.OVERDUE,), _AGAIN, State.FENCED),
-    Row(Need.RELAY, _FENCED + TAKING, (Input.LOST,), (), State.LOST),
-)
-Case = tuple[Need, State, Input]
-
-
-def steps(rows: Iterable[Row]) -> dict[Case, tuple[tuple[Do, ...], State]]:
-    """The rows case by case. Two rows for one case are a mistake."""
-    found: dict[Case, tuple[tuple[Do, ...], State]] = {}
-    for row in rows:
-        for state, what in product(row.states, row.inputs):
-            assert (row.need, state, what) not in found, (row, state, what)
-            found[row.need, state, what] = row.do, row.then
-    return found
-
-
-STEPS = steps(ROWS)
 _SUBSCRIBE_IDS = {Need.CATCH_UP: "first"}
 _RESUME_IDS = {Need.CATCH_UP: "again", Need.RECORD: "resume"}
 """The request_ids of what a session asks for by itself; a relay numbers its requests."""
@@ -179,7 +64,8 @@ _RESUME_IDS = {Need.CATCH_UP: "again", Need.RECORD: "resume"}
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """How far a market was taken: up to event `seq`. `counts`: the events so far per (channel, symbol); None: not known yet."""
+    """How far a market was taken: up to event `seq`. `counts`: the events so far per (channel, symbol); None:
+    not known yet."""
 
     market_id: str
     seq: int
@@ -189,11 +75,12 @@ class Checkpoint:
 class FeedSession:
     """One reader's side of the conversation. `channels` gives what to subscribe to, each time that it does.
 
-    To be read from outside: `state`, `market_id`, `seq` of the last event taken, `holes` noticed, the `missing` events that a
-    RECORD cannot have any more, `looked` (a `look` is answered), `limited` (the feed refused a relay for asking too often), and
-    `covered`, the channels whose events are taken (None: all that come).
-    `from_seq` is the first event that a RECORD wants of whatever market there is (None: what follows its first snapshot), unless
-    a `checkpoint` says where an earlier one ended. `complain` gets a sentence about whatever is missing.
+    To be read from outside: `state`, `market_id`, `seq` of the last event taken, `holes` noticed, the
+    `missing` events that a RECORD cannot have any more, `looked` (a `look` is answered), `limited` (the feed
+    refused a relay for asking too often), and `covered`, the channels whose events are taken (None: all that
+    come). `from_seq` is the first event that a RECORD wants of whatever market there is (None: what follows
+    its first snapshot), unless a `checkpoint` says where an earlier one ended. `complain` gets a sentence
+    about whatever is missing.
     """
 
     def __init__(
@@ -207,13 +94,15 @@ class FeedSession:
     ) -> None:
         self.need = need
         self.state = State.LOST
+        self.taking = False
         self.market_id: str | None = None
         self.seq = (from_seq or 1) - 1
         self.holes = 0
         self.missing = 0
         self.looked = False
         self.limited = False
-        self.covered: frozenset[str] | None = frozenset() if need is Need.RELAY else None
+        self.covered: frozenset[str] | None = None
+        self._is_for_us = self._gate()
         self._channels = channels
         self._complain = complain
         self._requests: list[FeedRequest] = []
@@ -223,7 +112,7 @@ class FeedSession:
         self._subscribed = self._granted = frozenset[str]()
         # What was taken so far, and what the newest snapshot says.
         self._takes_any_market = from_seq is not None
-        self._numbers = ChannelNumbers({} if need is not Need.RECORD or from_seq == 1 else None)
+        self._numbers = ChannelNumbers({})
         self._book_seqs: dict[str, int] = {}
         self._newest = Checkpoint("", 0, {})
         self._newest_book_seqs: Mapping[str, int] = {}
@@ -233,15 +122,18 @@ class FeedSession:
         self._asked_for_oldest = False
         self._good_seq: int | None = None
         self._unverified = False
+        if need is Need.RELAY:
+            self.covered = frozenset()
         if checkpoint is not None:
             self._go_on(checkpoint)
+        elif need is Need.RECORD and from_seq != 1:
+            self._numbers = ChannelNumbers(None)  # nobody has said yet how many there were before
 
-    @property
-    def taking(self) -> bool:
-        return self.state in TAKING
+    def hears(self, channel: str) -> bool:
+        """Whether messages of this channel are taken now."""
+        return self.taking and self._covers(channel)
 
-    def covers(self, channel: str) -> bool:
-        """Whether events of this channel are taken."""
+    def _covers(self, channel: str) -> bool:
         return self.covered is None or channel in self.covered
 
     @property
@@ -252,14 +144,16 @@ class FeedSession:
     @property
     def checkpoint(self) -> Checkpoint | None:
         """Where another session can go on; None while there is no market."""
-        return None if self.market_id is None else Checkpoint(self.market_id, self.seq, self._numbers.counts())
+        if self.market_id is None:
+            return None
+        return Checkpoint(self.market_id, self.seq, self._numbers.counts())
 
     def requests(self) -> list[FeedRequest]:
         """What is to be sent now, in order; each is returned once."""
         requests, self._requests = self._requests, []
         return requests
 
-    # ---------------------------------------------------------------------------------------- what the owner says
+    # ------------------------------------------------------------------------------------ what the owner says
 
     def opened(self) -> None:
         """There is a connection, whether or not the loss of the one before was said."""
@@ -277,13 +171,17 @@ class FeedSession:
         self._happens(Input.OVERDUE)
 
     def refresh(self) -> None:
-        """A fresh snapshot is wanted, because a fold doubts what it has or because somebody new waits for one."""
+        """A fresh snapshot is wanted, because a fold doubts what it has or because somebody new waits for
+        one."""
         self._happens(Input.DOUBT)
 
     def hole(self, good_seq: int | None = None) -> None:
         """Something is missing, or could not be read, after event `good_seq` (None: after the last one)."""
         self.holes += 1
-        self._good_seq = self.seq if good_seq is None else good_seq
+        if self.need is Need.RELAY:
+            self._good_seq = good_seq
+            if good_seq is None:
+                self._good_seq = self.seq
         self._happens(Input.HOLE)
 
     def pause(self) -> None:
@@ -305,7 +203,7 @@ class FeedSession:
             self._looks.add(word)
             self._resume(word)
 
-    # -------------------------------------------------------------------------------------------- what the feed says
+    # ------------------------------------------------------------------------------------- what the feed says
 
     def take(self, message: Message) -> bool:
         """Whether the reader's folds are to have this message."""
@@ -340,34 +238,66 @@ class FeedSession:
         return False
 
     def event(self, key: Key, number: int, seq: int) -> bool:
-        """Whether an event, the `number`th of its channel and symbol (0: it has no number), is to be passed on."""
-        if self.state not in TAKING or not self.covers(key[0]):
+        """Whether an event, the `number`th of its channel and symbol (0: it has no number), is to be passed
+        on."""
+        if not self.taking or (self.covered is not None and key[0] not in self.covered):
+            return False
+        return self._is_for_us(key, number, seq)
+
+    def _gate(self) -> Callable[[Key, int, int], bool]:
+        """Which events a reader of this need has use for."""
+        match self.need:
+            case Need.RELAY:
+                return self._relayed
+            case Need.RECORD:
+                return self._recorded
+        return self._pictured
+
+    def _relayed(self, key: Key, number: int, seq: int) -> bool:
+        """Only the next one: nothing passes a hole."""
+        gap = self._numbers.take_next(key, number, seq)
+        if gap == 0:
+            self._unverified = True
+            if seq > self.seq:
+                self.seq = seq
+            return True
+        if gap > 0:
+            self.hole(self._numbers.last_seq(key))
+        return False
+
+    def _recorded(self, key: Key, number: int, seq: int) -> bool:
+        """Whatever is after the last one: its counts may not be known yet."""
+        if seq <= self.seq:
             return False
         gap = self._numbers.gap(key, number)
-        known = seq <= self.seq if self.need is Need.RECORD else gap < 0
-        if known:
-            return False
-        if gap > 0 and self.need is Need.RELAY:
-            self.hole(self._numbers.last_seq(key))
+        self._numbers.note(key, number, seq)
+        self.seq = seq
+        self._miss(key, gap)
+        return True
+
+    def _pictured(self, key: Key, number: int, seq: int) -> bool:
+        """Whatever is new, also behind a hole: until the fresh snapshot comes it is better than nothing."""
+        gap = self._numbers.gap(key, number)
+        if gap < 0:
             return False
         self._numbers.note(key, number, seq)
-        if number and self.need in _PICTURES and self._numbers.includes(seq):
+        if number and self._numbers.includes(seq):
             return False
         self.seq = max(self.seq, seq)
-        self._unverified = True
         if gap > 0:
-            self._miss(key, gap)
+            self.hole()
         return True
 
     def view(self, channel: str, seq: int) -> bool:
         """Whether a picture of a book as of event `seq` is to be passed on."""
-        if self.state not in TAKING or not self.covers(channel):
+        if not self.hears(channel):
             return False
         self.seq = max(self.seq, seq)
         return True
 
     def delta(self, symbol: str, previous: int, book_seq: int, seq: int) -> bool:
-        """Whether a change of a book follows the one before; while a fresh snapshot is awaited none is of use."""
+        """Whether a change of a book follows the one before; while a fresh snapshot is awaited none is of
+        use."""
         if not self.view("book_delta", seq) or self.state is not State.LIVE:
             return False
         last = self._book_seqs.get(symbol)
@@ -393,8 +323,9 @@ class FeedSession:
         return Do.START in self._happens(which)
 
     def heartbeat(self, seq: int) -> bool:
-        """It is quiet, after event `seq`. For a relay a snapshot then shows whether the last events were lost on the way."""
-        if self.state not in TAKING:
+        """It is quiet, after event `seq`. For a relay a snapshot then shows whether the last events were lost
+        on the way."""
+        if not self.taking:
             return False
         if self.need is not Need.RELAY:
             self.seq = max(self.seq, seq)
@@ -420,7 +351,7 @@ class FeedSession:
             self._looks.discard(request_id)
             self._happens(Input.REFUSED)
 
-    # -------------------------------------------------------------------------------------------------- the machine
+    # -------------------------------------------------------------------------------------------- the machine
 
     def _happens(self, what: Input) -> tuple[Do, ...]:
         """Do what the table says, and return what was done."""
@@ -428,6 +359,7 @@ class FeedSession:
         if step is None:
             return ()
         do, self.state = step
+        self.taking = self.state in TAKING
         for each in do:
             self._do(each)
         if self.state is State.FENCED:
@@ -464,10 +396,13 @@ class FeedSession:
         self._requested += 1
 
     def _id(self, word: str | int | None) -> str | int | None:
-        return self._requested + 1 if self.need is Need.RELAY else word
+        if self.need is Need.RELAY:
+            return self._requested + 1
+        return word
 
     def _start(self) -> None:
-        """The newest snapshot's word is final: a market recovered after a crash may go on from a lower `seq`."""
+        """The newest snapshot's word is final: a market recovered after a crash may go on from a lower
+        `seq`."""
         newest = self._newest
         counts = newest.counts or {}
         if self.need is Need.RECORD:
@@ -490,7 +425,9 @@ class FeedSession:
             if not self._takes_any_market:
                 return Input.FIRST_MARKET
             self.market_id = market_id
-        return Input.SNAPSHOT if market_id == self.market_id else Input.ANOTHER_MARKET
+        if market_id != self.market_id:
+            return Input.ANOTHER_MARKET
+        return Input.SNAPSHOT
 
     def _answered(self, request_id: str | int | None) -> None:
         if request_id is not None and request_id == self._awaited:
@@ -499,25 +436,27 @@ class FeedSession:
         else:
             self._look_is_next = request_id is not None and request_id == self._subscribe_id
 
-    # ------------------------------------------------------------------------------------------ what is missing
+    # ---------------------------------------------------------------------------------------- what is missing
 
     def _miss(self, key: Key, events: int) -> None:
-        """A record counts what is missing, everybody else has a hole to be dealt with."""
-        if self.need is not Need.RECORD:
-            self.hole()
-        elif self.covers(key[0]):
+        if events > 0 and self._covers(key[0]):
             self.missing += events
             where = f"channel {key[0]}, symbol {key[1]!r}"
             self._complain(f"{events} events of {where} are missing before event {self.seq + 1}")
 
     def _want_less(self, reason: str, oldest_seq: int | None) -> Input:
-        """The past is refused: want what is left of it, then what follows the newest snapshot, then what comes."""
+        """The past is refused: want what is left of it, then what follows the newest snapshot, then what
+        comes."""
         wanted, newest_seq = self.seq + 1, self._newest.seq
         if oldest_seq is not None and not self._asked_for_oldest:
-            self._complain(f"the feed repeats nothing before event {oldest_seq} ({reason}); event {wanted} was wanted")
+            self._complain(
+                f"the feed repeats nothing before event {oldest_seq} ({reason}); event {wanted} was wanted"
+            )
             self.seq, self._asked_for_oldest = oldest_seq - 1, True
         elif newest_seq > self.seq or (reason == "seq_ahead" and newest_seq < self.seq):
-            self._complain(f"the feed repeats nothing from event {wanted} on ({reason}): going on with {newest_seq + 1}")
+            self._complain(
+                f"the feed repeats nothing from event {wanted} on ({reason}): going on with {newest_seq + 1}"
+            )
             self._start()
         else:
             self._complain(f"the feed repeats nothing ({reason}): going on with what comes")
@@ -528,7 +467,11 @@ class FeedSession:
 
 def counts_of(channel_seq: Mapping[str, Mapping[str, int]]) -> dict[Key, int]:
     """A snapshot's counts by channel and symbol."""
-    return {(channel, symbol): n for channel, by_symbol in channel_seq.items() for symbol, n in by_symbol.items()}
+    counts: dict[Key, int] = {}
+    for channel, by_symbol in channel_seq.items():
+        for symbol, number in by_symbol.items():
+            counts[channel, symbol] = number
+    return counts
 
 
 def request_fields(request: FeedRequest) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """A market as its feed tells it: messages in, the present state of books, positions and accounts out.
 
-The monitor, the bots, a battle and the tests fold the same stream with this one class, so what a strategy sees and what the
-screen shows cannot drift apart. Which messages are to be believed is the business of a feed session (`feed_session.py`); a mirror
-takes what that passes on. So one session and one mirror may serve any number of readers in a process, and where nothing can be
-lost, as in a simulation, a mirror does without a session.
+The monitor, the bots, a battle and the tests fold the same stream with this one class, so what a strategy
+sees and what the screen shows cannot drift apart. Which messages are to be believed is the business of a feed
+session (`feed_session.py`); a mirror takes what that passes on. So one session and one mirror may serve any
+number of readers in a process, and where nothing can be lost, as in a simulation, a mirror does without a
+session.
 """
 
 from __future__ import annotations
@@ -42,7 +43,8 @@ CHECKSUM_LEVELS = 10
 
 @dataclass(slots=True, kw_only=True)
 class BookView:
-    """One book as of its last message. Sides are (price, lots), best first: the top 10, or all levels for book_delta readers."""
+    """One book as of its last message. Sides are (price, lots), best first: the top 10, or all levels for
+    book_delta readers."""
 
     symbol: str
     bids: list[Level] = field(default_factory=list)
@@ -64,18 +66,22 @@ class BookView:
     @property
     def mid_price(self) -> float | None:
         """None while a side is empty; so is `spread`."""
-        return (self.bids[0][0] + self.asks[0][0]) / 2 if self.bids and self.asks else None
+        if not self.bids or not self.asks:
+            return None
+        return (self.bids[0][0] + self.asks[0][0]) / 2
 
     @property
     def spread(self) -> float | None:
-        return self.asks[0][0] - self.bids[0][0] if self.bids and self.asks else None
+        if not self.bids or not self.asks:
+            return None
+        return self.asks[0][0] - self.bids[0][0]
 
 
 class Mirror:
-    """The market as the messages so far have it. `seq` and `last_event_ms` are those of the last message that was folded.
+    """The market as the messages so far have it, with the `seq` and the time of the last of them.
 
-    `account_status` and `insurance_cash` are known from their first change on. `positions` are in order of their last update, so
-    that a trader's last one has the account's latest cash and equity.
+    `account_status` and `insurance_cash` are known from their first change on. `positions` are in order of
+    their last update, so that a trader's last one has the account's latest cash and equity.
     """
 
     def __init__(self) -> None:
@@ -130,7 +136,7 @@ class Mirror:
         self.seq = max(self.seq, seq)
         self.last_event_ms = timestamp
 
-    # ------------------------------------------------------------------------------------------------------------- events
+    # ------------------------------------------------------------------------------------------------- events
 
     def _trade(self, trade: Trade) -> None:
         self._note_time(trade.seq, trade.timestamp)
@@ -156,7 +162,7 @@ class Mirror:
             case MarketStatus() if event.symbol in self.books:
                 self.books[event.symbol].status = event.status
 
-    # -------------------------------------------------------------------------------------------------------------- views
+    # -------------------------------------------------------------------------------------------------- views
 
     def _book_update(self, update: BookUpdate) -> None:
         self._note_time(update.seq, update.timestamp)
@@ -176,17 +182,19 @@ class Mirror:
         self.checksum_failures += 1
         return False
 
-    # ------------------------------------------------------------------------------- a mirror that is its own reader
+    # ------------------------------------------------------------------------ a mirror that is its own reader
 
     def apply(self, message: Message) -> bool:
-        """Take one message of a feed, for a reader that has no session: False when it must subscribe again, once per hole."""
+        """Take one message of a feed, for a reader that has no session: False when it must subscribe again,
+        once per hole."""
         if self._own.take(message) and not self.fold(message):
             self._own.refresh()
         return not self._own.requests()
 
     @property
     def waiting(self) -> bool:
-        """For a reader without a session: whether a snapshot is awaited, from the start and from a hole on."""
+        """For a reader without a session: whether a snapshot is awaited, from the start and from a hole
+        on."""
         return self._own.waiting
 
     @property
@@ -196,7 +204,8 @@ class Mirror:
 
 
 def checksum(book: BookView, tick: float) -> int:
-    """CRC-32 of the 10 best bids, then the 10 best asks, as `p:q|p:q|…` in integer ticks and lots; 0 for an empty book."""
+    """CRC-32 of the 10 best bids, then the 10 best asks, as `p:q|p:q|…` in integer ticks and lots; 0 for an
+    empty book."""
     levels = book.bids[:CHECKSUM_LEVELS] + book.asks[:CHECKSUM_LEVELS]
     return crc32("|".join(f"{round(price / tick)}:{qty}" for price, qty in levels).encode())
 
@@ -215,7 +224,8 @@ def _view(symbol: str, state: BookState, seq: int) -> BookView:
 
 
 def _change(levels: list[Level], changes: list[Level], *, sign: int) -> None:
-    """Set the lots at each price of one side. `sign` is +1 for bids, -1 for asks, so that the list stays best first."""
+    """Set the lots at each price of one side. `sign` is +1 for bids, -1 for asks, so that the list stays best
+    first."""
     for price, qty in changes:
         at = bisect_left(levels, -sign * price, key=lambda level: -sign * level[0])
         known = at < len(levels) and levels[at][0] == price

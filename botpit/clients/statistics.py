@@ -1,7 +1,7 @@
-"""Who traded how much, who was closed by force, and the last of both: what screens show and battles rank, and no bot needs.
+"""Who traded how much, who was closed by force, and the last of both: for screens and battles.
 
-Beside each figure of what was seen stands what the market itself says of its trades and liquidations, since a snapshot counts
-those of before too; the difference is what nobody here has seen.
+Beside each figure of what was seen stands what the market itself says of its trades and liquidations, since a
+snapshot counts those of before too; the difference is what nobody here has seen.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from message_schemas import Liquidation, Message, Snapshot, Trade
 class Statistics:
     """Folds what a feed session passes on; of the last `tape_length` trades and liquidations it keeps each.
 
-    `trade_count` and `liquidation_count` (deleveragings among them) are of the whole market, what is counted by trader and
-    `volume`, in lots, are of what was seen. A trader's volume counts on both sides of a trade, its maker volume where its order
-    was there first.
+    `trade_count` and `liquidation_count` (deleveragings among them) are of the whole market, what is counted
+    by trader and `volume`, in lots, are of what was seen. A trader's volume counts on both sides of a trade,
+    its maker volume where its order was there first.
     """
 
     def __init__(self, tape_length: int = 100) -> None:
@@ -27,7 +27,8 @@ class Statistics:
     @property
     def unseen_liquidations(self) -> int:
         """Liquidations and deleveragings of this market that were not seen."""
-        return self.liquidation_count - self.liquidations_by_trader.total() - self.deleveragings_by_trader.total()
+        seen = self.liquidations_by_trader.total() + self.deleveragings_by_trader.total()
+        return self.liquidation_count - seen
 
     def fold(self, message: Message) -> None:
         match message:
@@ -67,11 +68,13 @@ class Statistics:
             self.trades_by_trader[trader_id] += 1
             self.volume_by_trader[trader_id] += trade.qty
         if trade.aggressor_side is not None:
-            maker = trade.sell_trader_id if trade.aggressor_side == "buy" else trade.buy_trader_id
+            maker = {"buy": trade.sell_trader_id, "sell": trade.buy_trader_id}[trade.aggressor_side]
             self.maker_volume_by_trader[maker] += trade.qty
 
     def _liquidation(self, event: Liquidation) -> None:
         self.liquidations.append(event)
         self.liquidation_count += 1
-        by_trader = self.deleveragings_by_trader if event.reason == "auto_deleverage" else self.liquidations_by_trader
-        by_trader[event.trader_id] += 1
+        if event.reason == "auto_deleverage":
+            self.deleveragings_by_trader[event.trader_id] += 1
+        else:
+            self.liquidations_by_trader[event.trader_id] += 1

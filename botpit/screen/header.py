@@ -54,7 +54,11 @@ class Header:
             yield cell(f"mark {price_text(book.mark_price, watch.decimals)}")
         yield cell(f"trades {watch.statistics.trade_count:,} ({watch.trades.per_second(self.now_s):.1f}/s)")
         yield cell(f"events {watch.events.per_second(self.now_s):.1f}/s")
-        faults = {"holes": watch.session.holes, "bad checksums": mirror.checksum_failures, "unreadable": watch.unreadable_frames}
+        faults = {
+            "holes": watch.session.holes,
+            "bad checksums": mirror.checksum_failures,
+            "unreadable": watch.unreadable_frames,
+        }
         yield from (cell(f"{name} {count:,}", "yellow") for name, count in faults.items() if count)
         if watch.last_refusal is not None:
             yield cell(f"refused: {watch.last_refusal}", "yellow")

@@ -21,7 +21,8 @@ def position_text(positions: dict[str, int]) -> str:
 def house_words(mirror: Mirror, statistics: Statistics) -> list[str]:
     """`3 liquidations`, `1 deleveraging`, `insurance 12.50`: as far as there is something to tell."""
     fund = [] if mirror.insurance_cash is None else [f"insurance {money_text(mirror.insurance_cash)}"]
-    return forced_words(statistics.liquidations_by_trader.total(), statistics.deleveragings_by_trader.total()) + fund
+    liquidations = statistics.liquidations_by_trader.total()
+    return forced_words(liquidations, statistics.deleveragings_by_trader.total()) + fund
 
 
 def forced_words(liquidations: int, deleveragings: int) -> list[str]:

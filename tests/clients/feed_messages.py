@@ -1,4 +1,5 @@
-"""Messages of a feed as a test of its readers writes them: short, with the numbers that matter, the rest as usual."""
+"""Messages of a feed as a test of its readers writes them: short, with the numbers that matter, the rest as
+usual."""
 
 from __future__ import annotations
 
@@ -10,7 +11,6 @@ from message_schemas import (
     BookUpdate,
     InstrumentInfo,
     Liquidation,
-    PositionState,
     PositionUpdate,
     Snapshot,
     Trade,
@@ -41,14 +41,18 @@ def snapshot(seq=10, market_id="m1", channel_seq=None, books=None, positions=(),
     )  # fmt: skip
 
 
-def trade(number, *, symbol="SIM", seq=None, price=100.0, qty=5, buyer="alice", seller="bob", aggressor="buy"):
+def trade(
+    number, *, symbol="SIM", seq=None, price=100.0, qty=5, buyer="alice", seller="bob", aggressor="buy"
+):
     return Trade(
         trade_id=number, price=price, qty=qty, buy_trader_id=buyer, sell_trader_id=seller, symbol=symbol,
         aggressor_side=aggressor, seq=seq or 100 + number, channel_seq=number, timestamp=2_000 + number,
     )  # fmt: skip
 
 
-def position(number, trader="alice", *, symbol="SIM", lots=5, equity=10_000.0, mark=100.0, cls=PositionUpdate):
+def position(
+    number, trader="alice", *, symbol="SIM", lots=5, equity=10_000.0, mark=100.0, cls=PositionUpdate
+):
     numbered = {"seq": 100 + number, "channel_seq": number} if cls is PositionUpdate else {}
     return cls(
         trader_id=trader, symbol=symbol, position=lots, cash=10_000.0, avg_entry_price=100.0, realized_pnl=0.0,
@@ -64,7 +68,9 @@ def delta(book_seq, prev, bids=(), asks=(), text=""):
 
 
 def view(seq, bid):
-    return BookUpdate(symbol="SIM", best_bid=bid, best_ask=None, bids=[(bid, 1)], asks=[], seq=seq, timestamp=3_000)
+    return BookUpdate(
+        symbol="SIM", best_bid=bid, best_ask=None, bids=[(bid, 1)], asks=[], seq=seq, timestamp=3_000
+    )
 
 
 def forced(number, reason, trader="bob", symbol="SIM"):

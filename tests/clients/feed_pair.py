@@ -1,7 +1,9 @@
-"""A venue's feed and one reader with a line between them, all in this process: what a seed does to the line, and the truth.
+"""A venue's feed and one reader with a line between them, all in this process: what a seed does to the line,
+and the truth.
 
-The venue is a whole exchange, or a relay behind one. The line loses messages and breaks, requests arrive late, the market is
-followed by another or goes back in time as after a crash; then the line is good again, and the reader has to know the truth.
+The venue is a whole exchange, or a relay behind one. The line loses messages and breaks, requests arrive
+late, the market is followed by another or goes back in time as after a crash; then the line is good again,
+and the reader has to know the truth.
 """
 
 from __future__ import annotations
@@ -87,7 +89,8 @@ class Present:
 
 
 class CatchUp(Present):
-    """A battle's reader: after a lost connection it has seen every trade, unless the feed does not have them any more."""
+    """A battle's reader: after a lost connection it has seen every trade, unless the feed does not have them
+    any more."""
 
     need = Need.CATCH_UP
     channels = ("trades", "positions", "liquidations")
@@ -116,7 +119,9 @@ class CatchUp(Present):
         super().takes(message)
         self._asked = asked + self.asks()
         is_refused_look = message.type == "error" and message.request_id in self._looks
-        assert not is_refused_look or len(self._asked) > len(asked), "a look is answered, one way or the other"
+        assert not is_refused_look or len(self._asked) > len(asked), (
+            "a look is answered, one way or the other"
+        )
 
     def asks(self) -> list[str]:
         asked, self._asked = self._asked + super().asks(), []
@@ -138,7 +143,8 @@ class CatchUp(Present):
 
 
 class Record(Present):
-    """An exporter's reader: each event of a market once and in order, and those that it could not have are counted."""
+    """An exporter's reader: each event of a market once and in order, and those that it could not have are
+    counted."""
 
     need = Need.RECORD
     channels = ("trades", "positions", "liquidations")
@@ -236,7 +242,9 @@ class Behind:
         self.feed.receive(message, self.now_ns)
         if was_taking and b'"snapshot"' in message:
             assert self.session.market_id == json.loads(message)["market_id"]
-        assert self.session.holes == holes or self.session.state is State.FENCED, "what is missing is asked for at once"
+        assert self.session.holes == holes or self.session.state is State.FENCED, (
+            "what is missing is asked for at once"
+        )
         for messages, readers in self.feed.end_turn(self.now_ns):
             for reader in readers:
                 reader.sink.send(messages)
@@ -281,9 +289,11 @@ READERS = (Present, CatchUp, Record, FromNow, Behind)
 
 
 class Pair:
-    """One run. `behind_relay`: the reader's feed is a relay's, which may start over in the midst of a connection.
+    """One run. `behind_relay`: the reader's feed is a relay's, which may start over in the midst of a
+    connection.
 
-    `only_breaks`: the line loses nothing but connections, the feed keeps all of the past, and the market stays.
+    `only_breaks`: the line loses nothing but connections, the feed keeps all of the past, and the market
+    stays.
     """
 
     def __init__(self, reader: Present | Behind, seed: int, *, behind_relay: bool) -> None:
@@ -324,7 +334,7 @@ class Pair:
         assert self._listener.reader.subscription.batch
         assert self._listener.reader.subscription.channels >= set(self.reader.channels)
 
-    # ------------------------------------------------------------------------------------------------------------- a step
+    # ------------------------------------------------------------------------------------------------- a step
 
     def _step(self) -> None:
         rng = self.rng
@@ -368,7 +378,8 @@ class Pair:
             self.reader.lost()  # not everybody hears of a loss before the next connection
 
     def _is_followed(self) -> None:
-        """By another market, or by the same one, which has lost its end; an exchange closes every socket when it ends."""
+        """By another market, or by the same one, which has lost its end; an exchange closes every socket when
+        it ends."""
         goes_back = self.rng.random() < 0.3 and self.reader.need is not Need.RECORD
         if not goes_back:
             self._markets += 1
@@ -381,10 +392,11 @@ class Pair:
             self.line.meets(self.venue)
             self.line.connects()
 
-    # -------------------------------------------------------------------------------------------------------------- the line
+    # ----------------------------------------------------------------------------------------------- the line
 
     def _carries(self) -> None:
-        """Bring what waits on the line to either end, requests perhaps later; when the line is good, until nothing waits."""
+        """Bring what waits on the line to either end, requests perhaps later; when the line is good, until
+        nothing waits."""
         again = True
         while again and self._listener is not None:
             again = False
@@ -396,7 +408,9 @@ class Pair:
             self._asked.extend(self.reader.asks())
             while self._asked and (self.is_good or self.rng.random() < 0.6):
                 server = self.line or self.venue
-                server.feed.subscriptions.receive(self._listener.reader, self._asked.popleft().encode(), server.now_ns)
+                server.feed.subscriptions.receive(
+                    self._listener.reader, self._asked.popleft().encode(), server.now_ns
+                )
                 again = self.is_good
 
     def _loses(self, message: bytes) -> bool:
@@ -407,6 +421,11 @@ class Pair:
 
     def _altered(self, message: bytes) -> bytes:
         """Lots in a book that are not there, which only its checksum shows."""
-        if not self.is_good and not self.only_breaks and b'"book_delta"' in message and self.rng.random() < 0.05:
+        if (
+            not self.is_good
+            and not self.only_breaks
+            and b'"book_delta"' in message
+            and self.rng.random() < 0.05
+        ):
             return message.replace(b",0]", b",7]")
         return message

@@ -1,15 +1,18 @@
-"""Every reader and a real feed, on a line that a seed spoils: in the end each knows the truth, and no row of the table is idle."""
+"""Every reader and a real feed, on a line that a seed spoils: in the end each knows the truth."""
 
 from __future__ import annotations
 
 import pytest
 
 from botpit.clients import feed_session
-from botpit.clients.feed_session import STEPS, Case, FeedSession
+from botpit.clients.feed_session import FeedSession
+from botpit.clients.feed_table import STEPS, Case
 from tests.clients.feed_pair import READERS, Pair
 
 SEEDS = range(24)
-RUNS = [(reader, seed, behind_relay) for reader in READERS for seed in SEEDS for behind_relay in (False, True)]
+RUNS = [
+    (reader, seed, behind_relay) for reader in READERS for seed in SEEDS for behind_relay in (False, True)
+]
 Run = tuple[type, int, bool]
 
 
@@ -18,7 +21,9 @@ def play(run: Run) -> None:
     Pair(reader(), seed, behind_relay=behind_relay).run()
 
 
-@pytest.mark.parametrize("run", RUNS, ids=lambda run: f"{run[0].__name__}-{run[1]}-{'relay' if run[2] else 'exchange'}")
+@pytest.mark.parametrize(
+    "run", RUNS, ids=lambda run: f"{run[0].__name__}-{run[1]}-{'relay' if run[2] else 'exchange'}"
+)
 def test_law_whatever_the_line_does_the_reader_ends_with_the_truth(run):
     play(run)
 

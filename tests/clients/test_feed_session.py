@@ -1,4 +1,5 @@
-"""What a reader of the present believes: what it passes on to its folds, what it notices, and what it asks for."""
+"""What a reader of the present believes: what it passes on to its folds, what it notices, and what it asks
+for."""
 
 from __future__ import annotations
 
@@ -6,7 +7,8 @@ import json
 
 import pytest
 
-from botpit.clients.feed_session import ROWS, Do, FeedSession, Input, Need, Row, State, request_text, steps
+from botpit.clients.feed_session import FeedSession, Need, State, request_text
+from botpit.clients.feed_table import ROWS, Do, Input, Row, steps
 from message_schemas import DEFAULT_CHANNELS, BookUpdate, Error, Heartbeat, OrderAdd, Subscribed
 from tests.clients.feed_messages import book, delta, position, snapshot, trade, view
 
@@ -31,7 +33,11 @@ def test_nothing_is_passed_on_before_the_first_snapshot():
     assert [request_text(each) for each in session.requests()] == [
         json.dumps({"type": "subscribe", "channels": DEFAULT_CHANNELS, "batch": True})
     ]
-    assert not session.take(trade(7)) and not session.take(view(7, 99.0)) and not session.take(Heartbeat(seq=7, timestamp=1))
+    assert (
+        not session.take(trade(7))
+        and not session.take(view(7, 99.0))
+        and not session.take(Heartbeat(seq=7, timestamp=1))
+    )
     assert (session.market_id, session.seq, session.holes, session.waiting) == (None, 0, 0, True)
     assert session.take(snapshot(seq=10)) and session.take(trade(1))
     assert (session.market_id, session.seq, session.waiting) == ("m1", 101, False)
@@ -104,7 +110,9 @@ def test_anonymous_and_full_orders_are_two_channels():
     session = joined()
     order = {"symbol": "SIM", "side": "buy", "price": 99.0, "qty": 1, "timestamp": 5}
     for number in (1, 2):
-        assert session.take(OrderAdd(order_id=number, trader_id="bob", seq=10 + number, channel_seq=number, **order))
+        assert session.take(
+            OrderAdd(order_id=number, trader_id="bob", seq=10 + number, channel_seq=number, **order)
+        )
     assert session.take(OrderAdd(order_id=2, seq=12, channel_seq=2, **order))
     assert session.holes == 1, "the first of these is missing"
 
@@ -135,7 +143,9 @@ def test_a_fold_s_doubt_is_no_hole_but_brings_a_fresh_snapshot():
 def test_views_and_heartbeats_say_how_far_the_market_is():
     session = joined()
     assert session.take(view(20, 99.0))
-    assert session.take(BookUpdate(symbol="SIM", best_bid=None, best_ask=None, bids=[], asks=[], seq=15, timestamp=1))
+    assert session.take(
+        BookUpdate(symbol="SIM", best_bid=None, best_ask=None, bids=[], asks=[], seq=15, timestamp=1)
+    )
     assert session.seq == 20
     assert session.take(Heartbeat(seq=77, timestamp=9_000))
     assert session.seq == 77

@@ -1,4 +1,5 @@
-"""A record of a market: each event once and in order, whatever the connection does, and after an earlier record's checkpoint."""
+"""A record of a market: each event once and in order, whatever the connection does, and after an earlier
+record's checkpoint."""
 
 from __future__ import annotations
 
@@ -7,24 +8,31 @@ from collections.abc import Callable
 
 import pytest
 
-from botpit.clients.feed_session import Checkpoint, FeedSession, Need, State, request_fields
+from botpit.clients.feed_session import Checkpoint, FeedSession, Need, request_fields
 from botpit.runs.export.rows import CHANNELS, RowEvent
 from message_schemas import parse_messages
 from tests.runs.told_market import Exchange, Message
 
-# ------------------------------------------------------------------------------------------------------------ each event once
+# -------------------------------------------------------------------------------------------- each event once
 
 
 class Reader:
-    """A session on a connection that a test makes and loses. `taken` are the seqs of the events that make a row."""
+    """A session on a connection that a test makes and loses. `taken` are the seqs of the events that make a
+    row."""
 
-    def __init__(self, exchange: Exchange, from_seq: int | None = None, checkpoint: Checkpoint | None = None) -> None:
+    def __init__(
+        self, exchange: Exchange, from_seq: int | None = None, checkpoint: Checkpoint | None = None
+    ) -> None:
         self.exchange = exchange
         self.complaints: list[str] = []
         self.taken: list[int | None] = []
         self._asked: list[Message] = []
         self.session = FeedSession(
-            Need.RECORD, lambda: CHANNELS, from_seq=from_seq, checkpoint=checkpoint, complain=self.complaints.append
+            Need.RECORD,
+            lambda: CHANNELS,
+            from_seq=from_seq,
+            checkpoint=checkpoint,
+            complain=self.complaints.append,
         )
 
     def connect(self, *, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -88,7 +96,9 @@ def test_liquidations_and_the_fund_come_once_too_and_what_makes_no_row_is_only_c
     assert (reader.session.missing, reader.complaints) == (0, [])
 
 
-@pytest.mark.parametrize("lost", [Exchange.liquidation, Exchange.status, lambda exchange: exchange.insurance(1.0)])
+@pytest.mark.parametrize(
+    "lost", [Exchange.liquidation, Exchange.status, lambda exchange: exchange.insurance(1.0)]
+)
 def test_a_hole_among_the_liquidations_is_counted(lost: Callable[[Exchange], Message]) -> None:
     exchange = Exchange()
     reader = Reader(exchange)
@@ -119,7 +129,9 @@ def test_what_the_exchange_no_longer_keeps_is_counted_and_the_rest_is_taken() ->
     reader.hear(exchange.trade())
     assert reader.taken == [1, 6, 7, 8]
     assert reader.session.missing == 4
-    assert any("too_old" in each for each in reader.complaints) and any("4 events" in each for each in reader.complaints)
+    assert any("too_old" in each for each in reader.complaints) and any(
+        "4 events" in each for each in reader.complaints
+    )
 
 
 def test_another_market_is_taken_from_its_beginning() -> None:
@@ -214,7 +226,7 @@ def test_a_pause_for_a_slow_disk_loses_nothing() -> None:
     assert reader.asked() == []
 
 
-# -------------------------------------------------------------------------------------------------- checkpoints: after another
+# --------------------------------------------------------------------------------- checkpoints: after another
 
 
 def read_until(exchange: Exchange, seq: int, from_seq: int | None = 1) -> Checkpoint:
@@ -222,7 +234,9 @@ def read_until(exchange: Exchange, seq: int, from_seq: int | None = 1) -> Checkp
     reader = Reader(exchange, from_seq)
     reader.session.opened()
     reader.hear(Exchange(symbols=exchange.symbols).snapshot())
-    reader.hear({"type": "resumed", "from_seq": 1, "timestamp": 1, "request_id": "resume"}, *exchange.events[:seq])
+    reader.hear(
+        {"type": "resumed", "from_seq": 1, "timestamp": 1, "request_id": "resume"}, *exchange.events[:seq]
+    )
     assert reader.session.checkpoint is not None
     return reader.session.checkpoint
 

@@ -26,7 +26,7 @@ def market(**of_snapshot):
     return mirror
 
 
-# ------------------------------------------------------------------------------------------------------------- the picture
+# ------------------------------------------------------------------------------------------------ the picture
 
 
 def test_nothing_counts_before_the_first_snapshot():
@@ -46,8 +46,17 @@ def test_a_snapshot_is_the_whole_picture():
     sim = mirror.books["SIM"]
     assert (mirror.market_id, mirror.seq, mirror.waiting, mirror.last_event_ms) == ("m1", 10, False, 1_000)
     assert list(mirror.instruments) == ["SIM", "ALT"]
-    assert (sim.best_bid, sim.best_ask, sim.spread, sim.mid_price) == (99.99, 100.01, pytest.approx(0.02), 100.0)
-    assert (mirror.books["ALT"].best_bid, mirror.books["ALT"].mid_price, mirror.books["ALT"].spread) == (None, None, None)
+    assert (sim.best_bid, sim.best_ask, sim.spread, sim.mid_price) == (
+        99.99,
+        100.01,
+        pytest.approx(0.02),
+        100.0,
+    )
+    assert (mirror.books["ALT"].best_bid, mirror.books["ALT"].mid_price, mirror.books["ALT"].spread) == (
+        None,
+        None,
+        None,
+    )
     assert mirror.positions == {("carol", "SIM"): known}
 
 
@@ -76,7 +85,9 @@ def test_account_states_insurance_and_halts_are_folded():
     mirror.apply(forced(1, "bankruptcy"))
     mirror.apply(AccountStatus(trader_id="bob", status="bankrupt", seq=12, channel_seq=1, timestamp=5))
     mirror.apply(InsuranceUpdate(cash=-12.5, seq=13, channel_seq=2, timestamp=5))
-    mirror.apply(MarketStatus(symbol="SIM", status="halted", reason="admin", seq=14, channel_seq=1, timestamp=5))
+    mirror.apply(
+        MarketStatus(symbol="SIM", status="halted", reason="admin", seq=14, channel_seq=1, timestamp=5)
+    )
     assert mirror.account_status == {"bob": "bankrupt"}
     assert mirror.insurance_cash == -12.5
     assert mirror.books["SIM"].status == "halted"
@@ -107,7 +118,7 @@ def test_a_heartbeat_tells_time_and_number():
     assert (mirror.seq, mirror.last_event_ms) == (77, 9_000)
 
 
-# -------------------------------------------------------------------------------------------- a reader without a session
+# --------------------------------------------------------------------------------- a reader without a session
 
 
 def test_a_hole_is_said_once_and_the_awaited_snapshot_ends_it():
@@ -122,7 +133,7 @@ def test_a_hole_is_said_once_and_the_awaited_snapshot_ends_it():
     assert not mirror.apply(trade(9, seq=203))
 
 
-# ------------------------------------------------------------------------------------------------------------------- books
+# ------------------------------------------------------------------------------------------------------ books
 
 
 def test_views_replace_the_book_and_an_older_one_does_not():
@@ -137,7 +148,13 @@ def test_views_replace_the_book_and_an_older_one_does_not():
 def test_deltas_set_add_and_remove_levels_in_order():
     mirror = market(books={"SIM": book([(99.99, 5)], [(100.01, 2)], book_seq=4)})
     text = "10000:7|9998:1|10002:3|10003:4"
-    changes = delta(5, 4, bids=[(99.98, 1), (100.0, 7), (99.99, 0)], asks=[(100.03, 4), (100.01, 0), (100.02, 3)], text=text)
+    changes = delta(
+        5,
+        4,
+        bids=[(99.98, 1), (100.0, 7), (99.99, 0)],
+        asks=[(100.03, 4), (100.01, 0), (100.02, 3)],
+        text=text,
+    )
     assert mirror.apply(changes)
     assert mirror.books["SIM"].bids == [(100.0, 7), (99.98, 1)]
     assert mirror.books["SIM"].asks == [(100.02, 3), (100.03, 4)]
@@ -207,11 +224,14 @@ def test_law_deltas_lead_to_the_book_they_came_from_and_one_changed_lot_is_seen(
                 changes[name].append((tick / 100, qty))
                 sides[name][tick] = qty
         best_first = [
-            sorted(((tick, qty) for tick, qty in sides[name].items() if qty), reverse=name == "bids") for name in ("bids", "asks")
+            sorted(((tick, qty) for tick, qty in sides[name].items() if qty), reverse=name == "bids")
+            for name in ("bids", "asks")
         ]
         text = "|".join(f"{tick}:{qty}" for levels in best_first for tick, qty in levels[:10])
         assert mirror.apply(delta(number, number - 1, text=text, **changes))
-        for levels, told in zip(best_first, (mirror.books["SIM"].bids, mirror.books["SIM"].asks), strict=True):
+        for levels, told in zip(
+            best_first, (mirror.books["SIM"].bids, mirror.books["SIM"].asks), strict=True
+        ):
             assert [(tick / 100, qty) for tick, qty in levels] == told
     price, qty = mirror.books["SIM"].bids[0]
     altered = delta(200, 199, bids=[(price, qty + 1)], text=text)

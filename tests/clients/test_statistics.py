@@ -36,12 +36,19 @@ def test_a_trader_s_lots_count_on_both_sides_and_as_maker_where_its_order_was_fi
 
 
 def test_liquidations_and_deleveragings_are_counted_by_trader_and_those_of_the_whole_market_together():
-    statistics = seen(books={"SIM": book(), "ALT": book()}, channel_seq={"liquidations": {"SIM": 4, "ALT": 1, "": 30}})
-    assert (statistics.liquidation_count, statistics.unseen_liquidations) == (5, 5), "30 other events have no symbol"
+    statistics = seen(
+        books={"SIM": book(), "ALT": book()}, channel_seq={"liquidations": {"SIM": 4, "ALT": 1, "": 30}}
+    )
+    assert (statistics.liquidation_count, statistics.unseen_liquidations) == (5, 5), (
+        "30 other events have no symbol"
+    )
     statistics.fold(forced(5, "maintenance_margin_breach"))
     statistics.fold(forced(6, "bankruptcy"))
     statistics.fold(forced(2, "auto_deleverage", "carol", "ALT"))
-    assert (statistics.liquidations_by_trader, statistics.deleveragings_by_trader) == ({"bob": 2}, {"carol": 1})
+    assert (statistics.liquidations_by_trader, statistics.deleveragings_by_trader) == (
+        {"bob": 2},
+        {"carol": 1},
+    )
     assert (statistics.liquidation_count, statistics.unseen_liquidations) == (8, 5)
     statistics.fold(snapshot(seq=900, channel_seq={"liquidations": {"SIM": 9, "ALT": 2}}))
     assert (statistics.liquidation_count, statistics.unseen_liquidations) == (11, 8)
@@ -52,7 +59,11 @@ def test_another_market_drops_everything_and_the_same_one_keeps_what_was_seen():
     statistics.fold(trade(1))
     statistics.fold(forced(1, "bankruptcy"))
     statistics.fold(snapshot(seq=120, channel_seq={"trades": {"SIM": 9}}))
-    assert (statistics.trade_count, statistics.volume, [each.trade_id for each in statistics.tape]) == (9, 5, [1])
+    assert (statistics.trade_count, statistics.volume, [each.trade_id for each in statistics.tape]) == (
+        9,
+        5,
+        [1],
+    )
     statistics.fold(snapshot(seq=2, market_id="m2"))
     assert (statistics.trade_count, statistics.volume, dict(statistics.trades_by_trader)) == (0, 0, {})
     assert not statistics.tape and not statistics.liquidations

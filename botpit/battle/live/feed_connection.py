@@ -1,4 +1,4 @@
-"""A connection to the feed that outlives every round, and what the feed says of the present one."""
+"""A connection to the feed that outlives every round, and the present round's market behind it."""
 
 from __future__ import annotations
 
@@ -29,22 +29,30 @@ class FeedConnection:
         self._changed = asyncio.Event()
 
     async def begin_round(self, began: Mapping[str, float], newcomers: float | None) -> None:
-        """Forget the last round and wait for the first picture of the market, if the feed is there to show one."""
+        """Forget the last round and wait for the first picture of the market, if the feed is there to show
+        one."""
         self.feed = BattleFeed(began, newcomers)
         self._send(self.feed.opening())
-        await self.until(lambda: self.feed.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S)
+        await self.until(
+            lambda: self.feed.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S
+        )
 
     async def look(self, what: str) -> bool:
-        """Have the market shown as it is now. Without an answer (False) all is as last told. `what` is said once a round."""
+        """Have the market shown as it is now; False: there was no answer, and all is as last seen.
+
+        `what` is a word that was not used before in this round.
+        """
         requests = self.feed.ask(what)
         asked = await self.until(lambda: self._send(requests), FRESH_SNAPSHOT_S)
         if asked and await self.until(lambda: self.feed.answered, FRESH_SNAPSHOT_S):
             return True
-        log.warning("no fresh snapshot: the standings are as last told %s", fields(when=what, feed=self.reason))
+        log.warning(
+            "no fresh snapshot: the standings are those last seen %s", fields(when=what, feed=self.reason)
+        )
         return False
 
     async def until(self, seen: Callable[[], bool], within_s: float) -> bool:
-        """Wait until it is seen; whether it was, within so many seconds."""
+        """Wait until something is seen; False: it was not, within so many seconds."""
         try:
             async with asyncio.timeout(within_s):
                 while not seen():
@@ -70,7 +78,11 @@ class FeedConnection:
 
     def _state(self, connected: bool, reason: str) -> None:
         if reason != self.reason:
-            log.info("%s %s", "connected" if connected else "disconnected", fields(uri=self.link.uri, reason=reason))
+            log.info(
+                "%s %s",
+                "connected" if connected else "disconnected",
+                fields(uri=self.link.uri, reason=reason),
+            )
         if not connected:
             self.feed.session.lost()
         self.reason = reason

@@ -1,4 +1,4 @@
-"""One exporter per folder: whoever comes while another is at work there waits for it, or is told who it is."""
+"""One exporter per folder: another one waits until the first is done, or is refused with its name."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ TRY_AGAIN_S = 0.05
 async def locked(folder: Path, patience_s: float = 0.0) -> AsyncIterator[None]:
     """Hold the folder while the context lasts.
 
-    Raises Unusable when another process still does after `patience_s` seconds; WriteFailed, OSError when nothing can be written.
+    Raises Unusable when another process still does after `patience_s` seconds; WriteFailed, OSError when
+    nothing can be written.
     """
     path, clock = folder / LOCK_FILE, asyncio.get_running_loop().time
     lock, until_s = Lock(path), clock() + patience_s
@@ -26,7 +27,8 @@ async def locked(folder: Path, patience_s: float = 0.0) -> AsyncIterator[None]:
         while not _taken(lock, path):
             if clock() >= until_s:
                 owner = lock.owner()
-                raise Unusable(f"another exporter{owner} writes to {folder.absolute()}; stop it, or choose another folder")
+                where = f"another exporter{owner} writes to {folder.absolute()}"
+                raise Unusable(f"{where}; stop it, or choose another folder")
             await asyncio.sleep(TRY_AGAIN_S)
         yield
     finally:

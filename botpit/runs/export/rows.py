@@ -10,7 +10,8 @@ from botpit.io.files import file_name
 from message_schemas import CHANNEL_OF, InsuranceUpdate, Liquidation, PositionUpdate, Trade
 
 RowEvent = Trade | PositionUpdate | Liquidation | InsuranceUpdate
-"""What makes a row. An account's status makes none, though it comes on a channel of these and is counted with them."""
+"""What makes a row. An account's status makes none, though it comes on a channel of these and is counted with
+them."""
 CHANNELS = sorted({CHANNEL_OF[kind] for kind in get_args(RowEvent)})
 HEADERS = {
     "trades.csv": "timestamp,price,qty,buy_trader,sell_trader\n",
@@ -36,8 +37,11 @@ _written = csv.writer(_Text()).writerow
 
 
 def line(cells: Iterable[str | int | float | None]) -> str:
-    """A line of CSV. Numbers stay as they are; a text that a spreadsheet would run gets an apostrophe in front."""
-    text: str = _written([f"'{cell}" if isinstance(cell, str) and cell.startswith(ACTIVE) else cell for cell in cells])
+    """A line of CSV. Numbers stay as they are; a text that a spreadsheet would run gets an apostrophe in
+    front."""
+    text: str = _written(
+        [f"'{cell}" if isinstance(cell, str) and cell.startswith(ACTIVE) else cell for cell in cells]
+    )
     return text.removesuffix("\r\n") + "\n"
 
 
@@ -45,7 +49,9 @@ def row(event: RowEvent) -> tuple[str, str]:
     """The name of an event's file, and its line there."""
     match event:
         case Trade():
-            return "trades.csv", line((event.timestamp, event.price, event.qty, event.buy_trader_id, event.sell_trader_id))
+            return "trades.csv", line(
+                (event.timestamp, event.price, event.qty, event.buy_trader_id, event.sell_trader_id)
+            )
         case PositionUpdate():
             money = event.cash, event.realized_pnl, event.total_equity
             return "performance.csv", line((event.timestamp, event.trader_id, event.position, *money))
@@ -57,5 +63,6 @@ def row(event: RowEvent) -> tuple[str, str]:
 
 
 def file_below(symbol: str, name: str) -> str:
-    """Where the file `name` of an instrument lies when the market has several: `SYM/trades.csv`, but `insurance.csv`."""
+    """Where the file `name` of an instrument lies when the market has several: `SYM/trades.csv`, but
+    `insurance.csv`."""
     return name if name in OF_THE_MARKET else f"{file_name(symbol)}/{name}"

@@ -1,12 +1,13 @@
 """The CSV files below one folder, each event in them once, whenever the process that writes them is killed.
 
-A flush is one transaction. It appends to the files first, and then replaces the record of their sizes and of the last event in
-them (`botpit/runs/export/state.py`) in one step. A process that is killed before that step leaves the old record and some bytes
-more, which the next start cuts off; one that is killed after it leaves record and files in agreement. So that this holds for the
-first bytes of a file too, the file is recorded, with what it has, before anything is appended to it.
+A flush is one transaction. It appends to the files first, and then replaces the record of their sizes and of
+the last event in them (`botpit/runs/export/state.py`) in one step. A process that is killed before that step
+leaves the old record and some bytes more, which the next start cuts off; one that is killed after it leaves
+record and files in agreement. So that this holds for the first bytes of a file too, the file is recorded,
+with what it has, before anything is appended to it.
 
-Nothing is forced onto the disk itself: what a process has written survives its kill -9 in the system's cache. A loss of power may
-leave files behind their record; the next start notices and refuses to go on.
+Nothing is forced onto the disk itself: what a process has written survives its kill -9 in the system's cache.
+A loss of power may leave files behind their record; the next start notices and refuses to go on.
 """
 
 from __future__ import annotations
@@ -47,18 +48,22 @@ class _Waiting:
 
 
 class Sheets:
-    """The files of one folder (a market of several instruments: one sub-folder each), and the rows that wait for them.
+    """The files of one folder (a market of several instruments: one sub-folder each), and the rows that wait
+    for them.
 
-    Making one cuts the files back to what is recorded. Raises Damaged when they are not what is recorded, OSError when they
-    cannot be read, WriteFailed when they cannot be cut.
+    Making one cuts the files back to what is recorded. Raises Damaged when they are not what is recorded,
+    OSError when they cannot be read, WriteFailed when they cannot be cut.
     """
 
     def __init__(self, folder: Path) -> None:
         self.rows_written = 0
         self._folder = folder
         self._state = _read_state(folder)
-        self._sizes: Sizes = dict(self._state.sizes) if self._state else {}
-        self._markets: list[Section] = list(self._state.markets) if self._state else []
+        self._sizes: Sizes = {}
+        self._markets: list[Section] = []
+        if self._state:
+            self._sizes.update(self._state.sizes)
+            self._markets.extend(self._state.markets)
         self._by_symbol = False
         self._waiting: list[_Waiting] = []
         self._rows_waiting = 0
@@ -73,12 +78,12 @@ class Sheets:
     def full(self) -> bool:
         return self._rows_waiting >= MAX_WAITING_ROWS
 
-    # ------------------------------------------------------------------------------------------------------------------ rows
+    # --------------------------------------------------------------------------------------------------- rows
 
     def lay_out(self, start: Checkpoint, symbols: Sequence[str]) -> None:
         """Rows from now on are of this market, after `start`, and of these instruments.
 
-        Files that are not there yet will be, with their headers. May be told any number of times.
+        Files that are not there yet will be, with their headers. May be called any number of times.
         """
         self._by_symbol = len(symbols) > 1
         files = [self._file(symbol, name) for symbol in symbols for name in HEADERS]
@@ -93,12 +98,13 @@ class Sheets:
     def _file(self, symbol: str, name: str) -> str:
         return file_below(symbol, name) if self._by_symbol else name
 
-    # ----------------------------------------------------------------------------------------------------------------- flush
+    # -------------------------------------------------------------------------------------------------- flush
 
     async def flush(self, checkpoint: Checkpoint | None) -> None:
         """Append what waits. `checkpoint`: how far the market is taken now, with the last row that was added.
 
-        Raises WriteFailed, Damaged and Unusable; the record then stands where it stood, and nothing more may be written.
+        Raises WriteFailed, Damaged and Unusable; the record then stands where it stood, and nothing more may
+        be written.
         """
         if checkpoint is None or not self._waiting:
             return
@@ -111,8 +117,9 @@ class Sheets:
         await self._record(checkpoint)
 
     async def _prepare(self, part: _Waiting) -> None:
-        """Record the files, and the market, that are new: from now on what is appended can be cut off again."""
-        market_id, last = part.start.market_id, self._markets[-1] if self._markets else None
+        """Record the files, and the market, that are new: from now on what is appended can be cut off
+        again."""
+        market_id, last = part.start.market_id, next(reversed(self._markets), None)
         found = {file: self._size_found(file) for file in part.lines if file not in self._sizes}
         if last is None or last.market_id != market_id:
             self._check_new_market(market_id)
@@ -127,16 +134,22 @@ class Sheets:
     def _check_new_market(self, market_id: str) -> None:
         folder = self._folder.absolute()
         if any(section.market_id == market_id for section in self._markets):
-            raise Unusable(f"{folder} has rows of market {market_id}, and of another one after it; choose another folder")
+            raise Unusable(
+                f"{folder} has rows of market {market_id}, and of another one after it; choose another folder"
+            )
         if len(self._markets) >= MAX_MARKETS:
             raise Unusable(f"{folder} has rows of {MAX_MARKETS} markets; choose another folder")
         if self._state is not None:
             before = fields(market_id=market_id, before=self._state.market_id, seq=self._state.seq)
-            _log.warning("another market follows; what the one before did after its event seq is not here %s", before)
+            _log.warning(
+                "another market follows; what the one before did after its event seq is not here %s", before
+            )
 
     async def _append(self, file: str, lines: list[str]) -> None:
         path, size = self._folder / file, self._sizes[file]
-        data = ((_header(file) if size == 0 else "") + "".join(lines)).encode()
+        data = "".join(lines).encode()
+        if size == 0:
+            data = _header(file).encode() + data
         if not data:
             return
         with writing(path):
@@ -144,7 +157,8 @@ class Sheets:
             async with aiofiles.open(path, "ab", opener=open_private) as sheet:
                 if await sheet.tell() != size:
                     found = await sheet.tell()
-                    raise Damaged(f"{path} was changed by somebody else ({found} bytes, not {size}); choose another folder")
+                    what = f"{path} was changed by somebody else ({found} bytes, not {size})"
+                    raise Damaged(f"{what}; choose another folder")
                 await sheet.write(data)
         self._sizes[file] = size + len(data)
         self.rows_written += len(lines)
@@ -160,7 +174,7 @@ class Sheets:
             os.replace(draft, path)
         self._state = state
 
-    # ------------------------------------------------------------------------------------------------- what an earlier run left
+    # ------------------------------------------------------------------------------- what an earlier run left
 
     def _cut_back(self) -> None:
         surplus = {file: self._surplus(file, size) for file, size in self._sizes.items()}
@@ -172,7 +186,8 @@ class Sheets:
                 _log.warning("cut back to what is recorded %s", fields(file=path, bytes=too_many, size=size))
 
     def _surplus(self, file: str, size: int) -> int:
-        """Bytes of a recorded file that came after its record. Raises Damaged when the others are not those recorded."""
+        """Bytes of a recorded file that came after its record. Raises Damaged when the others are not those
+        recorded."""
         path = self._folder / file
         try:
             with open(path, "rb", opener=open_private) as sheet:
@@ -201,9 +216,14 @@ class Sheets:
             with sheet:
                 size = sheet.seek(0, os.SEEK_END)
                 if size and not (_begins_like_ours(sheet, file) and size >= len(_header(file))):
-                    raise Unusable(f"{path} does not begin with {_header(file).strip()!r}; choose another folder")
+                    raise Unusable(
+                        f"{path} does not begin with {_header(file).strip()!r}; choose another folder"
+                    )
                 if size and not _ends_a_line(sheet, size):
-                    _log.warning("the last line of an earlier run is torn; rows begin on the next one %s", fields(file=path))
+                    _log.warning(
+                        "the last line of an earlier run is torn; rows begin on the next one %s",
+                        fields(file=path),
+                    )
                     sheet.seek(size)
                     size += sheet.write(b"\n")
                 return size
@@ -216,7 +236,9 @@ def _read_state(folder: Path) -> State | None:
     except FileNotFoundError:
         return None
     except Damaged as error:
-        raise Damaged(f"{path} cannot be used ({error}); choose another folder, or move it away with the CSV files") from error
+        raise Damaged(
+            f"{path} cannot be used ({error}); choose another folder, or move it away with the CSV files"
+        ) from error
 
 
 def _not_empty(sizes: Sizes) -> Sizes:

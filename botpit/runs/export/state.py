@@ -1,7 +1,7 @@
 """How far an export got: the last event whose effect is in the files, and how many bytes each file had then.
 
-`.export-state.json` lies beside the CSV files and is replaced after each flush. It is text from a disk, so nothing in it is
-believed before it has passed these types: a name, for one, cannot lead out of the folder.
+`.export-state.json` lies beside the CSV files and is replaced after each flush. It is text from a disk, so
+nothing in it is believed before it has passed these types: a name, for one, cannot lead out of the folder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,11 @@ _CHECKED = ConfigDict(strict=True, extra="forbid")
 
 def _ours(name: str) -> str:
     *folder, file = name.split("/")
-    if file not in HEADERS or len(folder) > 1 or any(not each or each != file_name(unquote(each)) for each in folder):
+    if (
+        file not in HEADERS
+        or len(folder) > 1
+        or any(not each or each != file_name(unquote(each)) for each in folder)
+    ):
         raise ValueError(f"{name!r} is not a file of an export")
     return name
 
@@ -45,9 +49,11 @@ class Section:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """`seq`: all rows up to this event of this market are in the files, and none after it. `sizes`: the bytes of each file then.
+    """`seq`: all rows up to this event of this market are in the files, and none after it. `sizes`: the bytes
+    of each file then.
 
-    `counts`: events so far as (channel, symbol, n); None: the feed has not told yet. `markets`: all that wrote here, in order.
+    `counts`: events so far as (channel, symbol, n); None: not known yet. `markets`: all that
+    wrote here, in order.
     """
 
     __pydantic_config__ = _CHECKED
@@ -61,12 +67,16 @@ class State:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        counts = None if self.counts is None else {(channel, symbol): n for channel, symbol, n in self.counts}
+        counts = None
+        if self.counts is not None:
+            counts = {(channel, symbol): n for channel, symbol, n in self.counts}
         return Checkpoint(self.market_id, self.seq, counts)
 
     @classmethod
     def at(cls, checkpoint: Checkpoint, sizes: Sizes, markets: Sequence[Section]) -> State:
-        counts = None if checkpoint.counts is None else tuple((*key, n) for key, n in checkpoint.counts.items())
+        counts = None
+        if checkpoint.counts is not None:
+            counts = tuple((*key, n) for key, n in checkpoint.counts.items())
         return cls(1, checkpoint.market_id, checkpoint.seq, counts, dict(sizes), tuple(markets))
 
     def text(self) -> bytes:

@@ -1,9 +1,11 @@
-"""A relay's feed: one upstream connection in, any number of readers out, and no state of the market in between.
+"""A relay's feed: one upstream connection in, any number of readers out, and no state of the market in
+between.
 
-Messages pass as the bytes they came in. A reader's snapshot is asked from the exchange and cut to what the reader subscribed
-to, so the relay never has to know a book or a position, and may be killed and restarted at any time. What it asks upstream, and
-which events it may pass on, is decided by its feed session, which resumes after the last event when the connection comes back or
-a hole shows in it; only when that is no longer possible do its readers start over.
+Messages pass as the bytes they came in. A reader's snapshot is asked from the exchange and cut to what the
+reader subscribed to, so the relay never has to know a book or a position, and may be killed and restarted at
+any time. What it asks upstream, and which events it may pass on, is decided by its feed session, which
+resumes after the last event when the connection comes back or a hole shows in it; only when that is no longer
+possible do its readers start over.
 """
 
 from __future__ import annotations
@@ -28,8 +30,8 @@ ANSWER_WITHIN_NS = 2_000_000_000
 class RelayFeed:
     """`send` writes one text upstream and says whether it could.
 
-    Events that were lost and are repeated come later than some with a higher `seq`. They are put in their place on the tape, and
-    the readers wait for a fresh snapshot: they never see events out of order.
+    Events that were lost and are repeated come later than some with a higher `seq`. They are put in their
+    place on the tape, and the readers wait for a fresh snapshot: they never see events out of order.
     """
 
     def __init__(self, send: Callable[[str], bool]) -> None:
@@ -67,7 +69,9 @@ class RelayFeed:
         return self.buffer.oldest_seq if self._covers(subscription) else self.seq + 2
 
     def since(self, seq: int) -> Iterator[Item]:
-        return self.buffer.since(seq) if seq >= self.buffer.oldest_seq else iter(())
+        if seq < self.buffer.oldest_seq:
+            return iter(())
+        return self.buffer.since(seq)
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
         """The next poll asks for it, once for all who wait."""
@@ -75,7 +79,7 @@ class RelayFeed:
     def _covers(self, subscription: Subscription) -> bool:
         return subscription.channels <= (self.session.covered or frozenset())
 
-    # -------------------------------------------------------------------------------------------------------------- requests
+    # ----------------------------------------------------------------------------------------------- requests
 
     def opening(self) -> list[str]:
         """What to send first on a new upstream connection."""
@@ -86,7 +90,8 @@ class RelayFeed:
         self.session.lost()
 
     def poll(self, now_ns: int) -> None:
-        """Ask for what is owed: what was refused or not answered, again; one snapshot for all who wait. Call it often."""
+        """Ask for what is owed: what was refused or not answered, again; one snapshot for all who wait. Call
+        it often."""
         if self.session.state is State.LIVE:
             self._asked_ns = now_ns
             if self.subscriptions.waiting():
@@ -116,7 +121,7 @@ class RelayFeed:
         self._starts_over |= any(isinstance(request, wire.ResumeRequest) for request in requests)
         return [json_text(request_fields(request)).decode() for request in requests]
 
-    # -------------------------------------------------------------------------------------------------------------- messages
+    # ----------------------------------------------------------------------------------------------- messages
 
     def receive(self, frame: bytes, now_ns: int) -> None:
         """Take one upstream frame. Raises ValueError when it is no message."""
@@ -148,23 +153,23 @@ class RelayFeed:
                 session.refused(about.request_id, about.reason, {})
 
     def _relay(self, channel: str, about: Head, message: bytes) -> None:
-        session = self.session
         if channel == "orders" and about.trader_id is not None:
             channel = "orders_full"
-        if not (session.taking and session.covers(channel)):
-            return
-        item = Item(channel, about.symbol, about.seq, message, b"")
-        if channel in _VIEWS:
-            self._pass_on(item)
-        else:
-            self._relay_event(item, about)
+        if channel not in _VIEWS:
+            self._relay_event(channel, about, message)
+        elif self.session.hears(channel):
+            self._pass_on(Item(channel, about.symbol, about.seq, message, b""))
 
-    def _relay_event(self, item: Item, about: Head) -> None:
-        number, last_seq = about.channel_seq, self.session.seq
+    def _relay_event(self, channel: str, about: Head, message: bytes) -> None:
+        session, number, seq = self.session, about.channel_seq, about.seq
         if not isinstance(number, int) or number < 1:
-            raise ValueError(f"a {about.type} without its number")
-        if self.session.event((item.channel, item.symbol), number, item.seq):
-            if item.seq < last_seq:
+            if session.hears(channel):
+                raise ValueError(f"a {about.type} without its number")
+            return
+        last_seq = session.seq
+        if session.event((channel, about.symbol), number, seq):
+            item = Item(channel, about.symbol, seq, message, b"")
+            if seq < last_seq:
                 self._hold_back()
             self._pass_on(item)
             self.buffer.append(item)
@@ -213,7 +218,9 @@ class RelayFeed:
 def cut_snapshot(snapshot: dict[str, Any], subscription: Subscription) -> dict[str, Any]:
     """The same snapshot as a reader of this subscription would have got it from the exchange."""
     books = {
-        symbol: _cut_book(book, subscription) for symbol, book in snapshot["books"].items() if subscription.wants_symbol(symbol)
+        symbol: _cut_book(book, subscription)
+        for symbol, book in snapshot["books"].items()
+        if subscription.wants_symbol(symbol)
     }
     positions = [each for each in snapshot["positions"] if subscription.wants_symbol(each["symbol"])]
     return {**snapshot, "books": books, "positions": positions}
