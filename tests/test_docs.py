@@ -128,7 +128,7 @@ def checksum_faults(page: Page, house: Sources) -> Iterator[str]:
         return
     told, mirror = page.messages("feed"), Mirror()
     for message in parse_messages(json.dumps(told)):
-        mirror.apply(message)
+        mirror.fold(message)
     last = [message for message in told if message["type"] == "book_delta"][-1]
     if last["checksum"] != int(example[2]):
         yield f"checksum: the last delta of the conversation has {last['checksum']}"

@@ -14,8 +14,7 @@ _NONE = (0, 0)
 
 
 class ChannelNumbers:
-    """The last event of each channel and symbol. `known` is False while nobody has said where the counting
-    stands."""
+    """The last event of each channel and symbol; not `known` until somebody says how many there were."""
 
     def __init__(self, counts: Mapping[Key, int] | None) -> None:
         self.known = counts is not None
@@ -35,8 +34,10 @@ class ChannelNumbers:
         return {key: number for key, (number, _) in self._last.items()}
 
     def gap(self, key: Key, number: int) -> int:
-        """How many events are missing before this one; below 0: it is not new. An event without a number fits
-        anywhere."""
+        """How many events are missing before this one; below 0: it is not new.
+
+        An event without a number fits anywhere.
+        """
         if not number or not self.known:
             return 0
         return number - self._last.get(key, _NONE)[0] - 1

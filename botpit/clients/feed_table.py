@@ -52,8 +52,10 @@ class Input(Enum):
 
 
 class Do(Enum):
-    """START: go on from the newest snapshot. BEGIN: take its market from the first event on. FORGET the
-    market that was."""
+    """START: continue from the newest snapshot. BEGIN: take its market from the first event on.
+
+    FORGET: there is no market to go on with.
+    """
 
     SUBSCRIBE = auto()
     RESUME = auto()
@@ -63,8 +65,7 @@ class Do(Enum):
 
 
 class Row(NamedTuple):
-    """What a reader of this need does, in order, in any of these states and on any of these inputs, and where
-    it is then."""
+    """What a reader of this need does, in any of these states and on any of these inputs, and its next state."""
 
     need: Need
     states: tuple[State, ...]

@@ -1,5 +1,4 @@
-"""A relay's feed: one upstream connection in, any number of readers out, and no state of the market in
-between.
+"""A relay's feed: one upstream connection in, any number of readers out, and no state of the market.
 
 Messages pass as the bytes they came in. A reader's snapshot is asked from the exchange and cut to what the
 reader subscribed to, so the relay never has to know a book or a position, and may be killed and restarted at
@@ -90,8 +89,7 @@ class RelayFeed:
         self.session.lost()
 
     def poll(self, now_ns: int) -> None:
-        """Ask for what is owed: what was refused or not answered, again; one snapshot for all who wait. Call
-        it often."""
+        """Ask again for what was not answered, and for one snapshot for all who wait. Call it often."""
         if self.session.state is State.LIVE:
             self._asked_ns = now_ns
             if self.subscriptions.waiting():
@@ -117,7 +115,7 @@ class RelayFeed:
 
     def _texts(self) -> list[str]:
         requests = self.session.requests()
-        # What is repeated may come out of order.
+        # What is repeated may come out of order, so the readers' next snapshot is a fresh start.
         self._starts_over |= any(isinstance(request, wire.ResumeRequest) for request in requests)
         return [json_text(request_fields(request)).decode() for request in requests]
 
