@@ -61,11 +61,15 @@ class Present:
             if not self.mirror.fold(message):
                 self.session.refresh()
                 assert self.session.waiting, "a wrong book is asked for at once"
-        assert not (message.type == "snapshot" and looked_at) or self.session.market_id == message.market_id
+        if message.type == "snapshot" and looked_at:
+            self.goes_on_from(message.market_id, message.seq)
 
     def looks_at_snapshots(self) -> bool:
-        """Whether it then knows which market this is."""
         return self.session.state is not State.FENCED
+
+    def goes_on_from(self, market_id: str, seq: int) -> None:
+        session = self.session
+        assert (session.state, session.market_id, session.seq) == (State.LIVE, market_id, seq)
 
     def acts(self, rng: random.Random, now_ns: int) -> None:
         """What it does by itself, now and then."""
@@ -165,9 +169,15 @@ class Record(Present):
         return super().opening()
 
     def takes(self, message: Message) -> None:
-        missing = self.session.missing
+        missing, was_live = self.session.missing, self.session.state is State.LIVE
+        market_id = self.session.market_id
         is_new = self.session.take(message)
-        assert message.type != "snapshot" or self.session.market_id == message.market_id
+        if message.type == "snapshot":
+            assert self.session.market_id == message.market_id
+            if was_live and market_id == message.market_id:
+                self.goes_on_from(market_id, message.seq)
+            elif market_id not in (None, message.market_id):
+                assert not self.session.taking, "of another market, the first event comes first"
         is_new = is_new and CHANNEL_OF.get(type(message)) in self.channels
         assert not (is_new and self._is_paused)
         if self.session.market_id != self._market_id:
@@ -240,8 +250,9 @@ class Behind:
     def hears(self, message: bytes) -> None:
         holes, was_taking = self.session.holes, self.session.taking
         self.feed.receive(message, self.now_ns)
-        if was_taking and b'"snapshot"' in message:
-            assert self.session.market_id == json.loads(message)["market_id"]
+        if was_taking and b'"snapshot"' in message and self.session.holes == holes:
+            snapshot = json.loads(message)
+            assert (self.session.state, self.session.market_id) == (State.LIVE, snapshot["market_id"])
         assert self.session.holes == holes or self.session.state is State.FENCED, (
             "what is missing is asked for at once"
         )
@@ -367,6 +378,7 @@ class Pair:
         self._listener = (self.line or self.venue).listener()
         opening = self.reader.opening()
         assert opening
+        assert not self.reader.session.taking, "nothing is believed before the snapshot or the answer"
         self._asked.extend(opening)
 
     def _breaks(self) -> None:
