@@ -178,7 +178,7 @@ class Brain:
     def stop(self, now_ms: int) -> list[Output]:
         """Let the strategy say goodbye, cancel everything, log out; then `finished` will come true."""
         self.state.now_ms = now_ms
-        if self._started_market is not None:
+        if self.markets:
             self._ask("on_stop", self._strategy.on_stop, self.market)
         self.session.stop()
         return self._outputs()
@@ -215,7 +215,7 @@ class Brain:
                 if not isinstance(message, CancelRejected):
                     self._tell(_refusal(message.type, message, routine=True))
         if heard.unresolved:
-            self._tell(Notice("orders without an answer are not there", {"count": len(heard.unresolved)}))
+            self._tell(Notice("orders had no answer and are not open", {"count": len(heard.unresolved)}))
         self._tell_strategy(symbol, message)
 
     def _tell_strategy(self, symbol: str | None, message: Message) -> None:

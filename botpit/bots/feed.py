@@ -71,9 +71,11 @@ class BotFeed:
 
     @property
     def _wanted(self) -> list[str] | None:
-        """None: everything, which is also what it reads while it does not know what there is."""
+        """None: everything, which is also what it reads while it does not know what there is to trade."""
         traded = self._state.symbols
-        return list(traded) if len(traded) < len(self._state.instruments) else None
+        if 0 < len(traded) < len(self._state.instruments):
+            return list(traded)
+        return None
 
     def _for_own_instruments(self, request: FeedRequest) -> SubscribeRequest:
         assert isinstance(request, SubscribeRequest), request

@@ -11,21 +11,22 @@ from collections.abc import Mapping
 from typing import Unpack
 
 from bot_strategies import OpenOrder, StrategyContext, Terms
+from botpit.bots.book import BookHandle
 from botpit.bots.order_entry import OrderEntry, to_tick
 from botpit.bots.state import BotState
-from botpit.clients.mirror import BookView
 from message_schemas import InstrumentInfo, OrderRequest, OrderType, Side, SideWord
 
 
 class MarketHandle:
     """One instrument's market in a bot's hands. `markets` are all of the bot's handles, by symbol."""
 
-    __slots__ = ("_entry", "_markets", "_state", "_symbol")
+    __slots__ = ("_book", "_entry", "_markets", "_state", "_symbol")
 
     def __init__(
         self, symbol: str, state: BotState, entry: OrderEntry, markets: Mapping[str, MarketHandle]
     ) -> None:
         self._symbol = symbol
+        self._book = BookHandle(symbol, state)
         self._state = state
         self._entry = entry
         self._markets = markets
@@ -58,8 +59,8 @@ class MarketHandle:
         return self._state.instruments[self._symbol]
 
     @property
-    def book(self) -> BookView:
-        return self._state.book(self._symbol)
+    def book(self) -> BookHandle:
+        return self._book
 
     @property
     def mid_price(self) -> float:

@@ -156,7 +156,7 @@ def test_after_a_login_the_exchange_says_which_orders_are_open():
         ("by-hand", 8, None),
     ]
     assert lost.client_order_id not in {order.client_order_id for order in stage.handle.orders}
-    assert (stage.notices[-1].what, stage.notices[-1].details) == ("orders without an answer are not there", {"count": 1})
+    assert (stage.notices[-1].what, stage.notices[-1].details) == ("orders had no answer and are not open", {"count": 1})
 
 
 def test_a_position_from_before_is_known_from_the_account():

@@ -113,5 +113,5 @@ def test_positions_orders_and_money_are_the_exchanges_own(seed):
     assert counts.account_seq == account["account_seq"]
     assert len(life.strategy.fills) == len(set(life.strategy.fills)) == counts.fills > 0
     assert {each.what for each in life.bot.notices} <= {
-        "order_rejected", "replace_rejected", "orders without an answer are not there"
+        "order_rejected", "replace_rejected", "orders had no answer and are not open"
     }

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from bot_strategies import ALL, OrderRequest, Side, Strategy, load_strategy
+from bot_strategies import ALL, Book, Market, OrderRequest, Side, Strategy, load_strategy
 from botpit.bots import Brain, request_text
 from botpit.bots.brain import traded_symbols
 from message_schemas import BookUpdate, PositionUpdate, Trade
 from tests.bots.bot_market import BotInMarket, SharedView, settle
-from tests.bots.bot_stage import Recorder, Stage, snapshot
+from tests.bots.bot_stage import Recorder, Stage, book, snapshot
 from tests.socketless_venue import RICH, TWO_MARKETS, SocketlessVenue, order
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -106,6 +106,16 @@ def test_what_a_strategy_did_not_name_it_cannot_reach():
     for reach in (lambda m: m.of("THIRD"), lambda m: m.buy(1, symbol="THIRD"), lambda m: m.cancel_all(symbol="THIRD")):
         does(bot, reach)
         assert str(bot.notices.pop().error) == sentence
+
+
+def test_a_later_market_without_the_instrument_is_the_end_as_well():
+    stage = Stage(Listening("SIM")).opens()
+    stage.brain.gateway_lost()
+    stage.strategy.symbols = ("GOLD",)
+    stage.logs_in(market_id="m2")
+    assert stage.brain.failed
+    stage.stops()
+    assert stage.strategy.told == ["start SIM"]
 
 
 def test_a_market_without_the_instrument_is_the_end_and_says_why():
@@ -317,7 +327,7 @@ def test_many_brains_share_one_view_that_is_folded_once():
     settle(venue, shared, *shared.bots)
     assert [bot.market.position for bot in shared.bots] == [1] * 20
     assert shared.folded - folded < 3 * 20, "two position updates and a trade for each fill, whoever looks on"
-    assert all(bot.market.book is shared.mirror.books["SIM"] for bot in shared.bots)
+    assert {bot.market.book.bids for bot in shared.bots} == {tuple(shared.mirror.books["SIM"].bids)}
     assert [len(bot.market.orders) for bot in shared.bots] == [0] * 20
     assert [[each.qty for each in bot.market.of("ALT").orders] for bot in shared.bots] == [[2]] * 20
 
@@ -349,16 +359,25 @@ def public(thing: object) -> set[str]:
 
 
 def test_the_handle_has_the_documented_names_and_no_others():
-    from bot_strategies import Market
-
-    assert public(Stage().opens().handle) == public(Market)
-
-
-def test_nothing_can_be_put_on_a_handle():
     handle = Stage().opens().handle
-    for name in ("position", "anything"):
+    assert public(handle) == public(Market)
+    assert public(handle.book) == public(Book)
+
+
+def test_nothing_can_be_put_on_a_handle_or_its_book():
+    handle = Stage().opens().handle
+    for thing, name in ((handle, "position"), (handle, "anything"), (handle.book, "bids"), (handle.book, "anything")):
         with pytest.raises(AttributeError):
-            setattr(handle, name, 1)
+            setattr(thing, name, 1)
+
+
+def test_a_book_in_hand_goes_with_the_market():
+    stage = Stage().opens()
+    in_hand = stage.handle.book
+    stage.sees(book([(99.0, 4)], [(101.0, 1)]))
+    assert (in_hand.bids, in_hand.best_ask) == (((99.0, 4),), 101.0)
+    stage.sees(snapshot(bids=[(98.0, 1)]))
+    assert (in_hand.bids, in_hand.best_ask) == (((98.0, 1),), None)
 
 
 def test_a_new_market_has_handles_of_its_own():
