@@ -1,9 +1,12 @@
-"""The vocabulary of bots: Strategy, what it sees and may do, the names of the built-in ones, and how one is loaded by its name.
+"""The vocabulary of bots: Strategy, what it sees and may do, the names of the built-in ones, and how one is
+loaded by its name.
 
-A strategy is one class with no socket, clock or thread in it, so that the same class fights a live battle and a simulated one. It
-is asked in one of two styles, or both: polled (`next_order`, the older and shorter one) or by events (`on_book`, `on_trade` …).
+A strategy is one class with no socket, clock or thread in it, so that the same class fights a live battle and
+a simulated one. It is asked in one of two styles, or both: polled (`next_order`, the older and shorter one)
+or by events (`on_book`, `on_trade` …).
 
-Prices are numbers as people write them, quantities whole lots, money the account currency, times Unix epoch milliseconds.
+Prices are numbers as people write them, quantities whole lots, money the account currency, times Unix epoch
+milliseconds.
 
 Run as a program it shows the built-in strategies with their parameters, and those of any plugin it is named.
 """
@@ -25,7 +28,17 @@ from itertools import zip_longest
 from math import isfinite
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, Protocol, TypedDict, Unpack, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Protocol,
+    TypedDict,
+    Unpack,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -53,24 +66,29 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 __all__ = [
-    "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Market", "OpenOrder", "OrderEvent", "OrderRequest", "OrderType", "Side",
-    "Strategy", "StrategyContext", "StrategyError", "Terms", "TimeInForce", "Trade", "describe_strategy", "load_strategy",
+    "ALL", "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Market", "OpenOrder", "OrderEvent", "OrderRequest",
+    "OrderType", "Side", "Strategy", "StrategyContext", "StrategyError", "Terms", "TimeInForce", "Trade",
+    "describe_strategy", "load_strategy",
 ]  # fmt: skip
 
 OrderEvent = OrderAccepted | OrderRejected | OrderCancelled | OrderReplaced | ReplaceRejected | CancelRejected
 """What `on_order` is told: an answer, or something that happened to an own order other than a fill."""
 
 
+ALL = "*"
+"""As a strategy's `symbols`: every instrument of the market. No instrument can be called so."""
+
+
 class StrategyError(ValueError):
-    """A strategy that cannot be had: not found, not loadable, or refused for its parameters. The text says which and why."""
+    """A strategy that is not found, cannot be loaded, or is refused for a parameter; the text says which."""
 
 
-# --------------------------------------------------------------------------------------------- what a strategy sees and does
+# ------------------------------------------------------------------------------ what a strategy sees and does
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StrategyContext:
-    """The market and the account at one moment. `mid_price` is the mark price while a side of the book is empty."""
+    """Market and account at one moment. `mid_price` is the mark price while a side of the book is empty."""
 
     trader_id: str
     best_bid: float | None
@@ -94,11 +112,12 @@ class StrategyContext:
 class OpenOrder:
     """An own order that is open or on its way. `order_id` is None until the exchange has answered.
 
-    `leaves_qty` is what is still open. `queue_ahead`: at most so many lots stand before it at its price, None while unknown.
-    `cancelling`: its cancel is on its way.
+    `leaves_qty` is what is still open. `queue_ahead`: at most so many lots stand before it at its price, None
+    while unknown. `cancelling`: its cancel is on its way.
     """
 
     client_order_id: str | None
+    symbol: str = ""
     side: SideWord
     qty: int
     leaves_qty: int
@@ -109,8 +128,13 @@ class OpenOrder:
 
 
 class Terms(TypedDict, total=False):
-    """What an order may say beside quantity and price. `expires_at` is for gtd orders; `post_only` ones never take."""
+    """What an order may say beside quantity and price. `expires_at` is for gtd orders; `post_only` ones never
+    take.
 
+    `symbol`: the instrument, if it is another one than that of the market it is ordered in.
+    """
+
+    symbol: str
     time_in_force: TimeInForce
     expires_at: int
     post_only: bool
@@ -137,11 +161,25 @@ class Book(Protocol):
 
 
 class Market(Protocol):
-    """What an event-style strategy is handed: the market's first instrument, the own account and orders, and the ways to act.
+    """What an event-style strategy is handed: one instrument's market, the own account and orders in it, and
+    the ways to act.
 
-    A request goes out when the hook returns. The ways to act say False (or None) when nothing can be sent now: a connection is
-    down, the exchange asked to slow down, or too many requests wait for their answer.
+    A hook about an instrument is handed that one's market, every other hook that of the bot's own instrument;
+    `of` leads to those of the others. A request goes out when the hook returns. The ways to act say False (or
+    None) when nothing can be sent now: a connection is down, the exchange asked to slow down, or too many
+    requests wait for their answer.
     """
+
+    @property
+    def symbol(self) -> str:
+        """The instrument that all of this is about."""
+
+    @property
+    def symbols(self) -> Sequence[str]:
+        """Every instrument that the bot trades, its own one first."""
+
+    def of(self, symbol: str) -> Market:
+        """The same of another one of `symbols`. Raises ValueError for what is none of them."""
 
     @property
     def context(self) -> StrategyContext: ...
@@ -154,6 +192,7 @@ class Market(Protocol):
     @property
     def mid_price(self) -> float:
         """The middle of the best prices; the mark price while a side is empty."""
+
     @property
     def position(self) -> int: ...
     @property
@@ -163,27 +202,35 @@ class Market(Protocol):
         """The own orders that are open or on their way, oldest first."""
 
     def buy(self, qty: int, price: float | None = None, **terms: Unpack[Terms]) -> str | None:
-        """Order `qty` lots at `price` or better, at the market when it is None; gives the order's `client_order_id`."""
+        """Order `qty` lots at `price` or better (None: at the market); gives its `client_order_id`."""
 
     def sell(self, qty: int, price: float | None = None, **terms: Unpack[Terms]) -> str | None:
         """As `buy`."""
 
     def cancel(self, order: OpenOrder) -> bool: ...
     def replace(self, order: OpenOrder, *, price: float | None = None, qty: int | None = None) -> bool:
-        """Change price, total quantity (the filled part included), or both; fewer lots at the same price keep their place."""
+        """Change price, total quantity (with the filled part), or both; fewer lots alone keep their place."""
 
-    def cancel_all(self, side: SideWord | None = None) -> bool: ...
+    def cancel_all(self, side: SideWord | None = None, *, symbol: str | None = None) -> bool:
+        """Cancel the open orders of one side, or all of them."""
+
     def to_tick(self, price: float, side: SideWord) -> float:
-        """The nearest price on the tick that is no worse for the one who orders: bids are rounded down, asks up."""
+        """The nearest price on the tick that is no worse for the one who orders: bids go down, asks up."""
 
 
 class Strategy:
     """A trader's mind; override what you need.
 
-    The constructor takes its parameters as annotated keyword arguments (or as one pydantic model called `params`), and
-    `trader_id` and `rng`, its only source of chance, when it names them. A hook that raises is logged and the bot goes on; the
-    same hook raising 10 times in a row ends the bot.
+    The constructor takes its parameters as annotated keyword arguments (or as one pydantic model called
+    `params`), and `trader_id` and `rng`, its only source of chance, when it names them. A hook that raises is
+    logged and the bot goes on; the same hook raising 10 times in a row ends the bot.
+
+    `symbols` names the instruments it trades, the most important one first, in the class or by the
+    constructor: `("SIM", "ALT")`, or ALL. It is told of those and of no others. Without any it trades one:
+    that which the bot is started with, or else the market's first.
     """
+
+    symbols: Sequence[str] = ()
 
     def on_start(self, market: Market) -> None:
         """Once per market, when market data and account are there."""
@@ -240,7 +287,7 @@ BUILT_IN: dict[str, str] = {
 """The strategies that ship with botpit, in the order of the table: each a plugin that has a short name."""
 
 
-# ------------------------------------------------------------------------------------------------------- loading by its name
+# ---------------------------------------------------------------------------------------- loading by its name
 
 
 def load_strategy(
@@ -248,26 +295,31 @@ def load_strategy(
 ) -> Strategy:
     """Make the strategy called `name`: a built-in, `module:Class`, or `path/to/file.py:Class`.
 
-    Files and modules are looked for from the folder `relative_to` (modules on Python's own path first). `params` may be typed or
-    text: each is read as its annotation says. Raises StrategyError naming the strategy and, where one is at fault, the parameter.
+    Files and modules are looked for from the folder `relative_to` (modules on Python's own path first).
+    `params` may be typed or text: each is read as its annotation says. Raises StrategyError naming the
+    strategy and, where one is at fault, the parameter.
     """
     strategy_class = _strategy_class(name, relative_to)
     arguments = _arguments(name, strategy_class, {"trader_id": trader_id, "rng": rng}, params)
     try:
         made = strategy_class(**arguments)
     except Exception as error:
-        raise StrategyError(f"strategy {name}: its constructor failed: {type(error).__name__}: {error}") from error
+        raise StrategyError(
+            f"strategy {name}: its constructor failed: {type(error).__name__}: {error}"
+        ) from error
     if isinstance(made, Strategy):
         return made
     if callable(getattr(made, "next_order", None)):
         return Polled(made)
-    raise StrategyError(f"strategy {name}: the class is not a bot_strategies.Strategy and has no next_order(context)")
+    raise StrategyError(
+        f"strategy {name}: the class is not a bot_strategies.Strategy and has no next_order(context)"
+    )
 
 
 if not TYPE_CHECKING:  # a type checker is to see through no name that is not there
 
     def __getattr__(name: str) -> type[Strategy]:
-        """`from bot_strategies import Maker`: the built-in classes live in files of their own, which import this one."""
+        """`from bot_strategies import Maker`: the built-in classes have files of their own."""
         found = next((short for short, where in BUILT_IN.items() if where.endswith(f":{name}")), None)
         if found is None:
             raise AttributeError(f"module {__name__} has no attribute {name}")
@@ -289,16 +341,20 @@ def _plugin_class(name: str, folder: Path) -> type[Any]:
         raise StrategyError(f"strategy {name}: no built-in of that name ({', '.join(BUILT_IN)}); "
                             "a plugin is named module:Class or path/to/file.py:Class")  # fmt: skip
     try:
-        module = _import_file(folder / where) if where.endswith(".py") else _import_module(where, folder)
+        module = _import(where, folder)
     except Exception as error:
-        raise StrategyError(f"strategy {name}: cannot import {where}: {type(error).__name__}: {error}") from error
+        raise StrategyError(
+            f"strategy {name}: cannot import {where}: {type(error).__name__}: {error}"
+        ) from error
     found = getattr(module, class_name, None)
     if not isinstance(found, type):
         raise StrategyError(f"strategy {name}: {where} has no class {class_name}")
     return found
 
 
-def _import_module(where: str, folder: Path) -> ModuleType:
+def _import(where: str, folder: Path) -> ModuleType:
+    if where.endswith(".py"):
+        return _import_file(folder / where)
     _look_in(folder)
     return importlib.import_module(where)
 
@@ -330,7 +386,7 @@ def _look_in(folder: Path) -> None:
 def _arguments(
     name: str, strategy_class: type[Any], ours: dict[str, object], params: Mapping[str, object]
 ) -> dict[str, object]:
-    """The keyword arguments of the constructor. Parameters travel as text, so that a config file and a flag mean the same."""
+    """The constructor's keyword arguments. Parameters travel as text: config file and flag mean the same."""
     text = {key: str(value) for key, value in params.items()}
     keywords = dict(inspect.signature(strategy_class).parameters)
     if any(each.kind is each.VAR_KEYWORD for each in keywords.values()):
@@ -348,13 +404,19 @@ def _arguments(
 
 
 def _hints(name: str, strategy_class: type[Any]) -> dict[str, Any]:
-    """A dataclass is asked for its fields, not its constructor: each is then read in the module of the class that has it."""
-    its_own = fields(strategy_class) if is_dataclass(strategy_class) else ()
-    all_fields = inspect.signature(strategy_class).parameters.keys() <= {each.name for each in its_own}
+    """A dataclass is asked for its fields, not its constructor: each is then read in the module of the class
+    that has it."""
+    asked: Any = strategy_class.__init__
+    if is_dataclass(strategy_class):
+        names = {each.name for each in fields(strategy_class)}
+        if inspect.signature(strategy_class).parameters.keys() <= names:
+            asked = strategy_class
     try:
-        return get_type_hints(strategy_class if all_fields else strategy_class.__init__, include_extras=True)
+        return get_type_hints(asked, include_extras=True)
     except NameError as error:
-        raise StrategyError(f"strategy {name}: the types of its parameters cannot be read: {error}") from error
+        raise StrategyError(
+            f"strategy {name}: the types of its parameters cannot be read: {error}"
+        ) from error
 
 
 def _typed(name: str, key: str, value: str, hints: dict[str, Any]) -> object:
@@ -372,8 +434,11 @@ def _typed(name: str, key: str, value: str, hints: dict[str, Any]) -> object:
 
 
 def _plain_number(value: str, hint: Any) -> float | None:
-    """What most parameters are, within its bounds; None when pydantic has to look, which costs a bot 60 ms to import."""
-    kind, *constraints = get_args(hint) if get_origin(hint) is Annotated else (hint,)
+    """What most parameters are, within bounds; None: pydantic has to look, which takes 60 ms to import."""
+    kind: Any = hint
+    constraints: list[Any] = []
+    if get_origin(hint) is Annotated:
+        kind, *constraints = get_args(hint)
     if kind not in (int, float) or not all(isinstance(each, msgspec.Meta) for each in constraints):
         return None
     try:
@@ -384,7 +449,7 @@ def _plain_number(value: str, hint: Any) -> float | None:
 
 
 def _params_object(name: str, strategy_class: type[Any], text: dict[str, str]) -> object:
-    """What a constructor with `params` gets: its pydantic model, or in the older style the texts themselves."""
+    """What a constructor with `params` gets: its pydantic model, or, older, the texts themselves."""
     model = _params_model(strategy_class)
     if model is None:
         return text
@@ -413,19 +478,21 @@ def _params_model(strategy_class: type[Any]) -> type[BaseModel] | None:
 def _refuse_unknown(name: str, text: dict[str, str], known: Mapping[str, object]) -> None:
     for key in text:
         if key not in known:
-            raise StrategyError(f"strategy {name}: unknown parameter {key}; it knows {', '.join(known) or 'none'}")
+            raise StrategyError(
+                f"strategy {name}: unknown parameter {key}; it knows {', '.join(known) or 'none'}"
+            )
 
 
 def _reason(error: ValidationError) -> str:
     return error.errors(include_url=False)[0]["msg"]
 
 
-# ---------------------------------------------------------------------------------------------------- showing what there is
+# -------------------------------------------------------------------------------------- showing what there is
 
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """`default` None: it must be given. `bounds`: what it may be, in words; empty when its type says it all."""
+    """`default` None: it must be given. `bounds`: what it may be, in words; empty: any of its type."""
 
     name: str
     kind: str
@@ -433,14 +500,18 @@ class Parameter:
     bounds: str
 
     def __str__(self) -> str:
-        default = "" if self.default is None else f" = {self.default}"
-        bounds = f" ({self.bounds})" if self.bounds else ""
-        return f"{self.name}: {self.kind}{default}{bounds}"
+        text = f"{self.name}: {self.kind}"
+        if self.default is not None:
+            text += f" = {self.default}"
+        if self.bounds:
+            text += f" ({self.bounds})"
+        return text
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """What a strategy says of itself: idea and source are the first and the last (`Source: …`) paragraph of its docstring."""
+    """What a strategy says of itself: idea and source are the first and the last (`Source: …`) paragraph of
+    its docstring."""
 
     name: str
     idea: str
@@ -452,25 +523,32 @@ def describe_strategy(name: str, *, relative_to: Path = Path()) -> Description:
     """The strategy called `name`, as for `load_strategy`, without making one. Raises StrategyError."""
     strategy_class = _strategy_class(name, relative_to)
     text = inspect.cleandoc(strategy_class.__doc__ or "")
-    generated = text.startswith(f"{strategy_class.__name__}(")  # by @dataclass, which repeats the signature
-    paragraphs = [" ".join(each.split()) for each in text.split("\n\n")]
-    source = paragraphs[-1].removeprefix("Source: ") if paragraphs[-1].startswith("Source: ") else ""
-    return Description(name, "" if generated else paragraphs[0], source, list(_parameters(name, strategy_class)))
+    if text.startswith(f"{strategy_class.__name__}("):  # by @dataclass, which repeats the signature
+        text = ""
+    idea, *others = (" ".join(each.split()) for each in text.split("\n\n"))
+    source = ""
+    if others and others[-1].startswith("Source: "):
+        source = others[-1].removeprefix("Source: ")
+    return Description(name, idea, source, list(_parameters(name, strategy_class)))
 
 
 def _parameters(name: str, strategy_class: type[Any]) -> Iterator[Parameter]:
     keywords = dict(inspect.signature(strategy_class).parameters)
     if "params" in keywords or any(each.kind is each.VAR_KEYWORD for each in keywords.values()):
-        model = _params_model(strategy_class)
-        schema = model.model_json_schema() if model else {}
-        for key, each in schema.get("properties", {}).items():
-            yield Parameter(key, _kind(each), _default(each.get("default", inspect.Parameter.empty)), _bounds(each))
+        yield from _parameters_of_model(_params_model(strategy_class))
         return
     hints = _hints(name, strategy_class)
     for key, keyword in keywords.items():
         if key not in ("trader_id", "rng"):
             each = _schema(hints.get(key, Any))
             yield Parameter(key, _kind(each), _default(keyword.default), _bounds(each))
+
+
+def _parameters_of_model(model: type[BaseModel] | None) -> Iterator[Parameter]:
+    if model is not None:
+        for key, each in model.model_json_schema().get("properties", {}).items():
+            default = _default(each.get("default", inspect.Parameter.empty))
+            yield Parameter(key, _kind(each), default, _bounds(each))
 
 
 def _schema(hint: Any) -> dict[str, Any]:
@@ -510,7 +588,10 @@ def _figure(number: float) -> str:
 def table(descriptions: Sequence[Description], width: int) -> Iterator[str]:
     """Lines of at most `width` characters: name and parameters on the left, idea and source on the right."""
     heads = [("strategy and its parameters: type = default (bounds)", "idea and source")]
-    rows = [([each.name, *(f"  {parameter}" for parameter in each.parameters)], _words(each)) for each in descriptions]
+    rows = [
+        ([each.name, *(f"  {parameter}" for parameter in each.parameters)], _words(each))
+        for each in descriptions
+    ]
     left = min(max((len(line) for lines, _ in rows for line in lines), default=0), width // 2)
     left = max(left, min(len(heads[0][0]), width // 2))
     for lines, words in [([heads[0][0]], [heads[0][1]]), *rows]:
@@ -521,7 +602,10 @@ def table(descriptions: Sequence[Description], width: int) -> Iterator[str]:
 
 
 def _words(description: Description) -> list[str]:
-    return [description.idea, *([f"Source: {description.source}"] if description.source else [])]
+    words = [description.idea]
+    if description.source:
+        words.append(f"Source: {description.source}")
+    return words
 
 
 WIDTH_WITHOUT_TERMINAL = 130
@@ -531,11 +615,15 @@ NARROWEST = 60
 def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="bot_strategies.py",
-        description="Show strategies: their idea, where it comes from, and their parameters with type, default and bounds.",
+        description="Show strategies: their idea, its source, and their parameters with type and bounds.",
         epilog="example: python bot_strategies.py maker examples/my_first_bot.py:MyFirstBot",
     )
-    parser.add_argument("names", metavar="STRATEGY", nargs="*", help="a built-in one, module:Class or path/to/file.py:Class "
-                        "(default: all built-in ones)")  # fmt: skip
+    parser.add_argument(
+        "names",
+        metavar="STRATEGY",
+        nargs="*",
+        help="a built-in one, module:Class or path/to/file.py:Class (default: all built-in ones)",
+    )
     parser.add_argument("--version", action="version", version=f"botpit {__version__}")
     options = parser.parse_args(argv)
     width = shutil.get_terminal_size((WIDTH_WITHOUT_TERMINAL, 0)).columns

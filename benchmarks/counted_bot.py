@@ -30,7 +30,7 @@ def count_decisions(counts: memoryview, place: int) -> None:
     decide = Brain.timer
 
     def counted(self: Brain, now_ms: int) -> list[Output]:
-        counts[place] += self.handle.may_send
+        counts[place] += self.entry.may_send
         return decide(self, now_ms)
 
     Brain.timer = counted  # type: ignore[method-assign]

@@ -1,10 +1,11 @@
 """A market maker that acts by events alone: on every change of the book, and at once when it has traded.
 
-It stands a tick inside the spread, or at the best price where there is no room inside, with one order on each side; the more it
-holds, the farther away it stands on the side that would add to it. Moved orders are replaced, not cancelled and entered again:
-the exchange then never sees it with two orders or none.
+It stands a tick inside the spread, or at the best price where there is no room inside, with one order on each
+side; the more it holds, the farther away it stands on the side that would add to it. Moved orders are
+replaced, not cancelled and entered again: the exchange then never sees it with two orders or none.
 
-Run it beside a battle: python bot_client.py --trader-id me --strategy examples/event_driven_maker.py:EventDrivenMaker
+Run it beside a battle: python bot_client.py --trader-id me --strategy
+examples/event_driven_maker.py:EventDrivenMaker
 """
 
 from bot_strategies import Fill, Market, OpenOrder, Strategy
@@ -39,10 +40,12 @@ class EventDrivenMaker(Strategy):
             market.replace(own, price=price)
 
     def price(self, market: Market, side: SideWord, sign: int, own: OpenOrder | None) -> float:
-        """A tick better than the best price of others on this side, but behind the other side and by the position's lean."""
+        """A tick better than the others on this side, but behind the other one and by the position's lean."""
         book, tick = market.book, market.instrument.tick
         levels, opposite = (book.bids, book.best_ask) if side == "buy" else (book.asks, book.best_bid)
-        others = [price for price, qty in levels if not (own and price == own.price and qty <= own.leaves_qty)]
+        others = [
+            price for price, qty in levels if not (own and price == own.price and qty <= own.leaves_qty)
+        ]
         price = others[0] + sign * tick if others else market.mid_price - sign * 3 * tick
         if opposite is not None:
             price = sign * min(sign * price, sign * opposite - tick)

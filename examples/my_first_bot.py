@@ -1,4 +1,5 @@
-"""Your own bot in eight lines: it sides with the heavier half of the book, two lots at a time, up to twenty either way.
+"""Your own bot in eight lines: it sides with the heavier half of the book, two lots at a time, up to twenty
+either way.
 
 Run it beside a battle: python bot_client.py --trader-id me --strategy examples/my_first_bot.py:MyFirstBot
 """

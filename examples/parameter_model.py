@@ -1,9 +1,11 @@
-"""A bot whose parameters are a pydantic model: bounds on each, and a rule over several, checked before a battle begins.
+"""A bot whose parameters are a pydantic model: bounds on each, and a rule over several, checked before a
+battle begins.
 
-It trades a channel: buys at the low of its recent prices, sells at their high. `python bot_strategies.py` shows its parameters:
+It trades a channel: buys at the low of its recent prices, sells at their high. `python bot_strategies.py`
+shows its parameters:
 
-    python bot_strategies.py examples/parameter_model.py:ChannelTrader
-    python bot_client.py --trader-id me --strategy examples/parameter_model.py:ChannelTrader --strategy-param window=20
+    python bot_strategies.py examples/parameter_model.py:ChannelTrader python bot_client.py --trader-id me
+    --strategy examples/parameter_model.py:ChannelTrader --strategy-param window=20
 """
 
 from collections import deque

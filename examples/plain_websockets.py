@@ -1,6 +1,8 @@
-"""A bot on the bare wire: the `websockets` library and JSON, nothing of ours. docs/API_SPEC.md is all it was written from.
+"""A bot on the bare wire: the `websockets` library and JSON, nothing of ours. docs/API_SPEC.md is all it was
+written from.
 
-It follows the last trade: when the price rises it buys a lot at the market, when it falls it sells one, up to ten either way.
+It follows the last trade: when the price rises it buys a lot at the market, when it falls it sells one, up to
+ten either way.
 
     python examples/plain_websockets.py --trader-id plain
 """
@@ -38,7 +40,10 @@ class Follower:
                     print(f"logged in as {self.trader_id}, position {self.position}", flush=True)
                 case "fill":
                     self.position += message["qty"] if message["side"] == "buy" else -message["qty"]
-                    print(f"{message['side']} {message['qty']} at {message['price']}, position {self.position}", flush=True)
+                    print(
+                        f"{message['side']} {message['qty']} at {message['price']}, position {self.position}",
+                        flush=True,
+                    )
                 case "order_accepted":
                     self.waiting = False
                 case "order_rejected" | "error":
@@ -67,7 +72,10 @@ class Follower:
 
 async def trade(options: argparse.Namespace) -> None:
     """Until a connection is lost or somebody says stop."""
-    async with connect(options.order_gateway_uri) as gateway, connect(options.market_data_uri, max_size=MAX_BYTES) as feed:
+    async with (
+        connect(options.order_gateway_uri) as gateway,
+        connect(options.market_data_uri, max_size=MAX_BYTES) as feed,
+    ):
         follower = Follower(options.trader_id, gateway)
         await follower.ask(type="login", trader_id=options.trader_id, cancel_on_disconnect=True)
         stop = asyncio.Event()

@@ -43,8 +43,19 @@ class RunningMarket:
                 if message["type"] == "trade":
                     missing -= {message["buy_trader_id"], message["sell_trader_id"]}
 
-    def bot(self, trader_id: str, strategy: str, *params: str, folder: Path):
-        flags = (f"--trader-id={trader_id}", f"--strategy={strategy}", "--decision-interval=0.05", *self.uris)
+    def symbols_traded_by(self, trader: str, count: int) -> set[str]:
+        """The first so many instruments that it trades."""
+        symbols: set[str] = set()
+        with connect(self.events_uri, max_size=MAX_BYTES) as events:
+            while len(symbols) < count:
+                message = json.loads(events.recv(timeout=PATIENCE_S))
+                if message["type"] == "trade" and trader in (message["buy_trader_id"], message["sell_trader_id"]):
+                    symbols.add(message["symbol"])
+        return symbols
+
+    def bot(self, trader_id: str, strategy: str, *params: str, folder: Path, symbol: str | None = None):
+        flags = [f"--trader-id={trader_id}", f"--strategy={strategy}", "--decision-interval=0.05", *self.uris]
+        flags += [f"--symbol={symbol}"] if symbol else []
         return running("bot_client.py", *flags, *(f"--strategy-param={each}" for each in params), folder=folder)
 
 
@@ -66,6 +77,22 @@ def running_market(tmp_path_factory) -> Iterator[RunningMarket]:
 def test_an_example_bot_trades_and_stops_cleanly(running_market, tmp_path, name):
     with running_market.bot(name, str(EXAMPLES / name), folder=tmp_path) as bot:
         running_market.wait_for_trades_of(name)
+        assert bot.stops(signal.SIGINT) == 0
+    faults = ("strategy crashed", "price off the tick", "slow callback", "Traceback")
+    assert not [line for line in bot.lines if any(fault in line for fault in faults)], bot.lines
+
+
+def test_the_pairs_trader_trades_both_instruments_of_a_running_market(tmp_path):
+    """Beside built-in bots, each started with the instrument that it trades."""
+    two = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
+    with exchange(tmp_path, config=two) as house, relay(tmp_path, house.events) as (_, port), contextlib.ExitStack() as bots:
+        market = RunningMarket(house.orders, f"ws://127.0.0.1:{port}", house.events)
+        for name, strategy in (("maker", "maker"), ("noise", "random")):
+            for symbol in ("SIM", "ALT"):
+                bots.enter_context(market.bot(f"{name}-{symbol}", strategy, symbol=symbol, folder=tmp_path))
+        pairs = str(EXAMPLES / "pairs_trader.py") + ":PairsTrader"
+        bot = bots.enter_context(market.bot("pairs", pairs, "window=5", "entry=0.5", folder=tmp_path))
+        assert market.symbols_traded_by("pairs", 2) == {"SIM", "ALT"}
         assert bot.stops(signal.SIGINT) == 0
     faults = ("strategy crashed", "price off the tick", "slow callback", "Traceback")
     assert not [line for line in bot.lines if any(fault in line for fault in faults)], bot.lines

@@ -66,9 +66,10 @@ MAY_IMPORT: dict[str, set[str]] = {
 docstring of `botpit` are always allowed; a room within another may import what its own row says, and no more."""
 _ROOMS_AND_LIBRARIES = set(MAY_IMPORT).union(*MAY_IMPORT.values()) - {"botpit"}
 MAY_IMPORT |= {main: {STDLIB, f"botpit.cli.{program}"} for main, program in MAINS.items()}
-_SHARED_BY_PROGRAMS = {"botpit.cli.program", "botpit.cli.battle_file"}
+_SHARED_BY_PROGRAMS = {"botpit.cli.program", "botpit.cli.battle_file", "botpit.cli.bot_links"}
 MAY_IMPORT |= {f"botpit.cli.{program}": _ROOMS_AND_LIBRARIES | _SHARED_BY_PROGRAMS for program in PROGRAMS}
 MAY_IMPORT |= {"botpit.cli.battle_file": {STDLIB, "bot_strategies", "botpit.battle", "botpit.io"}}
+MAY_IMPORT |= {"botpit.cli.bot_links": {STDLIB, "botpit.bots", "botpit.io", "message_schemas"}}
 MAY_IMPORT |= {"botpit.cli": {STDLIB}, "botpit.cli.program": {STDLIB, "botpit.io"}}
 MAY_IMPORT |= {"botpit.__main__": {STDLIB, "botpit.compiled"}}
 

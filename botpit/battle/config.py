@@ -22,6 +22,7 @@ MAX_BOTS = 1_000
 """Processes that one battle may start."""
 
 TraderId = Annotated[str, *in_pydantic(ClientId).__metadata__]
+Symbol = TraderId
 Uri = Annotated[str, Field(pattern=r"^wss?://[^\s/]+\S*$", max_length=2_000)]
 MAX_ID_CHARS = 64
 MAX_CPU_S = 366 * 24 * 3_600
@@ -64,11 +65,13 @@ class Limits(_Model):
 class BotConfig(_Model):
     """One bot, or `count` of them called `trader_id`-1, `trader_id`-2 … with seeds `seed`, `seed` + 1 …
 
-    `decision_interval` in seconds. What is None is the battle's own; `limits` replace the battle's as a whole.
+    `symbol` is the instrument that it trades, None: the one its strategy names, or else the market's first. `decision_interval`
+    in seconds. What else is None is the battle's own; `limits` replace the battle's as a whole.
     """
 
     trader_id: TraderId
     strategy: Annotated[str, Field(min_length=1, max_length=4_096)]
+    symbol: Symbol | None = None
     seed: Annotated[int, Field(ge=0, lt=2**63)] | None = None
     decision_interval: Annotated[float, Field(gt=0, le=3_600)] = 0.5
     strategy_params: dict[str, Parameter] = Field(default_factory=dict)
@@ -87,6 +90,7 @@ class Bot:
     entry: str
     trader_id: str
     strategy: str
+    symbol: str | None
     seed: int
     decision_interval: float
     strategy_params: dict[str, str]
@@ -109,6 +113,7 @@ class Bot:
             "decision-interval": self.decision_interval,
             "market-data-uri": self.market_data_uri,
             "order-gateway-uri": self.order_gateway_uri,
+            **({"symbol": self.symbol} if self.symbol is not None else {}),
             **{f"max-{name.replace('_', '-')}": limit for name, limit in self.limits.items()},
         }
         parameters = [f"--strategy-param={name}={value}" for name, value in self.strategy_params.items()]
@@ -137,6 +142,7 @@ class BattleConfig(_Model):
             entry=entry,
             trader_id=trader_id,
             strategy=each.strategy,
+            symbol=each.symbol,
             seed=seed,
             decision_interval=each.decision_interval,
             strategy_params={key: _text(value) for key, value in each.strategy_params.items()},

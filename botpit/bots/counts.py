@@ -1,7 +1,7 @@
 """What a bot has done so far, and up to which private event that is counted.
 
-Counts and place are one object, so that nobody can keep a count with the place of another moment: a bot that goes on from them
-counts each fill exactly once, however its predecessor ended.
+Counts and place are one object, so that nobody can keep a count with the place of another moment: a bot that
+goes on from them counts each fill exactly once, however its predecessor ended.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from botpit.bots.latency import LatencyHistogram
-from message_schemas import Fill
+from message_schemas import CancelRejected, Fill, Message, OrderAccepted, OrderRejected, ReplaceRejected
 
 UNITS = 10**8
 """Of fees in one of the account currency: no market's money has more decimals."""
@@ -19,10 +19,12 @@ UNITS = 10**8
 
 @dataclass(slots=True)
 class Counts:
-    """All up to and including the private event `account_seq` of the market `market_id`, and what came before that market.
+    """All up to and including the private event `account_seq` of the market `market_id`, and what came before
+    that market.
 
-    `sent`, `accepted` and `latency` are of orders, `rejected` of orders and replaces, `cancel_rejected` of cancels, by reason.
-    Quantities are lots. `latency`: from the moment an order is handed over until its answer is taken.
+    `sent`, `accepted` and `latency` are of orders, `rejected` of orders and replaces, `cancel_rejected` of
+    cancels, by reason. Quantities are lots. `latency`: from the moment an order is handed over until its
+    answer is taken.
     """
 
     market_id: str | None = None
@@ -41,7 +43,19 @@ class Counts:
     slow_callbacks: int = 0
     latency: LatencyHistogram = field(default_factory=LatencyHistogram)
 
-    def filled(self, fill: Fill) -> None:
+    def apply(self, message: Message) -> None:
+        """Count an answer or a private event."""
+        match message:
+            case OrderAccepted():
+                self.accepted += not message.repeated
+            case OrderRejected() | ReplaceRejected():
+                self.rejected[message.reason] += 1
+            case CancelRejected():
+                self.cancel_rejected[message.reason] += 1
+            case Fill():
+                self._filled(message)
+
+    def _filled(self, fill: Fill) -> None:
         is_maker = fill.liquidity == "maker"
         self.fills += 1
         self.filled_qty += fill.qty
@@ -51,7 +65,7 @@ class Counts:
 
     @property
     def fees(self) -> float:
-        """Money, rounded to 8 decimals; exact as long as a double can hold them, which is up to 90 million."""
+        """Money, rounded to 8 decimals; exact while a double can hold them, which is up to 90 million."""
         return self.fee_units / UNITS
 
     @property
@@ -60,13 +74,14 @@ class Counts:
         return self.maker_qty / self.filled_qty if self.filled_qty else None
 
     def summary(self) -> dict[str, object]:
-        """What these say beyond counts, as far as there is something to say: name and value, for a log line."""
+        """What these say beyond counts, where there is something to say: names and values for a log."""
         told: dict[str, object] = {}
         if self.maker_share is not None:
             told |= {"maker_share": f"{self.maker_share:.2f}", "fees": f"{self.fees:.2f}"}
         for name, share in (("p50_us", 0.5), ("p99_us", 0.99)):
             latency_us = self.latency.quantile(share)
-            told |= {} if latency_us is None else {name: f"{latency_us:.0f}"}
+            if latency_us is not None:
+                told[name] = f"{latency_us:.0f}"
         return told
 
 

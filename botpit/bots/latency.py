@@ -1,7 +1,8 @@
 """How long something took, many times over: counts in logarithmic buckets.
 
-Buckets and no samples, because a bounded number of them holds any number of latencies, each to 5 %, and because the buckets of
-several processes, or of one process and its successor, can be added up; their percentiles could not.
+Buckets and no samples, because a bounded number of them holds any number of latencies, each to 5 %, and
+because the buckets of several processes, or of one process and its successor, can be added up; their
+percentiles could not.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from math import ceil
 
 BUCKETS_PER_DOUBLING = 15
 DOUBLINGS = 26
-UPPER_US = tuple(round(2 ** (step / BUCKETS_PER_DOUBLING), 3) for step in range(DOUBLINGS * BUCKETS_PER_DOUBLING + 1))
-"""The upper bounds of all buckets, each less than 5 % above the one before: 1 µs (and whatever is less) … 67 s (and more)."""
+UPPER_US = tuple(
+    round(2 ** (step / BUCKETS_PER_DOUBLING), 3) for step in range(DOUBLINGS * BUCKETS_PER_DOUBLING + 1)
+)
+"""The upper bounds of all buckets, each less than 5 % above the one before: 1 µs (or less) … 67 s."""
 
 Bucket = tuple[float, int]
 """Upper bound in microseconds (it belongs to the bucket), how many."""
@@ -44,7 +47,7 @@ class LatencyHistogram:
         return [(UPPER_US[index], count) for index, count in sorted(self._counts.items()) if count]
 
     def quantile(self, share: float) -> float | None:
-        """How many microseconds this share (0 < share <= 1) took at most, to a bucket's upper bound; None when there are none."""
+        """How many microseconds this share (0 < share <= 1) took at most, to a bucket's upper bound."""
         rank, seen = ceil(share * self.count), 0
         for upper_us, count in self.buckets():
             seen += count

@@ -1,4 +1,4 @@
-"""A bot's report: its counts as one JSON object, for whoever watches bots, and for the process that goes on from it."""
+"""A bot's report: its counts as one JSON object, for whoever watches bots and for its next process."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Microseconds = Annotated[float, Meta(ge=0)]
 
 
 class ReportError(ValueError):
-    """A report that cannot be continued; the text says what is wrong with it, and where (`$` is the whole)."""
+    """A report that cannot be continued; the text says what is wrong, and where (`$` is the whole)."""
 
 
 class LatencyReport(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
@@ -59,8 +59,8 @@ class Report(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 _LIKE_COUNTS = (
-    "market_id", "account_seq", "sent", "accepted", "fills", "maker_fills", "filled_qty", "maker_qty", "callback_errors",
-    "slow_callbacks",
+    "market_id", "account_seq", "sent", "accepted", "fills", "maker_fills", "filled_qty", "maker_qty",
+    "callback_errors", "slow_callbacks",
 )  # fmt: skip
 
 

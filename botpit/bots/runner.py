@@ -1,4 +1,4 @@
-"""A strategy as the brain asks it: hook by hook. Its crashes and its slow thoughts are counted and told, never passed on."""
+"""A strategy as the brain asks it, hook by hook: crashes and slow thoughts are counted, never passed on."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from bot_strategies import Polled, Strategy
 from botpit.bots.counts import Counts
-from botpit.bots.market_handle import MarketHandle, Notice
+from botpit.bots.notice import Notice, Tell
 
 MAX_CRASHES_IN_A_ROW = 10
 """So many crashes of one hook without a success in between end the bot."""
@@ -17,34 +17,36 @@ HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "
 
 
 class StrategyRunner:
-    """`hooks`: those that the strategy has. `failed`: only `on_stop` is asked any more. `thinking`: a hook is running; what is
-    raised in it is a crash of its own.
+    """`hooks`: those that the strategy has. `failure`: why only `on_stop` is asked any more, None while all
+    is well. `thinking`: a hook is running; what is raised in it is a crash of its own.
 
-    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any left nobody could tell
-    it, and an interpreter that has none to unwind its stack may hang.
+    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any
+    left nobody could tell it, and an interpreter that has none to unwind its stack may hang.
     """
 
-    def __init__(self, strategy: Strategy, handle: MarketHandle, counts: Counts, clock_s: Callable[[], float]) -> None:
-        self.failed = False
+    def __init__(self, strategy: Strategy, tell: Tell, counts: Counts, clock_s: Callable[[], float]) -> None:
+        self.failure: str | None = None
         self.thinking = False
         self.reserve_bytes = 0
         self._reserve = bytearray()
         self._strategy = strategy
-        self._handle = handle
+        self._tell = tell
         self._counts = counts
         self._clock_s = clock_s
-        self.hooks = frozenset(hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook))
+        self.hooks = frozenset(
+            hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook)
+        )
         self._crashes: Counter[str] = Counter()
 
-    def ask(self, hook: str, call: Callable[[], None]) -> None:
+    def ask(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
         """Call one hook, if the strategy has it."""
-        if hook not in self.hooks or (self.failed and hook != "on_stop"):
+        if hook not in self.hooks or (self.failure and hook != "on_stop"):
             return
         began_s = self._clock_s()
         try:
             self._reserve = self._reserve or bytearray(self.reserve_bytes)
             self.thinking = True
-            call()
+            call(*arguments)
             self.thinking = False
         except Exception as error:
             self.thinking = False
@@ -54,22 +56,26 @@ class StrategyRunner:
         self._note_slow(hook, self._clock_s() - began_s)
 
     def give_up(self, why: Exception) -> None:
-        """The strategy has failed. From a signal's handler this also ends the hook that is running: `why` is raised in it."""
-        self.failed = True
+        """The strategy has failed. From a signal's handler this ends the hook that is running, too: `why` is
+        raised in it."""
+        self.failure = str(why)
         if self.thinking:
             raise why
 
     def _crashed(self, hook: str, error: Exception) -> None:
         if isinstance(error, MemoryError):
             self._reserve.clear()
-        self._handle.outbox.append(Notice("strategy crashed", {"hook": hook}, error=error))
+        self._tell(Notice("strategy crashed", {"hook": hook}, error=error))
         self._counts.callback_errors += 1
         self._crashes[hook] += 1
-        self.failed = self.failed or self._crashes[hook] >= MAX_CRASHES_IN_A_ROW
+        if self._crashes[hook] >= MAX_CRASHES_IN_A_ROW:
+            self.failure = self.failure or "the strategy crashed too often in a row"
 
     def _note_slow(self, hook: str, took_s: float) -> None:
         if took_s > SLOW_CALLBACK_S:
-            named = self._strategy.plugin if isinstance(self._strategy, Polled) else self._strategy
+            named: object = self._strategy
+            if isinstance(self._strategy, Polled):
+                named = self._strategy.plugin
             told = {"strategy": type(named).__name__, "hook": hook, "took_s": round(took_s, 3)}
-            self._handle.outbox.append(Notice("slow callback", told))
+            self._tell(Notice("slow callback", told))
             self._counts.slow_callbacks += 1

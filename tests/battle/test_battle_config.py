@@ -51,6 +51,7 @@ def battle_of(*bots: dict[str, Any], **more: Any) -> str:
         (battle_of(MAKER | {"strategy_params": {"levels": [3]}}), ["bots[0].strategy_params.levels: a parameter is a text"]),
         (battle_of(MAKER | {"seed": "7"}), ["bots[0].seed: "]),
         (battle_of(MAKER | {"decision_interval": 0}), ["bots[0].decision_interval: "]),
+        (battle_of(MAKER | {"symbol": "@fees"}), ["bots[0].symbol: "]),
         (battle_of(MAKER | {"trader_id": "@fees"}), ["bots[0].trader_id: "]),
         (battle_of(MAKER | {"trader_id": 64 * "a", "count": 1}), [f"bots[0].trader_id: {64 * 'a'}-1 is longer"]),
         (battle_of(MAKER | {"order_gateway_uri": "http://127.0.0.1"}), ["bots[0].order_gateway_uri: "]),
@@ -111,6 +112,11 @@ def test_one_entry_makes_many_bots_each_with_a_seed_and_addresses() -> None:
         "--order-gateway-uri=ws://127.0.0.1:3", "--strategy-param=size=3", "--strategy-param=calm=true", "--strategy-param=x=0.5",
     ]  # fmt: skip
     assert "--market-data-uri=ws://127.0.0.1:2/" in bots[2].flags()
+
+
+def test_a_bot_trades_the_instrument_that_its_entry_names() -> None:
+    alice, bob = parse_battle(battle_of(MAKER | {"symbol": "ALT"}, MAKER | {"trader_id": "bob"}), lambda bot: None).all_bots()
+    assert "--symbol=ALT" in alice.flags() and not any(flag.startswith("--symbol") for flag in bob.flags())
 
 
 def test_a_battle_never_has_more_than_a_thousand_bots() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot_strategies import OpenOrder, OrderRequest, Strategy
+from bot_strategies import Market, OpenOrder, OrderRequest, Strategy
 from botpit.bots import Brain, Counts, Notice
 from message_schemas import (
     Account,
@@ -72,19 +72,25 @@ class Stage:
         self.strategy = strategy or Recorder()
         self.clock_s = 0.0
         self.brain = Brain(self.strategy, trader_id="alice", clock_s=lambda: self.clock_s, counts=counts)
-        self.handle = self.brain.handle
         self.now = 1_000
         self.account_seq = 0
         self.session = 0
         self.sent: list[Any] = []
         self.notices: list[Notice] = []
 
+    @property
+    def handle(self) -> Market:
+        """The handle that the strategy is given."""
+        return self.brain.market
+
     def hears(self, message: Any) -> list[Any]:
         """The gateway says something; what goes out because of it."""
         return self._keep(self.brain.gateway_message(message, self.now))
 
     def sees(self, message: Any) -> list[Any]:
-        """The feed says something."""
+        """The feed says something. A snapshot while there is no connection is the first word of a new one."""
+        if isinstance(message, Snapshot) and not self.brain.feed.live:
+            self.brain.feed_opened()
         return self._keep(self.brain.feed_message(message, self.now))
 
     def decides(self) -> list[Any]:
@@ -103,7 +109,7 @@ class Stage:
         return requests
 
     def logs_in(self, market_id: str = "m1", orders: list[OrderState] | None = None, position: int = 0) -> None:
-        login = self.brain.gateway_opened(self.now)
+        (login,) = self.brain.gateway_opened(self.now)
         self.session += 1
         account, open_orders = self.hears(
             LoggedIn(trader_id="alice", scope="trade", account_seq=self.account_seq, market_id=market_id, session=self.session,

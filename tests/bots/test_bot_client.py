@@ -143,6 +143,15 @@ def test_a_strategy_that_crashes_ten_times_in_a_row_is_exit_3_after_a_goodbye(mo
     assert crashes and "what a" in str(crashes[0].exc_info[1])
 
 
+def test_a_bot_whose_instrument_is_not_there_is_exit_3_and_says_so(monkeypatch, caplog):
+    class Elsewhere(OneOrder):
+        symbols = ("GOLD",)
+
+    code, heard = play(monkeypatch, Elsewhere())
+    assert code == 3 and "order" not in heard
+    assert 'stopping reason="symbol GOLD is not traded here, only SIM"' in own_lines(caplog)
+
+
 def test_a_rejection_is_logged_whatever_its_details_are_called(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
     refused = {"type": "order_rejected", "reason": "invalid_message", "details": {"error": "price: no", "level": 1, "text": "x"}}
@@ -157,6 +166,7 @@ def test_a_rejection_is_logged_whatever_its_details_are_called(monkeypatch, capl
     [
         ([], "--trader-id"),
         (["--trader-id", "@fees"], "'@fees' is not 1"),
+        (["--trader-id", "alice", "--symbol", "@fees"], "argument --symbol: '@fees' is not 1"),
         (["--trader-id", "alice", "--decision-interval", "0"], "0 is not above 0"),
         (["--trader-id", "alice", "--strategy-param", "levels"], "'levels' is not NAME=VALUE"),
         (["--trader-id", "alice", "--log-level", "loud"], "--log-level"),

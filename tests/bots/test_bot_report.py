@@ -22,7 +22,7 @@ def some_counts() -> Counts:
     counts = Counts(market_id="m1", account_seq=17, sent=9, accepted=6, rejected=Counter(price_band=2, rate_limited=1),
                     cancel_rejected=Counter(already_closed=4), callback_errors=3, slow_callbacks=1)
     for each in (fill(0.07, 3), fill(-0.01, 2, "maker"), fill(0.0, 4, "adl")):
-        counts.filled(each)
+        counts.apply(each)
     for latency_us in (127.5, 256.0, 8_192.0):
         counts.latency.add(latency_us)
     return counts
@@ -48,7 +48,7 @@ def test_a_bot_that_has_done_nothing_has_a_report_too():
 def test_what_is_read_back_says_the_same_and_goes_on(counts):
     again = counts_of(report_text("alice", counts), "alice")
     assert report_text("alice", again) == report_text("alice", counts)
-    again.filled(fill(0.5))
+    again.apply(fill(0.5))
     assert (again.fills, again.fee_units) == (counts.fills + 1, counts.fee_units + 50_000_000)
     again.rejected["new_one"] += 1
     assert again.rejected.total() == counts.rejected.total() + 1
@@ -57,12 +57,12 @@ def test_what_is_read_back_says_the_same_and_goes_on(counts):
 def test_fees_are_summed_to_the_last_decimal():
     counts = Counts()
     for _ in range(1_000):
-        counts.filled(fill(0.1))
-        counts.filled(fill(0.00000003))
-        counts.filled(fill(-0.05))
+        counts.apply(fill(0.1))
+        counts.apply(fill(0.00000003))
+        counts.apply(fill(-0.05))
     assert (counts.fee_units, counts.fees) == (5_000_003_000, 50.00003)
     assert counts_of(report_text("alice", counts), "alice").fee_units == 5_000_003_000
-    counts.filled(fill(89_999_900.00000001))
+    counts.apply(fill(89_999_900.00000001))
     assert counts_of(report_text("alice", counts), "alice").fee_units == counts.fee_units == 8_999_995_000_003_001
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from bot_strategies import OpenOrder, OrderRequest, OrderType, Polled, Side, Strategy
 from botpit.bots import Brain, Counts, request_text
-from botpit.bots.market_handle import MAX_IN_FLIGHT
 from botpit.bots.runner import MAX_CRASHES_IN_A_ROW
+from botpit.clients.trading_session import MAX_IN_FLIGHT
 from message_schemas import (
     AccountRequest,
     AllCancelled,
@@ -37,9 +37,10 @@ from tests.bots.bot_stage import SIM, Recorder, Stage, book, bought, snapshot, s
 
 def test_it_logs_in_learns_account_and_orders_and_begins_when_both_sides_are_there():
     stage = Stage()
-    assert request_text(stage.brain.gateway_opened(1_000)) == (
+    assert [*map(request_text, stage.brain.gateway_opened(1_000))] == [
         '{"type":"login","trader_id":"alice","cancel_on_disconnect":true,"request_id":1}'
-    )
+    ]
+    stage.brain.gateway_lost()
     stage.logs_in()
     assert [type(each) for each in stage.sent] == [AccountRequest, OpenOrdersRequest]
     assert stage.strategy.told == []
@@ -65,10 +66,10 @@ def test_a_new_market_knows_nothing_of_the_old_one():
     stage.fills(stage.handle.orders[0], 2)
     stage.brain.gateway_lost()
     stage.account_seq = 0
-    login = stage.brain.gateway_opened(2_000)
+    (login,) = stage.brain.gateway_opened(2_000)
     stage.hears(LoggedIn(trader_id="alice", scope="trade", account_seq=0, market_id="m2", session=1, instruments=[SIM],
                          timestamp=2_000, request_id=login.request_id))
-    assert (stage.handle.orders, stage.handle.position, stage.handle.account_known) == ([], 0, False)
+    assert (stage.handle.orders, stage.handle.position, stage.brain.state.account) == ([], 0, None)
 
 
 def test_nothing_is_sent_while_one_side_is_missing():
@@ -85,11 +86,39 @@ def test_nothing_is_sent_while_one_side_is_missing():
     assert answers == ["s1-4"]
 
 
+def test_no_hook_can_send_while_one_side_is_missing():
+    class Eager(Recorder):
+        def on_fill(self, market, fill):
+            self.told.append(market.sell(1, 101.0))
+
+    stage = Stage(Eager()).opens()
+    stage.accepts(bought(stage))
+    stage.brain.feed_lost()
+    stage.fills(stage.handle.orders[0], 1)
+    assert stage.strategy.told[-1] is None and [type(each) for each in stage.sent].count(OrderRequest) == 1
+
+
+def test_what_is_told_twice_is_counted_once():
+    stage = Stage().opens()
+    stage.accepts(bought(stage))
+    stage.fills(stage.handle.orders[0], 2)
+    stage.account_seq -= 1
+    stage.fills(stage.handle.orders[0], 2)
+    assert (stage.handle.position, stage.brain.counts.fills, stage.strategy.told[-1]) == (2, 1, "fill 2, position 2")
+
+
+def test_while_the_two_sides_speak_of_different_markets_nothing_is_told():
+    stage = Stage().opens()
+    stage.sees(snapshot(market_id="m2"))
+    stage.sees(trade(2, 101.0, "buy"))
+    assert stage.strategy.told == ["start"]
+
+
 def test_after_a_loss_it_asks_for_what_it_missed():
     stage = Stage().opens()
     stage.accepts(bought(stage))
     stage.brain.gateway_lost()
-    login = stage.brain.gateway_opened(2_000)
+    (login,) = stage.brain.gateway_opened(2_000)
     assert (login.last_seq, login.market_id, login.cancel_on_disconnect) == (1, "m1", True)
 
 
@@ -98,14 +127,14 @@ def test_when_the_exchange_cannot_go_on_it_starts_anew(reason):
     stage = Stage().opens()
     stage.accepts(bought(stage))
     stage.brain.gateway_lost()
-    login = stage.brain.gateway_opened(2_000)
+    (login,) = stage.brain.gateway_opened(2_000)
     (again,) = stage.hears(Error(reason=reason, timestamp=2_000, request_id=login.request_id))
     assert isinstance(again, LoginRequest) and again.last_seq is None and again.market_id is None
 
 
 def test_a_login_that_is_refused_for_another_reason_is_tried_again_when_the_exchange_says_so():
     stage = Stage()
-    login = stage.brain.gateway_opened(1_000)
+    (login,) = stage.brain.gateway_opened(1_000)
     refused = Error(reason="rate_limited", details={"retry_after_ms": 500}, timestamp=1_000, request_id=login.request_id)
     assert stage.hears(refused) == []
     assert [notice.what for notice in stage.notices] == ["login refused, trying again"]
@@ -127,6 +156,7 @@ def test_after_a_login_the_exchange_says_which_orders_are_open():
         ("by-hand", 8, None),
     ]
     assert lost.client_order_id not in {order.client_order_id for order in stage.handle.orders}
+    assert (stage.notices[-1].what, stage.notices[-1].details) == ("orders had no answer and are not open", {"count": 1})
 
 
 def test_a_position_from_before_is_known_from_the_account():
@@ -187,7 +217,8 @@ def test_a_rejection_is_remembered_and_the_order_forgotten():
 
 def test_an_order_refused_for_an_id_in_use_does_not_hide_the_one_that_uses_it():
     stage = Stage().opens()
-    stage.strategy.next = lambda market: market.place(OrderRequest(side=Side.BUY, qty=1, price=99.0, client_order_id="mine"))
+    mine = OrderRequest(side=Side.BUY, qty=1, price=99.0, client_order_id="mine")
+    stage.strategy.next = lambda market: stage.brain.entry.place(mine, market.symbol)
     (first,), (second,) = stage.decides(), stage.decides()
     stage.accepts(first, order_id=7)
     stage.rejects(second, "duplicate_client_order_id")
@@ -357,7 +388,7 @@ def test_the_strategy_hears_of_book_and_trades():
 def test_a_hole_in_the_feed_asks_for_a_fresh_snapshot():
     stage = Stage().opens()
     stage.sees(trade(2, 101.0, "buy", 1))
-    assert stage.sees(trade(2, 101.0, "buy", 3)) == [stage.brain.feed_opened()]
+    assert stage.sees(trade(2, 101.0, "buy", 3)) == stage.brain.feed_opened()
     assert request_text(SubscribeRequest()) == '{"type":"subscribe"}'
 
 
@@ -377,7 +408,7 @@ class OnlyTimed(Strategy):
 ])  # fmt: skip
 def test_a_bot_asks_for_the_channels_its_strategy_can_see(strategy, channels):
     """By the market handle it sees the last trade and the status; by the context neither. Both show mark and own money."""
-    asked = Brain(strategy, trader_id="alice").feed_opened()
+    (asked,) = Brain(strategy, trader_id="alice").feed_opened()
     assert (set(asked.channels), asked.batch) == (channels, True)
 
 
@@ -498,7 +529,7 @@ def test_crashes_and_slow_callbacks_are_counted():
 def comes_back(counts: Counts) -> tuple[Stage, LoginRequest]:
     """A second process of alice's bot, with the counts of the first, says its first words."""
     stage = Stage(counts=counts)
-    return stage, stage.brain.gateway_opened(1_000)
+    return stage, *stage.brain.gateway_opened(1_000)
 
 
 def logged_in(login: LoginRequest, account_seq: int, market_id: str = "m1") -> LoggedIn:

@@ -354,7 +354,6 @@ class Ponderous(Strategy):
 def on_stage(strategy: Strategy, clock_s) -> Stage:
     stage = Stage(strategy)
     stage.brain = Brain(strategy, trader_id="alice", clock_s=clock_s)
-    stage.handle = stage.brain.handle
     return stage.opens()
 
 

@@ -39,24 +39,26 @@ def save_files(folder: Path) -> None:
 
 
 def test_every_block_of_code_has_a_name():
-    assert list(python_files()) == ["hasty.py", "patient.py", "anchor.py"]
+    assert list(python_files()) == ["hasty.py", "patient.py", "anchor.py", "everywhere.py"]
     assert list(json_files()) == ["arena.json", "both.json"]
-    assert GUIDE.count("```python") == 3 and GUIDE.count("```json") == 2
+    assert GUIDE.count("```python") == 4 and GUIDE.count("```json") == 2
 
 
 def test_the_guides_bots_trade_under_the_runner_from_a_folder_of_their_own(tmp_path):
-    """All three in one battle with the guide's randoms, until each has traded; then all end well."""
+    """All of them in one battle with the guide's randoms, until each has traded; then all end well."""
     save_files(tmp_path)
     arena, both = json_files()["arena.json"]["bots"], json_files()["both.json"]["bots"]
-    bots = [*arena, *(bot for bot in both if bot["trader_id"] != "random")]
+    everywhere = {"trader_id": "everywhere", "strategy": "everywhere.py:Everywhere", "decision_interval": 0.1}
+    bots = [*arena, *(bot for bot in both if bot["trader_id"] != "random"), everywhere]
     with exchange(tmp_path) as house, relay(tmp_path, house.events) as (_, port):
         uris = {"market_data_uri": f"ws://127.0.0.1:{port}", "order_gateway_uri": house.orders}
         (tmp_path / "battle.json").write_text(json.dumps({**uris, "bots": bots}), encoding="utf-8")
         with running("bot_battle_runner.py", "--config", "battle.json", folder=tmp_path) as battle:
-            RunningMarket(house.orders, uris["market_data_uri"], house.events).wait_for_trades_of("me", "patient", "anchor")
+            market = RunningMarket(house.orders, uris["market_data_uri"], house.events)
+            market.wait_for_trades_of("me", "patient", "anchor", "everywhere")
             assert battle.stops(signal.SIGINT) == 0
     logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").glob("*.log")}
-    assert {"me.log", "patient.log", "anchor.log"} <= logs.keys()
+    assert {"me.log", "patient.log", "anchor.log", "everywhere.log"} <= logs.keys()
     assert [name for name, text in logs.items() if any(fault in text for fault in FAULTS)] == []
 
 

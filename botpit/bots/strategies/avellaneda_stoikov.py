@@ -16,11 +16,13 @@ MS_PER_S = 1_000
 
 @dataclass(kw_only=True)
 class AvellanedaStoikov(Strategy):
-    """Quotes around its reservation price, as wide as risk aversion, volatility and the time left of its horizon make worth it.
+    """Quotes around its reservation price, as wide as risk aversion, volatility and the time left of its
+    horizon make worth it.
 
-    Reservation price: mid - q·γ·σ²·(T-t). Spread: γ·σ²·(T-t) + 2/γ·ln(1 + γ/k). Here q is the position in orders of `size`,
-    γ `risk_aversion`, k `arrival_decay` (how fast fills grow rare with each tick away from the mid), T-t what is left of the
-    running `horizon_s`, σ² the variance in ticks² a second: `volatility_ticks`² at first, then what the last `memory_s` show.
+    Reservation price: mid - q·γ·σ²·(T-t). Spread: γ·σ²·(T-t) + 2/γ·ln(1 + γ/k). Here q is the position in
+    orders of `size`, γ `risk_aversion`, k `arrival_decay` (how fast fills grow rare with each tick away from
+    the mid), T-t what is left of the running `horizon_s`, σ² the variance in ticks² a second:
+    `volatility_ticks`² at first, then what the last `memory_s` show.
 
     Source: Avellaneda and Stoikov, High-frequency trading in a limit order book (2008).
     """
@@ -47,7 +49,8 @@ class AvellanedaStoikov(Strategy):
         reservation, spread = self.reservation_and_spread(market)
         for side in SIDES:
             price = behind_the_other_side(market, side, reservation - sign(side) * spread / 2)
-            quote(market, side, [market.to_tick(price, side)], self.size, max_position=self.max_position, refresh=self.refresh)
+            prices = [market.to_tick(price, side)]
+            quote(market, side, prices, self.size, max_position=self.max_position, refresh=self.refresh)
 
     def reservation_and_spread(self, market: Market) -> tuple[float, float]:
         """The paper's two formulas, as prices."""
@@ -59,9 +62,10 @@ class AvellanedaStoikov(Strategy):
         return market.mid_price - market.position / self.size * risk * tick, spread * tick
 
     def _measure(self, market: Market) -> None:
-        """Let the move since the last decision tell of the variance, in ticks² a second; older moves fade with `memory_s`."""
+        """Learn the variance, in ticks² a second, from the last move; older moves fade with `memory_s`."""
         (last_ms, last_price), self._last = self._last, (market.timestamp, market.mid_price)
         passed_s = (market.timestamp - last_ms) / MS_PER_S
         if passed_s > 0:
             moved_ticks = (market.mid_price - last_price) / market.instrument.tick
-            self._variance += (1 - exp(-passed_s / self.memory_s)) * (moved_ticks**2 / passed_s - self._variance)
+            forgotten = 1 - exp(-passed_s / self.memory_s)
+            self._variance += forgotten * (moved_ticks**2 / passed_s - self._variance)

@@ -1,4 +1,4 @@
-"""What traders of the laboratory trade for: customers with a limit price, one after the other (induced values)."""
+"""What traders of the laboratory trade for: customers with a limit price (induced values)."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ class Customer:
 class ServesCustomers(Strategy):
     """A trader with `size` lots to trade for one customer at a time.
 
-    The limit of each is drawn up to `range_ticks` around the instrument's reference price. Once served, or after `patience_s`,
-    the customer goes and the next one comes.
+    The limit of each is drawn up to `range_ticks` around the instrument's reference price. Once served, or
+    after `patience_s`, the customer goes and the next one comes.
     """
 
     rng: random.Random
@@ -60,7 +60,8 @@ class ServesCustomers(Strategy):
     def welcome_next(self, market: Market) -> None:
         """A buyer or seller by chance, or the one there is room for."""
         reach = self.range_ticks * market.instrument.tick
-        limit = max(market.instrument.reference_price + self.rng.uniform(-reach, reach), market.instrument.min_price)
+        drawn = market.instrument.reference_price + self.rng.uniform(-reach, reach)
+        limit = max(drawn, market.instrument.min_price)
         until_ms = market.timestamp + int(self.patience_s * MS_PER_S)
         self._customer = Customer(self.rng.choice(self._sides_with_room(market)), limit, until_ms)
 

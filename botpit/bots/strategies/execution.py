@@ -41,8 +41,8 @@ class _Parent(Strategy):
 class Twap(_Parent):
     """Works one large order off in equal slices over equal times, to pay the time-weighted average price.
 
-    With a price that wanders and an impact in proportion to the size, equal slices are the cheapest. What a slice could not get
-    is due with the next decision. When all of `qty` has traded it rests.
+    With a price that wanders and an impact in proportion to the size, equal slices are the cheapest. What a
+    slice could not get is due with the next decision. When all of `qty` has traded it rests.
 
     Source: Bertsimas and Lo, Optimal control of execution costs (1998).
     """
@@ -63,10 +63,11 @@ class Twap(_Parent):
 
 @dataclass(kw_only=True)
 class Pov(_Parent):
-    """Works one large order off as a fixed share of all that trades: slowly in a thin market, fast in a busy one.
+    """Works one large order off as a fixed share of all that trades: slowly in a thin market, fast in a busy
+    one.
 
-    Of every volume V that others trade it adds V·share/(1-share), which makes its share of the whole. When all of `qty` has
-    traded it rests.
+    Of every volume V that others trade it adds V·share/(1-share), which makes its share of the whole. When
+    all of `qty` has traded it rests.
 
     Source: Guéant, The financial mathematics of market liquidity (2016), on POV orders.
     """

@@ -16,8 +16,8 @@ from message_schemas import SideWord
 class Maker(Strategy):
     """Quotes a ladder on both sides around a price that leans against its own inventory.
 
-    The lean is linear, `skew` ticks per lot. A quote farther than `refresh` ticks from where it should be is stale and cancelled;
-    the others keep their place in the queue.
+    The lean is linear, `skew` ticks per lot. A quote farther than `refresh` ticks from where it should be is
+    stale and cancelled; the others keep their place in the queue.
 
     Source: Ho and Stoll, Optimal dealer pricing under transactions and return uncertainty (1981).
     """
@@ -32,11 +32,15 @@ class Maker(Strategy):
 
     def on_timer(self, market: Market) -> None:
         for side in SIDES:
-            quote(market, side, self._ladder(market, side), self.size, max_position=self.max_position, refresh=self.refresh)
+            ladder = self._ladder(market, side)
+            quote(market, side, ladder, self.size, max_position=self.max_position, refresh=self.refresh)
 
     def _ladder(self, market: Market, side: SideWord) -> list[float]:
         """Where this side's quotes should stand, best first; never through the other side's best price."""
         tick = market.instrument.tick
         centre = market.mid_price - self.skew * market.position * tick
         best = behind_the_other_side(market, side, centre - sign(side) * self.half_spread_ticks * tick)
-        return [market.to_tick(best - sign(side) * level * self.step_ticks * tick, side) for level in range(self.levels)]
+        return [
+            market.to_tick(best - sign(side) * level * self.step_ticks * tick, side)
+            for level in range(self.levels)
+        ]

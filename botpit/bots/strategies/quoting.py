@@ -1,6 +1,8 @@
-"""The moves that several strategies make (quote a ladder, move one quote, take what stands there) and the bounds they share.
+"""The moves that several strategies make (quote a ladder, move one quote, take what stands there) and the
+bounds they share.
 
-Every side is written once, with a sign: +1 for buys, -1 for sells, so that better for the one who orders is always lower.
+Every side is written once, with a sign: +1 for buys, -1 for sells, so that better for the one who orders is
+always lower.
 """
 
 from __future__ import annotations
@@ -58,11 +60,13 @@ def approach(market: Market, target: int, most: int) -> None:
     take(market, "buy" if gap > 0 else "sell", min(abs(gap), most))
 
 
-def quote(market: Market, side: SideWord, prices: Sequence[float], size: int, *, max_position: int, refresh: int) -> None:
+def quote(
+    market: Market, side: SideWord, prices: Sequence[float], size: int, *, max_position: int, refresh: int
+) -> None:
     """Stand with `size` lots at each of `prices` (best first), never with more than could be held.
 
-    A quote farther than `refresh` ticks from every free one of `prices` is stale and cancelled; the others keep their place in
-    the queue.
+    A quote farther than `refresh` ticks from every free one of `prices` is stale and cancelled; the others
+    keep their place in the queue.
     """
     served = _cancel_stale(market, side, prices, (refresh + 0.5) * market.instrument.tick)
     left = room(market, side, max_position)
@@ -76,7 +80,7 @@ def quote(market: Market, side: SideWord, prices: Sequence[float], size: int, *,
 
 
 def _cancel_stale(market: Market, side: SideWord, wanted: Sequence[float], near: float) -> set[float]:
-    """Cancel each quote that stands nowhere near a wanted price of its own; the wanted prices that are served."""
+    """Cancel each quote that is not near a wanted price of its own; returns the prices that are served."""
     served: set[float] = set()
     for each in market.orders:
         if each.side != side or each.cancelling or each.price is None:
@@ -98,7 +102,7 @@ def behind_the_other_side(market: Market, side: SideWord, price: float) -> float
 
 
 def requote(market: Market, side: SideWord, qty: int, price: float) -> None:
-    """Have one order of `qty` lots, and that at `price`: enter it, move it, or cancel one on the other side."""
+    """Have one order of `qty` lots at `price`: enter it, move it, or cancel one on the other side."""
     price = market.to_tick(max(price, market.instrument.min_price), side)
     if not market.orders:
         order(market, side, qty, price)

@@ -17,8 +17,8 @@ from message_schemas import SideWord
 class Sniper(Strategy):
     """Lies in wait while others negotiate and takes the bargain: never quotes, trades at once or not at all.
 
-    A bargain is a price better than each of the last `memory` trades; or, once the spread is down to `narrow_ticks` and somebody
-    is about to agree, one that is `edge_ticks` better than their mean.
+    A bargain is a price better than each of the last `memory` trades; or, once the spread is down to
+    `narrow_ticks` and somebody is about to agree, one that is `edge_ticks` better than their mean.
 
     Source: Kaplan's program, in Rust, Miller and Palmer, Characterizing effective trading strategies (1994).
     """

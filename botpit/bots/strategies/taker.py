@@ -14,8 +14,8 @@ from message_schemas import SideWord
 class Taker(Strategy):
     """Works large orders off in small market-crossing slices, one large order after the other.
 
-    The signs of real orders are persistent because large orders are split. The side of each large order is drawn at random,
-    leaning back to flat the larger the position is.
+    The signs of real orders are persistent because large orders are split. The side of each large order is
+    drawn at random, leaning back to flat the larger the position is.
 
     Source: Lillo, Mike and Farmer, Theory for long memory in supply and demand (2005).
     """

@@ -17,10 +17,11 @@ from botpit.bots.strategies.quoting import Lots, NotNegative, approach
 class Momentum(Strategy):
     """Follows the trend: long while a fast average of the price stands above a slow one, short while below.
 
-    Within `band_ticks` of each other the averages say nothing and the position is kept. `fast` and `slow` are the averages'
-    lengths in decisions.
+    Within `band_ticks` of each other the averages say nothing and the position is kept. `fast` and `slow` are
+    the averages' lengths in decisions.
 
-    Source: Brock, Lakonishok and LeBaron, Simple technical trading rules and the stochastic properties of stock returns (1992).
+    Source: Brock, Lakonishok and LeBaron, Simple technical trading rules and the stochastic properties of
+    stock returns (1992).
     """
 
     fast: Annotated[int, Meta(ge=1, le=100_000)] = 5
@@ -35,7 +36,8 @@ class Momentum(Strategy):
         price = market.mid_price
         before = self._averages or [price, price]
         self._averages = [
-            average + 2 / (length + 1) * (price - average) for average, length in zip(before, (self.fast, self.slow), strict=True)
+            average + 2 / (length + 1) * (price - average)
+            for average, length in zip(before, (self.fast, self.slow), strict=True)
         ]
         trend = self._averages[0] - self._averages[1]
         if abs(trend) > self.band_ticks * market.instrument.tick:
@@ -46,9 +48,11 @@ class Momentum(Strategy):
 
 @dataclass(kw_only=True)
 class MeanReversion(Strategy):
-    """Bets on the way back: sells what stands far above its recent mean, buys what stands far below, goes flat in between.
+    """Bets on the way back: sells what stands far above its recent mean, buys what stands far below, goes
+    flat in between.
 
-    Far is `entry` standard deviations of the last `window` decisions' prices (and at least a tick), back is `exit` of them.
+    Far is `entry` standard deviations of the last `window` decisions' prices (and at least a tick), back is
+    `exit` of them.
 
     Source: Poterba and Summers, Mean reversion in stock prices (1988).
     """

@@ -20,10 +20,12 @@ MAX_SHOCKS = 10_000
 
 
 class Fundamental:
-    """A worth in ticks from the reference price that wanders and returns to it; the same for all who name the same `world`.
+    """A worth in ticks from the reference price that wanders and returns to it; the same for all who name the
+    same `world`.
 
-    Mean-reverting with `half_life_s`, `volatility_ticks` per square root of a second. The shock of each second is drawn from the
-    world's number and that second alone, so that two bots agree although they began at different times.
+    Mean-reverting with `half_life_s`, `volatility_ticks` per square root of a second. The shock of each
+    second is drawn from the world's number and that second alone, so that two bots agree although they began
+    at different times.
     """
 
     def __init__(self, world: int, volatility_ticks: float, half_life_s: float) -> None:
@@ -36,7 +38,8 @@ class Fundamental:
     def ticks_at(self, timestamp_ms: int) -> float:
         step = timestamp_ms // STEP_MS
         first, ticks = self._at or (step - self._shocks, 0.0)
-        first, ticks = (first, ticks) if 0 <= step - first <= self._shocks else (step - self._shocks, 0.0)
+        if not 0 <= step - first <= self._shocks:
+            first, ticks = step - self._shocks, 0.0
         for each in range(first + 1, step + 1):
             shock = random.Random(f"{self._world}:{each}")
             ticks = self._kept * ticks + self._step_ticks * shock.gauss(0, 1)
@@ -46,13 +49,15 @@ class Fundamental:
 
 @dataclass(kw_only=True)
 class Value(Strategy):
-    """Follows a noisy fundamental: buys what is offered below what it believes the instrument worth, sells what is bid above.
+    """Follows a noisy fundamental: buys what is offered below what it believes the instrument worth, sells
+    what is bid above.
 
-    The fundamental wanders around the reference price (see `Fundamental`) and is the same for all bots with the same `world`;
-    each observes it every decision with an error of its own, `noise_ticks`, and moves its belief by `trust` of the difference.
-    It trades when the price is `edge_ticks` off its belief.
+    The fundamental wanders around the reference price (see `Fundamental`) and is the same for all bots with
+    the same `world`; each observes it every decision with an error of its own, `noise_ticks`, and moves its
+    belief by `trust` of the difference. It trades when the price is `edge_ticks` off its belief.
 
-    Source: the value agent of Byrd, Hybinette and Balch, ABIDES: towards high-fidelity multi-agent market simulation (2020).
+    Source: the value agent of Byrd, Hybinette and Balch, ABIDES: towards high-fidelity multi-agent market
+    simulation (2020).
     """
 
     rng: random.Random
@@ -83,5 +88,7 @@ class Value(Strategy):
         """The belief after this moment's look at the fundamental, as a price."""
         seen_ticks = self._fundamental.ticks_at(market.timestamp) + self.rng.gauss(0, self.noise_ticks)
         seen = market.instrument.reference_price + seen_ticks * market.instrument.tick
-        self._belief = seen if self._belief is None else self._belief + self.trust * (seen - self._belief)
+        if self._belief is None:
+            self._belief = seen
+        self._belief += self.trust * (seen - self._belief)
         return self._belief

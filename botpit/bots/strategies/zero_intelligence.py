@@ -15,12 +15,14 @@ from botpit.bots.strategies.quoting import SIDES, Lots, TicksAbove0, order, room
 
 @dataclass(kw_only=True)
 class RandomTrader(Strategy):
-    """Orders at random prices, but never at a worse one than the lot is worth to it, and never more than it may hold.
+    """Orders at random prices, but never at a worse one than the lot is worth to it, and never more than it
+    may hold.
 
-    A lot's worth is the mid price moved by a normal draw of `width_ticks`; the price is uniform between that and `width_ticks`
-    better for itself. Beyond `max_orders` the oldest order is cancelled.
+    A lot's worth is the mid price moved by a normal draw of `width_ticks`; the price is uniform between that
+    and `width_ticks` better for itself. Beyond `max_orders` the oldest order is cancelled.
 
-    Source: after Gode and Sunder, Allocative efficiency of markets with zero-intelligence traders (1993); `zic` is theirs.
+    Source: after Gode and Sunder, Allocative efficiency of markets with zero-intelligence traders (1993);
+    `zic` is theirs.
     """
 
     rng: random.Random
@@ -44,11 +46,12 @@ class RandomTrader(Strategy):
 
 @dataclass(kw_only=True)
 class Zic(ServesCustomers):
-    """Zero intelligence, constrained: shouts uniformly random prices at which its customer would not lose, and that is all.
+    """Zero intelligence, constrained: shouts uniformly random prices at which its customer would not lose,
+    and that is all.
 
-    Each customer wants `size` lots within a limit drawn up to `range_ticks` around the instrument's reference price; a buyer's
-    shout lies between that and as far below, a seller's as far above. With each decision the one order is moved to a new draw;
-    once it has traded, or after `patience_s`, the next customer comes.
+    Each customer wants `size` lots within a limit drawn up to `range_ticks` around the instrument's reference
+    price; a buyer's shout lies between that and as far below, a seller's as far above. With each decision the
+    one order is moved to a new draw; once it has traded, or after `patience_s`, the next customer comes.
 
     Source: Gode and Sunder, Allocative efficiency of markets with zero-intelligence traders (1993).
     """

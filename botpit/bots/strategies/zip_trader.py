@@ -15,12 +15,14 @@ from message_schemas import SideWord
 
 @dataclass(kw_only=True)
 class Zip(ServesCustomers):
-    """Asks for a profit margin on its customer's limit; raises it when it sold too cheap, lowers it when others get the trade.
+    """Asks for a profit margin on its customer's limit; raises it when it sold too cheap, lowers it when
+    others get the trade.
 
-    A trade at a price no worse for itself than its own shows that it may ask for more; one on the other side's shout that it
-    would have missed, or a better shout on its own side, that it must ask for less. The margin moves towards the price seen, a
-    little beyond (up to `nudge` of it, by chance), at rate `learning` and with `momentum` (Widrow and Hoff's rule), and is never
-    negative. Customers come and go as with `zic`. The first margin is drawn up to `margin`, a share of the limit.
+    A trade at a price no worse for itself than its own shows that it may ask for more; one on the other
+    side's shout that it would have missed, or a better shout on its own side, that it must ask for less. The
+    margin moves towards the price seen, a little beyond (up to `nudge` of it, by chance), at rate `learning`
+    and with `momentum` (Widrow and Hoff's rule), and is never negative. Customers come and go as with `zic`.
+    The first margin is drawn up to `margin`, a share of the limit.
 
     Source: Cliff, Minimal-intelligence agents for bargaining behaviors in market-based environments (1997).
     """
