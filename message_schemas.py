@@ -1,11 +1,11 @@
 """The vocabulary of the wire: every message that crosses a botpit socket, as a typed class.
 
-Prices are numbers as people write them (100.05), quantities whole lots, `timestamp` Unix epoch milliseconds, money the
-account currency. The classes are msgspec structs: one pass reads a frame straight into them, and they cost a bot nothing to
-import. docs/API_SPEC.md is checked against this module.
+Prices are numbers as people write them (100.05), quantities whole lots, `timestamp` Unix epoch milliseconds,
+money the account currency. The classes are msgspec structs: one pass reads a frame straight into them, and
+they cost a bot nothing to import. docs/API_SPEC.md is checked against this module.
 
-A string or a boolean is never a number. Requests refuse an unknown key by name (`order` ignores it, because older clients send
-extra ones); of the messages *from* the exchange unknown types and fields are ignored.
+A string or a boolean is never a number. Requests refuse an unknown key by name (`order` ignores it, because
+older clients send extra ones); of the messages *from* the exchange unknown types and fields are ignored.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ DEFAULT_CHANNELS: tuple[Channel, ...] = ("trades", "book", "positions", "liquida
 """What a reader of 9002 or 9010 gets without asking."""
 
 
-# ---------------------------------------------------------------------------------------------------------------- requests
+# --------------------------------------------------------------------------------------------------- requests
 
 
 class LoginRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="login"):
@@ -206,7 +206,10 @@ class PingRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, ta
 
 
 class CloseRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="close"):
-    """The operator's: end an instrument for good and settle every position in it. No symbol: all that are not closed yet."""
+    """The operator's: end an instrument for good and settle every position in it.
+
+    No symbol: all that are not closed yet.
+    """
 
     type: ClassVar = "close"
     symbol: ClientId | None = None
@@ -248,7 +251,7 @@ FeedRequest = SubscribeRequest | ResumeRequest
 """What 9002 and 9010 take."""
 
 
-# ------------------------------------------------------------------------------------------------- answers, private events
+# ------------------------------------------------------------------------------------ answers, private events
 
 
 class OrderAccepted(Struct, kw_only=True, gc=False, tag="order_accepted"):
@@ -520,7 +523,7 @@ class Error(Struct, kw_only=True, tag="error"):
     request_id: str | int | None = None
 
 
-# ------------------------------------------------------------------------------------------------------ public events, views
+# --------------------------------------------------------------------------------------- public events, views
 
 
 class Trade(Struct, kw_only=True, gc=False, tag="trade"):
@@ -555,7 +558,10 @@ class BookUpdate(Struct, kw_only=True, tag="book_update"):
 
 
 class BookDelta(Struct, kw_only=True, tag="book_delta"):
-    """What one command changed in the book: [price, new_qty], 0 removes. Never conflated; chains by `prev_book_seq`."""
+    """What one command changed in the book: [price, new_qty], 0 removes.
+
+    Never conflated; chains by `prev_book_seq`.
+    """
 
     type: ClassVar = "book_delta"
     symbol: str
@@ -764,7 +770,8 @@ _read_type: Decoder[_Typed] = Decoder(_Typed)
 def parse_messages(frame: str | bytes) -> list[Message]:
     """The messages of one frame from the exchange or the relay (an array carries several), in order.
 
-    Types this version does not know are left out. Raises ValueError when the frame is not JSON or a known message is ill-formed.
+    Types this version does not know are left out. Raises ValueError when the frame is not JSON or a known
+    message is ill-formed.
     """
     try:
         return _messages(frame)

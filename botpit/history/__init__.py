@@ -1,4 +1,5 @@
-"""The past on disk: the journal of commands, the archive of what was said, and the replay that makes one of the other.
+"""The past on disk: the journal of commands, the archive of events, and the replay that makes events of
+commands.
 
 Reading order: journal, archive, replay.
 """

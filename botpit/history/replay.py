@@ -1,7 +1,8 @@
-"""Replay: a market made again from its journal, with a fingerprint of all it said and of what it is.
+"""Replay: a market made again from its journal, with fingerprints of its events and of its state.
 
-The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a snapshot, are compared
-by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist go the same way with the same machine.
+The same records give the same fingerprints on any machine and in any run, so two replays, or a replay and a
+snapshot, are compared by a line of text. `botpit replay` shows a `Replay`; recovery and the archivist replay
+on the same machine.
 """
 
 from __future__ import annotations
@@ -18,16 +19,16 @@ from botpit.history.journal.snapshots import state_text
 from botpit.wire.channels import CHANNELS
 
 HASHED_TOGETHER = 1_000
-"""Events are hashed when so many wait: it is the same hash, and quicker."""
+"""Events are hashed when so many wait: the hash is the same, and quicker."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 
 
 class Unlike(Exception):
-    """The replay came to something else than what was kept. The text says where."""
+    """The replay contradicts what was kept. The text says where."""
 
 
 class Replay:
-    """A market from its opening on. `number` of the last record."""
+    """A market from its opening on. `number` is that of the last record."""
 
     def __init__(self, opening: Open) -> None:
         self.exchange = Exchange(opening)
@@ -38,21 +39,21 @@ class Replay:
         self._waiting: list[Any] = []
 
     def take(self, record: Record) -> list[Any]:
-        """Apply a record; returns its events."""
+        """Apply a record; return its events."""
         events = self.exchange.apply(record.command, record.now_ns).events
         self.number = record.number
         self.hash(events)
         return events
 
     def hash(self, events: list[Any]) -> None:
-        """Let the fingerprint of all that was said go on by these."""
+        """Add these to the fingerprint of all events."""
         self._waiting += events
         if len(self._waiting) >= HASHED_TOGETHER:
             self._hash_waiting()
 
     @property
     def seq(self) -> int:
-        """Of the last public event."""
+        """The `seq` of the last public event."""
         self._hash_waiting()
         return self._seq
 
@@ -62,13 +63,13 @@ class Replay:
         return self._hash.hexdigest()
 
     def state_hash(self) -> str:
-        """SHA-256 of everything that a snapshot would keep of the exchange."""
+        """SHA-256 of everything that a snapshot keeps of the exchange."""
         if self._state[0] != self.number:
             self._state = (self.number, sha256(state_text(self.exchange)).hexdigest())
         return self._state[1]
 
     def check(self, kept: str | None) -> None:
-        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises Unlike."""
+        """Compare the state with a snapshot's hash, if any, and with the law of money. Raises Unlike."""
         if kept is not None and kept != self.state_hash():
             raise Unlike(f"the snapshot of record {self.number} is not the state that the journal leads to")
         owed = money_out_of_place(self.exchange)
@@ -76,15 +77,24 @@ class Replay:
             raise Unlike(f"after record {self.number} {owed} units of money are not accounted for")
 
     def _hash_waiting(self) -> None:
-        events, self._waiting = self._waiting, []
-        kinds = [type(event) for event in events]
-        self._seq += sum(map(CHANNELS.__contains__, kinds))
-        told = [each for kind, event in zip(kinds, events, strict=True) for each in (kind.__name__, event)]
-        self._hash.update(_encode(told)[1:-1] + b"," if told else b"")
+        if not self._waiting:
+            return
+        words: list[Any] = []
+        public = 0
+        for event in self._waiting:
+            kind = type(event)
+            public += kind in CHANNELS
+            words += (kind.__name__, event)
+        self._seq += public
+        self._waiting = []
+        self._hash.update(_encode(words)[1:-1] + b",")
 
 
 def money_out_of_place(exchange: Exchange) -> int:
-    """All cash less all cost, less what was ever paid in: 0 to the last unit (RULES.md, Laws)."""
-    cash = sum(account.cash for account in exchange.accounts.values()) + exchange.fees + exchange.insurance
-    cost = sum(position.cost for account in exchange.accounts.values() for position in account.positions.values())
+    """All cash less all cost, less all deposits: 0 to the last unit (RULES.md, Laws)."""
+    cash = exchange.fees + exchange.insurance
+    cost = 0
+    for account in exchange.accounts.values():
+        cash += account.cash
+        cost += sum(position.cost for position in account.positions.values())
     return cash - cost - exchange.paid_in

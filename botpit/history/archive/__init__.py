@@ -1,5 +1,6 @@
-"""What a market has said, in files: made from its journal by a process of its own, read by whoever missed it.
+"""A market's events in files, which a process of their own makes from the journal, for readers that missed
+them.
 
-Everything here is derived. It may be deleted, is made again by replay, and is never trusted for recovery. Reading order: lines,
-files, reader, follower, process.
+Everything here is derived. It may be deleted, replay makes it again, and recovery never trusts it. Reading
+order: lines, files, reader, follower, process.
 """

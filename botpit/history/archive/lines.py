@@ -1,7 +1,8 @@
-"""One event as one line of JSON: the message as it was sent, byte for byte, after what a reader needs to choose it.
+"""One event as one line of JSON: the message as it was sent, byte for byte, behind the fields by which
+readers choose it.
 
-Public events carry their own `seq`; an event for one trader's eyes carries the `seq` of the public one before it and the trader,
-so that all lines of a market are in order and a place is found by halving.
+A public event carries its own `seq`; a private one carries the `seq` of the public event before it, and the
+trader. So all lines of a market are in order, and a place is found by halving.
 """
 
 from __future__ import annotations
@@ -20,8 +21,10 @@ _NONE = Raw()
 
 
 class Line(Struct, omit_defaults=True):
-    """`trader` "": a public event, of `channel` and `symbol`; `full`: the same with the trader named, in the order-by-order
-    book."""
+    """A public event has a `channel` and a `symbol`, a private one a `trader`.
+
+    `full` is the event with the trader named, for the order-by-order book.
+    """
 
     seq: int
     message: Raw
@@ -34,13 +37,14 @@ class Line(Struct, omit_defaults=True):
 
 _encode = msgspec.json.Encoder().encode
 read_line = msgspec.json.Decoder(Line).decode
-"""Raises msgspec.MsgspecError when it is no such line."""
+"""Raises msgspec.MsgspecError at anything else."""
 
 
 def lines_of(events: list[Any], numbers: SequenceNumbers, encoder: Encoder) -> Iterator[tuple[int, bytes]]:
-    """What one command said, as lines with their ends: private events first, then public ones, counted by `numbers`.
+    """One command's events as lines with their ends: private events first, then public ones, counted by
+    `numbers`.
 
-    With each line the `seq` before which no later public event comes.
+    Each line comes behind a `seq`: no later public event has a smaller one.
     """
     before = numbers.seq
     numbered = numbers.count(events)
