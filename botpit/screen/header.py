@@ -16,6 +16,7 @@ from botpit.screen.text import cell, in_line, price_text
 from botpit.screen.watch import Watch
 
 MAX_INSTRUMENTS = 10
+STATUS_STYLES = {"open": ""}
 LATE_MS = 1_000
 """A feed that is later than this is shown in yellow."""
 
@@ -73,7 +74,7 @@ class Header:
         if book.last_trade is not None:
             last_price = book.last_trade.price
         yield cell(book.symbol, "bold")
-        yield cell(book.status, "" if book.status == "open" else "bold yellow")
+        yield cell(book.status, STATUS_STYLES.get(book.status, "bold yellow"))
         yield cell(f"last {price_text(last_price, decimals)}")
         yield cell(f"mark {price_text(book.mark_price, decimals)}")
 
@@ -96,5 +97,5 @@ def _latency(latency: Latency) -> Text:
     """An event from the future shows nothing about the way, but that the clocks differ."""
     if latency.p50 < 0:
         return cell(f"the exchange's clock is {-latency.p50:,} ms ahead", "yellow")
-    words = f"latency {latency.p50:,} ms (max {latency.max:,})"
-    return cell(words, "yellow" if latency.p50 > LATE_MS else "")
+    style = "yellow" if latency.p50 > LATE_MS else ""
+    return cell(f"latency {latency.p50:,} ms (max {latency.max:,})", style)

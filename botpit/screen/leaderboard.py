@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from rich.cells import cell_len
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +27,8 @@ US_PER_MS = 1_000
 LIVE_LINES = 7
 """The title, the table's head and frame, a line for the rows that do not fit, and the cursor's."""
 
+ALIGN = {"right": ">", "left": "<"}
+
 Row = Any
 """A TraderResult or a TotalResult."""
 
@@ -39,6 +41,11 @@ class Column:
     words: Callable[[Row], str]
     style: Callable[[Row], str] = lambda row: ""
     right: bool = True
+    max_cells: int | None = None
+
+    @property
+    def justify(self) -> JustifyMethod:
+        return "right" if self.right else "left"
 
     def cell(self, row: Row) -> Text:
         return cell(self.words(row), self.style(row), right=self.right)
@@ -62,7 +69,13 @@ def _status(row: Row) -> str:
 
 
 RANK = Column("rank", lambda row: str(row.rank))
-TRADER = Column("trader", lambda row: foreign(row.trader_id), lambda row: "bold", right=False)
+TRADER = Column(
+    "trader",
+    lambda row: foreign(row.trader_id),
+    lambda row: "bold",
+    right=False,
+    max_cells=MAX_NAME_CELLS,
+)
 STATUS = Column("status", _status, lambda row: "bold red", right=False)
 EQUITY = Column("equity", lambda row: money_text(row.total_equity))
 GAIN = _gain("gain", lambda row: row.gain)
@@ -158,8 +171,9 @@ def market_remarks(market: MarketResult) -> list[str]:
     words = forced_words(market.liquidations, market.deleveragings) + insurance_words(market.insurance_cash)
     if market.unseen_trades:
         words.append(f"{counted(market.unseen_trades, 'trade')} unseen")
-    line = ", ".join(words)
-    return [line] if line else []
+    if not words:
+        return []
+    return [", ".join(words)]
 
 
 def _apart(row: TraderResult) -> Iterator[str]:
@@ -178,7 +192,7 @@ def _apart(row: TraderResult) -> Iterator[str]:
 
 
 def _fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Iterator[list[Column]]:
-    """Group the columns, each group behind rank and trader and, where possible, at most `width` cells wide."""
+    """Group the columns, each group behind rank and trader and, if possible, at most `width` cells wide."""
     group: list[Column] = [RANK, TRADER]
     for column in columns:
         if len(group) > 2 and _width([*group, column], rows) > width:
@@ -197,9 +211,7 @@ def _cells(column: Column, rows: Sequence[Row]) -> int:
     most = cell_len(column.title)
     for row in rows:
         most = max(most, cell_len(column.words(row)))
-    if column is TRADER:
-        return min(most, MAX_NAME_CELLS)
-    return most
+    return most if column.max_cells is None else min(most, column.max_cells)
 
 
 def _table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
@@ -207,9 +219,9 @@ def _table(columns: Sequence[Column], rows: Sequence[Row]) -> Table:
     for column in columns:
         table.add_column(
             column.title,
-            justify="right" if column.right else "left",
+            justify=column.justify,
             no_wrap=True,
-            max_width=MAX_NAME_CELLS if column is TRADER else None,
+            max_width=column.max_cells,
         )
     for row in rows:
         table.add_row(*(column.cell(row) for column in columns))
@@ -227,6 +239,5 @@ def _text(columns: Sequence[Column], rows: Sequence[Row]) -> str:
 def _aligned(words: list[str], widths: list[int], columns: Sequence[Column]) -> str:
     aligned = []
     for word, width, column in zip(words, widths, columns, strict=True):
-        justify = word.rjust if column.right else word.ljust
-        aligned.append(justify(width))
+        aligned.append(f"{word:{ALIGN[column.justify]}{width}}")
     return "  ".join(aligned).rstrip()

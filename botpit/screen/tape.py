@@ -18,8 +18,11 @@ FIGURES = ("time UTC", "price", "lots")
 LEAST_NAME_COLUMNS = 8
 """Where two names would have less, the tape shows only the aggressor's, and no time."""
 AGGRESSOR_STYLES = {"buy": "green", "sell": "red", None: ""}
-ARROWS = {"buy": "▲", "sell": "▼", None: " "}
-ASCII_ARROWS = {"buy": "+", "sell": "-", None: " "}
+ARROWS = {
+    False: {"buy": "▲", "sell": "▼", None: " "},
+    True: {"buy": "+", "sell": "-", None: " "},
+}
+"""By whether there is only ASCII, and by the aggressor's side."""
 RIGHT = {"price", "lots"}
 Row = dict[str, Text]
 """Title -> what stands below it."""
@@ -65,13 +68,13 @@ class TradeTape:
     def _trade(self, trade: Trade, ascii_only: bool) -> Row:
         side = trade.aggressor_side
         style = AGGRESSOR_STYLES[side]
-        arrows = ASCII_ARROWS if ascii_only else ARROWS
+        arrow = ARROWS[ascii_only][side]
         buyer = cell(trade.buy_trader_id)
         seller = cell(trade.sell_trader_id)
         aggressor = seller if side == "sell" else buyer
         aggressor.style = style
         return {
-            "price": cell(f"{arrows[side]}{price_text(trade.price, self.watch.decimals)}", style, right=True),
+            "price": cell(f"{arrow}{price_text(trade.price, self.watch.decimals)}", style, right=True),
             "lots": cell(f"{trade.qty:,}", style, right=True),
             "buyer": buyer,
             "seller": seller,

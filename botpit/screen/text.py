@@ -13,6 +13,8 @@ from typing import TypeVar
 from rich.console import JustifyMethod
 from rich.text import Text
 
+from botpit.io.log import printable
+
 MAX_FOREIGN_CHARS = 256
 """A foreign word is cut here before anything else looks at it."""
 NOTHING = "-"
@@ -20,11 +22,8 @@ T = TypeVar("T")
 
 
 def foreign(word: str) -> str:
-    """`word` with every unprintable character written as its escape."""
-    word = word[:MAX_FOREIGN_CHARS]
-    if word.isprintable():
-        return word
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in word)
+    """`word`, cut, with every unprintable character written as its escape."""
+    return printable(word[:MAX_FOREIGN_CHARS])
 
 
 def cell(word: str, style: str = "", *, right: bool = False) -> Text:
@@ -87,10 +86,18 @@ def money_text(amount: float, *, signed: bool = False) -> str:
     return f"{cents:,.2f}"
 
 
+def signed_text(lots: int) -> str:
+    """`+5`, `-3`, `0`."""
+    if lots == 0:
+        return "0"
+    return f"{lots:+,}"
+
+
 def counted(number: int, word: str) -> str:
     """`1 trade`, `1,024 trades`."""
-    plural = "" if number == 1 else "s"
-    return f"{number:,} {word}{plural}"
+    if number == 1:
+        return f"1 {word}"
+    return f"{number:,} {word}s"
 
 
 def gain_style(amount: float) -> str:

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from botpit.screen.blocks import curve
 from botpit.screen.equity import EquityHistory
 from botpit.screen.standings import Standing
-from botpit.screen.text import cell, gain_style, money_text, span_text
+from botpit.screen.text import cell, gain_style, money_text, signed_text, span_text
 
 MAX_CURVE_LINES = 5
 LEAST_CURVE_COLUMNS = 9
@@ -82,8 +82,7 @@ class Traders:
 
     def _position(self, row: Standing) -> Text:
         lots = row.positions.get(self.symbol, 0)
-        figure = f"{lots:+,}" if lots else "0"
-        position = cell(figure, gain_style(lots), right=True)
+        position = cell(signed_text(lots), gain_style(lots), right=True)
         if row.status == "active":
             return position
         status = cell(row.status, STATUS_STYLES.get(row.status, ""), right=True)
@@ -145,13 +144,9 @@ def _room_for_curves(columns: Columns, room: int, gap: int) -> int:
 def _table(columns: Columns, gap: int) -> Table:
     table = Table(box=None, expand=True, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     for title in columns:
-        table.add_column(
-            title,
-            justify="right" if title in FIGURES else "left",
-            ratio=1 if title == "trader" else None,
-            no_wrap=True,
-            vertical="middle",
-        )
+        justify: JustifyMethod = "right" if title in FIGURES else "left"
+        ratio = 1 if title == "trader" else None
+        table.add_column(title, justify=justify, ratio=ratio, no_wrap=True, vertical="middle")
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     return table

@@ -59,7 +59,7 @@ class SlidingRate:
         self._counts.append((slot, count))
 
     def per_second(self, now_s: float) -> float:
-        """Until a full window has passed, the rate is over the time since the first event, at least a second."""
+        """Until a full window has passed, the rate is over the time since the first event, at least 1 s."""
         if self._first_s is None:
             return 0.0
         oldest = int(now_s // self._slot_s) - self._slots

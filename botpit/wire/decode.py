@@ -96,7 +96,8 @@ def split_array(frame: bytes) -> list[bytes] | Fault:
     except (msgspec.DecodeError, RecursionError) as error:
         return Fault("order_rejected", "invalid_json", {"error": str(error)})
     if not 1 <= len(elements) <= wire.MAX_REQUESTS_PER_FRAME:
-        return _invalid_message(f"an array holds 1 to {wire.MAX_REQUESTS_PER_FRAME} requests, not {len(elements)}")
+        allowed = f"1 to {wire.MAX_REQUESTS_PER_FRAME} requests"
+        return _invalid_message(f"an array holds {allowed}, not {len(elements)}")
     return [bytes(element) for element in elements]
 
 

@@ -15,7 +15,7 @@ from botpit.core.instrument import LARGEST_EXACT, Instrument
 
 NS_PER_MS = 1_000_000
 MAX_REMEMBERED_PRICES = 10_000
-"""Per instrument and direction: few prices are in use at a time, and a lookup is quicker than the arithmetic."""
+"""Per instrument and direction: few prices are in use at a time, and a lookup is the quicker way."""
 
 
 class PriceScale:
