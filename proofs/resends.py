@@ -102,16 +102,16 @@ class Raw:
     @classmethod
     async def open(cls, port: int) -> Raw:
         """Raises OSError, Cut."""
-        raw = cls(*await asyncio.open_connection("127.0.0.1", port))
-        raw._writer.write(
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
             b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         try:
-            await raw._reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as error:
             raise Cut from error
-        return raw
+        return cls(reader, writer)
 
     async def send(self, data: bytes) -> None:
         """Raises OSError."""

@@ -10,7 +10,8 @@ import argparse
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -40,10 +41,24 @@ EXPORTER_DRAIN_S = 10.0
 log = logging.getLogger("exchange")
 
 
-def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
+@dataclass(frozen=True, kw_only=True)
+class Parts:
+    """The parts of an exchange that a proof replaces by faulty ones."""
+
+    disk: Disk = field(default_factory=Disk)
+    loader: type[MarketLoader] = MarketLoader
+    command_of: Callable[..., list[str]] = command_of
+
+
+REAL_PARTS = Parts()
+
+
+def main(
+    argv: Sequence[str] | None = None, prog: str | None = None, *, parts: Parts = REAL_PARTS
+) -> int:
     """Run an exchange until it is told to stop; return the exit code."""
     options = arguments(argv, prog)
-    return start("exchange", options.log_level, lambda: exchange(options))
+    return start("exchange", options.log_level, lambda: exchange(options, parts))
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
@@ -100,10 +115,10 @@ def read_operator_token(path: Path | None) -> Token:
         raise ProgramError(f"--house-token-file {path}: {error}") from error
 
 
-async def exchange(options: argparse.Namespace) -> ExitCode:
+async def exchange(options: argparse.Namespace, parts: Parts) -> ExitCode:
     """The exchange from start to stop. Raises ProgramError when it cannot start as asked."""
     try:
-        await trade(options)
+        await trade(options, parts)
     except FolderInUse as error:
         raise ProgramError(f"--data-dir: {error}") from error
     except (DamageError, OtherFormat) as error:
@@ -117,7 +132,7 @@ async def exchange(options: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-async def trade(options: argparse.Namespace) -> None:
+async def trade(options: argparse.Namespace, parts: Parts) -> None:
     """Market after market, until told to stop.
 
     Raises ProgramError, FolderInUse, DamageError and OtherFormat when it cannot begin as asked, Halted and
@@ -129,9 +144,9 @@ async def trade(options: argparse.Namespace) -> None:
     events = Endpoint(options.host, options.events_port, "--events-port")
     await orders.take()
     await events.take()
-    with data_folder(options) as data:
+    with data_folder(options, parts.disk) as data:
         progress = partial(tracked, doing="recovering", what="records")
-        markets = MarketLoader(settings, data, options.durability, Disk(), track=progress)
+        markets = parts.loader(settings, data, options.durability, parts.disk, track=progress)
 
         def venue_of(market: LoadedMarket) -> Venue:
             return Venue(market, settings, token, orders, events)
@@ -140,7 +155,7 @@ async def trade(options: argparse.Namespace) -> None:
         await venue.open()
         ports = {"order_port": orders.port, "events_port": events.port}
         log.info("open %s", fields(market_id=venue.market_id, **ports, engine=compiled.engine()))
-        async with _exporter(options, events.port):
+        async with _exporter(options, events.port, parts):
             stop = asyncio.create_task(until_told_to_stop())
             while await _trade(venue, stop, options):
                 ended = venue.market_id
@@ -159,7 +174,7 @@ async def _trade(venue: Venue, stop: asyncio.Future[str], options: argparse.Name
 
 
 @contextlib.contextmanager
-def data_folder(options: argparse.Namespace) -> Iterator[DataFolder | None]:
+def data_folder(options: argparse.Namespace, disk: Disk) -> Iterator[DataFolder | None]:
     """The folder of the journals, ours alone while the context lasts; None with --durability none.
 
     Raises FolderInUse, and ProgramError when the folder cannot be used.
@@ -168,7 +183,7 @@ def data_folder(options: argparse.Namespace) -> Iterator[DataFolder | None]:
         yield None
         return
     try:
-        data = DataFolder(options.data_dir, Disk())
+        data = DataFolder(options.data_dir, disk)
     except OSError as error:
         reason = f"--data-dir {options.data_dir}: {error.strerror or error}"
         raise ProgramError(f"{reason}; choose another folder, or --durability none") from error
@@ -188,7 +203,7 @@ async def _archivist(folder: Path | None, log_level: str) -> AsyncIterator[None]
 
 
 @contextlib.asynccontextmanager
-async def _exporter(options: argparse.Namespace, events_port: int) -> AsyncIterator[None]:
+async def _exporter(options: argparse.Namespace, events_port: int, parts: Parts) -> AsyncIterator[None]:
     """The exporter as our child while we trade; restarted when it is killed.
 
     It ends last, with all rows written.
@@ -196,8 +211,9 @@ async def _exporter(options: argparse.Namespace, events_port: int) -> AsyncItera
     if options.no_export:
         yield
         return
-    where = ("--uri", local_uri(options.host, events_port), "--dir", str(options.csv_dir), "--from-seq", "1")
-    argv = command_of("export", *where, "--log-level", options.log_level)
+    uri = local_uri(options.host, events_port)
+    where = ("--uri", uri, "--dir", str(options.csv_dir), "--from-seq", "1")
+    argv = parts.command_of("export", *where, "--log-level", options.log_level)
     async with contextlib.AsyncExitStack() as until_the_end:
         try:
             child = supervised("exporter", argv, options.csv_dir / "exporter.log", grace_s=EXPORTER_DRAIN_S)
