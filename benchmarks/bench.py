@@ -1,11 +1,13 @@
-"""All benchmarks of speed in their quick form, and a verdict on each figure that is promised: what `make bench` runs.
+"""All benchmarks of speed in their quick form, and a verdict on each figure that is promised: what `make
+bench` runs.
 
     python benchmarks/bench.py
     python benchmarks/bench.py --only gateway --compiled FOLDER
 
-Each runs in a process of its own and says its figures as JSON. The table of targets.toml, with what was measured, is written to
-benchmarks/results.md. A compiled botpit is measured where `--compiled` names a copy of this clone that was built. The exit code
-is 1 when a target is missed or could not be measured, with the names of those.
+Each runs in a process of its own and says its figures as JSON. The table of targets.toml, with what was
+measured, is written to benchmarks/results.md. A compiled botpit is measured where `--compiled` names a copy
+of this clone that was built. The exit code is 1 when a target is missed or could not be measured, with the
+names of those.
 """
 
 from __future__ import annotations
@@ -23,7 +25,17 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from benchmarks.targets import BENCHMARKS, EXIT_MISSED, EXIT_OK, TABLE, Figures, Target, Verdict, judge, read_targets
+from benchmarks.targets import (
+    BENCHMARKS,
+    EXIT_MISSED,
+    EXIT_OK,
+    TABLE,
+    Figures,
+    Target,
+    Verdict,
+    judge,
+    read_targets,
+)
 
 RESULTS = HOME / "benchmarks" / "results.md"
 QUICK_FORMS = "Resting orders go up to 100,000 here, and the replay is scaled from 100,000 commands."
@@ -36,7 +48,9 @@ def figures_of(benchmark: str, clone: Path) -> Figures:
     """What one benchmark of a clone says; nothing, with its complaint on stderr, when it fails."""
     argv = [sys.executable, str(clone / "benchmarks" / f"{benchmark}.py"), "--quick", "--json"]
     try:
-        done = subprocess.run(argv, cwd=clone, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S)
+        done = subprocess.run(
+            argv, cwd=clone, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S
+        )
     except subprocess.TimeoutExpired:
         print(f"{benchmark}: not done within {WITHIN_S:.0f} s", file=sys.stderr)
         return {}
@@ -63,7 +77,12 @@ def measured(benchmarks: Iterable[str], targets: list[Target], compiled: Path | 
 
 def page(verdicts: Iterable[Verdict], when: datetime, commit: str, machine: str) -> str:
     """results.md."""
-    lines = ["# What `make bench` measured", "", f"{when:%Y-%m-%d}, commit {commit}, {machine}. {QUICK_FORMS}", ""]
+    lines = [
+        "# What `make bench` measured",
+        "",
+        f"{when:%Y-%m-%d}, commit {commit}, {machine}. {QUICK_FORMS}",
+        "",
+    ]
     lines += ["| path | before | measured | target | met |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(verdict.cells())} |" for verdict in verdicts]
     return "\n".join(lines) + "\n"
@@ -83,15 +102,22 @@ def exit_code(missed: list[str]) -> int:
 
 def commit_here() -> str:
     argv = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(argv, cwd=HOME, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    return (
+        subprocess.run(argv, cwd=HOME, capture_output=True, text=True, check=False).stdout.strip()
+        or "unknown"
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="All benchmarks of speed.", epilog="example: make bench")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these, and the rows that they fill")
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these, and the rows that they fill"
+    )
     parser.add_argument("--compiled", type=Path, help="a copy of this clone whose botpit is compiled")
     options = parser.parse_args()
-    targets = [each for each in read_targets(TABLE.read_text(encoding="utf-8")) if each.benchmark in options.only]
+    targets = [
+        each for each in read_targets(TABLE.read_text(encoding="utf-8")) if each.benchmark in options.only
+    ]
     figures = measured(options.only, targets, options.compiled)
     verdicts = judge(targets, figures, compiled_built=options.compiled is not None)
     machine = f"{os.cpu_count()} CPUs, Python {platform.python_version()}"

@@ -1,10 +1,12 @@
-"""Books driven from Python, in one run on the same flows: botpit's engine, bourse (Rust) and order-matching (pandas).
+"""Books driven from Python, in one run on the same flows: botpit's engine, bourse (Rust) and order-matching
+(pandas).
 
     python benchmarks/engine.py
 
-bourse is a bare book: no accounts, no margin, no events. order-matching is slow enough that it gets the first operations only.
-Microseconds of CPU an operation, and how often bourse's cost goes into it: 0.5x is twice as dear. Requests are taken apart
-before the clock starts. The peers are not among botpit's dependencies: `make bench` installs them.
+bourse is a bare book: no accounts, no margin, no events. order-matching is slow enough that it gets the first
+operations only. Microseconds of CPU an operation, and how often bourse's cost goes into it: 0.5x is twice as
+dear. Requests are taken apart before the clock starts. The peers are not among botpit's dependencies: `make
+bench` installs them.
 """
 
 from __future__ import annotations
@@ -56,9 +58,14 @@ def operations_of(requests: list[bytes]) -> list[Operation]:
 
 def _operation(request: dict[str, Any]) -> Operation:
     return Operation(
-        request["type"], request["trader_id"], request["client_order_id"], BUY if request.get("side") == "buy" else SELL,
-        round(request.get("price", 0) * 100), request.get("qty", 0), request.get("time_in_force") == "ioc",
-    )  # fmt: skip
+        request["type"],
+        request["trader_id"],
+        request["client_order_id"],
+        BUY if request.get("side") == "buy" else SELL,
+        round(request.get("price", 0) * 100),
+        request.get("qty", 0),
+        request.get("time_in_force") == "ioc",
+    )
 
 
 def botpit_s(operations: list[Operation]) -> float:
@@ -102,14 +109,28 @@ def order_matching_s(operations: list[Operation]) -> float:
     named("loguru").logger.remove()
     matching = named("order_matching.matching_engine").MatchingEngine(seed=1)
     limit_order, orders = named("order_matching.order").LimitOrder, named("order_matching.orders").Orders
-    sides = {side: getattr(named("order_matching.enums").Side, name) for side, name in ((BUY, "BUY"), (SELL, "SELL"))}
+    sides = {
+        side: getattr(named("order_matching.enums").Side, name)
+        for side, name in ((BUY, "BUY"), (SELL, "SELL"))
+    }
     began = process_time()
     for each in operations:
         if each.kind == "order":
-            matching.place(orders([limit_order(
-                side=sides[each.side], price=each.price / 100, size=each.qty, timestamp=DAY, order_id=each.client_order_id,
-                trader_id=each.trader, price_number_of_digits=2,
-            )]))  # fmt: skip
+            matching.place(
+                orders(
+                    [
+                        limit_order(
+                            side=sides[each.side],
+                            price=each.price / 100,
+                            size=each.qty,
+                            timestamp=DAY,
+                            order_id=each.client_order_id,
+                            trader_id=each.trader,
+                            price_number_of_digits=2,
+                        )
+                    ]
+                )
+            )
             matching.match(timestamp=DAY)
         rests = matching.unprocessed_orders.find_order_by_id(each.client_order_id) is not None
         if rests and (each.kind != "order" or each.at_once):
@@ -134,9 +155,12 @@ def one_round(count: int, seed: int) -> Figures:
         first = operations[:OF_ORDER_MATCHING]
         few, ours_of_few = us_each(order_matching_s, first), us_each(botpit_s, first)
         figures |= {
-            f"engine.{flow}_us": ours, f"engine.{flow}_bourse_us": bourse, f"engine.{flow}_order_matching_us": few,
-            f"engine.{flow}_vs_bourse": bourse / ours, f"engine.{flow}_vs_order_matching": few / ours_of_few,
-        }  # fmt: skip
+            f"engine.{flow}_us": ours,
+            f"engine.{flow}_bourse_us": bourse,
+            f"engine.{flow}_order_matching_us": few,
+            f"engine.{flow}_vs_bourse": bourse / ours,
+            f"engine.{flow}_vs_order_matching": few / ours_of_few,
+        }
     return figures
 
 
@@ -151,9 +175,14 @@ def main() -> int:
     count = QUICK_OPERATIONS if options.quick else OPERATIONS
     figures = in_rounds(options.rounds, lambda number: one_round(count, number))
     for flow in TAKEN:
-        ours, bourse, few = (figures[f"engine.{flow}{whose}_us"] for whose in ("", "_bourse", "_order_matching"))
-        print(f"{flow:6} botpit {ours:6.2f} µs, {figures[f'engine.{flow}_vs_bourse']:.3f}x bourse ({bourse:.2f}), "
-              f"{figures[f'engine.{flow}_vs_order_matching']:.0f}x order-matching ({few:,.0f})")  # fmt: skip
+        ours, bourse, few = (
+            figures[f"engine.{flow}{whose}_us"] for whose in ("", "_bourse", "_order_matching")
+        )
+        print(
+            f"{flow:6} botpit {ours:6.2f} µs, "
+            f"{figures[f'engine.{flow}_vs_bourse']:.3f}x bourse ({bourse:.2f}), "
+            f"{figures[f'engine.{flow}_vs_order_matching']:.0f}x order-matching ({few:,.0f})"
+        )
     tell(figures, as_json=options.json)
     return EXIT_OK
 

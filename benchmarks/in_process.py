@@ -1,8 +1,8 @@
 """A whole exchange in this process, as exchange_server.py puts it together, for benchmarks that look inside.
 
 All wiring is here, and it is the server's own: `MarketLoader` makes the market, `Venue` trades in it with its
-clock and its collector.
-What a socket would bring is handed to a peer of the order port instead, and one turn of the event loop is one turn of the market.
+clock and its collector. What a socket would bring is handed to a peer of the order port instead, and one turn
+of the event loop is one turn of the market.
 """
 
 from __future__ import annotations
@@ -51,12 +51,16 @@ class Line:
 
 
 class Market:
-    """One market in trade. `session` is a client's end of its order port; `parts` are what the exchange made it of."""
+    """One market in trade.
+
+    `session` is a client's end of its order port; `parts` are what the exchange made it of.
+    """
 
     def __init__(self, parts: LoadedMarket, venue: Venue) -> None:
         self.parts = parts
         self._venue = venue
-        self.session: Any = venue.turns.connect(Line())  # type: ignore[arg-type]  # as much of a connection as is used
+        line: Any = Line()  # as much of a connection as is used
+        self.session: Any = venue.turns.connect(line)
 
     def read(self) -> None:
         """Let one more reader subscribe, to what is sent by default."""
@@ -76,7 +80,7 @@ class Market:
 
 @asynccontextmanager
 async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Market]:
-    """A new market, traded until the end of the context; `kept`: with a journal, which is thrown away after it."""
+    """A new market, traded until the end of the context; `kept`: with a journal, deleted at the end."""
     settings = parse_settings(settings_text)
     with tempfile.TemporaryDirectory() as folder:
         data = DataFolder(Path(folder), Disk()) if kept else None
@@ -89,7 +93,13 @@ async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Mark
 @asynccontextmanager
 async def traded(markets: MarketLoader, settings: Settings) -> AsyncIterator[Market]:
     parts = markets.first(fresh=False, reconfigure=False)
-    venue = Venue(parts, settings, read_token(None), Endpoint(HOST, 0, "--order-port"), Endpoint(HOST, 0, "--events-port"))
+    venue = Venue(
+        parts,
+        settings,
+        read_token(None),
+        Endpoint(HOST, 0, "--order-port"),
+        Endpoint(HOST, 0, "--events-port"),
+    )
     await venue.open()
     stop: asyncio.Future[str] = asyncio.get_running_loop().create_future()
     trading = asyncio.create_task(venue.trade(stop))

@@ -1,7 +1,8 @@
 """What the benchmarks of speed are to reach, and how a figure is judged: targets.toml read and checked.
 
-A benchmark names its figures, `gateway.server_cpu` for example, and says them as one JSON object with `--json`. The table of
-targets.toml has a row for each figure that is promised; everything else a benchmark says is there to be read.
+A benchmark names its figures, `gateway.server_cpu` for example, and says them as one JSON object with
+`--json`. The table of targets.toml has a row for each figure that is promised; everything else a benchmark
+says is there to be read.
 """
 
 from __future__ import annotations
@@ -51,12 +52,16 @@ class Target:
         return measured >= self.at_least if self.at_least is not None else measured <= (self.at_most or 0)
 
     def text(self) -> str:
-        return f"≥ {amount(self.at_least, self.unit)}" if self.at_least is not None else f"≤ {amount(self.at_most, self.unit)}"
+        return (
+            f"≥ {amount(self.at_least, self.unit)}"
+            if self.at_least is not None
+            else f"≤ {amount(self.at_most, self.unit)}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A row and what was measured; None: nothing was, which counts as missed unless there was no build to measure."""
+    """A row and its measurement; None counts as missed unless there was no build to measure."""
 
     target: Target
     measured: float | None
@@ -100,7 +105,8 @@ def _target(row: dict[str, object]) -> Target:
 def judge(targets: Iterable[Target], figures: Figures, *, compiled_built: bool) -> list[Verdict]:
     """A verdict for each row."""
     return [
-        Verdict(each, figures.get(each.name), was_built=each.build == "plain" or compiled_built) for each in targets
+        Verdict(each, figures.get(each.name), was_built=each.build == "plain" or compiled_built)
+        for each in targets
     ]
 
 
@@ -112,13 +118,17 @@ def amount(value: float | None, unit: str) -> str:
     return f"{number}{unit}" if unit == "x" else f"{number} {unit}"
 
 
-# ------------------------------------------------------------------------------------------ what each benchmark has in common
+# -------------------------------------------------------------------------- what each benchmark has in common
 
 
 def parser_of(benchmark: str, description: str, *, rounds: int = 5) -> argparse.ArgumentParser:
     """The flags that all of them take: `--rounds`, `--quick`, `--json`."""
-    parser = argparse.ArgumentParser(description=description, epilog=f"example: python benchmarks/{benchmark}.py --quick")
-    parser.add_argument("--rounds", type=int, default=rounds, help="the median of so many counts (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=description, epilog=f"example: python benchmarks/{benchmark}.py --quick"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="the median of so many counts (default: %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="smaller, as `make bench` does it")
     parser.add_argument("--json", action="store_true", help="end with the figures as one line of JSON")
     return parser

@@ -1,16 +1,17 @@
-"""Disks that fail and power that is lost: whatever was answered is still there, and nothing is answered after a failure.
+"""Disks that fail and power that is lost: whatever was answered is still there, and nothing is answered after
+a failure.
 
-    python proofs/journal_failures.py                  (every call of two runs of 1,000 orders, 400 markets; some minutes)
+    python proofs/journal_failures.py        (every call of two runs of 1,000 orders, 400 markets; some minutes)
     python proofs/journal_failures.py --seed 7 --orders 100 --markets 20
 
-*Failures.* A market takes its orders in turns: append, write, sync where that is asked, answer. The run is done again and again,
-and each time another call to the disk fails (write, sync, opening a segment, its folder's sync), with EIO, with ENOSPC, and after
-half of the bytes; once for good and once with a disk that claims to be well again. From then on nothing may be answered, and
-every answered command must be recovered.
-*Losses.* Under `batch`, power is lost, or the process killed, at any call to the disk, also while the journal starts or begins a
-segment: of all that was not synced any 512-byte blocks, names and lengths are left. Recovery must never refuse, must have every
-answered command and no other than were sent, and the market goes on from there to the next loss.
-Exit code 4 at the first difference, with the case that shows it.
+*Failures.* A market takes its orders in turns: append, write, sync where that is asked, answer. The run is
+done again and again, and each time another call to the disk fails (write, sync, opening a segment, its
+folder's sync), with EIO, with ENOSPC, and after half of the bytes; once for good and once with a disk that
+claims to be well again. From then on nothing may be answered, and every answered command must be recovered.
+*Losses.* Under `batch`, power is lost, or the process killed, at any call to the disk, also while the journal
+starts or begins a segment: of all that was not synced any 512-byte blocks, names and lengths are left.
+Recovery must never refuse, must have every answered command and no other than were sent, and the market goes
+on from there to the next loss. Exit code 4 at the first difference, with the case that shows it.
 """
 
 from __future__ import annotations
@@ -61,14 +62,20 @@ class Market:
     def journal(self, disk: Disk, durability: Durability) -> Journal:
         """Where the next command goes. Raises OSError as the disk does."""
         return Journal(
-            self.folder, disk, market_id=self.opening.market_id, next_number=self.sent + 1, durability=durability,
+            self.folder,
+            disk,
+            market_id=self.opening.market_id,
+            next_number=self.sent + 1,
+            durability=durability,
             segment_bytes=SEGMENT_BYTES,
         )
 
     def trade(self, journal: Journal, disk: Disk, rng: random.Random, until: int) -> None:
         """Turn by turn until so many commands were sent. Raises OSError as the disk does."""
         while self.sent < until:
-            for command, now_ns in self.commands[self.sent : min(until, self.sent + rng.randrange(1, MOST_PER_TURN))]:
+            for command, now_ns in self.commands[
+                self.sent : min(until, self.sent + rng.randrange(1, MOST_PER_TURN))
+            ]:
                 journal.append(command, now_ns)
                 self.sent += 1
             journal.write()
@@ -80,7 +87,10 @@ class Market:
                     raise Difference(f"command {self.sent} was answered after the failure")
 
     def recovered(self, disk: Disk) -> int:
-        """How many commands come back, on a disk that works. Raises Difference when they are not what was sent and answered."""
+        """How many commands come back, on a disk that works.
+
+        Raises Difference when they are not what was sent and answered.
+        """
         try:
             market = recover(self.folder, disk, fail)
             found = [(record.command, record.now_ns) for record in market.tail()]
@@ -94,11 +104,14 @@ class Market:
         return len(found)
 
 
-# -------------------------------------------------------------------------------------------------------------------- failures
+# --------------------------------------------------------------------------------------------------- failures
 
 
 def a_run(opening: Open, commands: Commands, durability: Durability, disk: FailingDisk) -> Market:
-    """All commands, or those until the failure; the market is then as the exchange leaves it. Raises Difference."""
+    """All commands, or those until the failure; the market is then as the exchange leaves it.
+
+    Raises Difference.
+    """
     market = Market(Path(tempfile.mkdtemp(prefix="journal-failures-")), opening, commands)
     begin_market(market.folder, Disk(), opening)
     try:
@@ -145,15 +158,18 @@ def failures(seed: int, orders: int, durability: Durability, calls: Sequence[int
         for code, part in FAULTS:
             for once in (False, True):
                 try:
-                    name = fail_at(opening, commands, durability, FailingDisk(call, code, part=part, once=once))
+                    name = fail_at(
+                        opening, commands, durability, FailingDisk(call, code, part=part, once=once)
+                    )
                 except Difference as difference:
-                    case = f"seed {seed}, {durability}, call {call}, {errno.errorcode[code]}, {part:.0%} written, once {once}"
+                    how = f"{errno.errorcode[code]}, {part:.0%} written, once {once}"
+                    case = f"seed {seed}, {durability}, call {call}, {how}"
                     raise Difference(f"{case}: {difference}") from difference
                 counts[f"{durability}: {name} failed"] += 1
     return counts
 
 
-# ---------------------------------------------------------------------------------------------------------------------- losses
+# ----------------------------------------------------------------------------------------------------- losses
 
 
 def losses(seed: int, orders: int, numbers: list[int]) -> Counter[str]:
@@ -192,7 +208,7 @@ def lose(opening: Open, commands: Commands, rng: random.Random) -> Counter[str]:
     return counts
 
 
-# ------------------------------------------------------------------------------------------------------------------------- run
+# -------------------------------------------------------------------------------------------------------- run
 
 
 def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) -> Counter[str]:
@@ -205,7 +221,10 @@ def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) ->
             whole = FailingDisk()
             shutil.rmtree(a_run(opening, commands, durability, whole).folder)
             calls = list(range(1, len(whole.calls) + 1))[::every]
-            parts += [pool.submit(failures, seed, orders, durability, calls[each::processes]) for each in range(processes)]
+            parts += [
+                pool.submit(failures, seed, orders, durability, calls[each::processes])
+                for each in range(processes)
+            ]
         numbers = list(range(markets))
         parts += [pool.submit(losses, seed, orders, numbers[each::processes]) for each in range(processes)]
         for part in parts:

@@ -1,9 +1,10 @@
-"""A bot that is killed (-9) again and again, and what its report says in the end, against an independent drop copy.
+"""A bot that is killed (-9) again and again, and what its report says in the end, against an independent drop
+copy.
 
-Two churning bots trade with each other in a market with fees of eight decimals. The drop copy is a plain `websockets` client that
-is logged in as the same trader and shares no code with the bot: it is told every private event once. Each time the bot is dead,
-a hand trades in its name, so that there is something to miss. At the end the report must have the fills, lots and fees of the
-drop copy, to the last decimal.
+Two churning bots trade with each other in a market with fees of eight decimals. The drop copy is a plain
+`websockets` client that is logged in as the same trader and shares no code with the bot: it is told every
+private event once. Each time the bot is dead, a hand trades in its name, so that there is something to miss.
+At the end the report must have the fills, lots and fees of the drop copy, to the last decimal.
 
     python proofs/killed_bot.py --kills 50
 """
@@ -49,7 +50,7 @@ reference_price = 99.8765
 
 
 class Churner(Strategy):
-    """Buys and sells around the mark as maker and as taker, mostly against its position, and starts again when much is open."""
+    """Trades around the mark as maker and taker, mostly against its position; cancels all when much is open."""
 
     def __init__(self, *, rng: random.Random) -> None:
         self._rng = rng
@@ -69,8 +70,14 @@ class DropCopy:
 
     def __init__(self, socket: ClientConnection) -> None:
         self.counted: dict[str, Any] = {
-            "accepted": 0, "fills": 0, "maker_fills": 0, "filled_qty": 0, "maker_qty": 0, "fees": Decimal(0), "account_seq": 0,
-        }  # fmt: skip
+            "accepted": 0,
+            "fills": 0,
+            "maker_fills": 0,
+            "filled_qty": 0,
+            "maker_qty": 0,
+            "fees": Decimal(0),
+            "account_seq": 0,
+        }
         self._socket = socket
         self._more = asyncio.Event()
         self._account = asyncio.Event()
@@ -131,7 +138,9 @@ class Outcome:
         return self.told == {name: self.reported[name] for name in self.told}
 
     def __str__(self) -> str:
-        lines = [f"{name:<15}{told:>16}   report {self.reported[name]:>16}" for name, told in self.told.items()]
+        lines = [
+            f"{name:<15}{told:>16}   report {self.reported[name]:>16}" for name, told in self.told.items()
+        ]
         verdict = "the report agrees with the drop copy" if self.agrees else "THEY DIFFER"
         return "\n".join([f"{self.kills} kills, {self.missed} fills missed and made up for", *lines, verdict])
 
@@ -152,7 +161,7 @@ async def drop_copy(uri: str, trader: str) -> AsyncIterator[DropCopy]:
 
 
 async def trade_by_hand(uri: str, trader: str) -> None:
-    """Lots change hands in the trader's name, whatever else is in the book: the price is above every churner's."""
+    """Trade in the bot's name, whatever else is in the book: the price is above every churner's."""
     async with connect(uri, compression=None, proxy=None) as socket:
         for order in (
             {"trader_id": "carol", "side": "sell"},

@@ -1,11 +1,13 @@
-"""A real trading day of Google on Nasdaq through the engine: every book and every fill against the venue's own.
+"""A real trading day of Google on Nasdaq through the engine: every book and every fill against the venue's
+own.
 
-The file (not part of this repository) lists the day's orders as commands and the venue's book and fills as expectations: `N` a
-resting order, `R` a reduction in place, `C` a cancel, `X` an incoming immediate-or-cancel order with the fills it must have, in
-order, `B` the CRC-32 of the ten best levels. Margin is off: both sides of the day are one rich account each.
+The file (not part of this repository) lists the day's orders as commands and the venue's book and fills as
+expectations: `N` a resting order, `R` a reduction in place, `C` a cancel, `X` an incoming immediate-or-cancel
+order with the fills it must have, in order, `B` the CRC-32 of the ten best levels. Margin is off: both sides
+of the day are one rich account each.
 
     python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz            the engine alone, the whole day
-    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire     the first 10,000 lines over real sockets
+    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire   the first 10,000 lines over real sockets
 """
 
 from __future__ import annotations
@@ -73,7 +75,9 @@ class Score:
             self.first_wrong = self.first_wrong or f"line {line}: fills {made} instead of {expected}"
 
     def all_right(self) -> bool:
-        return self.books_right == self.books and self.incoming_right == self.incoming and not self.crossing_adds
+        return (
+            self.books_right == self.books and self.incoming_right == self.incoming and not self.crossing_adds
+        )
 
     def __str__(self) -> str:
         lines = [
@@ -83,7 +87,9 @@ class Score:
             f"crossing adds         {self.crossing_adds:,} of {self.adds:,}",
             f"time                  {self.seconds:.1f} s, {self.lines / self.seconds:,.0f} lines/s",
         ]
-        return "\n".join([*lines, *([f"first difference      {self.first_wrong}"] if self.first_wrong else [])])
+        return "\n".join(
+            [*lines, *([f"first difference      {self.first_wrong}"] if self.first_wrong else [])]
+        )
 
 
 @dataclass(slots=True)
@@ -119,20 +125,42 @@ def levels_text(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> str
     return ",".join(f"{ask},{ask_qty},{bid},{bid_qty}" for (ask, ask_qty), (bid, bid_qty) in levels)
 
 
-# -------------------------------------------------------------------------------------------------------- the engine alone
+# ------------------------------------------------------------------------------------------- the engine alone
 
 
 def opening() -> Open:
     """One instrument with Nasdaq's tick, and no cap, band or margin that could refuse an order of the day."""
     goog = Instrument(
-        symbol=SYMBOL, tick_units=1, tick_decimals=4, lot="1", tick_value=1, reference_price=580 * TICKS_PER_USD, min_price=1,
-        max_price=UNLIMITED, min_qty=1, max_qty=UNLIMITED, maker_fee_bps=0, taker_fee_bps=0, liquidation_fee_bps=0,
-        initial_margin_bps=0, maintenance_margin_bps=0, price_band_bps=10_000, mark_move_bps=100, max_open_orders=UNLIMITED,
-        max_order_qty=UNLIMITED, max_order_notional=UNLIMITED, max_position=0,
+        symbol=SYMBOL,
+        tick_units=1,
+        tick_decimals=4,
+        lot="1",
+        tick_value=1,
+        reference_price=580 * TICKS_PER_USD,
+        min_price=1,
+        max_price=UNLIMITED,
+        min_qty=1,
+        max_qty=UNLIMITED,
+        maker_fee_bps=0,
+        taker_fee_bps=0,
+        liquidation_fee_bps=0,
+        initial_margin_bps=0,
+        maintenance_margin_bps=0,
+        price_band_bps=10_000,
+        mark_move_bps=100,
+        max_open_orders=UNLIMITED,
+        max_order_qty=UNLIMITED,
+        max_order_notional=UNLIMITED,
+        max_position=0,
     )
     rules = Rules(
-        money_decimals=4, starting_cash=UNLIMITED, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=2,
-        mark_to_market_ms=1_000, settle_window_s=30,
+        money_decimals=4,
+        starting_cash=UNLIMITED,
+        self_trade_prevention="cancel_resting",
+        insurance_fund=0,
+        max_accounts=2,
+        mark_to_market_ms=1_000,
+        settle_window_s=30,
     )
     return Open("nasdaq", rules, (goog,))
 
@@ -157,7 +185,9 @@ class EngineDay:
     def _do(self, number: int, line: list[str]) -> None:
         match line:
             case ["B", _row, crc]:
-                self.score.book(number, int(crc, 16), levels_text(self.book.bids.top(10), self.book.asks.top(10)))
+                self.score.book(
+                    number, int(crc, 16), levels_text(self.book.bids.top(10), self.book.asks.top(10))
+                )
             case ["N", name, side, price, qty]:
                 self._add(number, name, Order(RESTING, SYMBOL, int(side), int(qty), int(price)))
             case ["C", name]:
@@ -170,7 +200,11 @@ class EngineDay:
             case ["X", side, limit, qty, *fills]:
                 order = Order(INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC)
                 events = self.exchange.apply(order, number).events
-                made = [(self.ids.names[_resting_id(each)], each.qty, each.price) for each in events if isinstance(each, Traded)]
+                made = [
+                    (self.ids.names[_resting_id(each)], each.qty, each.price)
+                    for each in events
+                    if isinstance(each, Traded)
+                ]
                 self.score.fills(number, expected_fills(fills[0] if fills else ""), made)
 
     def _add(self, number: int, name: str, order: Order) -> None:
@@ -191,7 +225,7 @@ def _resting_id(trade: Traded) -> int:
     return trade.sell_order_id if trade.aggressor == BUY else trade.buy_order_id
 
 
-# ---------------------------------------------------------------------------------------------------------- over the wire
+# ---------------------------------------------------------------------------------------------- over the wire
 
 EXCHANGE_TOML = """
 [market]
@@ -214,7 +248,7 @@ reference_price = 580
 
 
 class WireDay:
-    """The same over two sockets: orders and their fills on one, the book folded from `book_delta` on the other."""
+    """The same over two sockets: orders and fills on one, the book, folded from `book_delta`, on the other."""
 
     def __init__(self, orders: ClientConnection, events: ClientConnection) -> None:
         self.orders = orders
@@ -252,7 +286,9 @@ class WireDay:
             case ["R", name, qty]:
                 self.totals[name] -= int(qty)
                 order_id = self.ids.latest[name]
-                await self._ask({"type": "replace", "trader_id": RESTING, "order_id": order_id, "qty": self.totals[name]})
+                await self._ask(
+                    {"type": "replace", "trader_id": RESTING, "order_id": order_id, "qty": self.totals[name]}
+                )
                 assert not await self._fold()
             case ["X", side, limit, qty, *fills]:
                 expected = expected_fills(fills[0] if fills else "")
@@ -261,7 +297,10 @@ class WireDay:
     async def _take(self, number: int, order: dict[str, Any], expected: Fills) -> None:
         await self._ask(order)
         trades = await self._fold() if expected else []
-        made = [(self.ids.names[_resting_side_id(each)], each.qty, round(each.price * TICKS_PER_USD)) for each in trades]
+        made = [
+            (self.ids.names[_resting_side_id(each)], each.qty, round(each.price * TICKS_PER_USD))
+            for each in trades
+        ]
         self.score.fills(number, expected, made)
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -322,7 +361,9 @@ def main() -> int:
         "nasdaq_day.py goog_2012-06-21_commands.txt.xz",
     )
     parser.add_argument("file", type=Path, help="the day as commands, xz-packed")
-    parser.add_argument("--wire", action="store_true", help=f"over real sockets, the first {WIRE_LINES:,} lines")
+    parser.add_argument(
+        "--wire", action="store_true", help=f"over real sockets, the first {WIRE_LINES:,} lines"
+    )
     parser.add_argument("--lines", type=int, help="stop after this many lines")
     options = parser.parse_args()
     if not options.file.is_file():

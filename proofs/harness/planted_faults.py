@@ -1,8 +1,8 @@
 """Programs with a fault in them, which a proof has to find: run in place of the exchange or of the exporter.
 
-An exchange takes faulty parts in place of its own (`Parts` in botpit/cli/exchange.py). A fault in the exporter replaces a
-part of the program by name. The proofs' tests run with each fault, so that a name which the product no longer has is
-noticed: then nothing is planted, and nothing is found.
+An exchange takes faulty parts in place of its own (`Parts` in botpit/cli/exchange.py). A fault in the
+exporter replaces a part of the program by name. The proofs' tests run with each fault, so that a name which
+the product no longer has is noticed: then nothing is planted, and nothing is found.
 """
 
 from __future__ import annotations

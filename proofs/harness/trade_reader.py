@@ -50,7 +50,9 @@ class TradeReader:
                 raise Difference("lost", f"trade {number} is not told again: {trades[number].public!r}")
             number -= 1
         if snapshot["seq"] < self._ledger.seq:
-            raise Difference("lost", f"event {self._ledger.seq} was told, and the last one is {snapshot['seq']} now")
+            raise Difference(
+                "lost", f"event {self._ledger.seq} was told, and the last one is {snapshot['seq']} now"
+            )
         self._ledger.seq = snapshot["seq"]
 
     async def _listen(self, stream: ClientConnection) -> None:
