@@ -11,7 +11,7 @@ carries the `bar` flow.
 
 - Throughput: 10,000 orders with at most 2,000 unanswered, then the same in frames of 100, round after round.
   The servers take turns every 2,500 orders, so that a machine that is slower for a second is slower for all.
-- Round trips: one order at a time, each sent when the one before is answered, 80,000 of them on a new exchange.
+- Round trips: one order at a time, each sent when the last is answered, 80,000 of them on a new exchange.
 - Growth: 100,000 orders on a new exchange; CPU of an order over the last 10,000 against the first 10,000.
 """
 

@@ -32,6 +32,7 @@ from benchmarks.targets import EXIT_OK, Figures, in_rounds, middle, parser_of, t
 from botpit.core.commands import BUY, SELL, Cancel, Command, Order, SetMark, Tick, TimeInForce
 from botpit.core.exchange import Exchange
 
+SIDES = (SELL, BUY)
 SYMBOL = "SIM"
 RESTING, QUICK_RESTING = (100, 10_000, 100_000, 1_000_000), (100, 10_000, 100_000)
 ACCOUNTS = (2, 100, 10_000)
@@ -63,7 +64,7 @@ def quotes(owners: int, count: int, prefix: str) -> list[Command]:
     """Orders that rest, bids and asks in turn, over LEVELS prices a side."""
     made: list[Command] = []
     for number in range(count):
-        side = BUY if number % 2 else SELL
+        side = SIDES[number % 2]
         price = PRICE - side * (1 + number // 2 % LEVELS)
         made.append(
             Order(f"t{number % owners}", SYMBOL, side, 5, price, TimeInForce.GTC, f"{prefix}{number}")
@@ -117,14 +118,14 @@ def accounts(size: int, rounds: int) -> Figures:
     with Uncollected():
         holders: list[Command] = []
         for number in range(size):
-            holders.append(Order(f"a{number}", SYMBOL, BUY if number % 2 else SELL, 2, PRICE))
+            holders.append(Order(f"a{number}", SYMBOL, SIDES[number % 2], 2, PRICE))
         apply_all(exchange, holders, 0)
 
         def one_round(number: int) -> Figures:
             now_ns = (number + 1) * SECOND_NS
             trades: list[Command] = []
             for k in range(SAMPLE):
-                trades.append(Order(f"a{k % size}", SYMBOL, BUY if k % 2 else SELL, 1, PRICE))
+                trades.append(Order(f"a{k % size}", SYMBOL, SIDES[k % 2], 1, PRICE))
             cost = us(lambda: apply_all(exchange, trades, now_ns), SAMPLE)
             exchange.apply(SetMark(SYMBOL, PRICE + number % 2), now_ns)
             return {"order": cost, "tick": us(lambda: exchange.apply(Tick(), now_ns + SECOND_NS // 2))}
@@ -167,7 +168,7 @@ def tick_us(size: int) -> float:
     exchange = engine(many_instruments(MANY, size))
     for symbol in exchange.markets:
         for number in range(8):
-            exchange.apply(Order(f"t{number}", symbol, BUY if number % 2 else SELL, 1, PRICE), 0)
+            exchange.apply(Order(f"t{number}", symbol, SIDES[number % 2], 1, PRICE), 0)
     for symbol in exchange.markets:
         exchange.apply(SetMark(symbol, PRICE + 1), SECOND_NS)
     with Uncollected():

@@ -34,6 +34,7 @@ from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.encode import Encoder
 from botpit.wire.private_events import private_events
 
+SIDES = (SELL, BUY)
 OWNERS = 100
 NOW_NS = 1_750_000_000_000_000_000
 """All in one moment. (A market notes its marks anew while its time is 0, as it is only in a benchmark.)"""
@@ -60,7 +61,7 @@ def account() -> float:
     exchange = engine(MANY)
     before = _settled()
     for number in range(ACCOUNTS):
-        exchange.apply(Order(f"a{number}", "SIM", BUY if number % 2 else SELL, 2, PRICE), NOW_NS)
+        exchange.apply(Order(f"a{number}", "SIM", SIDES[number % 2], 2, PRICE), NOW_NS)
     spent = (_settled() - before) / ACCOUNTS
     assert len(exchange.accounts) == ACCOUNTS
     return spent

@@ -1,6 +1,6 @@
 """Replay of a long journal, verified: how long it takes, and where the time goes.
 
-    python benchmarks/replay.py                  (1,000,000 commands; some minutes, most of them for the journal)
+    python benchmarks/replay.py                  (1,000,000 commands; some minutes, most for the journal)
     python benchmarks/replay.py --keep FOLDER    (keep the journal there, and use it again the next time)
 
 The journal is that of a busy, ordinary market: forty traders with the default money and margins quote around

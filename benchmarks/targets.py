@@ -41,22 +41,24 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Of the figure among all figures of a run."""
-        return self.figure if self.build == "plain" else f"{self.build}.{self.figure}"
+        """The figure's name among all figures of a run."""
+        if self.build == "plain":
+            return self.figure
+        return f"{self.build}.{self.figure}"
 
     @property
     def benchmark(self) -> str:
         return self.figure.partition(".")[0]
 
     def met(self, measured: float) -> bool:
-        return measured >= self.at_least if self.at_least is not None else measured <= (self.at_most or 0)
+        if self.at_least is not None:
+            return measured >= self.at_least
+        return measured <= (self.at_most or 0)
 
     def text(self) -> str:
-        return (
-            f"≥ {amount(self.at_least, self.unit)}"
-            if self.at_least is not None
-            else f"≤ {amount(self.at_most, self.unit)}"
-        )
+        if self.at_least is not None:
+            return f"≥ {amount(self.at_least, self.unit)}"
+        return f"≤ {amount(self.at_most, self.unit)}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,9 @@ class Verdict:
         row = [self.target.path, self.target.before]
         if not self.was_built:
             return [*row, NOT_BUILT, self.target.text(), "-"]
-        measured = "not measured" if self.measured is None else amount(self.measured, self.target.unit)
+        measured = "not measured"
+        if self.measured is not None:
+            measured = amount(self.measured, self.target.unit)
         return [*row, measured, self.target.text(), "no" if self.missed else "yes"]
 
 
@@ -114,8 +118,11 @@ def amount(value: float | None, unit: str) -> str:
     """The number as people write it, with its unit: `0.21x`, `7.1 ms`, `729 bytes`."""
     if value is None:
         return "nothing"
-    number = f"{value:,.0f}" if value >= 100 or unit in ("bytes", "bots") else f"{value:.3g}"
-    return f"{number}{unit}" if unit == "x" else f"{number} {unit}"
+    number = f"{value:.3g}"
+    if value >= 100 or unit in ("bytes", "bots"):
+        number = f"{value:,.0f}"
+    gap = "" if unit == "x" else " "
+    return f"{number}{gap}{unit}"
 
 
 # -------------------------------------------------------------------------- what each benchmark has in common

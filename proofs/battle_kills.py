@@ -66,7 +66,7 @@ class TradeRecorder(Recorder):
             self.trades.append(message)
 
     async def grows(self, beyond: int, without: str) -> bool:
-        """Wait for a trade of others than `without` after the first `beyond` ones; return whether one came."""
+        """Wait for a trade of others than `without` beyond the first `beyond`; return whether one came."""
         try:
             await self.until(lambda: bool(self.of_others(beyond, without)), PATIENCE_S)
         except TimeoutError:
@@ -81,7 +81,8 @@ class TradeRecorder(Recorder):
         number, lots, made = Counter[str](), Counter[str](), Counter[str]()
         for trade in self.trades:
             buyer, seller = traders(trade)
-            made[seller if trade["aggressor_side"] == "buy" else buyer] += trade["qty"]
+            maker = seller if trade["aggressor_side"] == "buy" else buyer
+            made[maker] += trade["qty"]
             for trader in (buyer, seller):
                 number[trader] += 1
                 lots[trader] += trade["qty"]
@@ -234,8 +235,12 @@ async def kill_each(
 def victims(config: Path, kills: int, seed: int) -> list[str]:
     """Who is killed, in order: everybody once in an order of chance, then again."""
     entries = json.loads(config.read_text(encoding="utf-8"))["bots"]
-    names = [f"{each['trader_id']}-{n + 1}" if "count" in each else each["trader_id"]
-             for each in entries for n in range(each.get("count", 1))]  # fmt: skip
+    names = []
+    for entry in entries:
+        if "count" in entry:
+            names += [f"{entry['trader_id']}-{number + 1}" for number in range(entry["count"])]
+        else:
+            names.append(entry["trader_id"])
     random.Random(seed).shuffle(names)
     return [names[number % len(names)] for number in range(kills)]
 

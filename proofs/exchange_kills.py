@@ -235,7 +235,8 @@ class Run:
         wanted = dict.fromkeys([*new, *asked, *self._rng.sample(old, min(len(old), OLD_ORDERS))])
         there = await self._statuses(session, list(wanted))
         for each in unanswered:
-            self._outcome.counts["happened" if self._has_happened(each, there) else "not happened"] += 1
+            outcome = "happened" if self._has_happened(each, there) else "not happened"
+            self._outcome.counts[outcome] += 1
         for order in wanted:
             order.forget_unanswered()
         open_orders, told = await session.ask({"type": "open_orders"}, {"type": "account"})

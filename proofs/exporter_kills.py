@@ -173,11 +173,13 @@ class Victim:
             if moment == "in a flush":
                 await asyncio.to_thread(self._wait_for_a_flush, child.pid)
             else:
-                await asyncio.sleep(rng.uniform(0, START_S if moment == "at its start" else LIFE_S))
+                longest_s = START_S if moment == "at its start" else LIFE_S
+                await asyncio.sleep(rng.uniform(0, longest_s))
                 kill(child.pid)
             self.kills[moment] += 1
             exit_code = await child.wait()
-            self.ended += [exit_code] if exit_code != -signal.SIGKILL else []
+            if exit_code != -signal.SIGKILL:
+                self.ended.append(exit_code)
 
     def _wait_for_a_flush(self, pid: int) -> None:
         """In a thread, which looks more often than the event loop could."""
@@ -194,7 +196,7 @@ class Victim:
         return False
 
     async def catch_up(self, seq: int) -> None:
-        """Start it a last time until it has connected and recorded everything: if stopped before, it just dies."""
+        """Start it a last time until it has recorded everything: stopped before, it just dies."""
         starts_before = len(self._starts())
         await self.start()
         with suppress(TimeoutError):
@@ -231,14 +233,15 @@ class Outcome:
     def __str__(self) -> str:
         cuts = [each for each in self.cuts if each]
         moments = ", ".join(f"{count} {moment}" for moment, count in self.kills.items())
+        most = max(cuts, default=0)
+        verdict = "DIFFERENT" if self.differences else "equal to the record, row for row"
         return "\n".join(
             [
                 f"kills                {self.kills.total()}: {moments}",
-                f"cut back             {sum(cuts):,} bytes at {len(cuts)} starts"
-                + (f", up to {max(cuts):,}" if cuts else ""),
+                f"cut back             {sum(cuts):,} bytes at {len(cuts)} starts, up to {most:,}",
                 f"rows                 {sum(self.rows.values()):,} in {self.seconds:.0f} s: "
                 + ", ".join(f"{file} {count:,}" for file, count in self.rows.items()),
-                f"files                {'DIFFERENT' if self.differences else 'equal to the record, row for row'}",
+                f"files                {verdict}",
                 *self.differences,
                 f"exit codes           {self.exit_codes}, ended by itself {self.ended or 'never'}",
                 f"tracebacks in logs   {', '.join(self.tracebacks) or 'none'}",

@@ -157,7 +157,7 @@ def accepted_orders(folder: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for log in folder.glob("*.log"):
         found = re.findall(r"stopped accepted=(\d+)", log.read_text(encoding="utf-8"))
-        counts[log.stem] = int(found[-1]) if found else 0
+        counts[log.stem] = int([0, *found][-1])
     return counts
 
 

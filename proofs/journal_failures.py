@@ -1,7 +1,7 @@
 """Disks that fail and power that is lost: whatever was answered is still there, and nothing is answered after
 a failure.
 
-    python proofs/journal_failures.py        (every call of two runs of 1,000 orders, 400 markets; some minutes)
+    python proofs/journal_failures.py      (every call of two runs of 1,000 orders, 400 markets; some minutes)
     python proofs/journal_failures.py --seed 7 --orders 100 --markets 20
 
 *Failures.* A market takes its orders in turns: append, write, sync where that is asked, answer. The run is

@@ -50,7 +50,7 @@ reference_price = 99.8765
 
 
 class Churner(Strategy):
-    """Trades around the mark as maker and taker, mostly against its position; cancels all when much is open."""
+    """Trades around the mark as maker and taker, mostly against its position."""
 
     def __init__(self, *, rng: random.Random) -> None:
         self._rng = rng

@@ -7,7 +7,7 @@ order with the fills it must have, in order, `B` the CRC-32 of the ten best leve
 of the day are one rich account each.
 
     python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz            the engine alone, the whole day
-    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire   the first 10,000 lines over real sockets
+    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire  (the first 10,000 lines, by sockets)
 """
 
 from __future__ import annotations
@@ -87,9 +87,9 @@ class Score:
             f"crossing adds         {self.crossing_adds:,} of {self.adds:,}",
             f"time                  {self.seconds:.1f} s, {self.lines / self.seconds:,.0f} lines/s",
         ]
-        return "\n".join(
-            [*lines, *([f"first difference      {self.first_wrong}"] if self.first_wrong else [])]
-        )
+        if self.first_wrong:
+            lines.append(f"first difference      {self.first_wrong}")
+        return "\n".join(lines)
 
 
 @dataclass(slots=True)
@@ -112,16 +112,17 @@ def read_lines(path: Path, most: int | None = None) -> Iterator[list[str]]:
 
 
 def expected_fills(text: str) -> Fills:
-    parts = [part.split(":") for part in text.split("|")] if text else []
+    if not text:
+        return []
+    parts = [part.split(":") for part in text.split("|")]
     return [(name, int(qty), int(price)) for name, qty, price in parts]
 
 
 def levels_text(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> str:
     """Ten levels as the venue's book file prints them."""
-    empty_ask, empty_bid = (9_999_999_999, 0), (-9_999_999_999, 0)
-    levels = [
-        (asks[i] if i < len(asks) else empty_ask, bids[i] if i < len(bids) else empty_bid) for i in range(10)
-    ]
+    asks = [*asks, *[(9_999_999_999, 0)] * 10]
+    bids = [*bids, *[(-9_999_999_999, 0)] * 10]
+    levels = zip(asks[:10], bids[:10], strict=True)
     return ",".join(f"{ask},{ask_qty},{bid},{bid_qty}" for (ask, ask_qty), (bid, bid_qty) in levels)
 
 
@@ -205,7 +206,7 @@ class EngineDay:
                     for each in events
                     if isinstance(each, Traded)
                 ]
-                self.score.fills(number, expected_fills(fills[0] if fills else ""), made)
+                self.score.fills(number, expected_fills("".join(fills)), made)
 
     def _add(self, number: int, name: str, order: Order) -> None:
         events = self.exchange.apply(order, number).events
@@ -248,7 +249,7 @@ reference_price = 580
 
 
 class WireDay:
-    """The same over two sockets: orders and fills on one, the book, folded from `book_delta`, on the other."""
+    """The same over two sockets: orders and fills on one, the book, made of `book_delta`, on the other."""
 
     def __init__(self, orders: ClientConnection, events: ClientConnection) -> None:
         self.orders = orders
@@ -291,7 +292,7 @@ class WireDay:
                 )
                 assert not await self._fold()
             case ["X", side, limit, qty, *fills]:
-                expected = expected_fills(fills[0] if fills else "")
+                expected = expected_fills("".join(fills))
                 await self._take(number, _order(INCOMING, side, qty, limit, "ioc"), expected)
 
     async def _take(self, number: int, order: dict[str, Any], expected: Fills) -> None:
@@ -313,7 +314,8 @@ class WireDay:
         """Fold the next delta into the book; the trades that came before it."""
         trades: list[Trade] = []
         while not isinstance(message := await self._next(), BookDelta):
-            trades += [message] if isinstance(message, Trade) else []
+            if isinstance(message, Trade):
+                trades.append(message)
         for side, changes in zip(self.sides, (message.bids, message.asks), strict=True):
             for price, qty in changes:
                 side[round(price * TICKS_PER_USD)] = qty

@@ -65,13 +65,15 @@ def plant(path: Path, rng: random.Random, step: Decimal) -> Fault:
     kind = rng.choice([*ROW_FAULTS, *columns])
     name = f"{path.name}: {kind}"
     if kind == "row lost":
-        name += " (no trade in it)" if path.name == "performance.csv" and _says_no_trade(lines, at) else ""
+        if path.name == "performance.csv" and _says_no_trade(lines, at):
+            name += " (no trade in it)"
         del lines[at]
     elif kind == "row doubled":
         lines.insert(at, lines[at])
     elif kind == "rows swapped":
         other = at + 1 if at + 1 < len(lines) else at - 1
-        name += " (same millisecond)" if _time(lines[at]) == _time(lines[other]) else ""
+        if _time(lines[at]) == _time(lines[other]):
+            name += " (same millisecond)"
         lines[at], lines[other] = lines[other], lines[at]
     else:
         cells = lines[at].removesuffix("\n").split(",")

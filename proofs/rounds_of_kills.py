@@ -89,7 +89,7 @@ class Outcome:
                 f"trades               {self.trades:,} in the journal; trades.csv is "
                 + ("equal, row for row" if not self.differences else "DIFFERENT"),
                 *self.differences,
-                f"relay                {self.relayed:,} trades sent to its reader, holes: {len(self.relay_holes)}",
+                f"relay                {self.relayed:,} trades to its reader, holes: {len(self.relay_holes)}",
                 *self.relay_holes[:1],
                 f"exit codes           {Counter(self.exit_codes)}",
                 f"tracebacks in logs   {', '.join(self.tracebacks) or 'none'}",

@@ -196,7 +196,7 @@ class Outcome:
 
 
 async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: bool = False) -> Outcome:
-    """One stress battle on free ports, all its files in `folder`; it ends early when it has shown everything."""
+    """One stress battle on free ports, all its files in `folder`; it ends early when all was seen."""
     recorder = Liquidations()
     async with terminals(folder) as parts:
         await parts.start_exchange("--csv-dir", str(folder))

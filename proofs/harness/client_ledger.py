@@ -58,25 +58,26 @@ class Sent:
 
     @property
     def leaves(self) -> int:
-        return self.qty - self.filled - self.cancelled if self.order_id is not None else 0
+        if self.order_id is None:
+            return 0
+        return self.qty - self.filled - self.cancelled
+
+    @property
+    def status(self) -> str:
+        if self.refused:
+            return "rejected"
+        if self.leaves:
+            return "open"
+        return "cancelled" if self.cancelled else "filled"
 
     def forget_unanswered(self) -> None:
-        """Cancels and replaces of which nothing was heard up to now can have no event any more."""
+        """Cancels and replaces without an event by now will never have one."""
         self.cancels = 0
         self.replaces.clear()
 
     def state(self) -> Message:
         """What `order_status` has to say of it, if it came in."""
-        status = (
-            "rejected"
-            if self.refused
-            else "open"
-            if self.leaves
-            else "cancelled"
-            if self.cancelled
-            else "filled"
-        )
-        told = {"order_id": self.order_id, "client_order_id": self.client_order_id, "status": status}
+        told = {"order_id": self.order_id, "client_order_id": self.client_order_id, "status": self.status}
         if self.refused:
             return told | {"reason": self.refused}
         amounts = {"filled_qty": self.filled, "leaves_qty": self.leaves, "cancelled_qty": self.cancelled}
@@ -296,13 +297,11 @@ class Account:
         found = {each["order_id"]: each["leaves_qty"] for each in told["orders"]}
         expected = {number: order.leaves for number, order in sorted(self.open.items())}
         if found != expected:
-            kind = (
-                "invented"
-                if found.keys() - expected.keys()
-                else "lost"
-                if expected.keys() - found.keys()
-                else "changed"
-            )
+            kind = "changed"
+            if found.keys() - expected.keys():
+                kind = "invented"
+            elif expected.keys() - found.keys():
+                kind = "lost"
             raise Difference(kind, f"open orders of {self.trader} are {found}, not {expected}")
 
     def check_account(self, told: Message) -> None:
