@@ -4,10 +4,10 @@ bench` runs.
     python benchmarks/bench.py
     python benchmarks/bench.py --only gateway --compiled FOLDER
 
-Each runs in a process of its own and says its figures as JSON. The table of targets.toml, with what was
-measured, is written to benchmarks/results.md. A compiled botpit is measured where `--compiled` names a copy
-of this clone that was built. The exit code is 1 when a target is missed or could not be measured, with the
-names of those.
+Each runs in a process of its own and prints its figures as JSON. The table of targets.toml, with the
+measurements, is written to benchmarks/results.md. A compiled botpit is measured where `--compiled` names a
+copy of this clone that was built. The exit code is 1 when a target is missed or could not be measured, with
+the names of those.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ from benchmarks.targets import (
 
 RESULTS = HOME / "benchmarks" / "results.md"
 QUICK_FORMS = "Resting orders go up to 100,000 here, and the replay is scaled from 100,000 commands."
-"""What the page says of rows whose path is longer than what the quick form measures."""
+"""The page's remark on rows whose path is longer than the quick form measures."""
 WITHIN_S = 300.0
-"""A benchmark that takes longer is given up."""
+"""A benchmark that takes longer is killed."""
 
 
 def figures_of(benchmark: str, clone: Path) -> Figures:
-    """What one benchmark of a clone says; nothing, with its complaint on stderr, when it fails."""
+    """The figures of one benchmark of a clone; none, with its output on stderr, when it fails."""
     argv = [sys.executable, str(clone / "benchmarks" / f"{benchmark}.py"), "--quick", "--json"]
     try:
         done = subprocess.run(
@@ -63,7 +63,7 @@ def figures_of(benchmark: str, clone: Path) -> Figures:
 
 
 def measured(benchmarks: Iterable[str], targets: list[Target], compiled: Path | None) -> Figures:
-    """The figures of all; those of the compiled clone under `compiled.`."""
+    """All figures; those of the compiled clone begin with `compiled.`."""
     figures: Figures = {}
     for benchmark in benchmarks:
         print(f"== {benchmark}", flush=True)
@@ -93,7 +93,7 @@ def misses(verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def exit_code(missed: list[str]) -> int:
-    """Says which were missed."""
+    """Print the missed targets."""
     if not missed:
         return EXIT_OK
     print(f"missed: {', '.join(missed)}", file=sys.stderr)

@@ -77,14 +77,14 @@ class Crowd:
             time.sleep(0.5)
 
     def health(self, what: str) -> int:
-        """What the exchange says of itself."""
+        """The exchange's own account of itself."""
         with urlopen(
             f"http://{HOST}:{self.exchange.order_port}/healthz", timeout=CONNECTED_WITHIN_S
         ) as answer:
             return int(json.load(answer)[what])
 
     def shares(self) -> list[float]:
-        """Of each bot: its decisions over MEASURED_S in those that its interval has room for."""
+        """Each bot's share of the decisions that its interval has room for, over MEASURED_S."""
         began, before = time.monotonic(), self.counts.tolist()
         time.sleep(MEASURED_S)
         seconds, after = time.monotonic() - began, self.counts.tolist()
@@ -94,7 +94,7 @@ class Crowd:
         ]
 
     def end(self) -> None:
-        """What was to be measured has been: the bots need not say goodbye."""
+        """Everything is measured: the bots need not end in good order."""
         for _, process in self.bots:
             os.kill(process.pid, signal.SIGKILL)
         for _, process in self.bots:
@@ -124,7 +124,7 @@ def crowd(home: Path) -> Iterator[Crowd]:
 
 
 def largest(running: Crowd, sizes: Iterable[int]) -> Figures:
-    """Grow until the crowd no longer holds; prints each step."""
+    """Grow until the crowd no longer holds; print each step."""
     figures: Figures = {"crowd.bots": 0.0}
     for size in sizes:
         while len(running.bots) < size:

@@ -31,7 +31,7 @@ from botpit.core.commands import BUY, SELL, Cancel, Command, Order, Replace, Tim
 
 OPERATIONS, QUICK_OPERATIONS = 50_000, 20_000
 OF_ORDER_MATCHING = 300
-"""Its book of resting orders is a table that is copied with each order."""
+"""Its book of resting orders is a table, which each order copies."""
 TAKEN = ("rest", "cross", "life")
 SYMBOL = "SIM"
 DAY = datetime(2026, 1, 1)
@@ -69,7 +69,7 @@ def _operation(request: dict[str, Any]) -> Operation:
 
 
 def botpit_s(operations: list[Operation]) -> float:
-    """Seconds of CPU for all of them; so it is of the others."""
+    """Seconds of CPU for all of them, as for the other books."""
     exchange, commands = engine(RICH), [_command(each) for each in operations]
     began = process_time()
     for number, command in enumerate(commands):
@@ -104,7 +104,7 @@ def bourse_s(operations: list[Operation]) -> float:
 
 
 def order_matching_s(operations: list[Operation]) -> float:
-    """A replace is a cancel here: it has none."""
+    """It has no replace, so a replace is a cancel here."""
     named = importlib.import_module
     named("loguru").logger.remove()
     matching = named("order_matching.matching_engine").MatchingEngine(seed=1)
@@ -139,7 +139,7 @@ def order_matching_s(operations: list[Operation]) -> float:
 
 
 def us_each(play: Callable[[list[Operation]], float], operations: list[Operation]) -> float:
-    """Each book alone in the clean, with the collector off."""
+    """Each book alone in the process, with the collector off."""
     gc.collect()
     gc.disable()
     spent = play(operations)

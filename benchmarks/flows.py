@@ -1,7 +1,7 @@
 """The requests that the benchmarks of speed send: lists of JSON messages as bytes, the same for the same
 seed.
 
-Four mixes, because what an order costs depends on what becomes of it: `bar` fills the book with few trades,
+Four mixes, because the cost of an order depends on its fate: `bar` fills the book with few trades,
 `rest` never trades, `cross` trades with every second order, `life` is a market maker's day of quotes,
 cancels, replaces and takers.
 """
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 TRADERS = 8
 PRICE = 10_000
-"""In ticks of 0.01, as the default instrument has them."""
+"""In ticks of 0.01, those of the default instrument."""
 FIRST_QUOTES = 400
 RECENT_QUOTES = 500
 """`life` cancels and replaces among so many of the newest."""
@@ -40,7 +40,7 @@ def bar(count: int, seed: int) -> list[bytes]:
 
 
 def rest(count: int, seed: int) -> list[bytes]:
-    """Nothing ever meets: bids 1 to 200 ticks below the price, asks above it."""
+    """No two orders meet: bids are 1 to 200 ticks below the price, asks above it."""
     rng = random.Random(f"rest {seed}")
     requests = []
     for number in range(count):

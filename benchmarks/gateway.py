@@ -55,7 +55,7 @@ Server = Exchange | Echo
 
 
 class Answers(picows.WSListener):  # type: ignore[misc, unused-ignore]
-    """Counts what comes back; an array counts as many as it holds."""
+    """Counts the messages that come back, also those within arrays."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -124,7 +124,7 @@ def framed(requests: list[bytes], in_a_frame: int) -> list[bytes]:
 
 @dataclass(slots=True)
 class Cost:
-    """Of `messages` so far: microseconds of CPU in the server and in its children, and seconds."""
+    """Sums over `messages`: microseconds of CPU in the server and in its children, and seconds."""
 
     messages: int = 0
     own_us: float = 0.0
@@ -164,7 +164,7 @@ async def settled(pids: list[int]) -> float:
 
 
 async def in_turns(streams: list[tuple[Server, list[bytes], int]]) -> list[Cost]:
-    """What each stream costs: a server, requests, and so many in a frame."""
+    """The cost of each stream: a server, requests, and so many in a frame."""
     costs = [Cost() for _ in streams]
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(server)) for server, _, _ in streams]

@@ -1,8 +1,8 @@
 """A whole exchange in this process, as exchange_server.py puts it together, for benchmarks that look inside.
 
-All wiring is here, and it is the server's own: `MarketLoader` makes the market, `Venue` trades in it with its
-clock and its collector. What a socket would bring is handed to a peer of the order port instead, and one turn
-of the event loop is one turn of the market.
+The wiring is the server's own: `MarketLoader` makes the market, `Venue` trades in it with its clock and its
+collector. Instead of a socket, the benchmark hands messages to a peer of the order port; one turn of the
+event loop is one turn of the market.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ HOST = "127.0.0.1"
 
 
 class Line:
-    """Stands where a socket would: takes what is sent, and forgets it."""
+    """Stands in for a socket: it takes what is sent, and forgets it."""
 
     waiting_bytes = 0
 
@@ -63,7 +63,7 @@ class Market:
         self.session: Any = venue.turns.connect(line)
 
     def read(self) -> None:
-        """Let one more reader subscribe, to what is sent by default."""
+        """Let one more reader subscribe to the default channels."""
         self._venue.readers.connect(Line())  # type: ignore[arg-type]
 
     async def take(self, requests: list[bytes], *, a_turn: int = 32) -> float:

@@ -1,5 +1,5 @@
-"""What safe accounts cost a Tick: the same market with 10 … 10,000 leveraged accounts, its mark moving with
-every Tick.
+"""The cost of safe accounts in a Tick: the same market with 10 … 10,000 leveraged accounts, its mark moving
+with every Tick.
 
     python benchmarks/liquidation.py
 

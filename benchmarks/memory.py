@@ -1,5 +1,5 @@
-"""Memory of what a market keeps: a resting order, an account with a position, the private events for those
-who come back.
+"""The memory of a resting order, of an account with a position, and of the private events kept for later
+logins.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --quick
@@ -42,7 +42,7 @@ ORDERS = 200_000
 ACCOUNTS = 40_000
 QUICK_ROUNDS = 3
 A_SLICE = 1_000
-"""So many commands are made at a time, lest they all wait in memory."""
+"""Commands made at a time, so that they do not all wait in memory."""
 MB = 1e6
 
 

@@ -49,7 +49,7 @@ class Process:
         self.stop()
 
     def stop(self) -> None:
-        """As Ctrl-C does; by force when that is not enough."""
+        """End it as Ctrl-C does, by force if need be."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -112,7 +112,7 @@ def cpu_us(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that the process has started and that run."""
+    """The running children of the process."""
     found: list[int] = []
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():

@@ -64,7 +64,7 @@ def _children_s() -> float:
 
 
 def start(data: Path, scratch: Path) -> tuple[float, float]:
-    """CPU seconds and resident MB of an exchange until it is open; on a copy, for it goes on writing."""
+    """CPU seconds and resident MB of an exchange until it is open; on a copy, because it writes."""
     folder = Path(tempfile.mkdtemp(dir=scratch))
     shutil.copytree(data, folder / "data")
     argv = [

@@ -45,9 +45,9 @@ TURNS_OF = (8, 1)
 MESSAGES, QUICK_MESSAGES = 20_000, 1_600
 FIRST_SEQ = 1_000_000
 MAX_WAITING_BYTES = 200_000
-"""Of the slowest reader; then the server rests until it has read."""
+"""Bytes that may wait for the slowest reader; then the server rests until it has read."""
 LOOKED_AT_BYTES = 16_384
-"""After so much a reader the server looks at what waits."""
+"""The server looks at the waiting bytes after sending each reader this much."""
 WITHIN_S = 120.0
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -67,7 +67,7 @@ SNAPSHOT = {
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is measured.
+    """One fan-out to measure.
 
     `push` sends a turn to all; `ready`: all readers are there; `waiting` bytes of the slowest reader.
     """
@@ -165,7 +165,7 @@ async def pushed(library: str, port: int, turn: int, messages: int) -> dict[str,
 
 
 def drained(process: subprocess.Popen[str], port: int) -> str:
-    """Read as READERS readers until the server ends; what it said."""
+    """Read as READERS readers until the server ends; return its output."""
     opened_by = monotonic() + WITHIN_S
     with selectors.DefaultSelector() as selector, suppress(ConnectionResetError):
         for _ in range(READERS):

@@ -55,7 +55,7 @@ class Kill:
 
 
 class TradeRecorder(Recorder):
-    """Every trade, as the event stream tells it."""
+    """Every trade of the event stream."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class Outcome:
     check: str
 
     def differences(self) -> Iterator[str]:
-        """What is not as it has to be, a sentence each."""
+        """The differences, a sentence each."""
         if any(self.exit_codes.values()) or self.tracebacks:
             yield f"exit codes {self.exit_codes}, tracebacks in {self.tracebacks}"
         if not self.kills:
@@ -233,7 +233,7 @@ async def kill_each(
 
 
 def victims(config: Path, kills: int, seed: int) -> list[str]:
-    """Who is killed, in order: everybody once in an order of chance, then again."""
+    """The bots to kill, in order: each once in random order, then again."""
     entries = json.loads(config.read_text(encoding="utf-8"))["bots"]
     names = []
     for entry in entries:
@@ -258,7 +258,7 @@ def log_of(bot: str, parts: Terminals) -> Path:
 
 
 async def came_back(last: Kill, parts: Terminals) -> None:
-    """Wait until the bot that was killed is at the exchange again."""
+    """Wait until the killed bot is connected to the exchange again."""
     async with asyncio.timeout(PATIENCE_S):
         while b"connected to=gateway" not in log_of(last.trader_id, parts).read_bytes()[last.log_bytes :]:
             await asyncio.sleep(0.05)

@@ -46,7 +46,7 @@ TRADERS = {f"plain-{number}": False for number in range(3)} | {
     "dan": True,
     "eve": True,
 }
-"""Trader -> whether his orders go when his connection is lost. Those named plain do not log in to trade."""
+"""Trader -> whether its orders go when its connection is lost. Those named plain trade without a login."""
 SHORTEST_LOAD_S, LONGEST_LOAD_S = 0.05, 0.6
 ARCHIVIST_DIES_TOO = 0.5
 OLD_ORDERS, OLD_EVENTS = 10, 500
@@ -159,7 +159,7 @@ class Run:
     # ----------------------------------------------------------------------------------------------- the load
 
     async def _resend(self, sessions: list[Session]) -> None:
-        """Each order that was not answered is sent again, twice, and is one order in the end."""
+        """Send each unanswered order again, twice; it must be one order in the end."""
         for session in sessions:
             unanswered, self._unanswered[session.account.trader] = (
                 self._unanswered[session.account.trader],
@@ -205,7 +205,7 @@ class Run:
     # ----------------------------------------------------------------------------------------- the comparison
 
     async def _open(self) -> list[Session]:
-        """Everybody comes back and compares; the sessions to trade on."""
+        """All traders log in again and compare; return the sessions to trade on."""
         exchange, accounts = self._exchange, list(self._ledger.accounts.values())
         from_seq = max(1, self._ledger.seq - self._rng.randint(0, OVERLAP))
         await self._trades.resume(exchange.events, self._market_id, from_seq)
@@ -219,7 +219,7 @@ class Run:
         return [await self._to_trade(session) for session in sessions]
 
     def _last_seq(self, account: Account) -> int:
-        """What the trader says he knows: all, or less, so that he is told again."""
+        """The trader's claim of what it knows: everything, or less, so that events are sent again."""
         known = len(account.events)
         if known < WHOLE_PAST and self._rng.random() < 0.1:
             return 0
@@ -244,7 +244,7 @@ class Run:
         account.check_account(told)
 
     async def _statuses(self, session: Session, orders: list[Sent]) -> set[Sent]:
-        """Those that are there."""
+        """The orders that the exchange knows."""
         there: set[Sent] = set()
         for some in batched(orders, STATUS_AT_A_TIME):
             told = await session.ask(

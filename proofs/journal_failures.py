@@ -40,18 +40,18 @@ from tests.history.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import fail, stream_of
 
 SEGMENT_BYTES = 8_000
-"""So that segments end, too, while disks fail."""
+"""Small, so that segments also end while disks fail."""
 MOST_PER_TURN = 12
 CALLS_UNTIL_A_LOSS = 60
 """Of power; at most."""
 FAULTS = [(errno.EIO, 0.0), (errno.ENOSPC, 0.0), (errno.ENOSPC, 0.5)]
-"""What a call fails with, and which part of a write is done nevertheless."""
+"""The error of a call, and the part of a write that is done nevertheless."""
 Commands = list[tuple[Command, int]]
 
 
 @dataclass
 class Market:
-    """Who sends commands to a journal, and what was answered. `sent` and `answered` count the commands."""
+    """A market that sends commands to a journal. `sent` and `answered` count the commands."""
 
     folder: Path
     opening: Open
@@ -212,7 +212,7 @@ def lose(opening: Open, commands: Commands, rng: random.Random) -> Counter[str]:
 
 
 def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) -> Counter[str]:
-    """How often there was what; with `every`, only each so many calls fail. Raises Difference."""
+    """Counts by kind; with `every`, only each so many calls fail. Raises Difference."""
     opening, commands = stream_of(seed, orders)
     counts: Counter[str] = Counter()
     with ProcessPoolExecutor(processes) as pool:

@@ -5,9 +5,9 @@
 
 The markets are those of proofs/journal_cuts.py, one whose last segment was written under `os` and one under
 `batch`. A bit is flipped at a random place of all segments and snapshots, and the market is recovered. It
-must be refused with file, line and byte; or an end of the journal, with the flipped bit in it, be told as
-torn; or the snapshot be passed over with a complaint that names it. The state must be the one of the record
-it is said to be. Exit code 4 at the first difference, with the flip that shows it.
+must be refused with file, line and byte; or an end of the journal with the flipped bit be reported as torn;
+or the snapshot be passed over with a complaint that names it. The state must be that of the record it claims.
+Exit code 4 at the first difference, with the flip that shows it.
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def share(market: StoredMarket, seed: str, flips: int) -> Counter[str]:
 
 
 def run(seed: int, commands: int, flips: int, processes: int) -> Counter[str]:
-    """How often what was noticed how. Raises Difference."""
+    """Counts by how the flip was noticed. Raises Difference."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(processes) as pool:
         parts = []

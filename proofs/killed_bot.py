@@ -2,8 +2,8 @@
 copy.
 
 Two churning bots trade with each other in a market with fees of eight decimals. The drop copy is a plain
-`websockets` client that is logged in as the same trader and shares no code with the bot: it is told every
-private event once. Each time the bot is dead, a hand trades in its name, so that there is something to miss.
+`websockets` client that is logged in as the same trader and shares no code with the bot: it gets every
+private event once. After each kill the proof trades in the bot's name, so that there is something to miss.
 At the end the report must have the fills, lots and fees of the drop copy, to the last decimal.
 
     python proofs/killed_bot.py --kills 50
@@ -34,7 +34,7 @@ PATIENCE_S = 30.0
 LONGEST_LIFE_S = 1.5
 """Some deaths come before the bot has begun to trade."""
 LAST_FILLS = 100
-"""So many are waited for when it is killed no more."""
+"""Fills to wait for after the last kill."""
 BY_HAND_LOTS = 3
 MARKET = """
 [market]
@@ -66,7 +66,7 @@ class Churner(Strategy):
 
 
 class DropCopy:
-    """All that the exchange told one trader. Fees are summed as the decimals they are written as."""
+    """Every private event of one trader. Fees are summed as decimals."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.counted: dict[str, Any] = {
@@ -95,7 +95,7 @@ class DropCopy:
                 await self._more.wait()
 
     async def is_complete(self) -> None:
-        """Wait until everything until now has been told."""
+        """Wait until every event until now has come."""
         async with asyncio.timeout(PATIENCE_S):
             self._account.clear()
             await self._socket.send('{"type":"account"}')
@@ -173,7 +173,7 @@ async def trade_by_hand(uri: str, trader: str) -> None:
 
 
 class Victim:
-    """Alice's bot and her report."""
+    """Alice's bot and its report."""
 
     def __init__(self, parts: Terminals, flags: list[str]) -> None:
         self.report = parts.folder / "alice.report.json"
@@ -200,7 +200,7 @@ class Victim:
 
 
 async def watch(kills: int, folder: Path, seed: int = 1) -> Outcome:
-    """So many deaths of alice's bot, each at a moment of chance; all files in `folder`."""
+    """Kill alice's bot so many times, each at a random moment; all files in `folder`."""
     async with terminals(folder) as parts:
         await parts.start_exchange("--no-export", settings=MARKET)
         flags = ["--strategy", f"{__file__}:Churner", "--order-gateway-uri", parts.orders,

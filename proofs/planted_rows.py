@@ -39,7 +39,7 @@ ROW_FAULTS = ("row lost", "row doubled", "rows swapped")
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What was done to which line; `at` is the time that stood there."""
+    """The kind of fault and its line; `at` is the row's time."""
 
     kind: str
     path: Path
@@ -49,7 +49,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`said` None: nothing was found."""
+    """`said` is None when nothing was found."""
 
     fault: Fault
     said: str | None
@@ -115,7 +115,7 @@ def _another(cell: str, column: str, rng: random.Random, step: Decimal, lines: l
 def hunt(
     run: Path, faults: int, seed: int, *, step: Decimal = Decimal("0.01"), with_results: bool = True
 ) -> Iterator[Finding]:
-    """Plant and look, so many times, always into a fresh copy of the run."""
+    """Plant a fault and check, so many times, each in a fresh copy of the run."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "run"

@@ -44,7 +44,7 @@ TRADERS = ("ann", "ben", "cid", "dan")
 """The first two buy, the others sell, so that orders trade."""
 MOST_TIMES = 5
 ORDERS_AT_ONCE = 200
-"""Of one trader, on CONNECTIONS connections."""
+"""Orders of one trader, on CONNECTIONS connections."""
 CONNECTIONS = 6
 MOST_PER_FRAME, MOST_FRAMES = 8, 4
 LOGINS = 0.3
@@ -139,7 +139,7 @@ class Raw:
             raise Cut from error
 
     def cut(self, *, reset: bool) -> None:
-        """Away without a goodbye; `reset`: what was not yet delivered may be lost, too."""
+        """Drop the connection; with `reset`, undelivered bytes may be lost, too."""
         if reset:
             with suppress(OSError):  # the other side was quicker
                 self._writer.get_extra_info("socket").setsockopt(
@@ -158,7 +158,7 @@ def frame(payload: bytes) -> bytes:
 
 
 class Client:
-    """Sends orders and keeps what it is answered.
+    """Sends orders and keeps the answers.
 
     `answers`: id -> the order id and account_seq of its first answer.
     """
@@ -171,7 +171,7 @@ class Client:
         self._outcome = outcome
 
     async def send(self, orders: list[dict[str, Any]]) -> None:
-        """Each of them one to five times, over connections that are cut and at last over one that is not."""
+        """Send each one to five times, over connections that are cut and at last over one that is not."""
         copies = [order for order in orders for _ in range(self._rng.randint(0, MOST_TIMES - 1))]
         self._rng.shuffle(copies)
         await asyncio.gather(
@@ -305,7 +305,7 @@ def _orders(first: int, number: int, rng: random.Random) -> Iterator[dict[str, A
 
 
 async def _die(exchange: RestartableExchange, rng: random.Random, outcome: Outcome) -> None:
-    """Killed or stopped in turn, soon, and started again."""
+    """Kill or stop the exchange in turn, soon, and start it again."""
     delay_s = rng.uniform(0.0, 0.1)
     if outcome.deaths["killed -9"] <= outcome.deaths["stopped"]:
         await exchange.die(delay_s, with_archivist=rng.random() < 0.5)

@@ -5,8 +5,8 @@ A real exchange with the exporter as its child, a relay with a reader, and pairs
 again until they are answered. In each round, in any order and at any moment: the exporter is killed, the
 relay is killed and started again, the exchange is stopped (SIGTERM) or killed -9 and started again on the
 same journal. At the end the journal is replayed: its trades must be the rows of trades.csv, one by one, none
-missing, none doubled, none in another order. The relay's reader must have been told every trade between two
-of its deaths, each once.
+missing, none doubled, none in another order. The relay's reader must have got every trade between two deaths
+of the relay, each once.
 
     python proofs/rounds_of_kills.py --rounds 100
     python proofs/rounds_of_kills.py --rounds 2 --plant no-record
@@ -133,7 +133,7 @@ class Load:
 
 
 class Reader:
-    """A client of the relay, which comes back whenever the relay does."""
+    """A client of the relay, which reconnects whenever the relay is back."""
 
     def __init__(self, uri: str, outcome: Outcome) -> None:
         self._uri = uri

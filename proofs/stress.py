@@ -42,9 +42,9 @@ EXPECTED = (THROUGH_THE_BOOK, PAID, DELEVERAGED)
 
 
 class Liquidations(Recorder):
-    """What the event stream says of liquidations and of the insurance fund. Money in account currency.
+    """The event stream's liquidations and insurance payments. Money is in account currency.
 
-    Who subscribes is told when there was nothing to tell for a second.
+    A subscriber gets a heartbeat after a second without events.
     """
 
     subscription = '{"type":"subscribe"}'
@@ -99,7 +99,7 @@ class Liquidations(Recorder):
 
 
 def money(number: float) -> Decimal:
-    """A number of the wire, which is the nearest double to whole cents, as those cents."""
+    """A number of the wire, the nearest double to whole cents, as those cents."""
     return Decimal(number).quantize(CENT)
 
 
@@ -115,7 +115,7 @@ class Balance:
 
     @property
     def missing(self) -> Decimal:
-        """What was paid in and is neither cash nor in positions nor in the fund.
+        """Deposits that are neither cash nor in positions nor in the fund.
 
         There are no trading fees in this market.
         """
@@ -157,7 +157,7 @@ class Outcome:
     exit_codes: dict[str, int]
 
     def is_good(self) -> bool:
-        """Whether all happened that was to happen, all books agree, and nobody failed."""
+        """Whether every expected event came, all books agree, and no process failed."""
         well = not self.tracebacks and not any(self.exit_codes.values())
         return well and self.recorder.has_seen_all() and self.balance.is_exact() and self.csv_equal
 
@@ -223,7 +223,7 @@ def traders(config: Path) -> list[str]:
 
 
 async def accounts(uri: str, names: Iterable[str]) -> list[dict[str, Any]]:
-    """What the exchange answers to `account` for each trader; anybody may ask."""
+    """The answer to `account` for each trader; any client may ask."""
     answers: list[dict[str, Any]] = []
     async with connect(uri) as gateway:
         for name in names:

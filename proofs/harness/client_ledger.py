@@ -86,7 +86,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Trade:
-    """One trade as the public was told of it, and each side's fill."""
+    """One public trade, and each side's fill."""
 
     public: bytes = b""
     fills: dict[str, Message] = field(default_factory=dict)
@@ -186,11 +186,11 @@ class Account:
 
     @property
     def known(self) -> int:
-        """The last private event that was told, holes or not."""
+        """The last private event that came, holes or not."""
         return max(self.ahead, default=len(self.events))
 
     def takes(self, text: bytes, number: int) -> None:
-        """A private event, told now or again."""
+        """Take a private event, new or repeated."""
         held = self.events[number - 1] if number <= len(self.events) else self.ahead.get(number, text)
         if held != text:
             raise Difference("changed", f"event {number} of {self.trader} is {text!r}, and was {held!r}")
