@@ -1,10 +1,9 @@
 """A battle of twenty bots, one of them killed (-9) every so often, watched by an independent recorder.
 
-The pids are those that the runner's log tells. Between two kills the others have to trade on, and
-results.json has to account for every kill: who, when, by which signal, and that the bot came back. The
-recorder is a plain `websockets` client of the event stream; what results.json says of trades, volumes and
-makers has to be what it counted, bot by bot, and so do the bots' own reports, which go on over a bot's
-deaths. At the end `botpit check` goes through the files.
+The pids come from the runner's log. Between two kills the others must trade on, and results.json must account
+for every kill: bot, time, signal and restart. The recorder is a plain `websockets` client of the event
+stream. The trades, volumes and makers in results.json must be what it counted, bot by bot, and so must the
+bots' own reports, which continue over a bot's deaths. At the end `botpit check` goes through the files.
 
     python proofs/battle_kills.py --seconds 300 --every 20
 """

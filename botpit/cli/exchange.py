@@ -73,8 +73,9 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     flag("--events-port", type=port_number, default=9002, help="port of the events (default: %(default)s)")
     flag("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if any)")
     flag("--no-export", action="store_true", help="do not start the CSV exporter")
-    flag("--csv-dir", type=Path, default=Path(), help="of the exporter (default: the current folder)")
-    flag("--data-dir", type=Path, default=Path("exchange-data"), help="of the journal (default: %(default)s)")
+    flag("--csv-dir", type=Path, default=Path(), help="of the CSV files (default: the current folder)")
+    data_dir = "of the journals (default: %(default)s)"
+    flag("--data-dir", type=Path, default=Path("exchange-data"), help=data_dir)
     flag(
         "--durability", type=durability, default=Durability.OS, metavar="os|batch|none",
         help="what an answer survives: the end of this process, a loss of power, or nothing (default: os)",

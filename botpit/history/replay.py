@@ -91,7 +91,7 @@ class Replay:
 
 
 def money_out_of_place(exchange: Exchange) -> int:
-    """All cash less all cost, less all deposits: 0 to the last unit (RULES.md, Laws)."""
+    """All cash less all cost, less all deposits: 0 to the last unit (SYSTEM_DESIGN.md)."""
     cash = exchange.fees + exchange.insurance
     cost = 0
     for account in exchange.accounts.values():

@@ -134,6 +134,7 @@ class Supervisor:
         _log.info("started %s", fields(name=self._name, pid=self._child.pid))
 
     async def _keep(self) -> None:
+        """Watch one child after the other, until the last one has ended."""
         while await self._ends_by_itself() and await self._starts_again():
             pass
 
@@ -170,7 +171,9 @@ class Supervisor:
             if await self._stopped_within(backoff_s):
                 return False
             if await self._started_again():
-                self._remember(exit_code, round(ran_s, 3), backoff_s)
+                at = datetime.now(UTC).isoformat(timespec="milliseconds")
+                restart = Restart(at=at, exit_code=exit_code, ran_s=round(ran_s, 3), backoff_s=backoff_s)
+                self.restarts.append(restart)
                 return True
         self.gave_up = True
         _log.error("given up %s", fields(name=self._name, restarts=len(self.restarts), log=self.log_path))
@@ -190,7 +193,3 @@ class Supervisor:
             _log.error("cannot be started %s", fields(name=self._name, reason=error))
             return False
         return True
-
-    def _remember(self, exit_code: int, ran_s: float, backoff_s: float) -> None:
-        at = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self.restarts.append(Restart(at=at, exit_code=exit_code, ran_s=ran_s, backoff_s=backoff_s))
