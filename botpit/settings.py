@@ -167,7 +167,7 @@ def _plain(error: Any) -> str:
 
 def _printable(key: object) -> str:
     """A foreign key on one line, whatever its characters."""
-    return ascii(key)[1:-1] if isinstance(key, str) else str(key)
+    return ascii(str(key))[1:-1]
 
 
 def _units(name: str, value: Decimal, decimals: int) -> int:

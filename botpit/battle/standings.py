@@ -74,7 +74,9 @@ def _standing(mirror: Mirror, states: list[PositionState]) -> Standing:
 def ranked(rows: Iterable[Row], by: Callable[[Row], float]) -> Iterator[tuple[int, Row]]:
     """Rows with their ranks, the greatest first, ties by trader id; equal values share a rank: 1, 2, 2, 4."""
     rank, last = 0, None
-    for place, row in enumerate(sorted(rows, key=lambda row: (-by(row), row.trader_id)), start=1):
+    ordered = sorted(rows, key=lambda row: (-by(row), row.trader_id))
+    for place, row in enumerate(ordered, start=1):
         if by(row) != last:
-            rank, last = place, by(row)
+            rank = place
+            last = by(row)
         yield rank, row

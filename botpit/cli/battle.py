@@ -22,7 +22,7 @@ from typing import Any
 
 from botpit import __version__
 from botpit.battle.config import BattleConfig
-from botpit.battle.live.battle import Battle, utc_now
+from botpit.battle.live.battle import Battle
 from botpit.battle.live.bot_processes import LaunchOptions
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import totals
@@ -31,7 +31,7 @@ from botpit.cli.battle_file import read_battle
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.files import new_folder, write_new
-from botpit.io.log import fields
+from botpit.io.log import fields, utc_now
 from botpit.io.order_port import Operator, OrderPortError
 from botpit.screen.battle_board import BattleBoard
 

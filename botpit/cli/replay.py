@@ -230,8 +230,9 @@ def _one_book(market: Market) -> str:
     rows = [["side", "price", "lots", "orders"]]
     for side, levels in (("ask", reversed(list(book.asks))), ("bid", iter(book.bids))):
         for level in levels:
+            price = repr(scale.price(level.price))
             orders = sum(1 for _ in level)
-            rows.append([side, repr(scale.price(level.price)), str(level.qty), str(orders)])
+            rows.append([side, price, str(level.qty), str(orders)])
     title = f"{market.instrument.symbol}: {market.status}, mark {scale.price(market.mark)!r}"
     return f"\n{title}\n{columns(rows)}"
 

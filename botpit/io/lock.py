@@ -10,6 +10,8 @@ import os
 import sys
 from pathlib import Path
 
+from botpit.io.files import open_private
+
 MAX_PID_BYTES = 20
 LOCKED_BYTE = 2**30
 
@@ -18,7 +20,7 @@ class Lock:
     """The lock in file `path`, made if need be. Raises OSError when the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        self._fd = open_private(str(path), os.O_RDWR | os.O_CREAT)
 
     def take(self) -> bool:
         """Hold it until `release` or this process ends. False: another process holds it. Raises OSError."""

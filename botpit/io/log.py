@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 import time
+from datetime import UTC, datetime
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
 """The choices of `--log-level`."""
@@ -41,6 +42,11 @@ class _OneLine(logging.Formatter):
             traceback = self.formatException(record.exc_info)
             line += " " + fields(traceback=traceback[-CRASH_TRACEBACK_CHARS:])
         return printable(line)
+
+
+def utc_now() -> str:
+    """`2026-01-01T00:00:00.000+00:00`: ISO-8601, to the millisecond."""
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
 
 
 def printable(text: str) -> str:

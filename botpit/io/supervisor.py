@@ -17,12 +17,11 @@ from collections import deque
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from botpit.io.child import Child
 from botpit.io.exit_codes import ExitCode
-from botpit.io.log import fields
+from botpit.io.log import fields, utc_now
 
 MAX_RESTARTS_KEPT = 100
 """A supervisor remembers its newest restarts."""
@@ -171,8 +170,8 @@ class Supervisor:
             if await self._stopped_within(backoff_s):
                 return False
             if await self._started_again():
-                at = datetime.now(UTC).isoformat(timespec="milliseconds")
-                restart = Restart(at=at, exit_code=exit_code, ran_s=round(ran_s, 3), backoff_s=backoff_s)
+                ran_s = round(ran_s, 3)
+                restart = Restart(at=utc_now(), exit_code=exit_code, ran_s=ran_s, backoff_s=backoff_s)
                 self.restarts.append(restart)
                 return True
         self.gave_up = True

@@ -34,7 +34,10 @@ class EquityHistory:
         return self._samples[-1][0] - self._samples[0][0]
 
     def is_due(self, now_s: float) -> bool:
-        return not self._samples or int(now_s) >= self._samples[-1][0] + self._step_s
+        if not self._samples:
+            return True
+        last_s, _ = self._samples[-1]
+        return int(now_s) >= last_s + self._step_s
 
     def take(self, now_s: float, equity: Mapping[str, float]) -> None:
         """Take a sample, which must be due."""

@@ -60,8 +60,10 @@ class Header:
         mirror = watch.mirror
         if watch.book is not None:
             yield from self._book(watch.book)
-        yield cell(f"trades {mirror.trade_count:,} ({watch.trades.per_second(self.now_s):.1f}/s)")
-        yield cell(f"events {watch.events.per_second(self.now_s):.1f}/s")
+        trades_per_s = watch.trades.per_second(self.now_s)
+        events_per_s = watch.events.per_second(self.now_s)
+        yield cell(f"trades {mirror.trade_count:,} ({trades_per_s:.1f}/s)")
+        yield cell(f"events {events_per_s:.1f}/s")
         yield from self._faults()
         yield cell(f"seq {mirror.seq:,}")
         if len(mirror.books) > 1:

@@ -183,9 +183,10 @@ def _apart(row: TraderResult) -> Iterator[str]:
     if words:
         yield ", ".join(words)
     if row.rejects:
-        most_first = sorted(row.rejects.items(), key=lambda each: (-each[1], each[0]))
-        reasons = ", ".join(f"{foreign(reason)} {times:,}" for reason, times in most_first)
-        yield f"refused {sum(row.rejects.values()):,}: {reasons}"
+        most_first = sorted(row.rejects, key=lambda reason: (-row.rejects[reason], reason))
+        reasons = [f"{foreign(reason)} {row.rejects[reason]:,}" for reason in most_first]
+        total = sum(row.rejects.values())
+        yield f"refused {total:,}: {', '.join(reasons)}"
 
 
 # ----------------------------------------------------------------------------------------------------- tables

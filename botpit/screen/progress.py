@@ -22,7 +22,8 @@ def tracked(items: Iterable[T], doing: str, what: str) -> Iterator[T]:
 
 
 def _words(doing: str, what: str, count: int, took_s: float) -> str:
-    return f"{doing} {count:,} {what}, {count / max(took_s, 1e-9):,.0f}/s"
+    per_s = count / max(took_s, 1e-9)
+    return f"{doing} {count:,} {what}, {per_s:,.0f}/s"
 
 
 def _bar(items: Iterable[T], doing: str, what: str) -> Iterator[T]:

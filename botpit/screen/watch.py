@@ -242,7 +242,8 @@ class Watch:
         yield f"bid {price_text(book.best_bid, self.decimals)}"
         yield f"ask {price_text(book.best_ask, self.decimals)}"
         yield f"mark {price_text(book.mark_price, self.decimals)}"
-        yield f"trades {self.mirror.trade_count:,} ({self.trades.per_second(now_s):.1f}/s)"
+        trades_per_s = self.trades.per_second(now_s)
+        yield f"trades {self.mirror.trade_count:,} ({trades_per_s:.1f}/s)"
         yield from fund_words(self.mirror)
         if rows := standings(self.mirror):
             leader = rows[0]

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -15,7 +14,7 @@ from botpit.battle.live.bot_processes import BotProcesses, LaunchOptions
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import BattleSettings, RoundResult
-from botpit.io.log import fields
+from botpit.io.log import fields, utc_now
 from botpit.io.order_port import Operator, OrderPortError
 from botpit.io.run import until_told_to_stop
 
@@ -183,7 +182,3 @@ class Battle:
         if self._stop in done:
             return self._stop.result()
         return "all bots ended" if done else None
-
-
-def utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -248,8 +248,10 @@ def _is_order_open(instruments: Sequence[Sequence[Step]]) -> bool:
     fills = [fill for steps in instruments for step in steps for fill in step.fills]
     if not fills:
         return False
+    if len(instruments) > 1:
+        return True
     kinds = {type(fill.row) for fill in fills}
-    return len(instruments) > 1 or (len(kinds) > 1 and len(instruments[0]) > 1)
+    return len(kinds) > 1 and len(instruments[0]) > 1
 
 
 def _the_only(amounts: set[Decimal]) -> Decimal | None:

@@ -120,7 +120,8 @@ def _check_pair(bankrupt: Forced | None, row: Forced) -> None:
         mirrored = (row.qty, row.price, row.sign) == (bankrupt.qty, bankrupt.price, -bankrupt.sign)
         fits = row.reason == DELEVERAGED and mirrored
     if not fits:
-        raise Wrong(row.place, f"expected {expected}, found {row.trader}'s {row.reason} of {row.qty} lots")
+        found = f"{row.trader}'s {row.reason} of {row.qty} lots"
+        raise Wrong(row.place, f"expected {expected}, found {found}")
 
 
 def _part(parts: dict[Key, Part], trader: str, symbol: str) -> Part:
