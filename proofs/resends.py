@@ -151,9 +151,9 @@ class Raw:
 def frame(payload: bytes) -> bytes:
     """As a client sends it; the mask is zero."""
     size = len(payload)
-    head = bytes((0x81, 0x80 | size))
-    if size >= 126:
-        head = bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    head = bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    if size < 126:
+        head = bytes((0x81, 0x80 | size))
     return head + b"\0\0\0\0" + payload
 
 
