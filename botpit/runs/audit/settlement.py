@@ -39,20 +39,22 @@ class Settlements:
 
     def complete(self, parts: Mapping[Key, Part], holdings: Mapping[Key, Holding], decimals: int) -> None:
         """Add a settlement's fill to each part, if there is one. Raises Wrong at a fill after it."""
-        for symbol in {symbol for _, symbol in parts}:
+        went_flat = set()
+        for key, part in parts.items():
+            if part.symbol in self.done:
+                self._refuse_fills(part)
+            elif _is_flat_by_no_trade(part, holdings.get(key, FLAT)):
+                went_flat.add(part.symbol)
+        for symbol in went_flat:
             here = _of_instrument(symbol, parts)
             held = _of_instrument(symbol, holdings)
-            if symbol in self.done:
-                self._refuse_fills(symbol, here)
-            elif any(_is_flat_by_no_trade(part, held.get(trader, FLAT)) for trader, part in here.items()):
-                self._close(symbol, here, held, decimals)
+            self._close(symbol, here, held, decimals)
 
-    def _refuse_fills(self, symbol: str, parts: Mapping[str, Part]) -> None:
-        settled = self.done[symbol].row.place
-        for part in parts.values():
-            for fill in part.fills():
-                text = f"expected no trade after {settled}, where everybody went flat without a trade"
-                raise Wrong(fill.row.place, f"{text}: that is a settlement, or trades are missing there")
+    def _refuse_fills(self, part: Part) -> None:
+        settled = self.done[part.symbol].row.place
+        for fill in part.fills():
+            text = f"expected no trade after {settled}, where everybody went flat without a trade"
+            raise Wrong(fill.row.place, f"{text}: that is a settlement, or trades are missing there")
 
     def _close(
         self, symbol: str, parts: Mapping[str, Part], holdings: Mapping[str, Holding], decimals: int
@@ -68,7 +70,8 @@ class Settlements:
         self.done[symbol] = Settlement(lot_price, last[first])
         for trader, holding in still_open.items():
             sign = -1 if holding.lots > 0 else 1
-            parts[trader].others.append(Fill(sign, abs(holding.lots), lot_price, last[trader]))
+            fill = Fill(sign, abs(holding.lots), lot_price, last[trader])
+            parts[trader].others.append(fill)
 
     def _lot_price(self, symbol: str, holding: Holding, row: AccountRow) -> Decimal | None:
         """The results' price, or else the price that explains what the row has realised, if there is one."""
@@ -105,7 +108,7 @@ def _last_flat_rows(parts: Mapping[str, Part]) -> dict[str, AccountRow]:
 
 
 def _is_flat_by_no_trade(part: Part, before: Holding) -> bool:
-    lots = before.lots + sum(fill.sign * fill.qty for fill in part.fills())
-    if lots == 0 or not part.rows:
+    if not part.rows or part.rows[-1].position != 0:
         return False
-    return part.rows[-1].position == 0
+    traded = sum(fill.sign * fill.qty for fill in part.fills())
+    return before.lots + traded != 0
