@@ -1,5 +1,4 @@
-"""All benchmarks of speed in their quick form, and a verdict on each figure that is promised: what `make
-bench` runs.
+"""All benchmarks of speed in their quick form, and a verdict on each promised figure (`make bench`).
 
     python benchmarks/bench.py
     python benchmarks/bench.py --only gateway --compiled FOLDER

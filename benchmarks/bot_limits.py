@@ -1,5 +1,4 @@
-"""The least memory and the fewest files with which a bot trades: what `bot_client.py` must not be limited
-below.
+"""The least memory and the fewest files with which a bot trades: the lower bounds of its limits.
 
 A bot with the shipped random strategy is started under tighter and tighter limits, set from outside, until
 none of its orders is accepted any more. Memory is address space, of which a thread's stack (ulimit -s) is a

@@ -1,5 +1,4 @@
-"""How many bots a machine holds: exchange, relay and more and more bots, until one decides less often than it
-should.
+"""How many bots a machine holds: more and more of them, until one decides less often than it should.
 
     python benchmarks/crowd.py
     python benchmarks/crowd.py --quick              (80, 120, 160, 200 bots)

@@ -1,5 +1,4 @@
-"""Books driven from Python, in one run on the same flows: botpit's engine, bourse (Rust) and order-matching
-(pandas).
+"""Books driven from Python on the same flows: botpit's engine, bourse (Rust), order-matching (pandas).
 
     python benchmarks/engine.py
 

@@ -1,5 +1,4 @@
-"""The requests that the benchmarks of speed send: lists of JSON messages as bytes, the same for the same
-seed.
+"""The requests of the benchmarks of speed: JSON messages as bytes, the same for the same seed.
 
 Four mixes, because the cost of an order depends on its fate: `bar` fills the book with few trades,
 `rest` never trades, `cross` trades with every second order, `life` is a market maker's day of quotes,

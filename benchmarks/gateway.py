@@ -1,5 +1,4 @@
-"""The exchange beside two echo servers: what an order costs at the socket, in one run, with the same client
-and the same frames.
+"""The exchange beside two echo servers: the cost of an order at the socket, in one run.
 
     python benchmarks/gateway.py                    (journal and exporter on, as shipped)
     python benchmarks/gateway.py --no-exporter

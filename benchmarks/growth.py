@@ -1,5 +1,4 @@
-"""What an order costs as the market grows: in resting orders, in accounts, in instruments. Each against its
-smallest size.
+"""The cost of an order as the market grows in resting orders, accounts and instruments.
 
     python benchmarks/growth.py
     python benchmarks/growth.py --quick             (up to 100,000 resting orders)

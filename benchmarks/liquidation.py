@@ -1,5 +1,4 @@
-"""The cost of safe accounts in a Tick: the same market with 10 … 10,000 leveraged accounts, its mark moving
-with every Tick.
+"""The cost of safe accounts in a Tick: 10 … 10,000 leveraged accounts whose mark moves every Tick.
 
     python benchmarks/liquidation.py
 

@@ -1,5 +1,4 @@
-"""The memory of a resting order, of an account with a position, and of the private events kept for later
-logins.
+"""The memory of a resting order, of an account with a position, and of the private events kept.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --quick

@@ -1,5 +1,4 @@
-"""A long journal read again: `botpit replay --verify` of 1,000,000 commands, and the start of an exchange
-that has them.
+"""A long journal read again: `botpit replay --verify` of 1,000,000 commands, and an exchange's start.
 
     python benchmarks/recovery.py
     python benchmarks/recovery.py --quick           (100,000 commands, from which 1,000,000 are scaled)

@@ -1,5 +1,4 @@
-"""What it costs to start a program: CPU time and memory of an exchange, a relay and a bot, from exec until it
-is in business.
+"""The cost of starting a program: CPU and memory of an exchange, a relay and a bot, until each works.
 
     python benchmarks/startup.py
 

@@ -1,5 +1,4 @@
-"""An archivist killed again and again (SIGKILL) while it writes: the older snapshot is used, and the archive
-ends as if unhurt.
+"""An archivist killed again and again (SIGKILL) while it writes: the archive ends as if unhurt.
 
     python proofs/archive_kills.py                 (20,000 commands, 100 kills; about two minutes)
     python proofs/archive_kills.py --seed 7 --kills 10

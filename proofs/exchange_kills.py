@@ -1,5 +1,4 @@
-"""The exchange killed -9 at random moments under load, and what its clients recorded compared with what it
-then says.
+"""The exchange killed -9 at random moments under load, and compared with what its clients recorded.
 
 Per cycle: eight traders send ~1,000 orders a second, with cancels and replaces; the exchange is killed, every
 other time with its archivist, so that the way back is a long one; it is started again on the same journal and

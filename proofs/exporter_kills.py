@@ -1,5 +1,4 @@
-"""The exporter killed -9 again and again under load, and its files compared with what an independent recorder
-saw.
+"""The exporter killed -9 again and again under load, and its files compared with a recorder's.
 
 A real exchange with two instruments, a client that trades several hundred times a second in markets that rise
 and fall so steeply that accounts are liquidated all the time, and `exporter.py`, which is killed at random

@@ -1,5 +1,4 @@
-"""The four-terminal flow, watched by an independent recorder: exchange, relay, battle and monitor as
-processes.
+"""The four-terminal flow as processes (exchange, relay, battle, monitor), watched by a recorder.
 
 The recorder counts trades and how long the book had two sides, and at the end its trades must be the rows of
 trades.csv, one by one. With `--kill-relay` the relay is killed (-9) half-way and started again: the monitor

@@ -1,5 +1,4 @@
-"""A journal cut anywhere: in its last segment all whole records come back and no other, before it the journal
-is refused.
+"""A journal cut anywhere: whole records of the last segment come back; a cut before it is refused.
 
     python proofs/journal_cuts.py                    (100,000 commands, 10,000 cuts; some minutes)
     python proofs/journal_cuts.py --seed 7 --cuts 100

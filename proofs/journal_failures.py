@@ -1,5 +1,4 @@
-"""Disks that fail and power that is lost: whatever was answered is still there, and nothing is answered after
-a failure.
+"""Disks that fail and power that is lost: every answered command is kept, and none is answered after.
 
     python proofs/journal_failures.py      (every call of two runs of 1,000 orders, 400 markets; some minutes)
     python proofs/journal_failures.py --seed 7 --orders 100 --markets 20

@@ -1,5 +1,4 @@
-"""A bot that is killed (-9) again and again, and what its report says in the end, against an independent drop
-copy.
+"""A bot killed (-9) again and again, and its last report against an independent drop copy.
 
 Two churning bots trade with each other in a market with fees of eight decimals. The drop copy is a plain
 `websockets` client that is logged in as the same trader and shares no code with the bot: it gets every

@@ -1,5 +1,4 @@
-"""Random commands through the real engine and the slow second one: events equal, laws true after every
-command.
+"""Random commands through the real engine and the slow second one: equal events, and true laws.
 
     python proofs/laws.py --commands 10_000_000 --seed 1
 

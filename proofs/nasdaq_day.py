@@ -1,5 +1,4 @@
-"""A real trading day of Google on Nasdaq through the engine: every book and every fill against the venue's
-own.
+"""A trading day of Google on Nasdaq through the engine: every book and fill against the venue's own.
 
 The file (not part of this repository) lists the day's orders as commands and the venue's book and fills as
 expectations: `N` a resting order, `R` a reduction in place, `C` a cancel, `X` an incoming immediate-or-cancel

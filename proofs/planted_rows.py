@@ -1,5 +1,4 @@
-"""How many faults, planted one at a time into the files of a real run, `botpit check` finds, and whether it
-points at them.
+"""How many faults, planted into a real run's files one at a time, `botpit check` finds and locates.
 
 Each fault is drawn from the seed: a row lost, doubled, swapped with the next, or one of its cells changed by
 as little as makes a difference. It counts as located when what is said names the row's line, or a row of the

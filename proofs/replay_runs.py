@@ -1,5 +1,4 @@
-"""One journal replayed again and again, in fresh processes: one state, one stream of events, to the last
-byte.
+"""One journal replayed again and again, in fresh processes: one state and one stream of events.
 
     python proofs/replay_runs.py                                   (20,000 commands, 100 runs; about a minute)
     python proofs/replay_runs.py --python python3.12 --python /opt/python3.13/bin/python

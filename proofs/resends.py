@@ -1,5 +1,4 @@
-"""Orders sent again over connections that are cut anywhere, and over restarts of the exchange: exactly one
-order each.
+"""Orders sent again over connections cut anywhere, and over restarts: exactly one order each.
 
 Each `client_order_id` is sent one to five times, most of them at the same time on several connections. A
 connection is cut after the answers, before them, among them, or in the middle of a frame, by FIN or by RST;

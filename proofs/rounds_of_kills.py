@@ -1,5 +1,4 @@
-"""Exporter and relay killed -9 in rounds while the exchange is restarted, and trades.csv compared with the
-journal.
+"""Exporter and relay killed -9 in rounds, the exchange restarted, trades.csv against the journal.
 
 A real exchange with the exporter as its child, a relay with a reader, and pairs of orders that trade, sent
 again until they are answered. In each round, in any order and at any moment: the exporter is killed, the

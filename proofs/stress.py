@@ -1,5 +1,4 @@
-"""The stress battle, watched by an independent recorder: who is liquidated, what the fund pays, and that no
-cent is lost.
+"""The stress battle under an independent recorder: liquidations, the fund, and no cent lost.
 
 Two thin makers lean hard against their inventory, so a leveraged herd that follows the trend drives the price
 away from whoever stands against it. Those are closed through the book while it is good enough, which pays

@@ -1,5 +1,4 @@
-"""Compile the engine and its hot neighbours with mypyc: the same source, as extension modules beside it
-(`make fast`).
+"""Compile the engine and its hot neighbours with mypyc, as extension modules (`make fast`).
 
     python tools/fast.py            build them into this clone
     python tools/fast.py --clean    remove them

@@ -1,5 +1,4 @@
-"""results.json: a battle's results, complete enough to run the same battle again and to see which bots
-failed.
+"""results.json: a battle's results, complete enough to run the battle again and to see who failed.
 
 Plain values, written as they stand. Public figures come from the feed; what only a bot can know comes from
 its report.

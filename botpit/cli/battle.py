@@ -1,5 +1,4 @@
-"""Run a battle: start a process per bot of a configuration, watch the feed, rank the traders, write
-results.json.
+"""Run a battle: start a process per bot, watch the feed, rank the traders, write results.json.
 
 The bots know nothing of each other, and the runner reads the feed like any other reader: the standings are
 what everyone could see, and the end of a bot, or the loss of the feed, ends nothing else. A battle of several

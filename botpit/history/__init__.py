@@ -1,5 +1,4 @@
-"""The past on disk: the journal of commands, the archive of events, and the replay that makes events of
-commands.
+"""The past on disk: the journal of commands, the archive of events, and replay from one to the other.
 
 Reading order: journal, archive, replay.
 """

@@ -1,5 +1,4 @@
-"""One client of a server, from the handshake to the end: what reaches its Peer, what it is sent, and how it
-is closed.
+"""One client of a server: what reaches its Peer, what it is sent, and how it is closed.
 
 A connection passes through these states, and never goes back:
 

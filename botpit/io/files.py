@@ -1,5 +1,4 @@
-"""Files that our processes write: safely named, readable by their owner only, never over a file that is not
-theirs.
+"""Files that our processes write: safely named, private to their owner, never over a foreign file.
 
 Ids of the wire become file names here and nowhere else: an id may hold `/` and `:`, or be `..`.
 """

@@ -1,5 +1,4 @@
-"""WebSocket frames (RFC 6455, section 5) as bytes: those a server sends, and messages that a client sends in
-fragments.
+"""WebSocket frames (RFC 6455, section 5) as bytes: a server's own, and a client's fragments.
 
 There is no socket here, so that every rule can be tested with plain bytes. Whole messages never pass
 `Fragments`: picows delivers them complete. A server's frames carry no mask, so a frame made once can be

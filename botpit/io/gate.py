@@ -1,5 +1,4 @@
-"""Messages that may not be sent yet: they wait here, in order, until the commands that caused them are
-durable.
+"""Messages that may not be sent yet: they wait, in order, until the commands behind them are durable.
 
 One gate stands before all sockets of an exchange, so that no answer, event, view or snapshot can slip past
 it.

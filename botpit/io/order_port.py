@@ -1,5 +1,4 @@
-"""A battle's requests to the exchange's order port: accounts' equity and, as the operator, to close and to
-reopen.
+"""A battle's requests to the order port: accounts' equity and, as the operator, close and reopen.
 
 Each conversation is short and has a socket of its own: a request, its answer, the next request. No socket
 stays open in between, so that none can be lost while bots trade for hours.

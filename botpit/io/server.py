@@ -1,5 +1,4 @@
-"""The WebSocket servers: `serve` listens; each client is a `Connection` with the `Peer` that `connect` makes
-for it.
+"""The WebSocket servers: `serve` listens; each client is a `Connection` with a `Peer` of its own.
 
 picows parses, everything else is decided here. A `_Door` stands between the event loop and picows: it is a
 protocol to the one and a transport to the other. So sockets are counted when they are accepted, not after

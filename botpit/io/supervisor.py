@@ -1,5 +1,4 @@
-"""A child process through all its lives: restarted after an accident, as its policy allows, until its parent
-stops it.
+"""A child process through all its lives: restarted after accidents, until its parent stops it.
 
 A child belongs to one task, which waits for its end, decides whether that was an accident, and starts the
 next one. So no order to stop can fall between two lives. Every wait before a restart has a bound, and a

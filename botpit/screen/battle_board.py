@@ -1,5 +1,4 @@
-"""A battle while it runs, and each round at its end: a live table on a terminal, else a line every few
-seconds.
+"""A battle while it runs, and each round at its end: a live table, or a line every few seconds.
 
 The live table stands below everything printed and disappears with the battle, so that the terminal keeps only
 the reports and the log. Log lines that go to the same terminal are printed above the table.

@@ -1,5 +1,4 @@
-"""Numbers drawn with block characters: bars that grow to the right, curves that grow upwards; plain ASCII
-where nothing else fits.
+"""Numbers as block characters: bars that grow to the right, curves that grow upwards; or plain ASCII.
 
 A block is cut into eighths: a bar of ten columns has eighty lengths, and a curve of one line has seven
 heights, because the topmost eighth stays free so that a curve never touches the one above it.

@@ -1,5 +1,4 @@
-"""A battle's tables: the leaders while it runs, the end of a round, the totals; each in the columns there is
-room for.
+"""A battle's tables: the leaders while it runs, the end of a round, the totals; as wide as there is room.
 
 A figure is one `Column`. While a battle runs, the columns that fit are shown, the most important first; at
 its end all are shown, those that do not fit in further tables below. Without a terminal there is one table of

@@ -1,5 +1,4 @@
-"""What a watcher of the feed knows: the market's mirror, the link's state, the rates of events and the feed's
-latency.
+"""What a watcher of the feed knows: the market's mirror, the link's state, rates and latency.
 
 One object serves the screen, the plain lines and the JSON lines. Times are monotonic seconds unless a name
 says `wall`; both are handed in.

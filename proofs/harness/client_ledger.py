@@ -1,5 +1,4 @@
-"""What the clients of an exchange know by themselves: what they sent, and every answer, private event and
-public trade they got.
+"""What an exchange's clients know by themselves: what they sent, and every message they got.
 
 Nothing here asks the exchange how it works: a trader's events are kept as the bytes that came, and folded
 into his orders and positions. Each event needs a cause among what was sent. Whatever does not fit is a

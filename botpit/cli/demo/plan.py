@@ -1,5 +1,4 @@
-"""What a demo needs before its first process: the settings, the battle at its own addresses, free ports, a
-new folder.
+"""What a demo needs before its first process: settings, the battle, free ports, a new folder.
 
 Mistakes are refused here, so that no process has to be stopped for a typo.
 """

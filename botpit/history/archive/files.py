@@ -1,5 +1,4 @@
-"""Writing a market's events files: lines in order, one file after another, cut back to the state of a
-snapshot.
+"""Writing a market's events files: lines in order, file after file, cut back to a snapshot's state.
 
 A file is `events-<seq>.jsonl`: no public event with a smaller `seq` is in it or in a later one. An archivist
 that continues from a snapshot writes everything after it again, so it first removes what was written after

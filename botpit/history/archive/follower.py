@@ -1,5 +1,4 @@
-"""The archivist: follows a journal at its own pace, keeps the market's events, and takes snapshots on the
-way.
+"""The archivist: follows a journal at its own pace, keeps the market's events, takes snapshots.
 
 It replays with the exchange's own machine, in a process of its own, so that neither encoding unread events
 nor writing a snapshot ever delays an order. A snapshot records how long each file was at its record: a

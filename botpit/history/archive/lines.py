@@ -1,5 +1,4 @@
-"""One event as one line of JSON: the message as it was sent, byte for byte, behind the fields by which
-readers choose it.
+"""One event as one line of JSON: the message as it was sent, behind the fields that readers choose by.
 
 A public event carries its own `seq`; a private one carries the `seq` of the public event before it, and the
 trader. So all lines of a market are in order, and a place is found by halving.

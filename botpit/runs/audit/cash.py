@@ -1,5 +1,4 @@
-"""Where every account's cash went: realised PnL in, fees out, and transfers between bankrupts and the
-insurance fund.
+"""Where every account's cash went: PnL in, fees out, and transfers between bankrupts and the fund.
 
 An account's cash is judged row by row. Where several files hold what one millisecond did to an account, their
 order is not known, and only the account's cash at the end is judged. All accounts of a millisecond together

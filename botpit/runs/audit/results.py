@@ -1,5 +1,4 @@
-"""What the audit reads of a battle's results.json, its bots' reports and the exporter's state; other keys are
-ignored.
+"""What the audit reads of results.json, the bots' reports and the exporter's state.
 
 Amounts are read digit by digit, never as floats.
 """

@@ -1,5 +1,4 @@
-"""The rows of a run's CSV files: text in, exact numbers out, or the first line that cannot be read, by file
-and number.
+"""The rows of a run's CSV files: text in, exact numbers out, or the first line that cannot be read.
 
 Numbers become `Decimal`s, which keep every written digit; nothing here is ever a float.
 """

@@ -1,5 +1,4 @@
-"""The end of an instrument: the operator closes it, and every position goes to zero at one price, by fills in
-no file.
+"""The end of an instrument: every position goes to zero at one price, by fills that are in no file.
 
 A settlement is recognised by that: in one millisecond everybody who still has a position is reported flat.
 The price comes from the results or, without them, is worked out from the first such row; all other rows must
