@@ -8,33 +8,13 @@ must balance with the fund.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 
+from botpit.runs.audit.change import Change, one_of, within
 from botpit.runs.audit.fees import Charge, Terms
 from botpit.runs.audit.holdings import ZERO, Fill, Step
 from botpit.runs.audit.moment import Moment
-from botpit.runs.audit.rows import BANKRUPTCY, AccountRow, Forced, Trade, Wrong, plain
-
-
-@dataclass(slots=True)
-class Change:
-    """What a step, or a whole millisecond, did to an account's cash. One of the `rows` shows the cash
-    afterwards.
-
-    `charge` is what fees may have taken, None if that is unknown. `is_liquidated`: there may be more than
-    trading fees.
-    """
-
-    rows: list[AccountRow]
-    gain: Decimal
-    fills: list[Fill]
-    charge: Charge | None
-    is_liquidated: bool
-
-    @property
-    def is_bankruptcy(self) -> bool:
-        return any(isinstance(fill.row, Forced) and fill.row.reason == BANKRUPTCY for fill in self.fills)
+from botpit.runs.audit.rows import Trade, Wrong, plain
 
 
 class Cash:
@@ -155,8 +135,8 @@ class Cash:
             self.start = began
             return
         if not began & self.start:
-            text = f"{row.trader} began with {_or(began)}, by its cash here"
-            raise Wrong(row.place, f"{text}, and others with {_or(self.start)}")
+            text = f"{row.trader} began with {one_of(began)}, by its cash here"
+            raise Wrong(row.place, f"{text}, and others with {one_of(self.start)}")
         self.start &= began
 
     def _untested(self, change: Change) -> Decimal | None:
@@ -167,9 +147,9 @@ class Cash:
         if change.charge is None and not change.is_bankruptcy:
             return self._tested_without_rates(before, change)
         expected = before + change.gain
-        possible = {row.cash for row in change.rows if _is_possible(expected, row, change)}
+        possible = {row.cash for row in change.rows if change.admits(expected, row)}
         if not possible:
-            raise _wrong(before, change)
+            raise change.wrong(before)
         return _the_only(possible)
 
     def _tested_without_rates(self, before: Decimal, change: Change) -> Decimal | None:
@@ -181,7 +161,7 @@ class Cash:
             return row.cash
         terms = self._terms[row.symbol]
         if not change.is_liquidated:
-            terms.charged = terms.charged or _wrong(before, change)
+            terms.charged = terms.charged or change.wrong(before)
         return self._untested(change)
 
     # ------------------------------------------------------------------------------------------- all accounts
@@ -232,7 +212,7 @@ class Cash:
         if before is None:
             before = max(row.cash - least, ZERO)
         if not before + least <= row.cash <= before + most:
-            expected = _range(before + least, before + most)
+            expected = within(before + least, before + most)
             raise Wrong(row.place, f"cash should be {expected}, found {row.cash}")
 
     def _check_no_change(self, moment: Moment, least: Decimal, most: Decimal) -> None:
@@ -258,54 +238,3 @@ def _the_only(amounts: set[Decimal]) -> Decimal | None:
     if len(amounts) > 1:
         return None
     return next(iter(amounts))
-
-
-def _is_possible(expected: Decimal, row: AccountRow, change: Change) -> bool:
-    """Whether the row's cash is possible; `expected` is the cash without fees.
-
-    A negative account ends with exactly 0.
-    """
-    if change.is_bankruptcy:
-        return row.cash == 0
-    charge = change.charge
-    assert charge is not None, row
-    is_wiped_out = row.cash == 0 == row.position and expected < max(charge.one, charge.other)
-    return is_wiped_out or charge.admits(expected - row.cash)
-
-
-def _wrong(before: Decimal, change: Change) -> Wrong:
-    row = change.rows[-1]
-    expected = _expected(before + change.gain, change)
-    why = f"{plain(before)} before, {plain(change.gain)} realised, {_fee_words(change)}"
-    return Wrong(row.place, f"{row.trader}'s cash should be {expected} ({why}), found {row.cash}")
-
-
-def _expected(free: Decimal, change: Change) -> str:
-    """The possible amounts in words; `free` is the cash without fees."""
-    if change.is_bankruptcy:
-        return "0"
-    charge = change.charge or Charge()
-    if charge.between:
-        return _range(free - charge.other, free - charge.one)
-    return _or({free - charge.one, free - charge.other})
-
-
-def _fee_words(change: Change) -> str:
-    if change.charge is None:
-        return "no fees known"
-    if change.charge.one == change.charge.other == 0:
-        return "no fees"
-    trades = [fill.row.place for fill in change.fills if isinstance(fill.row, Trade)]
-    return f"less the fees of {trades[-1]}"
-
-
-def _or(amounts: Iterable[Decimal]) -> str:
-    return " or ".join(map(plain, sorted(amounts)))
-
-
-def _range(least: Decimal, most: Decimal) -> str:
-    if least == most:
-        return plain(most)
-    if least.is_infinite():
-        return f"at most {plain(most)}"
-    return f"{plain(least)} to {plain(most)}"
