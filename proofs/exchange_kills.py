@@ -106,7 +106,7 @@ class Outcome:
                 f"differences          lost {found['lost']}, doubled {found['doubled']}, "
                 f"invented {found['invented']}, "
                 f"changed {found['changed']}",
-                *([f"the first one        {self.difference}"] if self.difference else []),
+                f"the first one        {self.difference or 'none'}",
             ]
         )
 

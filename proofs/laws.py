@@ -81,7 +81,9 @@ def main() -> int:
         return EXIT_DIFFERENT
     for name, count in sorted(counts.items()):
         print(f"{count:12,}  {name}")
-    missing = [] if options.episode else never_seen(counts)
+    missing = never_seen(counts)
+    if options.episode:
+        missing = []
     seeds, seconds = f"{options.seed} to {options.seed + options.seeds - 1}", monotonic() - started
     print(f"{options.commands:,} commands, seeds {seeds}, {seconds:,.0f} s: 0 differences, 0 broken laws")
     if missing:

@@ -38,7 +38,9 @@ def replayed(python: str, folder: Path, hash_seed: int, zone: str) -> str:
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
     )
-    return done.stdout if done.returncode == 0 else f"exit code {done.returncode}: {done.stderr}"
+    if done.returncode:
+        return f"exit code {done.returncode}: {done.stderr}"
+    return done.stdout
 
 
 def version(python: str) -> str:

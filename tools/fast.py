@@ -21,7 +21,8 @@ from pathlib import Path
 from runpy import run_path
 
 HOME = Path(__file__).resolve().parent.parent
-_compiled = run_path(str(HOME / "botpit" / "compiled.py"))  # an import would refuse a stale engine, which this replaces
+# Not imported: an import of botpit refuses a stale engine, and this program replaces one.
+_compiled = run_path(str(HOME / "botpit" / "compiled.py"))
 STAMP: str = _compiled["STAMP"]
 fingerprint: Callable[[Path], str] = _compiled["fingerprint"]
 WORKSHOP = HOME / "build" / "fast"
