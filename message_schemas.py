@@ -1,11 +1,11 @@
 """The vocabulary of the wire: every message that crosses a botpit socket, as a typed class.
 
-Prices are numbers as people write them (100.05), quantities whole lots, `timestamp` Unix epoch milliseconds, money the
-account currency. The classes are msgspec structs: one pass reads a frame straight into them, and they cost a bot nothing to
-import. docs/API_SPEC.md is checked against this module.
+Prices are numbers as people write them (100.05), quantities whole lots, `timestamp` Unix epoch milliseconds,
+money the account currency. The classes are msgspec structs: one pass reads a frame straight into them, and
+they cost a bot nothing to import. docs/API_SPEC.md is checked against this module.
 
-A string or a boolean is never a number. Requests refuse an unknown key by name (`order` ignores it, because older clients send
-extra ones); of the messages *from* the exchange unknown types and fields are ignored.
+A string or a boolean is never a number. Requests refuse an unknown key by name (`order` ignores it, because
+older clients send extra ones). Readers ignore unknown types and fields in messages *from* the exchange.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ MAX_SAFE_INTEGER = 2**53 - 1
 """The largest integer every JSON reader keeps exactly (RFC 8259, section 6)."""
 
 ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}\Z")]
-"""An id a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, not beginning with `@` (those are the exchange's own)."""
+"""An id that a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, beginning with any but `@`."""
 OPERATOR = "@house"
-"""Whoever runs the exchange, as the name of a login: it has no account."""
+"""The login name of the operator, which has no account."""
 LoginId = Annotated[str, Meta(pattern=rf"^(?:{OPERATOR}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")]
 """A ClientId, or the operator."""
 Quantity = int
@@ -35,7 +35,8 @@ Quantity = int
 Price = float
 """Finite: JSON has no other numbers."""
 OrderId = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
-RequestId = Annotated[str, Meta(max_length=64)] | Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+SafeInteger = Annotated[int, Meta(ge=-MAX_SAFE_INTEGER, le=MAX_SAFE_INTEGER)]
+RequestId = Annotated[str, Meta(max_length=64)] | SafeInteger
 EpochMs = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 SequenceNumber = Annotated[int, Meta(ge=0, le=MAX_SAFE_INTEGER)]
 
@@ -45,7 +46,9 @@ class _Word(StrEnum):
 
     @classmethod
     def _missing_(cls, value: object) -> _Word | None:
-        return cls._value2member_map_.get(value.lower()) if isinstance(value, str) else None  # type: ignore[return-value]
+        if not isinstance(value, str):
+            return None
+        return cls._value2member_map_.get(value.lower())  # type: ignore[return-value]
 
 
 class Side(_Word):
@@ -72,13 +75,15 @@ class SelfTradePrevention(_Word):
 
 
 SideWord = Literal["buy", "sell"]
-Channel = Literal["trades", "book", "book_delta", "positions", "liquidations", "status", "orders", "orders_full"]
+Channel = Literal[
+    "trades", "book", "book_delta", "positions", "liquidations", "status", "orders", "orders_full"
+]  # fmt: skip
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
 DEFAULT_CHANNELS: tuple[Channel, ...] = ("trades", "book", "positions", "liquidations", "status")
-"""What a reader of 9002 or 9010 gets without asking."""
+"""The channels of a reader of 9002 or 9010 that has not subscribed."""
 
 
-# ---------------------------------------------------------------------------------------------------------------- requests
+# --------------------------------------------------------------------------------------------------- requests
 
 
 class LoginRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="login"):
@@ -93,13 +98,14 @@ class LoginRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, t
     request_id: RequestId | None = None
 
     def __repr__(self) -> str:
-        """Without the token, which no log is to hold."""
-        told = ", ".join(f"{name}={getattr(self, name)!r}" for name in self.__struct_fields__ if name != "token")
-        return f"LoginRequest({told})"
+        """Without the token, which no log may hold."""
+        names = [name for name in self.__struct_fields__ if name != "token"]
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in names)
+        return f"LoginRequest({fields})"
 
 
 class OrderTerms(Struct, kw_only=True, gc=False):
-    """What both spellings of a new order share. `price`: limit orders only; `expires_at`: gtd orders only."""
+    """The fields of both spellings of an order. `price` is for limit orders, `expires_at` for gtd orders."""
 
     trader_id: ClientId | None = None
     side: Side
@@ -134,7 +140,7 @@ class PlaceOrderRequest(OrderTerms, kw_only=True, tag="place_order"):
 
 
 class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="cancel"):
-    """Cancel one open order, named by `order_id`, `client_order_id`, or both (then both must name the same order)."""
+    """Cancel one open order, named by `order_id`, `client_order_id`, or both, if both name the same order."""
 
     type: ClassVar = "cancel"
     trader_id: ClientId | None = None
@@ -166,7 +172,7 @@ class ReplaceRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False,
 
 
 class OrderStatusRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="order_status"):
-    """What became of one order, open or closed."""
+    """Ask for the state of one order, open or closed."""
 
     type: ClassVar = "order_status"
     trader_id: ClientId | None = None
@@ -176,7 +182,7 @@ class OrderStatusRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=Fa
 
 
 class OpenOrdersRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="open_orders"):
-    """Every open order of the trader, by order id."""
+    """Ask for every open order of the trader, by order id."""
 
     type: ClassVar = "open_orders"
     trader_id: ClientId | None = None
@@ -184,7 +190,7 @@ class OpenOrdersRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=Fal
 
 
 class AccountRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="account"):
-    """Cash, equity, margins and positions of the trader, at the present marks."""
+    """Ask for the trader's cash, equity, margins and positions, at the present marks."""
 
     type: ClassVar = "account"
     trader_id: ClientId | None = None
@@ -192,21 +198,24 @@ class AccountRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False,
 
 
 class LogoutRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="logout"):
-    """End a login in good order: its orders stay, whatever `cancel_on_disconnect` said."""
+    """End a login in good order: its orders stay, whatever its `cancel_on_disconnect`."""
 
     type: ClassVar = "logout"
     request_id: RequestId | None = None
 
 
 class PingRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="ping"):
-    """Answered by `pong`; measures the way through the gateway."""
+    """Ask for a `pong`, to measure the way through the gateway."""
 
     type: ClassVar = "ping"
     request_id: RequestId | None = None
 
 
 class CloseRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="close"):
-    """The operator's: end an instrument for good and settle every position in it. No symbol: all that are not closed yet."""
+    """End an instrument for good and settle every position in it; for the operator only.
+
+    Without a symbol: all instruments that are not closed yet.
+    """
 
     type: ClassVar = "close"
     symbol: ClientId | None = None
@@ -214,14 +223,14 @@ class CloseRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, t
 
 
 class ReopenRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="reopen"):
-    """The operator's: close what is open, close every socket, and begin a new market on the same ports."""
+    """Close all, instruments and sockets, and begin a new market on the same ports; for the operator only."""
 
     type: ClassVar = "reopen"
     request_id: RequestId | None = None
 
 
 class SubscribeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="subscribe"):
-    """Choose channels and symbols on 9002 or 9010. Absent channels: as before; absent symbols: all."""
+    """Choose channels and symbols on 9002 or 9010. Without channels they stay; without symbols it is all."""
 
     type: ClassVar = "subscribe"
     channels: Annotated[list[Channel], Meta(max_length=64)] | None = None
@@ -231,7 +240,7 @@ class SubscribeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=Fals
 
 
 class ResumeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="resume"):
-    """Every event of my channels from `from_seq` on, then a fresh snapshot, then live."""
+    """Ask for every event of my channels from `from_seq` on, then a fresh snapshot, then live events."""
 
     type: ClassVar = "resume"
     from_seq: SequenceNumber
@@ -240,19 +249,20 @@ class ResumeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, 
 
 
 TradingRequest = (
-    LoginRequest | OrderRequest | PlaceOrderRequest | CancelRequest | CancelAllRequest | ReplaceRequest | OrderStatusRequest
-    | OpenOrdersRequest | AccountRequest | LogoutRequest | PingRequest | CloseRequest | ReopenRequest
+    LoginRequest | OrderRequest | PlaceOrderRequest | CancelRequest | CancelAllRequest | ReplaceRequest
+    | OrderStatusRequest | OpenOrdersRequest | AccountRequest | LogoutRequest | PingRequest
+    | CloseRequest | ReopenRequest
 )
-"""What 9001 takes."""
+"""The requests of port 9001."""
 FeedRequest = SubscribeRequest | ResumeRequest
-"""What 9002 and 9010 take."""
+"""The requests of ports 9002 and 9010."""
 
 
-# ------------------------------------------------------------------------------------------------- answers, private events
+# ------------------------------------------------------------------------------------ answers, private events
 
 
 class OrderAccepted(Struct, kw_only=True, gc=False, tag="order_accepted"):
-    """The order is in. `queue_ahead`: lots before it at its price after its own trades, 0 if nothing rests."""
+    """The order is in. `queue_ahead`: lots before its rest at its price, 0 if nothing of it rests."""
 
     type: ClassVar = "order_accepted"
     order_id: int
@@ -271,7 +281,7 @@ class OrderAccepted(Struct, kw_only=True, gc=False, tag="order_accepted"):
 
 
 class Rejection(Struct, kw_only=True):
-    """What the three refusals share. `details` depends on `reason`; ids are echoed where they were valid."""
+    """The fields of the three refusals. `details` depends on `reason`; valid ids are echoed."""
 
     reason: str
     details: dict[str, Any] = field(default_factory=dict)
@@ -283,13 +293,13 @@ class Rejection(Struct, kw_only=True):
 
 
 class OrderRejected(Rejection, kw_only=True, tag="order_rejected"):
-    """The order did nothing at all."""
+    """The order had no effect at all."""
 
     type: ClassVar = "order_rejected"
 
 
 class ReplaceRejected(Rejection, kw_only=True, tag="replace_rejected"):
-    """The order stands as it was."""
+    """The order is as it was."""
 
     type: ClassVar = "replace_rejected"
 
@@ -320,7 +330,7 @@ class Fill(Struct, kw_only=True, gc=False, tag="fill"):
 
 
 class OrderCancelled(Struct, kw_only=True, gc=False, tag="order_cancelled"):
-    """`cancelled_qty` lots left the book; `leaves_qty` is what stays open (0)."""
+    """`cancelled_qty` lots left the book; `leaves_qty` lots stay open (0)."""
 
     type: ClassVar = "order_cancelled"
     order_id: int
@@ -381,7 +391,7 @@ class OrderState(Struct, kw_only=True, gc=False):
 
 
 class OrderStatus(OrderState, kw_only=True, tag="order_status"):
-    """Answer to `order_status`. `complete`: nothing of this trader was ever forgotten."""
+    """Answer to `order_status`. `complete`: no order of this trader was ever forgotten."""
 
     type: ClassVar = "order_status"
     complete: bool
@@ -467,7 +477,7 @@ class LoggedIn(Struct, kw_only=True, tag="logged_in"):
 
 
 class LoggedOut(Struct, kw_only=True, gc=False, tag="logged_out"):
-    """Answer to `logout`; the socket is closed with 1000 after it."""
+    """Answer to `logout`; then the socket is closed with 1000."""
 
     type: ClassVar = "logged_out"
     trader_id: str
@@ -477,7 +487,7 @@ class LoggedOut(Struct, kw_only=True, gc=False, tag="logged_out"):
 
 
 class Heartbeat(Struct, kw_only=True, gc=False, tag="heartbeat"):
-    """After each second without another message: `account_seq` on 9001, `seq` on 9002 and 9010."""
+    """Sent after each second without a message: with `account_seq` on 9001, `seq` on 9002 and 9010."""
 
     type: ClassVar = "heartbeat"
     account_seq: int | None = None
@@ -520,7 +530,7 @@ class Error(Struct, kw_only=True, tag="error"):
     request_id: str | int | None = None
 
 
-# ------------------------------------------------------------------------------------------------------ public events, views
+# --------------------------------------------------------------------------------------- public events, views
 
 
 class Trade(Struct, kw_only=True, gc=False, tag="trade"):
@@ -542,7 +552,7 @@ class Trade(Struct, kw_only=True, gc=False, tag="trade"):
 
 
 class BookUpdate(Struct, kw_only=True, tag="book_update"):
-    """A view of the best levels, [price, qty] best first, at most 10 a side. May be conflated."""
+    """A view of the best levels, [price, qty] best first, at most 10 a side. Updates may be conflated."""
 
     type: ClassVar = "book_update"
     symbol: str = ""
@@ -555,7 +565,10 @@ class BookUpdate(Struct, kw_only=True, tag="book_update"):
 
 
 class BookDelta(Struct, kw_only=True, tag="book_delta"):
-    """What one command changed in the book: [price, new_qty], 0 removes. Never conflated; chains by `prev_book_seq`."""
+    """One command's changes of the book: [price, new_qty], where 0 removes the level.
+
+    Never conflated; chains by `prev_book_seq`.
+    """
 
     type: ClassVar = "book_delta"
     symbol: str
@@ -592,7 +605,7 @@ class PositionUpdate(PositionState, kw_only=True, tag="position_update"):
 
 
 class Liquidation(Struct, kw_only=True, gc=False, tag="liquidation"):
-    """`qty` lots of an account were really closed against its will (or, for auto_deleverage, for another's)."""
+    """`qty` lots of an account were closed by force, for its own margin or (auto_deleverage) another's."""
 
     type: ClassVar = "liquidation"
     trader_id: str
@@ -692,7 +705,7 @@ class RestingOrder(Struct, kw_only=True, gc=False):
 
 
 class BookState(Struct, kw_only=True):
-    """One book of a snapshot. `orders` is there for readers of `orders`."""
+    """One book of a snapshot. Readers of the channel `orders` get `orders`."""
 
     bids: list[tuple[float, int]]
     asks: list[tuple[float, int]]
@@ -706,7 +719,7 @@ class BookState(Struct, kw_only=True):
 
 
 class Snapshot(Struct, kw_only=True, tag="snapshot"):
-    """The market as of event `seq`. `channel_seq` {channel: {symbol: n}}; what it does not name stands at 0."""
+    """The market as of event `seq`. `channel_seq` is {channel: {symbol: n}}; one not named is at 0."""
 
     type: ClassVar = "snapshot"
     seq: int
@@ -735,20 +748,28 @@ class Resumed(Struct, kw_only=True, gc=False, tag="resumed"):
 
 
 Message = (
-    OrderAccepted | OrderRejected | ReplaceRejected | CancelRejected | Fill | OrderCancelled | OrderReplaced | AllCancelled
-    | OrderStatus | OpenOrders | Account | LoggedIn | LoggedOut | Heartbeat | Pong | Closed | Reopening | Error
-    | Trade | BookUpdate | BookDelta | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus
-    | OrderAdd | OrderReduce | OrderRemove | Snapshot | Subscribed | Resumed
+    OrderAccepted | OrderRejected | ReplaceRejected | CancelRejected | Fill | OrderCancelled | OrderReplaced
+    | AllCancelled | OrderStatus | OpenOrders | Account | LoggedIn | LoggedOut | Heartbeat | Pong | Closed
+    | Reopening | Error | Trade | BookUpdate | BookDelta | PositionUpdate | Liquidation | AccountStatus
+    | InsuranceUpdate | MarketStatus | OrderAdd | OrderReduce | OrderRemove | Snapshot | Subscribed | Resumed
 )
-"""Everything the exchange and the relay say."""
+"""Every message of the exchange and the relay."""
 
 MESSAGE_CLASSES: dict[str, type[Any]] = {cls.type: cls for cls in get_args(Message)}
 CHANNEL_OF: dict[type[Any], Channel] = {
-    Trade: "trades", BookUpdate: "book", BookDelta: "book_delta", PositionUpdate: "positions", Liquidation: "liquidations",
-    AccountStatus: "liquidations", InsuranceUpdate: "liquidations", MarketStatus: "status", OrderAdd: "orders",
-    OrderReduce: "orders", OrderRemove: "orders",
-}  # fmt: skip
-"""The channel of each message that has one; with the trader named, those of `orders` are of `orders_full`."""
+    Trade: "trades",
+    BookUpdate: "book",
+    BookDelta: "book_delta",
+    PositionUpdate: "positions",
+    Liquidation: "liquidations",
+    AccountStatus: "liquidations",
+    InsuranceUpdate: "liquidations",
+    MarketStatus: "status",
+    OrderAdd: "orders",
+    OrderReduce: "orders",
+    OrderRemove: "orders",
+}
+"""The channel of each message that has one; those of `orders` with the trader are on `orders_full`."""
 
 
 class _Typed(Struct, gc=False):
@@ -764,7 +785,7 @@ _read_type: Decoder[_Typed] = Decoder(_Typed)
 def parse_messages(frame: str | bytes) -> list[Message]:
     """The messages of one frame from the exchange or the relay (an array carries several), in order.
 
-    Types this version does not know are left out. Raises ValueError when the frame is not JSON or a known message is ill-formed.
+    Unknown types are left out. Raises ValueError when the frame is not JSON or a known message is ill-formed.
     """
     try:
         return _messages(frame)

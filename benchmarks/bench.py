@@ -1,11 +1,12 @@
-"""All benchmarks of speed in their quick form, and a verdict on each figure that is promised: what `make bench` runs.
+"""All benchmarks of speed in their quick form, and a verdict on each promised figure (`make bench`).
 
     python benchmarks/bench.py
     python benchmarks/bench.py --only gateway --compiled FOLDER
 
-Each runs in a process of its own and says its figures as JSON. The table of targets.toml, with what was measured, is written to
-benchmarks/results.md. A compiled botpit is measured where `--compiled` names a copy of this clone that was built. The exit code
-is 1 when a target is missed or could not be measured, with the names of those.
+Each runs in a process of its own and prints its figures as JSON. The table of targets.toml, with the
+measurements, is written to benchmarks/results.md. A compiled botpit is measured where `--compiled` names a
+copy of this clone that was built. The exit code is 1 when a target is missed or could not be measured, with
+the names of those.
 """
 
 from __future__ import annotations
@@ -23,20 +24,32 @@ from pathlib import Path
 HOME = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(HOME))
 
-from benchmarks.targets import BENCHMARKS, EXIT_MISSED, EXIT_OK, TABLE, Figures, Target, Verdict, judge, read_targets
+from benchmarks.targets import (
+    BENCHMARKS,
+    EXIT_MISSED,
+    EXIT_OK,
+    TABLE,
+    Figures,
+    Target,
+    Verdict,
+    judge,
+    read_targets,
+)
 
 RESULTS = HOME / "benchmarks" / "results.md"
 QUICK_FORMS = "Resting orders go up to 100,000 here, and the replay is scaled from 100,000 commands."
-"""What the page says of rows whose path is longer than what the quick form measures."""
+"""The page's remark on rows whose path is longer than the quick form measures."""
 WITHIN_S = 300.0
-"""A benchmark that takes longer is given up."""
+"""A benchmark that takes longer is killed."""
 
 
 def figures_of(benchmark: str, clone: Path) -> Figures:
-    """What one benchmark of a clone says; nothing, with its complaint on stderr, when it fails."""
+    """The figures of one benchmark of a clone; none, with its output on stderr, when it fails."""
     argv = [sys.executable, str(clone / "benchmarks" / f"{benchmark}.py"), "--quick", "--json"]
     try:
-        done = subprocess.run(argv, cwd=clone, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S)
+        done = subprocess.run(
+            argv, cwd=clone, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S
+        )
     except subprocess.TimeoutExpired:
         print(f"{benchmark}: not done within {WITHIN_S:.0f} s", file=sys.stderr)
         return {}
@@ -49,7 +62,7 @@ def figures_of(benchmark: str, clone: Path) -> Figures:
 
 
 def measured(benchmarks: Iterable[str], targets: list[Target], compiled: Path | None) -> Figures:
-    """The figures of all; those of the compiled clone under `compiled.`."""
+    """All figures; those of the compiled clone begin with `compiled.`."""
     figures: Figures = {}
     for benchmark in benchmarks:
         print(f"== {benchmark}", flush=True)
@@ -63,7 +76,12 @@ def measured(benchmarks: Iterable[str], targets: list[Target], compiled: Path | 
 
 def page(verdicts: Iterable[Verdict], when: datetime, commit: str, machine: str) -> str:
     """results.md."""
-    lines = ["# What `make bench` measured", "", f"{when:%Y-%m-%d}, commit {commit}, {machine}. {QUICK_FORMS}", ""]
+    lines = [
+        "# What `make bench` measured",
+        "",
+        f"{when:%Y-%m-%d}, commit {commit}, {machine}. {QUICK_FORMS}",
+        "",
+    ]
     lines += ["| path | before | measured | target | met |", "|---|---|---|---|---|"]
     lines += [f"| {' | '.join(verdict.cells())} |" for verdict in verdicts]
     return "\n".join(lines) + "\n"
@@ -74,7 +92,7 @@ def misses(verdicts: Iterable[Verdict]) -> list[str]:
 
 
 def exit_code(missed: list[str]) -> int:
-    """Says which were missed."""
+    """Print the missed targets."""
     if not missed:
         return EXIT_OK
     print(f"missed: {', '.join(missed)}", file=sys.stderr)
@@ -83,15 +101,22 @@ def exit_code(missed: list[str]) -> int:
 
 def commit_here() -> str:
     argv = ["git", "describe", "--always", "--dirty"]
-    return subprocess.run(argv, cwd=HOME, capture_output=True, text=True, check=False).stdout.strip() or "unknown"
+    return (
+        subprocess.run(argv, cwd=HOME, capture_output=True, text=True, check=False).stdout.strip()
+        or "unknown"
+    )
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description="All benchmarks of speed.", epilog="example: make bench")
-    parser.add_argument("--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these, and the rows that they fill")
+    parser.add_argument(
+        "--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these, and the rows that they fill"
+    )
     parser.add_argument("--compiled", type=Path, help="a copy of this clone whose botpit is compiled")
     options = parser.parse_args()
-    targets = [each for each in read_targets(TABLE.read_text(encoding="utf-8")) if each.benchmark in options.only]
+    targets = [
+        each for each in read_targets(TABLE.read_text(encoding="utf-8")) if each.benchmark in options.only
+    ]
     figures = measured(options.only, targets, options.compiled)
     verdicts = judge(targets, figures, compiled_built=options.compiled is not None)
     machine = f"{os.cpu_count()} CPUs, Python {platform.python_version()}"

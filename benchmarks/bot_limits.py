@@ -1,7 +1,8 @@
-"""The least memory and the fewest files with which a bot trades: what `bot_client.py` must not be limited below.
+"""The least memory and the fewest files with which a bot trades: the lower bounds of its limits.
 
-A bot with the shipped random strategy is started under tighter and tighter limits, set from outside, until none of its orders is
-accepted any more. Memory is address space, of which a thread's stack (ulimit -s) is a part.
+A bot with the shipped random strategy is started under tighter and tighter limits, set from outside, until
+none of its orders is accepted any more. Memory is address space, of which a thread's stack (ulimit -s) is a
+part.
 
     python benchmarks/bot_limits.py
 """
@@ -32,11 +33,26 @@ def trades(market: Exchange, folder: Path, kind: int, limit: int) -> bool:
     """Whether a bot under this limit gets an order accepted."""
     report = folder / f"{kind}-{limit}.json"
     bot = subprocess.Popen(
-        [sys.executable, str(HOME / "bot_client.py"), "--trader-id", f"bot-{kind}-{limit}", "--decision-interval", "0.02",
-         "--order-gateway-uri", market.orders, "--market-data-uri", market.events, "--report", str(report)],
-        stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"BOTPIT_LIFELINE": "1"},
+        [
+            sys.executable,
+            str(HOME / "bot_client.py"),
+            "--trader-id",
+            f"bot-{kind}-{limit}",
+            "--decision-interval",
+            "0.02",
+            "--order-gateway-uri",
+            market.orders,
+            "--market-data-uri",
+            market.events,
+            "--report",
+            str(report),
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=os.environ | {"BOTPIT_LIFELINE": "1"},
         preexec_fn=lambda: resource.setrlimit(kind, (limit, limit)),
-    )  # fmt: skip
+    )
     try:
         end_s = time.monotonic() + TRADES_WITHIN_S
         while time.monotonic() < end_s and bot.poll() is None:

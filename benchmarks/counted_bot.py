@@ -2,7 +2,8 @@
 
     python benchmarks/counted_bot.py FILE PLACE --trader-id alice …     (then the flags of bot_client.py)
 
-FILE holds a 64-bit number for each bot, so that a look at all of them disturbs none. A bot that may not send decides nothing.
+FILE holds a 64-bit number for each bot, so that a look at all of them disturbs none. A bot that may not send
+decides nothing.
 """
 
 from __future__ import annotations

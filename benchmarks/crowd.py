@@ -1,15 +1,17 @@
-"""How many bots a machine holds: exchange, relay and more and more bots, until one decides less often than it should.
+"""How many bots a machine holds: more and more of them, until one decides less often than it should.
 
     python benchmarks/crowd.py
     python benchmarks/crowd.py --quick              (80, 120, 160, 200 bots)
 
-The bots are those of bots_config_twenty.json, eight strategies that decide every 0.2 or 0.25 s, twenty more at each step, each a
-process. Exchange and relay run as shipped: journal, archivist, exporter. A bot is held to the interval that is configured for it:
-the crowd holds while each has made 90 % of the decisions for which there was time. What counts is the largest crowd before the
-first that does not hold. This one needs the machine for itself: other programs take from the bots.
+The bots are those of bots_config_twenty.json, eight strategies that decide every 0.2 or 0.25 s, twenty more
+at each step, each a process. Exchange and relay run as shipped: journal, archivist, exporter. A bot is held
+to the interval that is configured for it: the crowd holds while each has made 90 % of the decisions for which
+there was time. What counts is the largest crowd before the first that does not hold. This one needs the
+machine for itself: other programs take from the bots.
 
-The 60 bots of the table's `before` were read from the commands a second, which grew no further beyond some 50 bots. A strategy
-may decide to do nothing, so that is another figure: counted as here, the state before any work on speed held 180 bots.
+The 60 bots of the table's `before` were read from the commands a second, which grew no further beyond some 50
+bots. A strategy may decide to do nothing, so that is another figure: counted as here, the state before any
+work on speed held 180 bots.
 """
 
 from __future__ import annotations
@@ -59,7 +61,12 @@ class Crowd:
         for each in self.config.all_bots():
             place = len(self.bots)
             bot = replace(each, trader_id=f"{each.trader_id}-{place}")
-            argv = [str(HOME / "benchmarks" / "counted_bot.py"), str(self.home / "counts"), str(place), *bot.flags()]
+            argv = [
+                str(HOME / "benchmarks" / "counted_bot.py"),
+                str(self.home / "counts"),
+                str(place),
+                *bot.flags(),
+            ]
             self.bots.append((bot, Process(argv, self.home / f"bot{place}.log", self.home)))
             time.sleep(STAGGER_S)
         until = time.monotonic() + CONNECTED_WITHIN_S
@@ -69,20 +76,24 @@ class Crowd:
             time.sleep(0.5)
 
     def health(self, what: str) -> int:
-        """What the exchange says of itself."""
-        with urlopen(f"http://{HOST}:{self.exchange.order_port}/healthz", timeout=CONNECTED_WITHIN_S) as answer:
+        """The exchange's own account of itself."""
+        with urlopen(
+            f"http://{HOST}:{self.exchange.order_port}/healthz", timeout=CONNECTED_WITHIN_S
+        ) as answer:
             return int(json.load(answer)[what])
 
     def shares(self) -> list[float]:
-        """Of each bot: its decisions over MEASURED_S in those that its interval has room for."""
+        """Each bot's share of the decisions that its interval has room for, over MEASURED_S."""
         began, before = time.monotonic(), self.counts.tolist()
         time.sleep(MEASURED_S)
         seconds, after = time.monotonic() - began, self.counts.tolist()
         made = [late - early for early, late in zip(before, after, strict=True)]
-        return [count * bot.decision_interval / seconds for count, (bot, _) in zip(made, self.bots, strict=False)]
+        return [
+            count * bot.decision_interval / seconds for count, (bot, _) in zip(made, self.bots, strict=False)
+        ]
 
     def end(self) -> None:
-        """What was to be measured has been: the bots need not say goodbye."""
+        """Everything is measured: the bots need not end in good order."""
         for _, process in self.bots:
             os.kill(process.pid, signal.SIGKILL)
         for _, process in self.bots:
@@ -101,7 +112,10 @@ def crowd(home: Path) -> Iterator[Crowd]:
         relay_argv += ["--upstream-uri", f"ws://{HOST}:{exchange.events_port}"]
         relay = until_the_end.enter_context(Process(relay_argv, home / "relay.log", home))
         relay.opened(feed_port)
-        where = {"market_data_uri": f"ws://{HOST}:{feed_port}", "order_gateway_uri": f"ws://{HOST}:{exchange.order_port}"}
+        where = {
+            "market_data_uri": f"ws://{HOST}:{feed_port}",
+            "order_gateway_uri": f"ws://{HOST}:{exchange.order_port}",
+        }
         config = BattleConfig.model_validate(json.loads(CONFIG.read_text(encoding="utf-8")) | where)
         running = Crowd(home, exchange, relay, config, counts_in(home / "counts"), [])
         until_the_end.callback(running.end)
@@ -109,19 +123,29 @@ def crowd(home: Path) -> Iterator[Crowd]:
 
 
 def largest(running: Crowd, sizes: Iterable[int]) -> Figures:
-    """Grow until the crowd no longer holds; prints each step."""
+    """Grow until the crowd no longer holds; print each step."""
     figures: Figures = {"crowd.bots": 0.0}
     for size in sizes:
         while len(running.bots) < size:
             running.grow()
         time.sleep(SETTLE_S)
-        exchange_us, relay_us, seq = cpu_us(running.exchange.pid), cpu_us(running.relay.pid), running.health("seq")
+        exchange_us, relay_us, seq = (
+            cpu_us(running.exchange.pid),
+            cpu_us(running.relay.pid),
+            running.health("seq"),
+        )
         shares = running.shares()
-        exchange_us, relay_us = cpu_us(running.exchange.pid) - exchange_us, cpu_us(running.relay.pid) - relay_us
+        exchange_us, relay_us = (
+            cpu_us(running.exchange.pid) - exchange_us,
+            cpu_us(running.relay.pid) - relay_us,
+        )
         events_per_s = (running.health("seq") - seq) / MEASURED_S
-        print(f"{len(shares):3} bots  the slowest decides {min(shares):.0%} of what it should, all together "
-              f"{sum(shares) / len(shares):.0%}; exchange {exchange_us / 1e6 / MEASURED_S:.2f} cores, "
-              f"relay {relay_us / 1e6 / MEASURED_S:.2f}; {events_per_s:,.0f} events/s", flush=True)  # fmt: skip
+        print(
+            f"{len(shares):3} bots  the slowest decides {min(shares):.0%} of what it should, all together "
+            f"{sum(shares) / len(shares):.0%}; exchange {exchange_us / 1e6 / MEASURED_S:.2f} cores, "
+            f"relay {relay_us / 1e6 / MEASURED_S:.2f}; {events_per_s:,.0f} events/s",
+            flush=True,
+        )
         if min(shares) < LEAST_SHARE:
             break
         figures = {"crowd.bots": float(len(shares)), "crowd.slowest": min(shares)}

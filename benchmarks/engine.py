@@ -1,10 +1,11 @@
-"""Books driven from Python, in one run on the same flows: botpit's engine, bourse (Rust) and order-matching (pandas).
+"""Books driven from Python on the same flows: botpit's engine, bourse (Rust), order-matching (pandas).
 
     python benchmarks/engine.py
 
-bourse is a bare book: no accounts, no margin, no events. order-matching is slow enough that it gets the first operations only.
-Microseconds of CPU an operation, and how often bourse's cost goes into it: 0.5x is twice as dear. Requests are taken apart
-before the clock starts. The peers are not among botpit's dependencies: `make bench` installs them.
+bourse is a bare book: no accounts, no margin, no events. order-matching is slow enough that it gets the first
+operations only. Microseconds of CPU an operation, and how often bourse's cost goes into it: 0.5x is twice as
+dear. Requests are taken apart before the clock starts. The peers are not among botpit's dependencies: `make
+bench` installs them.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from botpit.core.commands import BUY, SELL, Cancel, Command, Order, Replace, Tim
 
 OPERATIONS, QUICK_OPERATIONS = 50_000, 20_000
 OF_ORDER_MATCHING = 300
-"""Its book of resting orders is a table that is copied with each order."""
+"""Its book of resting orders is a table, which each order copies."""
 TAKEN = ("rest", "cross", "life")
 SYMBOL = "SIM"
 DAY = datetime(2026, 1, 1)
@@ -56,13 +57,18 @@ def operations_of(requests: list[bytes]) -> list[Operation]:
 
 def _operation(request: dict[str, Any]) -> Operation:
     return Operation(
-        request["type"], request["trader_id"], request["client_order_id"], BUY if request.get("side") == "buy" else SELL,
-        round(request.get("price", 0) * 100), request.get("qty", 0), request.get("time_in_force") == "ioc",
-    )  # fmt: skip
+        request["type"],
+        request["trader_id"],
+        request["client_order_id"],
+        BUY if request.get("side") == "buy" else SELL,
+        round(request.get("price", 0) * 100),
+        request.get("qty", 0),
+        request.get("time_in_force") == "ioc",
+    )
 
 
 def botpit_s(operations: list[Operation]) -> float:
-    """Seconds of CPU for all of them; so it is of the others."""
+    """Seconds of CPU for all of them, as for the other books."""
     exchange, commands = engine(RICH), [_command(each) for each in operations]
     began = process_time()
     for number, command in enumerate(commands):
@@ -97,19 +103,33 @@ def bourse_s(operations: list[Operation]) -> float:
 
 
 def order_matching_s(operations: list[Operation]) -> float:
-    """A replace is a cancel here: it has none."""
+    """It has no replace, so a replace is a cancel here."""
     named = importlib.import_module
     named("loguru").logger.remove()
     matching = named("order_matching.matching_engine").MatchingEngine(seed=1)
     limit_order, orders = named("order_matching.order").LimitOrder, named("order_matching.orders").Orders
-    sides = {side: getattr(named("order_matching.enums").Side, name) for side, name in ((BUY, "BUY"), (SELL, "SELL"))}
+    sides = {
+        side: getattr(named("order_matching.enums").Side, name)
+        for side, name in ((BUY, "BUY"), (SELL, "SELL"))
+    }
     began = process_time()
     for each in operations:
         if each.kind == "order":
-            matching.place(orders([limit_order(
-                side=sides[each.side], price=each.price / 100, size=each.qty, timestamp=DAY, order_id=each.client_order_id,
-                trader_id=each.trader, price_number_of_digits=2,
-            )]))  # fmt: skip
+            matching.place(
+                orders(
+                    [
+                        limit_order(
+                            side=sides[each.side],
+                            price=each.price / 100,
+                            size=each.qty,
+                            timestamp=DAY,
+                            order_id=each.client_order_id,
+                            trader_id=each.trader,
+                            price_number_of_digits=2,
+                        )
+                    ]
+                )
+            )
             matching.match(timestamp=DAY)
         rests = matching.unprocessed_orders.find_order_by_id(each.client_order_id) is not None
         if rests and (each.kind != "order" or each.at_once):
@@ -118,7 +138,7 @@ def order_matching_s(operations: list[Operation]) -> float:
 
 
 def us_each(play: Callable[[list[Operation]], float], operations: list[Operation]) -> float:
-    """Each book alone in the clean, with the collector off."""
+    """Each book alone in the process, with the collector off."""
     gc.collect()
     gc.disable()
     spent = play(operations)
@@ -134,9 +154,12 @@ def one_round(count: int, seed: int) -> Figures:
         first = operations[:OF_ORDER_MATCHING]
         few, ours_of_few = us_each(order_matching_s, first), us_each(botpit_s, first)
         figures |= {
-            f"engine.{flow}_us": ours, f"engine.{flow}_bourse_us": bourse, f"engine.{flow}_order_matching_us": few,
-            f"engine.{flow}_vs_bourse": bourse / ours, f"engine.{flow}_vs_order_matching": few / ours_of_few,
-        }  # fmt: skip
+            f"engine.{flow}_us": ours,
+            f"engine.{flow}_bourse_us": bourse,
+            f"engine.{flow}_order_matching_us": few,
+            f"engine.{flow}_vs_bourse": bourse / ours,
+            f"engine.{flow}_vs_order_matching": few / ours_of_few,
+        }
     return figures
 
 
@@ -151,9 +174,14 @@ def main() -> int:
     count = QUICK_OPERATIONS if options.quick else OPERATIONS
     figures = in_rounds(options.rounds, lambda number: one_round(count, number))
     for flow in TAKEN:
-        ours, bourse, few = (figures[f"engine.{flow}{whose}_us"] for whose in ("", "_bourse", "_order_matching"))
-        print(f"{flow:6} botpit {ours:6.2f} µs, {figures[f'engine.{flow}_vs_bourse']:.3f}x bourse ({bourse:.2f}), "
-              f"{figures[f'engine.{flow}_vs_order_matching']:.0f}x order-matching ({few:,.0f})")  # fmt: skip
+        ours, bourse, few = (
+            figures[f"engine.{flow}{whose}_us"] for whose in ("", "_bourse", "_order_matching")
+        )
+        print(
+            f"{flow:6} botpit {ours:6.2f} µs, "
+            f"{figures[f'engine.{flow}_vs_bourse']:.3f}x bourse ({bourse:.2f}), "
+            f"{figures[f'engine.{flow}_vs_order_matching']:.0f}x order-matching ({few:,.0f})"
+        )
     tell(figures, as_json=options.json)
     return EXIT_OK
 

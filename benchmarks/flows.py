@@ -1,7 +1,8 @@
-"""The requests that the benchmarks of speed send: lists of JSON messages as bytes, the same for the same seed.
+"""The requests of the benchmarks of speed: JSON messages as bytes, the same for the same seed.
 
-Four mixes, because what an order costs depends on what becomes of it: `bar` fills the book with few trades, `rest` never trades,
-`cross` trades with every second order, `life` is a market maker's day of quotes, cancels, replaces and takers.
+Four mixes, because the cost of an order depends on its fate: `bar` fills the book with few trades,
+`rest` never trades, `cross` trades with every second order, `life` is a market maker's day of quotes,
+cancels, replaces and takers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from collections.abc import Callable
 
 TRADERS = 8
 PRICE = 10_000
-"""In ticks of 0.01, as the default instrument has them."""
+"""In ticks of 0.01, those of the default instrument."""
 FIRST_QUOTES = 400
 RECENT_QUOTES = 500
 """`life` cancels and replaces among so many of the newest."""
@@ -31,12 +32,14 @@ def bar(count: int, seed: int) -> list[bytes]:
     requests = []
     for number in range(count):
         side = rng.choice((BUY, SELL))
-        requests.append(order(rng.randrange(TRADERS), side, PRICE - side * rng.randint(-2, 20), 1, f"b{seed}-{number}"))
+        requests.append(
+            order(rng.randrange(TRADERS), side, PRICE - side * rng.randint(-2, 20), 1, f"b{seed}-{number}")
+        )
     return requests
 
 
 def rest(count: int, seed: int) -> list[bytes]:
-    """Nothing ever meets: bids 1 to 200 ticks below the price, asks above it."""
+    """No two orders meet: bids are 1 to 200 ticks below the price, asks above it."""
     rng = random.Random(f"rest {seed}")
     requests = []
     for number in range(count):
@@ -85,13 +88,26 @@ class _Life:
         if kind < 0.85:
             trader, client_order_id, side = self._some_quote()
             price, qty = self._quote_price(side) / 100, rng.randint(1, 9)
-            return _text(type="replace", trader_id=f"t{trader}", client_order_id=client_order_id, price=price, qty=qty)
+            return _text(
+                type="replace", trader_id=f"t{trader}", client_order_id=client_order_id, price=price, qty=qty
+            )
         side = rng.choice((BUY, SELL))
         edge = self._price + side * 5
-        return order(rng.randrange(TRADERS), side, edge, rng.randint(1, 9), f"l{self._seed}-{number}", time_in_force="ioc")
+        return order(
+            rng.randrange(TRADERS),
+            side,
+            edge,
+            rng.randint(1, 9),
+            f"l{self._seed}-{number}",
+            time_in_force="ioc",
+        )
 
     def _quote(self, number: int) -> bytes:
-        trader, side, client_order_id = self._rng.randrange(TRADERS), self._rng.choice((BUY, SELL)), f"l{self._seed}-{number}"
+        trader, side, client_order_id = (
+            self._rng.randrange(TRADERS),
+            self._rng.choice((BUY, SELL)),
+            f"l{self._seed}-{number}",
+        )
         self._quotes.append((trader, client_order_id, side))
         return order(trader, side, self._quote_price(side), self._rng.randint(1, 9), client_order_id)
 
@@ -109,9 +125,15 @@ class _Life:
 def order(trader: int, side: int, price: int, qty: int, client_order_id: str, **more: str) -> bytes:
     """A limit order; `price` in ticks."""
     return _text(
-        type="order", trader_id=f"t{trader}", side="buy" if side == BUY else "sell", order_type="limit", price=price / 100,
-        qty=qty, client_order_id=client_order_id, **more,
-    )  # fmt: skip
+        type="order",
+        trader_id=f"t{trader}",
+        side="buy" if side == BUY else "sell",
+        order_type="limit",
+        price=price / 100,
+        qty=qty,
+        client_order_id=client_order_id,
+        **more,
+    )
 
 
 def _text(**message: object) -> bytes:

@@ -1,16 +1,17 @@
-"""The exchange beside two echo servers: what an order costs at the socket, in one run, with the same client and the same frames.
+"""The exchange beside two echo servers: the cost of an order at the socket, in one run.
 
     python benchmarks/gateway.py                    (journal and exporter on, as shipped)
     python benchmarks/gateway.py --no-exporter
 
-The peers do nothing but send each message back: one stands on `websockets`, the other on `picows`, the library the exchange
-itself uses. A ratio above 1 says that the exchange is better. `server CPU` is the exchange's own process; its children, the
-archivist and the exporter, are printed beside it. One connection carries the `bar` flow.
+The peers only send each message back: one uses `websockets`, the other `picows`, the library of the exchange
+itself. A ratio above 1 says that the exchange is better. `server CPU` is the
+exchange's own process; its children, the archivist and the exporter, are printed beside it. One connection
+carries the `bar` flow.
 
-- Throughput: 10,000 orders with at most 2,000 unanswered, then the same in frames of 100, round after round. The servers take
-  turns every 2,500 orders, so that a machine which is slower for a second is slower for all.
-- Round trips: one order at a time, each sent when the one before is answered, 80,000 of them on an exchange of its own.
-- Growth: 100,000 orders on an exchange of its own; CPU of an order over the last 10,000 against the first 10,000.
+- Throughput: 10,000 orders with at most 2,000 unanswered, then the same in frames of 100, round after round.
+  The servers take turns every 2,500 orders, so that a machine that is slower for a second is slower for all.
+- Round trips: one order at a time, each sent when the last is answered, 80,000 of them on a new exchange.
+- Growth: 100,000 orders on a new exchange; CPU of an order over the last 10,000 against the first 10,000.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ Server = Exchange | Echo
 
 
 class Answers(picows.WSListener):  # type: ignore[misc, unused-ignore]
-    """Counts what comes back; an array counts as many as it holds."""
+    """Counts the messages that come back, also those within arrays."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -115,12 +116,14 @@ class Client:
 def framed(requests: list[bytes], in_a_frame: int) -> list[bytes]:
     if in_a_frame == 1:
         return requests
-    return [b"[" + b",".join(requests[k : k + in_a_frame]) + b"]" for k in range(0, len(requests), in_a_frame)]
+    return [
+        b"[" + b",".join(requests[k : k + in_a_frame]) + b"]" for k in range(0, len(requests), in_a_frame)
+    ]
 
 
 @dataclass(slots=True)
 class Cost:
-    """Of `messages` so far: microseconds of CPU in the server and in its children, and seconds."""
+    """Sums over `messages`: microseconds of CPU in the server and in its children, and seconds."""
 
     messages: int = 0
     own_us: float = 0.0
@@ -160,7 +163,7 @@ async def settled(pids: list[int]) -> float:
 
 
 async def in_turns(streams: list[tuple[Server, list[bytes], int]]) -> list[Cost]:
-    """What each stream costs: a server, requests, and so many in a frame."""
+    """The cost of each stream: a server, requests, and so many in a frame."""
     costs = [Cost() for _ in streams]
     async with AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(Client(server)) for server, _, _ in streams]
@@ -175,18 +178,31 @@ async def in_turns(streams: list[tuple[Server, list[bytes], int]]) -> list[Cost]
 async def throughput(exchange: Server, websockets: Server, picows: Server, round_number: int) -> Figures:
     """One round over all servers, with the same requests."""
     flow = FLOWS["bar"]
-    requests, in_frames = flow(ORDERS + WARM_UP, 2 * round_number), flow(ORDERS + WARM_UP, 2 * round_number + 1)
-    ours, framed, echo, bare = await in_turns([
-        (exchange, requests, 1), (exchange, in_frames, IN_A_FRAME), (websockets, requests, 1), (picows, requests, 1),
-    ])  # fmt: skip
+    requests, in_frames = (
+        flow(ORDERS + WARM_UP, 2 * round_number),
+        flow(ORDERS + WARM_UP, 2 * round_number + 1),
+    )
+    ours, framed, echo, bare = await in_turns(
+        [
+            (exchange, requests, 1),
+            (exchange, in_frames, IN_A_FRAME),
+            (websockets, requests, 1),
+            (picows, requests, 1),
+        ]
+    )
     return {
-        "gateway.server_cpu_us": ours.cpu_us, "gateway.children_cpu_us": ours.children_us,
-        "gateway.websockets_cpu_us": echo.cpu_us, "gateway.picows_cpu_us": bare.cpu_us,
-        "gateway.server_cpu": echo.cpu_us / ours.cpu_us, "gateway.server_cpu_vs_picows": bare.cpu_us / ours.cpu_us,
-        "gateway.throughput": ours.per_s / echo.per_s, "gateway.throughput_vs_picows": ours.per_s / bare.per_s,
-        "gateway.per_s": ours.per_s, "gateway.websockets_per_s": echo.per_s,
+        "gateway.server_cpu_us": ours.cpu_us,
+        "gateway.children_cpu_us": ours.children_us,
+        "gateway.websockets_cpu_us": echo.cpu_us,
+        "gateway.picows_cpu_us": bare.cpu_us,
+        "gateway.server_cpu": echo.cpu_us / ours.cpu_us,
+        "gateway.server_cpu_vs_picows": bare.cpu_us / ours.cpu_us,
+        "gateway.throughput": ours.per_s / echo.per_s,
+        "gateway.throughput_vs_picows": ours.per_s / bare.per_s,
+        "gateway.per_s": ours.per_s,
+        "gateway.websockets_per_s": echo.per_s,
         "gateway.frames_of_100": framed.per_s / echo.per_s,
-    }  # fmt: skip
+    }
 
 
 async def sequential(server: Server, count: int, round_number: int) -> list[float]:
@@ -207,11 +223,15 @@ async def tail(folder: Path, echo: Server, round_number: int, *, exporter: bool)
         ours = await sequential(exchange, SEQUENTIAL, round_number)
     theirs = await sequential(echo, SEQUENTIAL // 4, round_number)
     return {
-        "gateway.p50": quantile(ours, 0.5) / quantile(theirs, 0.5), "gateway.p50_us": 1e6 * quantile(ours, 0.5),
-        "gateway.p99_ms": 1e3 * quantile(ours, 0.99), "gateway.p99_9_ms": 1e3 * quantile(ours, 0.999),
-        "gateway.max_ms": 1e3 * ours[-1], "gateway.websockets_p50_us": 1e6 * quantile(theirs, 0.5),
-        "gateway.websockets_p99_9_ms": 1e3 * quantile(theirs, 0.999), "gateway.websockets_max_ms": 1e3 * theirs[-1],
-    }  # fmt: skip
+        "gateway.p50": quantile(ours, 0.5) / quantile(theirs, 0.5),
+        "gateway.p50_us": 1e6 * quantile(ours, 0.5),
+        "gateway.p99_ms": 1e3 * quantile(ours, 0.99),
+        "gateway.p99_9_ms": 1e3 * quantile(ours, 0.999),
+        "gateway.max_ms": 1e3 * ours[-1],
+        "gateway.websockets_p50_us": 1e6 * quantile(theirs, 0.5),
+        "gateway.websockets_p99_9_ms": 1e3 * quantile(theirs, 0.999),
+        "gateway.websockets_max_ms": 1e3 * theirs[-1],
+    }
 
 
 async def growth(folder: Path, round_number: int, *, exporter: bool) -> Figures:
@@ -229,32 +249,51 @@ async def growth(folder: Path, round_number: int, *, exporter: bool) -> Figures:
 async def measure(options: argparse.Namespace, folder: Path) -> Figures:
     exporter, rounds = not options.no_exporter, range(options.rounds)
     long_rounds = range(min(QUICK_LONG_ROUNDS, options.rounds)) if options.quick else rounds
-    with Exchange(folder / "exchange", RICH, exporter=exporter) as exchange, Echo("websockets", folder) as websockets:
+    with (
+        Exchange(folder / "exchange", RICH, exporter=exporter) as exchange,
+        Echo("websockets", folder) as websockets,
+    ):
         with Echo("picows", folder) as bare:
             figures = middle([await throughput(exchange, websockets, bare, number) for number in rounds])
         exchange.stop()
-        tails = [await tail(folder / f"tail{number}", websockets, number, exporter=exporter) for number in long_rounds]
-        growths = [await growth(folder / f"growth{number}", number, exporter=exporter) for number in long_rounds]
+        tails = [
+            await tail(folder / f"tail{number}", websockets, number, exporter=exporter)
+            for number in long_rounds
+        ]
+        growths = [
+            await growth(folder / f"growth{number}", number, exporter=exporter) for number in long_rounds
+        ]
     return figures | middle(tails) | middle(growths)
 
 
-def show(f: Figures) -> None:
-    print(f"server CPU a message    {f['gateway.server_cpu_us']:.1f} µs, children {f['gateway.children_cpu_us']:.1f}; "
-          f"websockets {f['gateway.websockets_cpu_us']:.1f}, picows {f['gateway.picows_cpu_us']:.1f}: "
-          f"{f['gateway.server_cpu']:.2f}x websockets, {f['gateway.server_cpu_vs_picows']:.3f}x picows")  # fmt: skip
-    print(f"throughput              {f['gateway.per_s']:,.0f}/s: {f['gateway.throughput']:.2f}x websockets, "
-          f"{f['gateway.throughput_vs_picows']:.3f}x picows; in frames of {IN_A_FRAME}: {f['gateway.frames_of_100']:.2f}x "
-          "websockets, which has one message a frame")  # fmt: skip
-    print(f"one order at a time     p50 {f['gateway.p50_us']:.0f} µs, {f['gateway.p50']:.2f}x websockets; p99 "
-          f"{f['gateway.p99_ms']:.2f}, p99.9 {f['gateway.p99_9_ms']:.2f}, max {f['gateway.max_ms']:.1f} ms (websockets p99.9 "
-          f"{f['gateway.websockets_p99_9_ms']:.2f}, max {f['gateway.websockets_max_ms']:.1f})")  # fmt: skip
-    print(f"over {GROWTH_ORDERS:,} orders     last {SLICE:,} {f['gateway.growth']:.2f}x the first, the dearest "
-          f"{f['gateway.worst_slice']:.2f}x")  # fmt: skip
+def show(figures: Figures) -> None:
+    f = {name.removeprefix("gateway."): value for name, value in figures.items()}
+    print(
+        f"server CPU a message    {f['server_cpu_us']:.1f} µs, children {f['children_cpu_us']:.1f}; "
+        f"websockets {f['websockets_cpu_us']:.1f}, picows {f['picows_cpu_us']:.1f}: "
+        f"{f['server_cpu']:.2f}x websockets, {f['server_cpu_vs_picows']:.3f}x picows"
+    )
+    print(
+        f"throughput              {f['per_s']:,.0f}/s: {f['throughput']:.2f}x websockets, "
+        f"{f['throughput_vs_picows']:.3f}x picows; in frames of {IN_A_FRAME}: "
+        f"{f['frames_of_100']:.2f}x websockets, which has one message a frame"
+    )
+    print(
+        f"one order at a time     p50 {f['p50_us']:.0f} µs, {f['p50']:.2f}x websockets; "
+        f"p99 {f['p99_ms']:.2f}, p99.9 {f['p99_9_ms']:.2f}, max {f['max_ms']:.1f} ms "
+        f"(websockets p99.9 {f['websockets_p99_9_ms']:.2f}, max {f['websockets_max_ms']:.1f})"
+    )
+    print(
+        f"over {GROWTH_ORDERS:,} orders     last {SLICE:,} {f['growth']:.2f}x the first, "
+        f"the dearest {f['worst_slice']:.2f}x"
+    )
 
 
 def main() -> int:
     parser = parser_of("gateway", "The exchange beside echo servers.")
-    parser.add_argument("--no-exporter", action="store_true", help="without the exporter, which reads all that happens")
+    parser.add_argument(
+        "--no-exporter", action="store_true", help="without the exporter, which reads all that happens"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
         figures = uvloop.run(measure(options, Path(folder)))

@@ -1,8 +1,8 @@
 """A whole exchange in this process, as exchange_server.py puts it together, for benchmarks that look inside.
 
-All wiring is here, and it is the server's own: `MarketLoader` makes the market, `Venue` trades in it with its
-clock and its collector.
-What a socket would bring is handed to a peer of the order port instead, and one turn of the event loop is one turn of the market.
+The wiring is the server's own: `MarketLoader` makes the market, `Venue` trades in it with its clock and its
+collector. Instead of a socket, the benchmark hands messages to a peer of the order port; one turn of the
+event loop is one turn of the market.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ HOST = "127.0.0.1"
 
 
 class Line:
-    """Stands where a socket would: takes what is sent, and forgets it."""
+    """Stands in for a socket: it takes what is sent, and forgets it."""
 
     waiting_bytes = 0
 
@@ -52,15 +52,19 @@ class Line:
 
 
 class Market:
-    """One market in trade. `session` is a client's end of its order port; `parts` are what the exchange made it of."""
+    """One market in trade.
+
+    `session` is a client's end of its order port; `parts` are what the exchange made it of.
+    """
 
     def __init__(self, parts: LoadedMarket, venue: Venue) -> None:
         self.parts = parts
         self._venue = venue
-        self.session: Any = venue.traders.connect(Line())  # type: ignore[arg-type]  # as much of a connection as is used
+        line: Any = Line()  # as much of a connection as is used
+        self.session: Any = venue.traders.connect(line)
 
     def read(self) -> None:
-        """Let one more reader subscribe, to what is sent by default."""
+        """Let one more reader subscribe to the default channels."""
         self._venue.readers.connect(Line())  # type: ignore[arg-type]
 
     async def take(self, requests: list[bytes], *, a_turn: int = 32) -> float:
@@ -77,7 +81,7 @@ class Market:
 
 @asynccontextmanager
 async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Market]:
-    """A new market, traded until the end of the context; `kept`: with a journal, which is thrown away after it."""
+    """A new market, traded until the end of the context; `kept`: with a journal, deleted at the end."""
     settings = parse_settings(settings_text)
     with tempfile.TemporaryDirectory() as folder:
         data = DataFolder(Path(folder), Disk()) if kept else None

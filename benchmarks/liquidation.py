@@ -1,10 +1,10 @@
-"""What safe accounts cost a Tick: the same market with 10 … 10,000 leveraged accounts, its mark moving with every Tick.
+"""The cost of safe accounts in a Tick: 10 … 10,000 leveraged accounts whose mark moves every Tick.
 
     python benchmarks/liquidation.py
 
-Half of the accounts are long, half short, each at its own leverage. Every Tick moves the mark one tick up or down, so every
-account's equity changes with every Tick, and none is in breach. The peer is the obvious way: working out every account's margin
-at every Tick.
+Half of the accounts are long, half short, each at its own leverage. Every Tick moves the mark one tick up or
+down, so every account's equity changes with every Tick, and none is in breach. The peer is the obvious way:
+working out every account's margin at every Tick.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def main() -> int:
     print("accounts   a Tick   every account's margin   ratio")
     for accounts in (10, 100, 1_000, 10_000):
         tick_ns, check_ns = cost_of_a_tick_ns(market_of(accounts))
-        print(f"{accounts:8,} {tick_ns / 1_000:6.1f} µs {check_ns / 1_000:21,.1f} µs {tick_ns / check_ns:8.4f}")
+        print(
+            f"{accounts:8,} {tick_ns / 1_000:6.1f} µs {check_ns / 1_000:21,.1f} µs {tick_ns / check_ns:8.4f}"
+        )
     return 0
 
 

@@ -1,13 +1,14 @@
-"""Memory of what a market keeps: a resting order, an account with a position, the private events for those who come back.
+"""The memory of a resting order, of an account with a position, and of the private events kept.
 
     python benchmarks/memory.py
     python benchmarks/memory.py --quick
 
-Resident bytes, as the system counts them (/proc/self/statm), before and after: whatever the allocator takes is in it, the strings
-of the requests too. Each count is a process of its own, in which nothing has been freed before. Order and account are of the
-engine alone; the account has the one order in it that took its position, which the exchange remembers as long as the account.
-The private tape is filled by the commands of benchmarks/replay.py's busy market to the last of its MAX_EVENTS; what it costs is
-what a process with the tape has more than one without, so that events which others hold as well are not counted.
+Resident bytes, as the system counts them (/proc/self/statm), before and after: whatever the allocator takes
+is in it, the strings of the requests too. Each count is a process of its own, in which nothing has been freed
+before. Order and account are of the engine alone; the account has the one order in it that took its position,
+which the exchange remembers as long as the account. The private tape is filled by the commands of
+benchmarks/replay.py's busy market to the last of its MAX_EVENTS; what it costs is what a process with the
+tape has more than one without, so that events which others hold as well are not counted.
 """
 
 from __future__ import annotations
@@ -31,14 +32,15 @@ from botpit.core.commands import BUY, SELL, Order
 from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.sequencer import Sequencer
 
+SIDES = (SELL, BUY)
 OWNERS = 100
 NOW_NS = 1_750_000_000_000_000_000
-"""All in one moment. (A market notes its marks anew as long as its time is 0, which it is nowhere but in a benchmark.)"""
+"""All in one moment. (A market notes its marks anew while its time is 0, as it is only in a benchmark.)"""
 ORDERS = 200_000
 ACCOUNTS = 40_000
 QUICK_ROUNDS = 3
 A_SLICE = 1_000
-"""So many commands are made at a time, lest they all wait in memory."""
+"""Commands made at a time, so that they do not all wait in memory."""
 MB = 1e6
 
 
@@ -57,7 +59,7 @@ def account() -> float:
     exchange = engine(MANY)
     before = _settled()
     for number in range(ACCOUNTS):
-        exchange.apply(Order(f"a{number}", "SIM", BUY if number % 2 else SELL, 2, PRICE), NOW_NS)
+        exchange.apply(Order(f"a{number}", "SIM", SIDES[number % 2], 2, PRICE), NOW_NS)
     spent = (_settled() - before) / ACCOUNTS
     assert len(exchange.accounts) == ACCOUNTS
     return spent

@@ -1,8 +1,8 @@
 """The servers that the benchmarks of speed hold beside one another, each a process in a session of its own.
 
-Linux gives each session the same share of the processors, whatever runs in it. A server that shares its client's session would
-get less than one that does not, so all are started alike. What a server costs is its CPU time, which other processes disturb
-less than they do a clock on the wall.
+Linux gives each session the same share of the processors, whatever runs in it. A server that shares its
+client's session would get less than one that does not, so all are started alike. What a server costs is its
+CPU time, which other processes disturb less than they do a clock on the wall.
 
     python benchmarks/peers.py websockets PORT        (an echo server; or: picows)
 """
@@ -49,7 +49,7 @@ class Process:
         self.stop()
 
     def stop(self) -> None:
-        """As Ctrl-C does; by force when that is not enough."""
+        """End it as Ctrl-C does, by force if need be."""
         if self._process.poll() is None:
             self._process.send_signal(signal.SIGINT)
             try:
@@ -90,7 +90,9 @@ class Echo(Process):
 
     def __init__(self, library: str, folder: Path) -> None:
         self.order_port = free_port()
-        super().__init__([str(Path(__file__).resolve()), library, str(self.order_port)], folder / f"{library}.log")
+        super().__init__(
+            [str(Path(__file__).resolve()), library, str(self.order_port)], folder / f"{library}.log"
+        )
         self.opened(self.order_port)
 
 
@@ -110,7 +112,7 @@ def cpu_us(pid: int) -> float:
 
 
 def children(pid: int) -> list[int]:
-    """Processes that the process has started and that run."""
+    """The running children of the process."""
     found: list[int] = []
     with suppress(OSError):
         for thread in Path(f"/proc/{pid}/task").iterdir():
@@ -122,7 +124,7 @@ def resident_bytes(pid: int | str = "self") -> int:
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-# ------------------------------------------------------------------------------------------------------------ the echo servers
+# ------------------------------------------------------------------------------------------- the echo servers
 
 
 async def websockets_echo(port: int) -> None:

@@ -1,12 +1,13 @@
-"""A long journal read again: `botpit replay --verify` of 1,000,000 commands, and the start of an exchange that has them.
+"""A long journal read again: `botpit replay --verify` of 1,000,000 commands, and an exchange's start.
 
     python benchmarks/recovery.py
     python benchmarks/recovery.py --quick           (100,000 commands, from which 1,000,000 are scaled)
 
-The journal is that of benchmarks/replay.py: makers who quote around the mark, move and cancel their quotes and take each other's.
-Both are processes as a user would start them, and their seconds are of CPU, which other programs disturb less than the clock. An
-exchange is started until it says that it is open: from the journal alone, then with a snapshot of its last command. What the
-command costs without a journal, its `--help`, is not scaled.
+The journal is that of benchmarks/replay.py: makers who quote around the mark, move and cancel their quotes
+and take each other's. Both are processes as a user would start them, and their seconds are of CPU, which
+other programs disturb less than the clock. An exchange is started until it says that it is open: from the
+journal alone, then with a snapshot of its last command. What the command costs without a journal, its
+`--help`, is not scaled.
 """
 
 from __future__ import annotations
@@ -62,10 +63,16 @@ def _children_s() -> float:
 
 
 def start(data: Path, scratch: Path) -> tuple[float, float]:
-    """CPU seconds and resident MB of an exchange until it is open; on a copy, for it goes on writing."""
+    """CPU seconds and resident MB of an exchange until it is open; on a copy, because it writes."""
     folder = Path(tempfile.mkdtemp(dir=scratch))
     shutil.copytree(data, folder / "data")
-    argv = [str(HOME / "exchange_server.py"), "--order-port", str(free_port()), "--events-port", str(free_port())]
+    argv = [
+        str(HOME / "exchange_server.py"),
+        "--order-port",
+        str(free_port()),
+        "--events-port",
+        str(free_port()),
+    ]
     with Process([*argv, "--no-export", "--data-dir", "data"], folder / "log", folder) as exchange:
         until = time.monotonic() + OPENS_WITHIN_S
         while " open " not in exchange.said():
@@ -81,10 +88,13 @@ def one_round(with_snapshot: Path, without: Path, scratch: Path) -> Figures:
     (long_s, long_mb), (short_s, short_mb) = start(without, scratch), start(with_snapshot, scratch)
     journal = str(next(with_snapshot.glob("market-*")))
     return {
-        "recovery.measured_s": replay_s(journal, "--verify"), "recovery.help_s": replay_s("--help"), "recovery.start_s": long_s,
+        "recovery.measured_s": replay_s(journal, "--verify"),
+        "recovery.help_s": replay_s("--help"),
+        "recovery.start_s": long_s,
         "recovery.start_mb": long_mb,
-        "recovery.start_with_snapshot_s": short_s, "recovery.start_with_snapshot_mb": short_mb,
-    }  # fmt: skip
+        "recovery.start_with_snapshot_s": short_s,
+        "recovery.start_with_snapshot_mb": short_mb,
+    }
 
 
 def main() -> int:
@@ -96,7 +106,10 @@ def main() -> int:
     measured_s, help_s = figures["recovery.measured_s"], figures["recovery.help_s"]
     figures["recovery.replay_s"] = help_s + (measured_s - help_s) * COMMANDS / commands
     scaled = f", so {figures['recovery.replay_s']:.1f} s for {COMMANDS:,}" if commands != COMMANDS else ""
-    print(f"replay --verify  {measured_s:.2f} s of CPU for {commands:,} commands{scaled}; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"replay --verify  {measured_s:.2f} s of CPU for {commands:,} commands{scaled}; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
     for how, name in (("the journal alone", "start"), ("a snapshot", "start_with_snapshot")):
         seconds, mb = figures[f"recovery.{name}_s"], figures[f"recovery.{name}_mb"]
         print(f"start            {seconds:.2f} s of CPU, {mb:.0f} MB from {how}")

@@ -3,11 +3,12 @@
     python benchmarks/relay.py
     python benchmarks/relay.py --quick
 
-The relay's parts are those of market_data_server.py: a frame of the exchange goes through `RelayFeed.receive` and `end_turn`, and
-`deliver` writes it to the sockets. The wait by which a relay of many readers gathers its turns is left out: the turns are given,
-8 messages or 1. `websockets.broadcast` is called once a message, for it knows no turns, and does not look into what it sends.
-CPU time of the server, of one delivery; a ratio above 1 says that the relay is cheaper. The readers are raw sockets of another
-process, which throws away what it reads.
+The relay's parts are those of market_data_server.py: a frame of the exchange goes through `RelayFeed.receive`
+and `end_turn`, and `deliver` writes it to the sockets. The wait by which a relay of many readers gathers its
+turns is left out: the turns are given, 8 messages or 1. `websockets.broadcast` is called once a message, for
+it knows no turns, and does not look into what it sends. CPU time of the server, of one delivery; a ratio
+above 1 says that the relay is cheaper. The readers are raw sockets of another process, which throws away what
+it reads.
 """
 
 from __future__ import annotations
@@ -44,23 +45,32 @@ TURNS_OF = (8, 1)
 MESSAGES, QUICK_MESSAGES = 20_000, 1_600
 FIRST_SEQ = 1_000_000
 MAX_WAITING_BYTES = 200_000
-"""Of the slowest reader; then the server rests until it has read."""
+"""Bytes that may wait for the slowest reader; then the server rests until it has read."""
 LOOKED_AT_BYTES = 16_384
-"""After so much a reader the server looks at what waits."""
+"""The server looks at the waiting bytes after sending each reader this much."""
 WITHIN_S = 120.0
 UPGRADE = (
     b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
 )
 SNAPSHOT = {
-    "type": "snapshot", "seq": FIRST_SEQ, "market_id": "benchmark", "channel_seq": {"trades": {}},
-    "instruments": [{"symbol": "SIM"}], "books": {"SIM": {"bids": [], "asks": []}}, "positions": [], "timestamp": 1,
-}  # fmt: skip
+    "type": "snapshot",
+    "seq": FIRST_SEQ,
+    "market_id": "benchmark",
+    "channel_seq": {"trades": {}},
+    "instruments": [{"symbol": "SIM"}],
+    "books": {"SIM": {"bids": [], "asks": []}},
+    "positions": [],
+    "timestamp": 1,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """What is measured. `push` sends a turn to all; `ready`: all readers are there; `waiting` bytes of the slowest reader."""
+    """One fan-out to measure.
+
+    `push` sends a turn to all; `ready`: all readers are there; `waiting` bytes of the slowest reader.
+    """
 
     push: Callable[[list[bytes]], None]
     ready: Callable[[], bool]
@@ -69,13 +79,15 @@ class Server:
 
 def trade(number: int) -> bytes:
     return (
-        b'{"type":"trade","trade_id":%d,"price":100.05,"qty":3,"buy_trader_id":"maker_1","sell_trader_id":"taker_2","symbol":"SIM",'
-        b'"aggressor_side":"buy","buy_order_id":%d,"sell_order_id":%d,"seq":%d,"channel_seq":%d,"timestamp":1795831148853}'
+        b'{"type":"trade","trade_id":%d,"price":100.05,"qty":3,'
+        b'"buy_trader_id":"maker_1","sell_trader_id":"taker_2","symbol":"SIM",'
+        b'"aggressor_side":"buy","buy_order_id":%d,"sell_order_id":%d,'
+        b'"seq":%d,"channel_seq":%d,"timestamp":1795831148853}'
         % (number, number, number + 1, FIRST_SEQ + number, number)
     )
 
 
-# ----------------------------------------------------------------------------------------------------------------- the servers
+# ------------------------------------------------------------------------------------------------ the servers
 
 
 async def websockets_server(port: int) -> Server:
@@ -130,7 +142,9 @@ async def pushed(library: str, port: int, turn: int, messages: int) -> dict[str,
     server = await SERVERS[library](port)
     while not server.ready():
         await asyncio.sleep(0.01)
-    turns = [[trade(number) for number in range(first, first + turn)] for first in range(1, messages + 1, turn)]
+    turns = [
+        [trade(number) for number in range(first, first + turn)] for first in range(1, messages + 1, turn)
+    ]
     look_every = max(1, LOOKED_AT_BYTES // (turn * len(turns[0][0])))
     gc.collect()
     gc.freeze()
@@ -147,11 +161,11 @@ async def pushed(library: str, port: int, turn: int, messages: int) -> dict[str,
     return {"us": 1e6 * cpu / deliveries, "per_s": deliveries / seconds}
 
 
-# ----------------------------------------------------------------------------------------------------------------- the readers
+# ------------------------------------------------------------------------------------------------ the readers
 
 
 def drained(process: subprocess.Popen[str], port: int) -> str:
-    """Read as READERS readers until the server ends; what it said."""
+    """Read as READERS readers until the server ends; return its output."""
     opened_by = monotonic() + WITHIN_S
     with selectors.DefaultSelector() as selector, suppress(ConnectionResetError):
         for _ in range(READERS):
@@ -187,8 +201,18 @@ def read_all(selector: selectors.BaseSelector, buffer: bytearray, until: float) 
 
 def costs(library: str, turn: int, messages: int) -> dict[str, float]:
     port = free_port()
-    argv = [sys.executable, str(Path(__file__).resolve()), "--serve", library, str(port), str(turn), str(messages)]
-    with subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True) as process:
+    argv = [
+        sys.executable,
+        str(Path(__file__).resolve()),
+        "--serve",
+        library,
+        str(port),
+        str(turn),
+        str(messages),
+    ]
+    with subprocess.Popen(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
         try:
             said = drained(process, port)
         finally:
@@ -210,7 +234,9 @@ def one_round(messages: int) -> Figures:
 
 def main() -> int:
     parser = parser_of("relay", "The relay's fan-out beside websockets.broadcast.")
-    parser.add_argument("--serve", nargs=4, metavar=("LIBRARY", "PORT", "TURN", "MESSAGES"), help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--serve", nargs=4, metavar=("LIBRARY", "PORT", "TURN", "MESSAGES"), help=argparse.SUPPRESS
+    )
     options = parser.parse_args()
     if options.serve:
         library, *numbers = options.serve
@@ -220,9 +246,12 @@ def main() -> int:
     figures = in_rounds(options.rounds, lambda _: one_round(messages))
     for turn in TURNS_OF:
         name = f"relay.turn_of_{turn}"
-        print(f"{READERS} readers, {turn} a turn  {figures[f'{name}_us']:.3f} µs a delivery, websockets.broadcast "
-              f"{figures[f'{name}_websockets_us']:.3f}: {figures[name]:.2f}x; {figures[f'{name}_per_s']:,.0f} deliveries/s, "
-              f"{figures[f'{name}_throughput']:.2f}x")  # fmt: skip
+        print(
+            f"{READERS} readers, {turn} a turn  {figures[f'{name}_us']:.3f} µs a delivery, "
+            f"websockets.broadcast {figures[f'{name}_websockets_us']:.3f}: {figures[name]:.2f}x; "
+            f"{figures[f'{name}_per_s']:,.0f} deliveries/s, "
+            f"{figures[f'{name}_throughput']:.2f}x"
+        )
     tell(figures, as_json=options.json)
     return EXIT_OK
 

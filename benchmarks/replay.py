@@ -1,14 +1,15 @@
 """Replay of a long journal, verified: how long it takes, and where the time goes.
 
-    python benchmarks/replay.py                         (1,000,000 commands; some minutes, most of them to make the journal)
-    python benchmarks/replay.py --keep FOLDER           (keep the journal there, and use it again the next time)
+    python benchmarks/replay.py                  (1,000,000 commands; some minutes, most for the journal)
+    python benchmarks/replay.py --keep FOLDER    (keep the journal there, and use it again the next time)
 
-The journal is that of a busy, ordinary market: forty traders with the default money and margins quote around the mark, move and
-cancel their quotes, and take each other's, some 4,000 commands a second. (The streams of tests/laws would be no measure: most of
-their orders are refused.) It is replayed by `botpit replay --verify` in a process of its own, as a user would, with a snapshot at
-its end to be compared. The parts are measured one after the other over the first commands, in this process, without the command
-line: reading and checksums, decoding, the engine, hashing what it said. Target: 1,000,000 commands in at most 10 seconds on a
-quiet machine.
+The journal is that of a busy, ordinary market: forty traders with the default money and margins quote around
+the mark, move and cancel their quotes, and take each other's, some 4,000 commands a second. (The streams of
+tests/laws would be no measure: most of their orders are refused.) It is replayed by `botpit replay --verify`
+in a process of its own, as a user would, with a snapshot at its end to be compared. The parts are measured
+one after the other over the first commands, in this process, without the command line: reading and checksums,
+decoding, the engine, hashing what it said. Target: 1,000,000 commands in at most 10 seconds on a quiet
+machine.
 """
 
 from __future__ import annotations
@@ -86,9 +87,13 @@ class ActiveTraders:
         client_order_id = f"{trader}-{self._count}"
         if kind > 0.94:
             edge = market.mark + side * 20
-            return Order(trader, "SIM", side, rng.randrange(1, 11), edge, TimeInForce.IOC, client_order_id, session=1)
+            return Order(
+                trader, "SIM", side, rng.randrange(1, 11), edge, TimeInForce.IOC, client_order_id, session=1
+            )
         price = market.mark - side * rng.randrange(0, 20)
-        return Order(trader, "SIM", side, rng.randrange(1, 11), price, client_order_id=client_order_id, session=1)
+        return Order(
+            trader, "SIM", side, rng.randrange(1, 11), price, client_order_id=client_order_id, session=1
+        )
 
 
 def make_journal(folder: Path, commands: int, seed: int) -> Counter[str]:
@@ -143,7 +148,9 @@ def parts(folder: Path, commands: int) -> dict[str, float]:
     hashing.events_hash()
     hashed = process_time()
     spent = {
-        "reading, checksums": checked - began, "decoding": decoded - checked - (checked - began), "the engine": applied - decoded,
+        "reading, checksums": checked - began,
+        "decoding": decoded - checked - (checked - began),
+        "the engine": applied - decoded,
         "hashing events": hashed - applied,
     }
     return {part: 1e6 * seconds / len(records) for part, seconds in spent.items()}
@@ -151,20 +158,31 @@ def parts(folder: Path, commands: int) -> dict[str, float]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(
-        description="Replay a long journal, verified.", epilog="example: python benchmarks/replay.py --commands 200_000"
+        description="Replay a long journal, verified.",
+        epilog="example: python benchmarks/replay.py --commands 200_000",
     )
     parser.add_argument("--commands", type=int, default=TARGET_COMMANDS, help="(default: 1,000,000)")
     parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
-    parser.add_argument("--runs", type=int, default=3, help="of the whole; the quickest counts (default: %(default)s)")
-    parser.add_argument("--keep", type=Path, help="keep the journal in this folder, or use the one that is there")
+    parser.add_argument(
+        "--runs", type=int, default=3, help="of the whole; the quickest counts (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--keep", type=Path, help="keep the journal in this folder, or use the one that is there"
+    )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         home = options.keep or Path(temporary)
-        folder, sample = home / f"market-{options.commands}", home / f"market-{min(PARTS_OF, options.commands)}"
+        folder, sample = (
+            home / f"market-{options.commands}",
+            home / f"market-{min(PARTS_OF, options.commands)}",
+        )
         for each in {folder, sample}:
             if not each.exists():
                 counts = make_journal(each, int(each.name.partition("-")[2]), options.seed)
-                print(f"seed {options.seed}:", ", ".join(f"{count:,} {what}" for what, count in counts.most_common()))
+                print(
+                    f"seed {options.seed}:",
+                    ", ".join(f"{count:,} {what}" for what, count in counts.most_common()),
+                )
         for part, us in parts(sample, PARTS_OF).items():
             print(f"{part:20} {us:6.2f} µs a command")
         runs = [replayed(folder) for _ in range(options.runs)]
@@ -173,8 +191,14 @@ def main() -> int:
     rate = options.commands / took_s
     peak_mib = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1_024
     seconds = ", ".join(f"{seconds:.1f}" for _, seconds in runs)
-    print(f"{options.commands:,} commands in {took_s:.1f} s (runs: {seconds}), {rate:,.0f}/s, {peak_mib:,.0f} MiB at most")
-    print(f"{TARGET_COMMANDS:,} in {TARGET_COMMANDS / rate:.1f} s; target: {TARGET_S:.0f} s; load {os.getloadavg()[0]:.1f}")
+    print(
+        f"{options.commands:,} commands in {took_s:.1f} s (runs: {seconds}), {rate:,.0f}/s, "
+        f"{peak_mib:,.0f} MiB at most"
+    )
+    print(
+        f"{TARGET_COMMANDS:,} in {TARGET_COMMANDS / rate:.1f} s; target: {TARGET_S:.0f} s; "
+        f"load {os.getloadavg()[0]:.1f}"
+    )
     return 0
 
 

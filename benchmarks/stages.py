@@ -2,10 +2,11 @@
 
     python benchmarks/stages.py
 
-Microseconds of CPU a request. `whole` is the exchange in this process with everything but its sockets, 32 requests a turn, with
-its journal, its clock and its collector; `one a turn` is what a lone request pays, `with a reader` has somebody on the feed. Then
-the parts, each alone over what the whole recorded: hot, and so cheaper than in the whole. `share` is a part's of the whole, the
-limit that it is held against; the rest is what lies between the parts.
+Microseconds of CPU a request. `whole` is the exchange in this process with everything but its sockets, 32
+requests a turn, with its journal, its clock and its collector; `one a turn` is what a lone request pays,
+`with a reader` has somebody on the feed. Then the parts, each alone over what the whole recorded: hot, and so
+cheaper than in the whole. `share` is a part's of the whole, the limit that it is held against; the rest is
+what lies between the parts.
 """
 
 from __future__ import annotations
@@ -114,7 +115,9 @@ def journal_us(records: list[Record], count: int) -> float:
     with tempfile.TemporaryDirectory() as home:
         folder, market_opening = Path(home) / "market", opening(RICH)
         begin_market(folder, Disk(), EXCHANGE, market_opening)
-        journal = Journal(folder, Disk(), EXCHANGE, market_id=market_opening.market_id, next_number=1, durability=Durability.OS)
+        journal = Journal(
+            folder, Disk(), EXCHANGE, market_id=market_opening.market_id, next_number=1, durability=Durability.OS
+        )
 
         def append() -> None:
             for number, record in enumerate(records):
@@ -146,7 +149,18 @@ async def measure(rounds: int, count: int) -> Figures:
 
 def show(figures: Figures) -> None:
     print("µs a request   " + "".join(f"{flow:>17}" for flow in FLOWS))
-    for name in ("whole", "one_a_turn", "with_a_reader", "decode", "journal", "engine", "encode", "feed", "frames", "rest"):
+    for name in (
+        "whole",
+        "one_a_turn",
+        "with_a_reader",
+        "decode",
+        "journal",
+        "engine",
+        "encode",
+        "feed",
+        "frames",
+        "rest",
+    ):
         cells = ""
         for flow in FLOWS:
             us, all_us = figures[f"stages.{flow}.{name}_us"], figures[f"stages.{flow}.whole_us"]

@@ -1,10 +1,10 @@
-"""What it costs to start a program: CPU time and memory of an exchange, a relay and a bot, from exec until it is in business.
+"""The cost of starting a program: CPU and memory of an exchange, a relay and a bot, until each works.
 
     python benchmarks/startup.py
 
-The exchange is in business when it says that it is open, the relay when its upstream is connected too, the bot when it is
-connected to both. Milliseconds of CPU of the process itself, without its children, and resident MB at that moment. Target: the
-exchange and a bot at most 150 ms each.
+The exchange is in business when it says that it is open, the relay when its upstream is connected too, the
+bot when it is connected to both. Milliseconds of CPU of the process itself, without its children, and
+resident MB at that moment. Target: the exchange and a bot at most 150 ms each.
 """
 
 from __future__ import annotations
@@ -39,9 +39,28 @@ def in_business(name: str, process: Process, signs: tuple[str, ...]) -> Figures:
 def one_round(home: Path) -> Figures:
     """The three of one market, one after the other."""
     orders, events, feed = free_port(), free_port(), free_port()
-    exchange_argv = [str(HOME / "exchange_server.py"), "--order-port", str(orders), "--events-port", str(events)]
-    relay_argv = [str(HOME / "market_data_server.py"), "--port", str(feed), "--upstream-uri", f"ws://{HOST}:{events}"]
-    bot_argv = [str(HOME / "bot_client.py"), "--trader-id", "alice", "--strategy", "maker", "--market-data-uri"]
+    exchange_argv = [
+        str(HOME / "exchange_server.py"),
+        "--order-port",
+        str(orders),
+        "--events-port",
+        str(events),
+    ]
+    relay_argv = [
+        str(HOME / "market_data_server.py"),
+        "--port",
+        str(feed),
+        "--upstream-uri",
+        f"ws://{HOST}:{events}",
+    ]
+    bot_argv = [
+        str(HOME / "bot_client.py"),
+        "--trader-id",
+        "alice",
+        "--strategy",
+        "maker",
+        "--market-data-uri",
+    ]
     bot_argv += [f"ws://{HOST}:{feed}", "--order-gateway-uri", f"ws://{HOST}:{orders}"]
     with Process(exchange_argv, home / "exchange.log", home) as exchange:
         figures = in_business("exchange", exchange, (" open ",))
@@ -61,7 +80,10 @@ def main() -> int:
 
     figures = in_rounds(options.rounds, in_a_folder)
     for name in PROGRAMS:
-        print(f"{name:8}  {figures[f'startup.{name}_cpu_ms']:.0f} ms of CPU, {figures[f'startup.{name}_mb']:.1f} MB")
+        print(
+            f"{name:8}  {figures[f'startup.{name}_cpu_ms']:.0f} ms of CPU, "
+            f"{figures[f'startup.{name}_mb']:.1f} MB"
+        )
     tell(figures, as_json=options.json)
     return EXIT_OK
 

@@ -1,7 +1,8 @@
 """What the benchmarks of speed are to reach, and how a figure is judged: targets.toml read and checked.
 
-A benchmark names its figures, `gateway.server_cpu` for example, and says them as one JSON object with `--json`. The table of
-targets.toml has a row for each figure that is promised; everything else a benchmark says is there to be read.
+A benchmark names its figures, `gateway.server_cpu` for example, and says them as one JSON object with
+`--json`. The table of targets.toml has a row for each figure that is promised; everything else a benchmark
+says is there to be read.
 """
 
 from __future__ import annotations
@@ -40,23 +41,29 @@ class Target:
 
     @property
     def name(self) -> str:
-        """Of the figure among all figures of a run."""
-        return self.figure if self.build == "plain" else f"{self.build}.{self.figure}"
+        """The figure's name among all figures of a run."""
+        if self.build == "plain":
+            return self.figure
+        return f"{self.build}.{self.figure}"
 
     @property
     def benchmark(self) -> str:
         return self.figure.partition(".")[0]
 
     def met(self, measured: float) -> bool:
-        return measured >= self.at_least if self.at_least is not None else measured <= (self.at_most or 0)
+        if self.at_least is not None:
+            return measured >= self.at_least
+        return measured <= (self.at_most or 0)
 
     def text(self) -> str:
-        return f"≥ {amount(self.at_least, self.unit)}" if self.at_least is not None else f"≤ {amount(self.at_most, self.unit)}"
+        if self.at_least is not None:
+            return f"≥ {amount(self.at_least, self.unit)}"
+        return f"≤ {amount(self.at_most, self.unit)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A row and what was measured; None: nothing was, which counts as missed unless there was no build to measure."""
+    """A row and its measurement; None counts as missed unless there was no build to measure."""
 
     target: Target
     measured: float | None
@@ -70,7 +77,9 @@ class Verdict:
         row = [self.target.path, self.target.before]
         if not self.was_built:
             return [*row, NOT_BUILT, self.target.text(), "-"]
-        measured = "not measured" if self.measured is None else amount(self.measured, self.target.unit)
+        measured = "not measured"
+        if self.measured is not None:
+            measured = amount(self.measured, self.target.unit)
         return [*row, measured, self.target.text(), "no" if self.missed else "yes"]
 
 
@@ -100,7 +109,8 @@ def _target(row: dict[str, object]) -> Target:
 def judge(targets: Iterable[Target], figures: Figures, *, compiled_built: bool) -> list[Verdict]:
     """A verdict for each row."""
     return [
-        Verdict(each, figures.get(each.name), was_built=each.build == "plain" or compiled_built) for each in targets
+        Verdict(each, figures.get(each.name), was_built=each.build == "plain" or compiled_built)
+        for each in targets
     ]
 
 
@@ -108,17 +118,24 @@ def amount(value: float | None, unit: str) -> str:
     """The number as people write it, with its unit: `0.21x`, `7.1 ms`, `729 bytes`."""
     if value is None:
         return "nothing"
-    number = f"{value:,.0f}" if value >= 100 or unit in ("bytes", "bots") else f"{value:.3g}"
-    return f"{number}{unit}" if unit == "x" else f"{number} {unit}"
+    number = f"{value:.3g}"
+    if value >= 100 or unit in ("bytes", "bots"):
+        number = f"{value:,.0f}"
+    gap = "" if unit == "x" else " "
+    return f"{number}{gap}{unit}"
 
 
-# ------------------------------------------------------------------------------------------ what each benchmark has in common
+# -------------------------------------------------------------------------- what each benchmark has in common
 
 
 def parser_of(benchmark: str, description: str, *, rounds: int = 5) -> argparse.ArgumentParser:
     """The flags that all of them take: `--rounds`, `--quick`, `--json`."""
-    parser = argparse.ArgumentParser(description=description, epilog=f"example: python benchmarks/{benchmark}.py --quick")
-    parser.add_argument("--rounds", type=int, default=rounds, help="the median of so many counts (default: %(default)s)")
+    parser = argparse.ArgumentParser(
+        description=description, epilog=f"example: python benchmarks/{benchmark}.py --quick"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=rounds, help="the median of so many counts (default: %(default)s)"
+    )
     parser.add_argument("--quick", action="store_true", help="smaller, as `make bench` does it")
     parser.add_argument("--json", action="store_true", help="end with the figures as one line of JSON")
     return parser

@@ -1,4 +1,4 @@
-"""`botpit COMMAND …`: every program under one name. Only the one that is asked for is imported."""
+"""`botpit COMMAND …`: every program under one name. Only the requested one is imported."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from pathlib import Path
 HOME = str(Path(__file__).resolve().parent.parent)
 
 if __name__ == "__main__":
-    # Python puts the current folder first on its path, or this one. What a user keeps there is his: a `token.py` beside
-    # him, or our `io`, must not be taken for Python's own.
+    # Python puts the current folder or this one first on its path. A user's `token.py` in the one, or our
+    # `io` in the other, must not be taken for Python's own.
     if not sys.flags.safe_path:
         del sys.path[0]
     if HOME not in sys.path:
@@ -25,11 +25,11 @@ COMMANDS = {
     "battle": ("battle", "all bots of a config: started, watched, ranked"),
     "monitor": ("monitor", "a market on the screen"),
     "export": ("export", "a market's events to CSV files; an exchange starts this by itself"),
-    "check": ("check", "hold a run's files against each other"),
-    "replay": ("replay", "play a journal again: fingerprints, checks, any past state"),
-    "archive": ("archive", "what a market said, made from its journal; an exchange starts this by itself"),
+    "check": ("check", "a finished run recomputed from its files"),
+    "replay": ("replay", "a journal replayed: fingerprints, checks, any past state"),
+    "archive": ("archive", "a market's events, made from its journal; an exchange starts this by itself"),
 }
-"""Command -> its module in `botpit.cli`, and what it is."""
+"""Command -> its module in `botpit.cli`, and its line of help."""
 USAGE = "usage: botpit [-h] [--version] COMMAND ..."
 
 
@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         case ["--version", *_]:
             print(_version())
             return 0
-    wrong = f"there is no command {words[0]!r}" if words else "a command is missing"
+    wrong = "a command is missing"
+    if words:
+        wrong = f"there is no command {words[0]!r}"
     print(f"{USAGE}\nbotpit: error: {wrong}; one of {', '.join(COMMANDS)}", file=sys.stderr)
     return 2
 

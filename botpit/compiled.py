@@ -1,7 +1,8 @@
-"""Whether the engine that runs is the compiled one, and whether that was made of the sources that lie beside it.
+"""Whether the running engine is compiled, and whether it was compiled from the sources beside it.
 
-An extension module is imported before the source of the same name. Edited since the build, the source would be read by
-everybody and run by nobody: so a start compares both, and refuses. The compiled engine is optional: `make fast` builds it.
+Python imports an extension module before the source of the same name. A source edited after the build would
+be read by people and never run: so a start compares the two, and refuses. The compiled engine is optional:
+`make fast` builds it.
 """
 
 from __future__ import annotations
@@ -12,27 +13,31 @@ from importlib.util import find_spec
 from pathlib import Path
 
 STAMP = "botpit/compiled.stamp"
-"""The fingerprint of the sources the extensions were made of; there is one while there are extensions."""
+"""The file with the fingerprint of the compiled sources; it exists while there are extensions."""
 _ROOMS = ("botpit/core", "botpit/core/risk", "botpit/venue/gateway", "botpit/history/journal")
 _FILES = ("botpit/venue/rates.py", "botpit/wire/sequencer.py")
 
 
 class StaleExtension(ImportError):
-    """The compiled engine was made of other sources than those beside it."""
+    """The engine was compiled from other sources than those beside it."""
 
 
 def fingerprint(home: Path) -> str:
-    """Of all sources of the rooms that have compiled modules, and of this Python's way to name them."""
+    """The hash of all sources in rooms with compiled modules, and of this Python's suffix for extensions."""
     from hashlib import sha256
 
     digest = sha256(EXTENSION_SUFFIXES[0].encode())
-    for path in (*(home / file for file in _FILES), *(path for room in _ROOMS for path in sorted((home / room).glob("*.py")))):
-        digest.update(b"\0" + path.relative_to(home).as_posix().encode() + b"\0" + path.read_bytes())
+    paths = [home / file for file in _FILES]
+    for room in _ROOMS:
+        paths += sorted((home / room).glob("*.py"))
+    for path in paths:
+        name = path.relative_to(home).as_posix().encode()
+        digest.update(b"\0" + name + b"\0" + path.read_bytes())
     return digest.hexdigest()
 
 
 def refuse_stale() -> None:
-    """Raises StaleExtension. Costs one look at a folder while nothing is compiled."""
+    """Raises StaleExtension. Costs one failed open while nothing is compiled."""
     home = Path(__file__).parent.parent
     try:
         stamp = (home / STAMP).read_text(encoding="utf-8").strip()
@@ -40,14 +45,16 @@ def refuse_stale() -> None:
         return
     if stamp != fingerprint(home):
         raise StaleExtension(
-            "the compiled engine is not of the sources beside it: run `make fast` again, or `make clean` to do without"
+            "the engine was compiled from other sources than those beside it:"
+            " run `make fast` again, or `make clean` to run the sources"
         )
 
 
 def engine() -> str:
-    """`compiled` or `pure`: which one is imported here."""
+    """`compiled` or `pure`: which one this process imports."""
     name = "botpit.core.exchange"
     module = sys.modules.get(name)
-    spec = module.__spec__ if module is not None else find_spec(name)
-    origin = spec.origin if spec is not None else None
-    return "compiled" if (origin or "").endswith(tuple(EXTENSION_SUFFIXES)) else "pure"
+    spec = find_spec(name) if module is None else module.__spec__
+    if spec is None or spec.origin is None:
+        return "pure"
+    return "compiled" if spec.origin.endswith(tuple(EXTENSION_SUFFIXES)) else "pure"

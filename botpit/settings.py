@@ -1,8 +1,8 @@
 """Every setting and limit of the exchange, with its unit: TOML text in, frozen models out.
 
-The file is read by a main; this module only understands its text. Money and prices are written as people write them and are
-turned into the engine's integers here, once; what does not fit the integers (a tick that is not a decimal, a tick value that is
-not a whole number of account units) is refused by name. Docs: RULES.md, section Settings.
+A main reads the file; this module parses its text. Money and prices are written as people write them and
+become the engine's integers here, once. A value that does not fit the integers (a tick value that is not a
+whole number of account units) is refused by name. Docs: API_SPEC.md, Settings.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _TEXTS = {"symbol", "self_trade_prevention"}
 
 
 class SettingsError(ValueError):
-    """A setting that cannot be used; the text names it and says why."""
+    """A setting that cannot be used; the text names it and the reason."""
 
 
 class _Model(BaseModel):
@@ -37,8 +37,9 @@ class _Model(BaseModel):
     @field_validator("*", mode="before")
     @classmethod
     def _is_of_its_kind(cls, value: Any, info: ValidationInfo) -> Any:
-        """Text is not a number, and neither is true: TOML has kinds, and they are kept."""
-        if isinstance(value, bool) or (isinstance(value, str) and info.field_name not in _TEXTS):
+        """TOML has kinds, and they are kept: neither a text nor true is a number."""
+        is_text = isinstance(value, str) and info.field_name not in _TEXTS
+        if is_text or isinstance(value, bool):
             raise ValueError("must be a number")
         return value
 
@@ -54,8 +55,10 @@ class ServerSettings(_Model):
 
 
 class MarketSettings(_Model):
-    """The market's rules and the defaults of its instruments. Rates in basis points, money in account currency, 0 position = no
-    cap."""
+    """The market's rules and the defaults of its instruments.
+
+    Rates are in basis points, money in the account currency; a `max_position` of 0 is no cap.
+    """
 
     money_decimals: Annotated[int, Field(ge=0, le=8)] = 2
     starting_cash: Money = Decimal(10_000)
@@ -81,7 +84,7 @@ class MarketSettings(_Model):
 
 
 class InstrumentSettings(_Model):
-    """One instrument. What is None is taken from [market]; `min_price` is one tick then."""
+    """One instrument. None takes the value of [market]; a `min_price` of None is one tick."""
 
     symbol: Name = "SIM"
     tick: PositiveDecimal = Decimal("0.01")
@@ -104,21 +107,25 @@ class InstrumentSettings(_Model):
     max_position: Annotated[int, Field(ge=0, le=10**12)] | None = None
 
 
+Instruments = Annotated[tuple[InstrumentSettings, ...], Field(min_length=1, max_length=1_000)]
+
+
 class Settings(_Model):
     """The whole of exchange.toml."""
 
     market: MarketSettings = MarketSettings()
     server: ServerSettings = ServerSettings()
-    instruments: Annotated[tuple[InstrumentSettings, ...], Field(min_length=1, max_length=1_000)] = (InstrumentSettings(),)
+    instruments: Instruments = (InstrumentSettings(),)
 
     def rules(self) -> Rules:
         """The market's rules as the engine's integers."""
         market = self.market
+        decimals = market.money_decimals
         return Rules(
-            money_decimals=market.money_decimals,
-            starting_cash=_units("market.starting_cash", market.starting_cash, market.money_decimals),
+            money_decimals=decimals,
+            starting_cash=_units("market.starting_cash", market.starting_cash, decimals),
             self_trade_prevention=market.self_trade_prevention,
-            insurance_fund=_units("market.insurance_fund", market.insurance_fund, market.money_decimals),
+            insurance_fund=_units("market.insurance_fund", market.insurance_fund, decimals),
             max_accounts=market.max_accounts,
             mark_to_market_ms=market.mark_to_market_ms,
             settle_window_s=market.settle_window_s,
@@ -132,7 +139,8 @@ class Settings(_Model):
 def parse_settings(text: str) -> Settings:
     """Settings from the text of an exchange.toml; every key is optional.
 
-    Raises SettingsError naming the key when the text is not TOML, a key is unknown, or a value cannot be used.
+    Raises SettingsError naming the key when the text is not TOML, a key is unknown, or a value cannot be
+    used.
     """
     try:
         settings = Settings.model_validate(tomllib.loads(text, parse_float=Decimal))
@@ -140,26 +148,30 @@ def parse_settings(text: str) -> Settings:
         raise SettingsError(f"not valid TOML: {error}") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise SettingsError(f"{'.'.join(map(_printable, first['loc']))}: {_plain(first)}") from error
+        key = ".".join(map(_printable, first["loc"]))
+        raise SettingsError(f"{key}: {_plain(first)}") from error
     symbols = [each.symbol for each in settings.instruments]
     if len(set(symbols)) < len(symbols):
-        raise SettingsError(f"instruments: symbol {max(symbols, key=symbols.count)!r} is there twice")
+        repeated = max(symbols, key=symbols.count)
+        raise SettingsError(f"instruments: symbol {repeated!r} is there twice")
     settings.rules()
     settings.engine_instruments()
     return settings
 
 
 def _plain(error: Any) -> str:
-    return "unknown key" if error["type"] == "extra_forbidden" else str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "extra_forbidden":
+        return "unknown key"
+    return str(error["msg"]).removeprefix("Value error, ")
 
 
 def _printable(key: object) -> str:
-    """A foreign key on one line, whatever is in it."""
-    return ascii(key)[1:-1] if isinstance(key, str) else str(key)
+    """A foreign key on one line, whatever its characters."""
+    return ascii(str(key))[1:-1]
 
 
 def _units(name: str, value: Decimal, decimals: int) -> int:
-    """`value` in units of 10^-decimals; refused when that is no whole number or too large to be exact on the wire."""
+    """`value` in units of 10^-decimals; refused when that is not whole, or too large to be exact."""
     units = value.scaleb(decimals)
     if units != units.to_integral_value():
         raise SettingsError(f"{name}: {value} has more than {decimals} decimals")
@@ -170,35 +182,67 @@ def _units(name: str, value: Decimal, decimals: int) -> int:
 
 def _instrument(each: InstrumentSettings, market: MarketSettings) -> Instrument:
     name = f"instruments.{each.symbol}"
-    rate = {key: _own_or_market(each, market, key) for key in _OVERRIDES}
-    tick_decimals = max(0, -int(each.tick.normalize().as_tuple().exponent))
-    tick_value = (each.tick * each.lot).scaleb(market.money_decimals)
-    if tick_value != tick_value.to_integral_value() or tick_value < 1:
-        raise SettingsError(f"{name}: tick x lot x 10^money_decimals is {tick_value:f}, not a whole number of account units")
-    ticks = {key: _ticks(f"{name}.{key}", getattr(each, key) or each.tick, each.tick, tick_decimals) for key in _PRICES}
-    if not ticks["min_price"] <= ticks["reference_price"] <= ticks["max_price"]:
-        raise SettingsError(f"{name}.reference_price: must lie within min_price and max_price")
+    own = each.model_dump(include=_OVERRIDES, exclude_none=True)
+    rates = market.model_dump(include=_OVERRIDES) | own
+    max_notional = rates.pop("max_order_notional")
+    tick_decimals = _decimals(each.tick)
+    tick_value = _tick_value(name, each, market)
+    prices = _prices(name, each)
     if each.min_qty > each.max_qty:
         raise SettingsError(f"{name}.min_qty: greater than max_qty")
-    _check_rates(name, rate)
-    notional = _units(f"{name}.max_order_notional", rate.pop("max_order_notional"), market.money_decimals)
+    _check_rates(name, rates)
     return Instrument(
-        symbol=each.symbol, tick_units=int(each.tick.scaleb(tick_decimals)), tick_decimals=tick_decimals,
-        lot=f"{each.lot.normalize():f}", tick_value=int(tick_value), min_qty=each.min_qty, max_qty=each.max_qty,
-        max_order_notional=notional, **ticks, **rate,
+        symbol=each.symbol,
+        tick_units=int(each.tick.scaleb(tick_decimals)),
+        tick_decimals=tick_decimals,
+        lot=f"{each.lot.normalize():f}",
+        tick_value=tick_value,
+        min_qty=each.min_qty,
+        max_qty=each.max_qty,
+        max_order_notional=_units(f"{name}.max_order_notional", max_notional, market.money_decimals),
+        **prices,
+        **rates,
     )
 
 
-_PRICES = ("reference_price", "min_price", "max_price")
-_OVERRIDES = (
-    "maker_fee_bps", "taker_fee_bps", "liquidation_fee_bps", "initial_margin_bps", "maintenance_margin_bps", "price_band_bps",
-    "mark_move_bps", "max_open_orders", "max_order_qty", "max_order_notional", "max_position",
-)
+_OVERRIDES = {
+    "maker_fee_bps",
+    "taker_fee_bps",
+    "liquidation_fee_bps",
+    "initial_margin_bps",
+    "maintenance_margin_bps",
+    "price_band_bps",
+    "mark_move_bps",
+    "max_open_orders",
+    "max_order_qty",
+    "max_order_notional",
+    "max_position",
+}
+"""What an instrument may set for itself instead of taking it from [market]."""
 
 
-def _own_or_market(each: InstrumentSettings, market: MarketSettings, key: str) -> Any:
-    own = getattr(each, key)
-    return getattr(market, key) if own is None else own
+def _decimals(tick: Decimal) -> int:
+    return max(0, -int(tick.normalize().as_tuple().exponent))
+
+
+def _tick_value(name: str, each: InstrumentSettings, market: MarketSettings) -> int:
+    """Money for one lot and one tick, in account units."""
+    value = (each.tick * each.lot).scaleb(market.money_decimals)
+    if value != value.to_integral_value() or value < 1:
+        product = f"tick x lot x 10^money_decimals is {value:f}"
+        raise SettingsError(f"{name}: {product}, not a whole number of account units")
+    return int(value)
+
+
+def _prices(name: str, each: InstrumentSettings) -> dict[str, int]:
+    """The instrument's prices in ticks."""
+    ticks = {}
+    for key in ("reference_price", "min_price", "max_price"):
+        price = getattr(each, key) or each.tick
+        ticks[key] = _ticks(f"{name}.{key}", price, each.tick, _decimals(each.tick))
+    if not ticks["min_price"] <= ticks["reference_price"] <= ticks["max_price"]:
+        raise SettingsError(f"{name}.reference_price: must lie within min_price and max_price")
+    return ticks
 
 
 def _ticks(name: str, price: Decimal, tick: Decimal, tick_decimals: int) -> int:
@@ -209,10 +253,10 @@ def _ticks(name: str, price: Decimal, tick: Decimal, tick_decimals: int) -> int:
     return int(price / tick)
 
 
-def _check_rates(name: str, rate: dict[str, Any]) -> None:
-    if not 0 < rate["maintenance_margin_bps"] < rate["initial_margin_bps"]:
+def _check_rates(name: str, rates: dict[str, Any]) -> None:
+    if not 0 < rates["maintenance_margin_bps"] < rates["initial_margin_bps"]:
         raise SettingsError(f"{name}: 0 < maintenance_margin_bps < initial_margin_bps must hold")
-    if rate["price_band_bps"] >= rate["initial_margin_bps"]:
+    if rates["price_band_bps"] >= rates["initial_margin_bps"]:
         raise SettingsError(f"{name}: price_band_bps must be smaller than initial_margin_bps")
-    if rate["maker_fee_bps"] + rate["taker_fee_bps"] < 0:
+    if rates["maker_fee_bps"] + rates["taker_fee_bps"] < 0:
         raise SettingsError(f"{name}: maker_fee_bps + taker_fee_bps must not be negative")

@@ -1,4 +1,4 @@
-"""An archivist killed again and again (SIGKILL) while it writes: the older snapshot is used, and the archive ends as if unhurt.
+"""An archivist killed again and again (SIGKILL) while it writes: the archive ends as if unhurt.
 
     python proofs/archive_kills.py                 (20,000 commands, 100 kills; about two minutes)
     python proofs/archive_kills.py --seed 7 --kills 10
@@ -35,16 +35,27 @@ from tests.kept_market import restored, states, stream_of, write_journal
 
 DYING = HOME / "tests" / "history" / "dying_archivist.py"
 CALLS = {
-    "write draft": 4, "sync draft": 4, "sync_folder": 4, "remove": 2, "write": 2, "sync": 1, "sync_file": 1, "open": 1, "cut": 1,
-}  # fmt: skip
+    "write draft": 4,
+    "sync draft": 4,
+    "sync_folder": 4,
+    "remove": 2,
+    "write": 2,
+    "sync": 1,
+    "sync_file": 1,
+    "open": 1,
+    "cut": 1,
+}
 """What a process may die of, and how often it does."""
 
 
 def archivist(folder: Path, call: str, count: int) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(DYING), str(folder), call, str(count)], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+        [sys.executable, str(DYING), str(folder), call, str(count)],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
         check=False,
-    )  # fmt: skip
+    )
 
 
 def run(seed: int, commands: int, kills: int) -> Counter[str]:
@@ -65,7 +76,9 @@ def run(seed: int, commands: int, kills: int) -> Counter[str]:
                 start_again(folder)
             found = restored(folder)
             if (found.number, found.state) != (commands, state):
-                raise Difference(f"after {deaths.total()} kills, the last at {call!r}: {found}, and not {state}")
+                raise Difference(
+                    f"after {deaths.total()} kills, the last at {call!r}: {found}, and not {state}"
+                )
         check_the_end(folder, archivist(folder, "any", 0))
     return deaths
 

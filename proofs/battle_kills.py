@@ -1,9 +1,9 @@
 """A battle of twenty bots, one of them killed (-9) every so often, watched by an independent recorder.
 
-The pids are those that the runner's log tells. Between two kills the others have to trade on, and results.json has to account
-for every kill: who, when, by which signal, and that the bot came back. The recorder is a plain `websockets` client of the event
-stream; what results.json says of trades, volumes and makers has to be what it counted, bot by bot, and so do the bots' own
-reports, which go on over a bot's deaths. At the end `botpit check` goes through the files.
+The pids come from the runner's log. Between two kills the others must trade on, and results.json must account
+for every kill: bot, time, signal and restart. The recorder is a plain `websockets` client of the event
+stream. The trades, volumes and makers in results.json must be what it counted, bot by bot, and so must the
+bots' own reports, which continue over a bot's deaths. At the end `botpit check` goes through the files.
 
     python proofs/battle_kills.py --seconds 300 --every 20
 """
@@ -42,7 +42,10 @@ MS_PER_S = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Kill:
-    """`at_s`: Unix time. `trades`, `log_bytes`: how many the recorder had seen, how long the bot's log was by then."""
+    """`at_s`: Unix time.
+
+    `trades`, `log_bytes`: how many the recorder had seen, how long the bot's log was by then.
+    """
 
     trader_id: str
     at_s: float
@@ -51,7 +54,7 @@ class Kill:
 
 
 class TradeRecorder(Recorder):
-    """Every trade, as the event stream tells it."""
+    """Every trade of the event stream."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -62,7 +65,7 @@ class TradeRecorder(Recorder):
             self.trades.append(message)
 
     async def grows(self, beyond: int, without: str) -> bool:
-        """Wait until there is a trade after the first `beyond` ones that `without` has no part in; whether one came."""
+        """Wait for a trade of others than `without` beyond the first `beyond`; return whether one came."""
         try:
             await self.until(lambda: bool(self.of_others(beyond, without)), PATIENCE_S)
         except TimeoutError:
@@ -77,7 +80,8 @@ class TradeRecorder(Recorder):
         number, lots, made = Counter[str](), Counter[str](), Counter[str]()
         for trade in self.trades:
             buyer, seller = traders(trade)
-            made[seller if trade["aggressor_side"] == "buy" else buyer] += trade["qty"]
+            maker = seller if trade["aggressor_side"] == "buy" else buyer
+            made[maker] += trade["qty"]
             for trader in (buyer, seller):
                 number[trader] += 1
                 lots[trader] += trade["qty"]
@@ -90,7 +94,10 @@ def traders(trade: dict[str, Any]) -> tuple[str, str]:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What one such battle showed. `reports`: filled lots by bot, of those that reported; `check`: what `botpit check` said."""
+    """What one such battle showed.
+
+    `reports`: filled lots by bot, of those that reported; `check`: what `botpit check` said.
+    """
 
     kills: list[Kill]
     recorder: TradeRecorder
@@ -101,7 +108,7 @@ class Outcome:
     check: str
 
     def differences(self) -> Iterator[str]:
-        """What is not as it has to be, a sentence each."""
+        """The differences, a sentence each."""
         if any(self.exit_codes.values()) or self.tracebacks:
             yield f"exit codes {self.exit_codes}, tracebacks in {self.tracebacks}"
         if not self.kills:
@@ -116,13 +123,15 @@ class Outcome:
         """Between each kill and the next, or the end."""
         ends = [*(kill.trades for kill in self.kills[1:]), len(self.recorder.trades)]
         return [
-            len(self.recorder.of_others(kill.trades, kill.trader_id, end)) for kill, end in zip(self.kills, ends, strict=True)
+            len(self.recorder.of_others(kill.trades, kill.trader_id, end))
+            for kill, end in zip(self.kills, ends, strict=True)
         ]
 
     def came_back(self) -> int:
         """How many of the killed traded again."""
         return sum(
-            any(kill.trader_id in traders(trade) for trade in self.recorder.trades[kill.trades :]) for kill in self.kills
+            any(kill.trader_id in traders(trade) for trade in self.recorder.trades[kill.trades :])
+            for kill in self.kills
         )
 
     def longest_pause_s(self) -> float:
@@ -136,10 +145,14 @@ class Outcome:
         for name, bot in told.items():
             kills = [kill for kill in self.kills if kill.trader_id == name]
             if len(bot["restarts"]) != len(kills):
-                yield f"{name} was killed {len(kills)} times, results.json knows of {len(bot['restarts'])} restarts"
+                restarts = len(bot["restarts"])
+                yield f"{name} was killed {len(kills)} times, results.json has {restarts} restarts"
             for kill, restart in zip(kills, bot["restarts"], strict=False):
                 late_s = datetime.fromisoformat(restart["at"]).timestamp() - kill.at_s
-                if restart["exit_code"] != -signal.SIGKILL or not restart["backoff_s"] <= late_s <= ACCOUNTED_WITHIN_S:
+                if (
+                    restart["exit_code"] != -signal.SIGKILL
+                    or not restart["backoff_s"] <= late_s <= ACCOUNTED_WITHIN_S
+                ):
                     yield f"{name} was killed at {kill.at_s:.3f}, results.json has {restart}"
             if bot["gave_up"] or not bot["stopped"] or bot["exit_code"]:
                 yield f"{name} did not last until the end: {bot}"
@@ -151,29 +164,38 @@ class Outcome:
         (battle,) = self.results["rounds"]
         counted = self.recorder.counts()
         for row in battle["standings"]:
-            name, told = row["trader_id"], (row["trades"], row["volume"], round(row["volume"] * (row["maker_share"] or 0)))
+            name, told = (
+                row["trader_id"],
+                (row["trades"], row["volume"], round(row["volume"] * (row["maker_share"] or 0))),
+            )
             if told != counted.get(name, (0, 0, 0)):
                 yield f"{name}: trades, lots, lots as maker are {told}, recorded were {counted.get(name)}"
             if self.reports.get(name, row["volume"]) != row["volume"] and not row["deleveragings"]:
-                yield f"{name}: its report has {self.reports[name]} filled lots, recorded were {row['volume']}"
+                reported = self.reports[name]
+                yield f"{name}: its report has {reported} filled lots, the recorder {row['volume']}"
 
     def __str__(self) -> str:
         others = self.trades_of_others()
-        return "\n".join([
-            f"kills                    {len(self.kills)}: {', '.join(kill.trader_id for kill in self.kills)}",
-            f"trades                   {len(self.recorder.trades):,}",
-            f"trades of the others     {min(others, default=0):,} at least between two kills, {sum(others):,} in all",
-            f"longest pause            {self.longest_pause_s():.1f} s without a trade",
-            f"killed that traded again {self.came_back()} of {len(self.kills)}",
-            f"reports                  {len(self.reports)} of {len(self.results['rounds'][0]['bots'])} bots",
-            f"tracebacks in logs       {', '.join(self.tracebacks) or 'none'}",
-            f"exit codes               {self.exit_codes}",
-            f"botpit check             {self.check.strip()}",
-        ])  # fmt: skip
+        killed = ", ".join(kill.trader_id for kill in self.kills)
+        least = min(others, default=0)
+        bots = len(self.results["rounds"][0]["bots"])
+        return "\n".join(
+            [
+                f"kills                    {len(self.kills)}: {killed}",
+                f"trades                   {len(self.recorder.trades):,}",
+                f"trades of the others     {least:,} at least between two kills, {sum(others):,} in all",
+                f"longest pause            {self.longest_pause_s():.1f} s without a trade",
+                f"killed that traded again {self.came_back()} of {len(self.kills)}",
+                f"reports                  {len(self.reports)} of {bots} bots",
+                f"tracebacks in logs       {', '.join(self.tracebacks) or 'none'}",
+                f"exit codes               {self.exit_codes}",
+                f"botpit check             {self.check.strip()}",
+            ]
+        )
 
 
 async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str) -> Outcome:
-    """One battle on free ports, all its files in `folder`: a kill every so often, and as long again after the last one."""
+    """One battle on free ports, all its files in `folder`, with a kill every so often."""
     recorder = TradeRecorder()
     async with terminals(folder) as parts:
         await parts.start_exchange("--csv-dir", str(folder))
@@ -193,7 +215,9 @@ async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Pat
     )
 
 
-async def kill_each(names: list[str], every_s: float, parts: Terminals, recorder: TradeRecorder) -> list[Kill]:
+async def kill_each(
+    names: list[str], every_s: float, parts: Terminals, recorder: TradeRecorder
+) -> list[Kill]:
     """Those that were killed, each so long after the one before: all, or fewer if nobody trades any more."""
     done, last = list[Kill](), Kill("", 0.0, 0, 0)
     for name in names:
@@ -208,10 +232,14 @@ async def kill_each(names: list[str], every_s: float, parts: Terminals, recorder
 
 
 def victims(config: Path, kills: int, seed: int) -> list[str]:
-    """Who is killed, in order: everybody once in an order of chance, then again."""
+    """The bots to kill, in order: each once in random order, then again."""
     entries = json.loads(config.read_text(encoding="utf-8"))["bots"]
-    names = [f"{each['trader_id']}-{n + 1}" if "count" in each else each["trader_id"]
-             for each in entries for n in range(each.get("count", 1))]  # fmt: skip
+    names = []
+    for entry in entries:
+        if "count" in entry:
+            names += [f"{entry['trader_id']}-{number + 1}" for number in range(entry["count"])]
+        else:
+            names.append(entry["trader_id"])
     random.Random(seed).shuffle(names)
     return [names[number % len(names)] for number in range(kills)]
 
@@ -229,7 +257,7 @@ def log_of(bot: str, parts: Terminals) -> Path:
 
 
 async def came_back(last: Kill, parts: Terminals) -> None:
-    """Wait until the bot that was killed is at the exchange again."""
+    """Wait until the killed bot is connected to the exchange again."""
     async with asyncio.timeout(PATIENCE_S):
         while b"connected to=gateway" not in log_of(last.trader_id, parts).read_bytes()[last.log_bytes :]:
             await asyncio.sleep(0.05)
@@ -238,7 +266,10 @@ async def came_back(last: Kill, parts: Terminals) -> None:
 def reports(results: dict[str, Any], folder: Path) -> dict[str, int]:
     (battle,) = results["rounds"]
     found = {each["bot"]["trader_id"]: each["report"] for each in battle["bots"] if each["report"]}
-    return {name: json.loads((folder / path).read_text(encoding="utf-8"))["filled_qty"] for name, path in found.items()}
+    return {
+        name: json.loads((folder / path).read_text(encoding="utf-8"))["filled_qty"]
+        for name, path in found.items()
+    }
 
 
 def main() -> int:

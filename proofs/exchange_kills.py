@@ -1,10 +1,11 @@
-"""The exchange killed -9 at random moments under load, and what its clients recorded compared with what it then says.
+"""The exchange killed -9 at random moments under load, and compared with what its clients recorded.
 
-Per cycle: eight traders send ~1,000 orders a second, with cancels and replaces; the exchange is killed, every other time with its
-archivist, so that the way back is a long one; it is started again on the same journal and the same ports. Then every event that
-anybody was told must be there byte for byte, and every order that was answered with the same id and result; every request that
-was not answered is told which way it went, and orders are sent again: one order each. Nothing may have happened that nobody sent,
-and positions must be those of the recorded fills. The first difference ends the run with exit code 4.
+Per cycle: eight traders send ~1,000 orders a second, with cancels and replaces; the exchange is killed, every
+other time with its archivist, so that the way back is a long one; it is started again on the same journal and
+the same ports. Then every event that anybody was told must be there byte for byte, and every order that was
+answered with the same id and result; every request that was not answered is told which way it went, and
+orders are sent again: one order each. Nothing may have happened that nobody sent, and positions must be those
+of the recorded fills. The first difference ends the run with exit code 4.
 
     python proofs/exchange_kills.py --cycles 1000
     python proofs/exchange_kills.py --cycles 3 --plant ack-first
@@ -37,8 +38,14 @@ from proofs.harness.restartable_exchange import NotOpen, RestartableExchange
 from proofs.harness.session import Asked, Session, log_in
 from proofs.harness.trade_reader import TradeReader
 
-TRADERS = {f"plain-{number}": False for number in range(3)} | {"ann": False, "ben": False, "cid": False, "dan": True, "eve": True}
-"""Trader -> whether his orders go when his connection is lost. Those named plain do not log in to trade."""
+TRADERS = {f"plain-{number}": False for number in range(3)} | {
+    "ann": False,
+    "ben": False,
+    "cid": False,
+    "dan": True,
+    "eve": True,
+}
+"""Trader -> whether its orders go when its connection is lost. Those named plain trade without a login."""
 SHORTEST_LOAD_S, LONGEST_LOAD_S = 0.05, 0.6
 ARCHIVIST_DIES_TOO = 0.5
 OLD_ORDERS, OLD_EVENTS = 10, 500
@@ -50,7 +57,12 @@ OVERLAP = 300
 CYCLES_PER_MARKET = 100
 STATUS_AT_A_TIME = 100
 ANSWERS = (
-    "order_accepted", "order_rejected", "order_cancelled", "cancel_rejected", "order_replaced", "replace_rejected",
+    "order_accepted",
+    "order_rejected",
+    "order_cancelled",
+    "cancel_rejected",
+    "order_replaced",
+    "replace_rejected",
 )
 
 @dataclass(slots=True)
@@ -74,22 +86,29 @@ class Outcome:
     def __str__(self) -> str:
         counts, found = self.counts, self.found
         kinds = ", ".join(f"{kind} {counts[kind]:,}" for kind in ANSWERS)
-        return "\n".join([
-            f"cycles               {counts['cycles']:,} in {self.seconds:.0f} s: {self.seconds / max(1, counts['cycles']):.2f} s "
-            f"each, in {counts['markets']} markets",
-            f"load                 {counts['orders'] / max(self.load_s, 0.001):,.0f} orders/s while it lasted; "
-            f"{counts['orders']:,} orders, {counts['answered'] + counts['unanswered']:,} requests",
-            f"acknowledged         {counts['answered']:,}: {kinds}",
-            f"unacknowledged       {counts['unanswered']:,}: {counts['happened']:,} had happened, {counts['not happened']:,} had "
-            f"not; {counts['sent again']:,} orders sent again, twice each",
-            f"compared             {counts['orders compared']:,} orders, {counts['private events']:,} private events "
-            f"({counts['learnt']:,} learnt after a restart), {counts['trades']:,} trades",
-            f"replayed             {counts['replayed']:,} records, what came after the newest snapshot; "
-            f"{counts['archivists down']} archivists stayed down",
-            f"differences          lost {found['lost']}, doubled {found['doubled']}, invented {found['invented']}, "
-            f"changed {found['changed']}",
-            *([f"the first one        {self.difference}"] if self.difference else []),
-        ])  # fmt: skip
+        each_s = self.seconds / max(1, counts["cycles"])
+        per_s = counts["orders"] / max(self.load_s, 0.001)
+        return "\n".join(
+            [
+                f"cycles               {counts['cycles']:,} in {self.seconds:.0f} s: {each_s:.2f} s "
+                f"each, in {counts['markets']} markets",
+                f"load                 {per_s:,.0f} orders/s while it lasted; "
+                f"{counts['orders']:,} orders, {counts['answered'] + counts['unanswered']:,} requests",
+                f"acknowledged         {counts['answered']:,}: {kinds}",
+                f"unacknowledged       {counts['unanswered']:,}: {counts['happened']:,} had happened, "
+                f"{counts['not happened']:,} had "
+                f"not; {counts['sent again']:,} orders sent again, twice each",
+                f"compared             {counts['orders compared']:,} orders, "
+                f"{counts['private events']:,} private events "
+                f"({counts['learnt']:,} learnt after a restart), {counts['trades']:,} trades",
+                f"replayed             {counts['replayed']:,} records, what came after the newest snapshot; "
+                f"{counts['archivists down']} archivists stayed down",
+                f"differences          lost {found['lost']}, doubled {found['doubled']}, "
+                f"invented {found['invented']}, "
+                f"changed {found['changed']}",
+                f"the first one        {self.difference or 'none'}",
+            ]
+        )
 
 
 def batched(orders: list[Sent], size: int) -> Iterator[list[Sent]]:
@@ -136,15 +155,24 @@ class Run:
         await self._restart()
         self._outcome.counts["cycles"] += 1
 
-    # ----------------------------------------------------------------------------------------------------------------- the load
+    # ----------------------------------------------------------------------------------------------- the load
 
     async def _resend(self, sessions: list[Session]) -> None:
-        """Each order that was not answered is sent again, twice, and is one order in the end."""
+        """Send each unanswered order again, twice; it must be one order in the end."""
         for session in sessions:
-            unanswered, self._unanswered[session.account.trader] = self._unanswered[session.account.trader], []
-            orders = {each.order: None for each in unanswered if each.message["type"] == "order" and each.order is not None}
+            unanswered, self._unanswered[session.account.trader] = (
+                self._unanswered[session.account.trader],
+                [],
+            )
+            orders = {
+                each.order: None
+                for each in unanswered
+                if each.message["type"] == "order" and each.order is not None
+            }
             for order in orders:
-                await session.send(*(Asked(dict(order.request), order) for _ in range(2)), as_array=self._rng.random() < 0.5)
+                await session.send(
+                    *(Asked(dict(order.request), order) for _ in range(2)), as_array=self._rng.random() < 0.5
+                )
             self._outcome.counts["sent again"] += len(orders)
         for session in sessions:
             await session.answered()
@@ -173,10 +201,10 @@ class Run:
         if self._exchange.market_id != self._market_id:
             raise Difference("lost", f"market {self._market_id} is {self._exchange.market_id} now")
 
-    # ----------------------------------------------------------------------------------------------------------- the comparison
+    # ----------------------------------------------------------------------------------------- the comparison
 
     async def _open(self) -> list[Session]:
-        """Everybody comes back and compares; the sessions to trade on."""
+        """All traders log in again and compare; return the sessions to trade on."""
         exchange, accounts = self._exchange, list(self._ledger.accounts.values())
         from_seq = max(1, self._ledger.seq - self._rng.randint(0, OVERLAP))
         await self._trades.resume(exchange.events, self._market_id, from_seq)
@@ -190,14 +218,14 @@ class Run:
         return [await self._to_trade(session) for session in sessions]
 
     def _last_seq(self, account: Account) -> int:
-        """What the trader says he knows: all, or less, so that he is told again."""
+        """The trader's claim of what it knows: everything, or less, so that events are sent again."""
         known = len(account.events)
         if known < WHOLE_PAST and self._rng.random() < 0.1:
             return 0
         return max(0, known - self._rng.choice((0, self._rng.randint(0, OLD_EVENTS))))
 
     async def _compare(self, session: Session) -> None:
-        """One trader's orders, those since the last time and some old ones, his open orders and his account."""
+        """Compare one trader's orders (the new and some old ones), its open orders and its account."""
         account, unanswered = session.account, self._unanswered[session.account.trader]
         orders = list(account.orders.values())
         new, old = orders[self._compared[account.trader] :], orders[: self._compared[account.trader]]
@@ -206,7 +234,8 @@ class Run:
         wanted = dict.fromkeys([*new, *asked, *self._rng.sample(old, min(len(old), OLD_ORDERS))])
         there = await self._statuses(session, list(wanted))
         for each in unanswered:
-            self._outcome.counts["happened" if self._has_happened(each, there) else "not happened"] += 1
+            outcome = "happened" if self._has_happened(each, there) else "not happened"
+            self._outcome.counts[outcome] += 1
         for order in wanted:
             order.forget_unanswered()
         open_orders, told = await session.ask({"type": "open_orders"}, {"type": "account"})
@@ -214,16 +243,22 @@ class Run:
         account.check_account(told)
 
     async def _statuses(self, session: Session, orders: list[Sent]) -> set[Sent]:
-        """Those that are there."""
+        """The orders that the exchange knows."""
         there: set[Sent] = set()
         for some in batched(orders, STATUS_AT_A_TIME):
-            told = await session.ask(*({"type": "order_status", "client_order_id": each.client_order_id} for each in some))
-            there.update(each for each, status in zip(some, told, strict=True) if session.account.check_status(each, status))
+            told = await session.ask(
+                *({"type": "order_status", "client_order_id": each.client_order_id} for each in some)
+            )
+            there.update(
+                each
+                for each, status in zip(some, told, strict=True)
+                if session.account.check_status(each, status)
+            )
         self._outcome.counts["orders compared"] += len(orders)
         return there
 
     def _has_happened(self, asked: Asked, there: set[Sent]) -> bool:
-        """Of a request without an answer. Cancels and replaces of one order are told apart by their events."""
+        """Of a request without an answer. Events tell cancels and replaces of one order apart."""
         order, message = asked.order, asked.message
         assert order is not None
         if message["type"] == "order":

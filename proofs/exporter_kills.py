@@ -1,10 +1,11 @@
-"""The exporter killed -9 again and again under load, and its files compared with what an independent recorder saw.
+"""The exporter killed -9 again and again under load, and its files compared with a recorder's.
 
-A real exchange with two instruments, a client that trades several hundred times a second in markets that rise and fall so steeply
-that accounts are liquidated all the time, and `exporter.py`, which is killed at random moments: while it starts, while it catches
-up with the past, while it waits, and in the middle of a flush (as soon as a file is longer than its record). The recorder is a
-plain `websockets` client of the event stream that shares no code with the exporter. At the end every CSV file must be what was
-recorded, row by row: none missing, none doubled, none in another order.
+A real exchange with two instruments, a client that trades several hundred times a second in markets that rise
+and fall so steeply that accounts are liquidated all the time, and `exporter.py`, which is killed at random
+moments: while it starts, while it catches up with the past, while it waits, and in the middle of a flush (as
+soon as a file is longer than its record). The recorder is a plain `websockets` client of the event stream
+that shares no code with the exporter. At the end every CSV file must be what was recorded, row by row: none
+missing, none doubled, none in another order.
 
     python proofs/exporter_kills.py --kills 50
     python proofs/exporter_kills.py --kills 10 --plant record-first
@@ -95,7 +96,10 @@ class Rows(Recorder):
 
 
 class Load:
-    """Pairs of orders that trade with each other, at prices that go up and down. The bankrupt are replaced by newcomers."""
+    """Pairs of orders that trade with each other, at prices that go up and down.
+
+    The bankrupt are replaced by newcomers.
+    """
 
     def __init__(self, rng: random.Random, trades_per_s: float) -> None:
         self._rng = rng
@@ -122,10 +126,20 @@ class Load:
         buyer, seller = (bull, bear) if self._rng.random() < 0.7 else (bear, bull)
         phase = 2 * math.pi * (monotonic() - self._began_s) / CYCLE_S
         price = round(100 * (1 + SWING * math.sin(phase)) + self._rng.uniform(-0.2, 0.2), 2)
-        order = {"type": "order", "symbol": self._rng.choice(SYMBOLS), "price": price, "qty": self._rng.randint(1, 6)}
-        resting, incoming = self._rng.sample([{"trader_id": buyer, "side": "buy"}, {"trader_id": seller, "side": "sell"}], 2)
+        order = {
+            "type": "order",
+            "symbol": self._rng.choice(SYMBOLS),
+            "price": price,
+            "qty": self._rng.randint(1, 6),
+        }
+        resting, incoming = self._rng.sample(
+            [{"trader_id": buyer, "side": "buy"}, {"trader_id": seller, "side": "sell"}], 2
+        )
         until_ms = round(1_000 * time()) + RESTS_MS
-        return [order | resting | {"time_in_force": "gtd", "expires_at": until_ms}, order | incoming | {"time_in_force": "ioc"}]
+        return [
+            order | resting | {"time_in_force": "gtd", "expires_at": until_ms},
+            order | incoming | {"time_in_force": "ioc"},
+        ]
 
     def _replace(self, bankrupt: str) -> None:
         if bankrupt in self._traders:
@@ -134,7 +148,10 @@ class Load:
 
 
 class Victim:
-    """The exporter, started again after each kill. `ended`: exit codes of those that ended before they were killed."""
+    """The exporter, started again after each kill.
+
+    `ended`: exit codes of those that ended before they were killed.
+    """
 
     def __init__(self, parts: Terminals, flush_ms: int, plant: str) -> None:
         self.kills: Counter[str] = Counter()
@@ -155,11 +172,13 @@ class Victim:
             if moment == "in a flush":
                 await asyncio.to_thread(self._wait_for_a_flush, child.pid)
             else:
-                await asyncio.sleep(rng.uniform(0, START_S if moment == "at its start" else LIFE_S))
+                longest_s = START_S if moment == "at its start" else LIFE_S
+                await asyncio.sleep(rng.uniform(0, longest_s))
                 kill(child.pid)
             self.kills[moment] += 1
             exit_code = await child.wait()
-            self.ended += [exit_code] if exit_code != -signal.SIGKILL else []
+            if exit_code != -signal.SIGKILL:
+                self.ended.append(exit_code)
 
     def _wait_for_a_flush(self, pid: int) -> None:
         """In a thread, which looks more often than the event loop could."""
@@ -176,7 +195,7 @@ class Victim:
         return False
 
     async def catch_up(self, seq: int) -> None:
-        """Started a last time, until it has connected and everything is recorded: what is told to stop before that just dies."""
+        """Start it a last time until it has recorded everything: stopped before, it just dies."""
         starts_before = len(self._starts())
         await self.start()
         with suppress(TimeoutError):
@@ -213,16 +232,20 @@ class Outcome:
     def __str__(self) -> str:
         cuts = [each for each in self.cuts if each]
         moments = ", ".join(f"{count} {moment}" for moment, count in self.kills.items())
-        return "\n".join([
-            f"kills                {self.kills.total()}: {moments}",
-            f"cut back             {sum(cuts):,} bytes at {len(cuts)} starts" + (f", up to {max(cuts):,}" if cuts else ""),
-            f"rows                 {sum(self.rows.values()):,} in {self.seconds:.0f} s: "
-            + ", ".join(f"{file} {count:,}" for file, count in self.rows.items()),
-            f"files                {'equal to what was recorded, row for row' if not self.differences else 'DIFFERENT'}",
-            *self.differences,
-            f"exit codes           {self.exit_codes}, ended by itself {self.ended or 'never'}",
-            f"tracebacks in logs   {', '.join(self.tracebacks) or 'none'}",
-        ])  # fmt: skip
+        most = max(cuts, default=0)
+        verdict = "DIFFERENT" if self.differences else "equal to the record, row for row"
+        return "\n".join(
+            [
+                f"kills                {self.kills.total()}: {moments}",
+                f"cut back             {sum(cuts):,} bytes at {len(cuts)} starts, up to {most:,}",
+                f"rows                 {sum(self.rows.values()):,} in {self.seconds:.0f} s: "
+                + ", ".join(f"{file} {count:,}" for file, count in self.rows.items()),
+                f"files                {verdict}",
+                *self.differences,
+                f"exit codes           {self.exit_codes}, ended by itself {self.ended or 'never'}",
+                f"tracebacks in logs   {', '.join(self.tracebacks) or 'none'}",
+            ]
+        )
 
 
 async def watch(

@@ -1,8 +1,8 @@
-"""The four-terminal flow, watched by an independent recorder: exchange, relay, battle and monitor as processes.
+"""The four-terminal flow as processes (exchange, relay, battle, monitor), watched by a recorder.
 
 The recorder counts trades and how long the book had two sides, and at the end its trades must be the rows of
-trades.csv, one by one. With `--kill-relay` the relay is killed (-9) half-way and started again: the monitor must say
-DISCONNECTED and CONNECTED, and the bots must trade on.
+trades.csv, one by one. With `--kill-relay` the relay is killed (-9) half-way and started again: the monitor
+must say DISCONNECTED and CONNECTED, and the bots must trade on.
 
     python proofs/four_terminals.py --seconds 60
     python proofs/four_terminals.py --seconds 30 --kill-relay
@@ -48,7 +48,9 @@ class TradesAndQuotes(Recorder):
             case "trade":
                 self.rows.append(row_of(message))
             case "book_update":
-                self._quotes(message["timestamp"], message["best_bid"] is not None and message["best_ask"] is not None)
+                self._quotes(
+                    message["timestamp"], message["best_bid"] is not None and message["best_ask"] is not None
+                )
 
     def _quotes(self, now_ms: int, two_sided: bool) -> None:
         """Time counts from the first book with two sides."""
@@ -79,17 +81,27 @@ class Outcome:
 
     def __str__(self) -> str:
         accepted = ", ".join(f"{trader} {count}" for trader, count in sorted(self.accepted.items()))
-        return "\n".join([
-            f"trades recorded         {self.trades:,}",
-            f"rows of trades.csv      {'equal, row for row' if self.rows_equal else 'DIFFERENT'}",
-            f"book two-sided          {self.two_sided:.1%} of the time",
-            f"bots                    {len(self.accepted)} of {len(self.kinds)} kinds",
-            f"accepted orders         {accepted}",
-            f"tracebacks in logs      {', '.join(self.tracebacks) or 'none'}",
-            f"exit codes              {self.exit_codes}",
-            *([f"monitor                 {' -> '.join(self.monitor_states)}"] if self.monitor_states else []),
-            *([f"trades after restart    {self.trades_after_restart:,}"] if self.trades_after_restart else []),
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                f"trades recorded         {self.trades:,}",
+                f"rows of trades.csv      {'equal, row for row' if self.rows_equal else 'DIFFERENT'}",
+                f"book two-sided          {self.two_sided:.1%} of the time",
+                f"bots                    {len(self.accepted)} of {len(self.kinds)} kinds",
+                f"accepted orders         {accepted}",
+                f"tracebacks in logs      {', '.join(self.tracebacks) or 'none'}",
+                f"exit codes              {self.exit_codes}",
+                *(
+                    [f"monitor                 {' -> '.join(self.monitor_states)}"]
+                    if self.monitor_states
+                    else []
+                ),
+                *(
+                    [f"trades after restart    {self.trades_after_restart:,}"]
+                    if self.trades_after_restart
+                    else []
+                ),
+            ]
+        )
 
 
 async def watch(
@@ -144,7 +156,7 @@ def accepted_orders(folder: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
     for log in folder.glob("*.log"):
         found = re.findall(r"stopped accepted=(\d+)", log.read_text(encoding="utf-8"))
-        counts[log.stem] = int(found[-1]) if found else 0
+        counts[log.stem] = int([0, *found][-1])
     return counts
 
 

@@ -1,13 +1,14 @@
-"""A journal cut anywhere: in its last segment all whole records come back and no other, before it the journal is refused.
+"""A journal cut anywhere: whole records of the last segment come back; a cut before it is refused.
 
     python proofs/journal_cuts.py                    (100,000 commands, 10,000 cuts; some minutes)
     python proofs/journal_cuts.py --seed 7 --cuts 100
 
-A seeded market (tests/laws/streams.py) is written turn by turn, with snapshots, and restarted before its last thousand commands,
-so that these are a segment of their own. That is cut at every byte of the last three records and at random bytes. Each time the
-market is recovered as an exchange does it: the number of the last record, the state's hash and the count of dropped bytes must be
-what the bytes that are left say. Then each earlier segment is cut at random bytes, and the journal must be refused with file,
-line and byte. Exit code 4 at the first difference, with the cut that shows it.
+A seeded market (tests/laws/streams.py) is written turn by turn, with snapshots, and restarted before its last
+thousand commands, so that these are a segment of their own. That is cut at every byte of the last three
+records and at random bytes. Each time the market is recovered as an exchange does it: the number of the last
+record, the state's hash and the count of dropped bytes must be what the bytes that are left say. Then each
+earlier segment is cut at random bytes, and the journal must be refused with file, line and byte. Exit code 4
+at the first difference, with the cut that shows it.
 """
 
 from __future__ import annotations
@@ -59,7 +60,9 @@ def cut_an_earlier(market: StoredMarket, path: Path, sizes: list[int]) -> int:
             found = restored(market.folder)
         except DamageError as error:
             if not PLACE.fullmatch(str(error)):
-                raise Difference(f"{path.name} cut to {size} bytes: refused without a place: {error}") from error
+                raise Difference(
+                    f"{path.name} cut to {size} bytes: refused without a place: {error}"
+                ) from error
         else:
             raise Difference(f"{path.name} cut to {size} bytes: not refused, but {found}")
     path.write_bytes(whole)
@@ -67,7 +70,10 @@ def cut_an_earlier(market: StoredMarket, path: Path, sizes: list[int]) -> int:
 
 
 def share(market: StoredMarket, seed: str, cuts: int, every_byte: bool) -> tuple[int, int]:
-    """One process's part of the work, on a copy of its own. How many cuts there were in the last segment, and before it."""
+    """One process's part of the work, on a copy of its own.
+
+    How many cuts there were in the last segment, and before it.
+    """
     rng = random.Random(f"cuts {seed}")
     with copy_of(market) as mine:
         *earlier, last = segments(mine.folder)
@@ -88,7 +94,10 @@ def run(seed: int, commands: int, cuts: int, processes: int) -> tuple[int, int]:
         if processes == 1:
             return share(market, f"{seed}.0", cuts, True)
         with ProcessPoolExecutor(processes) as pool:
-            parts = [pool.submit(share, market, f"{seed}.{each}", cuts // processes, each == 0) for each in range(processes)]
+            parts = [
+                pool.submit(share, market, f"{seed}.{each}", cuts // processes, each == 0)
+                for each in range(processes)
+            ]
             done = [part.result() for part in parts]
     return sum(part[0] for part in done), sum(part[1] for part in done)
 

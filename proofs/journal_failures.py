@@ -1,16 +1,16 @@
-"""Disks that fail and power that is lost: whatever was answered is still there, and nothing is answered after a failure.
+"""Disks that fail and power that is lost: every answered command is kept, and none is answered after.
 
-    python proofs/journal_failures.py                  (every call of two runs of 1,000 orders, 400 markets; some minutes)
+    python proofs/journal_failures.py      (every call of two runs of 1,000 orders, 400 markets; some minutes)
     python proofs/journal_failures.py --seed 7 --orders 100 --markets 20
 
-*Failures.* A market takes its orders in turns: append, write, sync where that is asked, answer. The run is done again and again,
-and each time another call to the disk fails (write, sync, opening a segment, its folder's sync), with EIO, with ENOSPC, and after
-half of the bytes; once for good and once with a disk that claims to be well again. From then on nothing may be answered, and
-every answered command must be recovered.
-*Losses.* Under `batch`, power is lost, or the process killed, at any call to the disk, also while the journal starts or begins a
-segment: of all that was not synced any 512-byte blocks, names and lengths are left. Recovery must never refuse, must have every
-answered command and no other than were sent, and the market goes on from there to the next loss.
-Exit code 4 at the first difference, with the case that shows it.
+*Failures.* A market takes its orders in turns: append, write, sync where that is asked, answer. The run is
+done again and again, and each time another call to the disk fails (write, sync, opening a segment, its
+folder's sync), with EIO, with ENOSPC, and after half of the bytes; once for good and once with a disk that
+claims to be well again. From then on nothing may be answered, and every answered command must be recovered.
+*Losses.* Under `batch`, power is lost, or the process killed, at any call to the disk, also while the journal
+starts or begins a segment: of all that was not synced any 512-byte blocks, names and lengths are left.
+Recovery must never refuse, must have every answered command and no other than were sent, and the market goes
+on from there to the next loss. Exit code 4 at the first difference, with the case that shows it.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ from tests.history.faulty_disk import FailingDisk, ForgetfulDisk, PowerLost
 from tests.kept_market import fail, stream_of
 
 SEGMENT_BYTES = 8_000
-"""So that segments end, too, while disks fail."""
+"""Small, so that segments also end while disks fail."""
 MOST_PER_TURN = 12
 CALLS_UNTIL_A_LOSS = 60
 """Of power; at most."""
 FAULTS = [(errno.EIO, 0.0), (errno.ENOSPC, 0.0), (errno.ENOSPC, 0.5)]
-"""What a call fails with, and which part of a write is done nevertheless."""
+"""The error of a call, and the part of a write that is done nevertheless."""
 Commands = list[tuple[Command, int]]
 
 
 @dataclass
 class Market:
-    """Who sends commands to a journal, and what was answered. `sent` and `answered` count the commands."""
+    """A market that sends commands to a journal. `sent` and `answered` count the commands."""
 
     folder: Path
     opening: Open
@@ -62,14 +62,21 @@ class Market:
     def journal(self, disk: Disk, durability: Durability) -> Journal:
         """Where the next command goes. Raises OSError as the disk does."""
         return Journal(
-            self.folder, disk, EXCHANGE, market_id=self.opening.market_id, next_number=self.sent + 1, durability=durability,
+            self.folder,
+            disk,
+            EXCHANGE,
+            market_id=self.opening.market_id,
+            next_number=self.sent + 1,
+            durability=durability,
             segment_bytes=SEGMENT_BYTES,
         )
 
     def trade(self, journal: Journal, disk: Disk, rng: random.Random, until: int) -> None:
         """Turn by turn until so many commands were sent. Raises OSError as the disk does."""
         while self.sent < until:
-            for command, now_ns in self.commands[self.sent : min(until, self.sent + rng.randrange(1, MOST_PER_TURN))]:
+            for command, now_ns in self.commands[
+                self.sent : min(until, self.sent + rng.randrange(1, MOST_PER_TURN))
+            ]:
                 journal.append(command, now_ns)
                 self.sent += 1
             journal.write()
@@ -81,7 +88,10 @@ class Market:
                     raise Difference(f"command {self.sent} was answered after the failure")
 
     def recovered(self, disk: Disk) -> int:
-        """How many commands come back, on a disk that works. Raises Difference when they are not what was sent and answered."""
+        """How many commands come back, on a disk that works.
+
+        Raises Difference when they are not what was sent and answered.
+        """
         try:
             market = recover(self.folder, disk, EXCHANGE, fail)
             found = [(record.command, record.now_ns) for record in market.tail()]
@@ -95,11 +105,14 @@ class Market:
         return len(found)
 
 
-# -------------------------------------------------------------------------------------------------------------------- failures
+# --------------------------------------------------------------------------------------------------- failures
 
 
 def a_run(opening: Open, commands: Commands, durability: Durability, disk: FailingDisk) -> Market:
-    """All commands, or those until the failure; the market is then as the exchange leaves it. Raises Difference."""
+    """All commands, or those until the failure; the market is then as the exchange leaves it.
+
+    Raises Difference.
+    """
     market = Market(Path(tempfile.mkdtemp(prefix="journal-failures-")), opening, commands)
     begin_market(market.folder, Disk(), EXCHANGE, opening)
     try:
@@ -146,15 +159,18 @@ def failures(seed: int, orders: int, durability: Durability, calls: Sequence[int
         for code, part in FAULTS:
             for once in (False, True):
                 try:
-                    name = fail_at(opening, commands, durability, FailingDisk(call, code, part=part, once=once))
+                    name = fail_at(
+                        opening, commands, durability, FailingDisk(call, code, part=part, once=once)
+                    )
                 except Difference as difference:
-                    case = f"seed {seed}, {durability}, call {call}, {errno.errorcode[code]}, {part:.0%} written, once {once}"
+                    how = f"{errno.errorcode[code]}, {part:.0%} written, once {once}"
+                    case = f"seed {seed}, {durability}, call {call}, {how}"
                     raise Difference(f"{case}: {difference}") from difference
                 counts[f"{durability}: {name} failed"] += 1
     return counts
 
 
-# ---------------------------------------------------------------------------------------------------------------------- losses
+# ----------------------------------------------------------------------------------------------------- losses
 
 
 def losses(seed: int, orders: int, numbers: list[int]) -> Counter[str]:
@@ -193,11 +209,11 @@ def lose(opening: Open, commands: Commands, rng: random.Random) -> Counter[str]:
     return counts
 
 
-# ------------------------------------------------------------------------------------------------------------------------- run
+# -------------------------------------------------------------------------------------------------------- run
 
 
 def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) -> Counter[str]:
-    """How often there was what; with `every`, only each so many calls fail. Raises Difference."""
+    """Counts by kind; with `every`, only each so many calls fail. Raises Difference."""
     opening, commands = stream_of(seed, orders)
     counts: Counter[str] = Counter()
     with ProcessPoolExecutor(processes) as pool:
@@ -206,7 +222,10 @@ def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) ->
             whole = FailingDisk()
             shutil.rmtree(a_run(opening, commands, durability, whole).folder)
             calls = list(range(1, len(whole.calls) + 1))[::every]
-            parts += [pool.submit(failures, seed, orders, durability, calls[each::processes]) for each in range(processes)]
+            parts += [
+                pool.submit(failures, seed, orders, durability, calls[each::processes])
+                for each in range(processes)
+            ]
         numbers = list(range(markets))
         parts += [pool.submit(losses, seed, orders, numbers[each::processes]) for each in range(processes)]
         for part in parts:

@@ -3,10 +3,11 @@
     python proofs/journal_flips.py                   (100,000 commands, 10,000 flips; some minutes)
     python proofs/journal_flips.py --seed 7 --flips 100
 
-The markets are those of proofs/journal_cuts.py, one whose last segment was written under `os` and one under `batch`. A bit is
-flipped at a random place of all segments and snapshots, and the market is recovered. It must be refused with file, line and byte;
-or an end of the journal, with the flipped bit in it, be told as torn; or the snapshot be passed over with a complaint that names
-it. The state must be the one of the record it is said to be. Exit code 4 at the first difference, with the flip that shows it.
+The markets are those of proofs/journal_cuts.py, one whose last segment was written under `os` and one under
+`batch`. A bit is flipped at a random place of all segments and snapshots, and the market is recovered. It
+must be refused with file, line and byte; or an end of the journal with the flipped bit be reported as torn;
+or the snapshot be passed over with a complaint that names it. The state must be that of the record it claims.
+Exit code 4 at the first difference, with the flip that shows it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from proofs.harness.main import Difference, ProofParser, judged
 from proofs.harness.stored_market import PLACE, StoredMarket, copy_of, make_market, remembering_little
 from tests.kept_market import restored
 
-REFUSED, TORN, PASSED_OVER = "refused with file, line and byte", "told as a torn end", "a snapshot passed over with a complaint"
+REFUSED, TORN, PASSED_OVER = (
+    "refused with file, line and byte",
+    "told as a torn end",
+    "a snapshot passed over with a complaint",
+)
 
 
 def flip(market: StoredMarket, path: Path, place: int, bit: int) -> str:
@@ -70,7 +75,9 @@ def noticed(market: StoredMarket, path: Path, place: int) -> str:
         raise Difference(f"a state that never was: {found}")
     if found.dropped and path == segments(market.folder)[-1] and place >= path.stat().st_size - found.dropped:
         return TORN
-    if path.suffix == ".json" and [complaint.startswith(f"{path}: not used: ") for complaint in complaints] == [True]:
+    if path.suffix == ".json" and [
+        complaint.startswith(f"{path}: not used: ") for complaint in complaints
+    ] == [True]:
         return PASSED_OVER
     raise Difference(f"not noticed: {found}, {complaints}")
 
@@ -79,7 +86,10 @@ def share(market: StoredMarket, seed: str, flips: int) -> Counter[str]:
     """One process's part of the work, on a copy of its own."""
     rng, counts = random.Random(f"flips {seed}"), Counter[str]()
     with copy_of(market) as mine:
-        paths = [*segments(mine.folder), *(path for number, path in snapshots(mine.folder) if number <= market.snapshot)]
+        paths = [
+            *segments(mine.folder),
+            *(path for number, path in snapshots(mine.folder) if number <= market.snapshot),
+        ]
         sizes = [path.stat().st_size for path in paths]
         for _ in range(flips):
             path = rng.choices(paths, sizes)[0]
@@ -92,7 +102,7 @@ def share(market: StoredMarket, seed: str, flips: int) -> Counter[str]:
 
 
 def run(seed: int, commands: int, flips: int, processes: int) -> Counter[str]:
-    """How often what was noticed how. Raises Difference."""
+    """Counts by how the flip was noticed. Raises Difference."""
     counts: Counter[str] = Counter()
     with tempfile.TemporaryDirectory() as temporary, ProcessPoolExecutor(processes) as pool:
         parts = []

@@ -1,9 +1,9 @@
-"""A bot that is killed (-9) again and again, and what its report says in the end, against an independent drop copy.
+"""A bot killed (-9) again and again, and its last report against an independent drop copy.
 
-Two churning bots trade with each other in a market with fees of eight decimals. The drop copy is a plain `websockets` client that
-is logged in as the same trader and shares no code with the bot: it is told every private event once. Each time the bot is dead,
-a hand trades in its name, so that there is something to miss. At the end the report must have the fills, lots and fees of the
-drop copy, to the last decimal.
+Two churning bots trade with each other in a market with fees of eight decimals. The drop copy is a plain
+`websockets` client that is logged in as the same trader and shares no code with the bot: it gets every
+private event once. After each kill the proof trades in the bot's name, so that there is something to miss.
+At the end the report must have the fills, lots and fees of the drop copy, to the last decimal.
 
     python proofs/killed_bot.py --kills 50
 """
@@ -33,7 +33,7 @@ PATIENCE_S = 30.0
 LONGEST_LIFE_S = 1.5
 """Some deaths come before the bot has begun to trade."""
 LAST_FILLS = 100
-"""So many are waited for when it is killed no more."""
+"""Fills to wait for after the last kill."""
 BY_HAND_LOTS = 3
 MARKET = """
 [market]
@@ -49,7 +49,7 @@ reference_price = 99.8765
 
 
 class Churner(Strategy):
-    """Buys and sells around the mark as maker and as taker, mostly against its position, and starts again when much is open."""
+    """Trades around the mark as maker and taker, mostly against its position."""
 
     def __init__(self, *, rng: random.Random) -> None:
         self._rng = rng
@@ -65,12 +65,18 @@ class Churner(Strategy):
 
 
 class DropCopy:
-    """All that the exchange told one trader. Fees are summed as the decimals they are written as."""
+    """Every private event of one trader. Fees are summed as decimals."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self.counted: dict[str, Any] = {
-            "accepted": 0, "fills": 0, "maker_fills": 0, "filled_qty": 0, "maker_qty": 0, "fees": Decimal(0), "account_seq": 0,
-        }  # fmt: skip
+            "accepted": 0,
+            "fills": 0,
+            "maker_fills": 0,
+            "filled_qty": 0,
+            "maker_qty": 0,
+            "fees": Decimal(0),
+            "account_seq": 0,
+        }
         self._socket = socket
         self._more = asyncio.Event()
         self._account = asyncio.Event()
@@ -88,7 +94,7 @@ class DropCopy:
                 await self._more.wait()
 
     async def is_complete(self) -> None:
-        """Wait until everything until now has been told."""
+        """Wait until every event until now has come."""
         async with asyncio.timeout(PATIENCE_S):
             self._account.clear()
             await self._socket.send('{"type":"account"}')
@@ -131,7 +137,9 @@ class Outcome:
         return self.told == {name: self.reported[name] for name in self.told}
 
     def __str__(self) -> str:
-        lines = [f"{name:<15}{told:>16}   report {self.reported[name]:>16}" for name, told in self.told.items()]
+        lines = [
+            f"{name:<15}{told:>16}   report {self.reported[name]:>16}" for name, told in self.told.items()
+        ]
         verdict = "the report agrees with the drop copy" if self.agrees else "THEY DIFFER"
         return "\n".join([f"{self.kills} kills, {self.missed} fills missed and made up for", *lines, verdict])
 
@@ -152,7 +160,7 @@ async def drop_copy(uri: str, trader: str) -> AsyncIterator[DropCopy]:
 
 
 async def trade_by_hand(uri: str, trader: str) -> None:
-    """Lots change hands in the trader's name, whatever else is in the book: the price is above every churner's."""
+    """Trade in the bot's name, whatever else is in the book: the price is above every churner's."""
     async with connect(uri, compression=None, proxy=None) as socket:
         for order in (
             {"trader_id": "carol", "side": "sell"},
@@ -164,7 +172,7 @@ async def trade_by_hand(uri: str, trader: str) -> None:
 
 
 class Victim:
-    """Alice's bot and her report."""
+    """Alice's bot and its report."""
 
     def __init__(self, parts: Terminals, flags: list[str]) -> None:
         self.report = parts.folder / "alice.report.json"
@@ -191,7 +199,7 @@ class Victim:
 
 
 async def watch(kills: int, folder: Path, seed: int = 1) -> Outcome:
-    """So many deaths of alice's bot, each at a moment of chance; all files in `folder`."""
+    """Kill alice's bot so many times, each at a random moment; all files in `folder`."""
     async with terminals(folder) as parts:
         await parts.start_exchange("--no-export", settings=MARKET)
         flags = ["--strategy", f"{__file__}:Churner", "--order-gateway-uri", parts.orders,

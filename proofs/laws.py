@@ -1,10 +1,11 @@
-"""Random commands through the real engine and the slow second one: events equal, laws true after every command.
+"""Random commands through the real engine and the slow second one: equal events, and true laws.
 
     python proofs/laws.py --commands 10_000_000 --seed 1
 
-The commands are shared out over `--seeds` seeds (from `--seed` on), each in episodes of 10,000 with rules of their own. At the
-first difference or broken law it stops with the episode's seed, which is its reproduction: `--episode 7.12` runs that one
-alone. At the end it prints how often each kind of event and each reason came; none may be missing.
+The commands are shared out over `--seeds` seeds (from `--seed` on), each in episodes of 10,000 with rules of
+their own. At the first difference or broken law it stops with the episode's seed, which is its reproduction:
+`--episode 7.12` runs that one alone. At the end it prints how often each kind of event and each reason came;
+none may be missing.
 """
 
 from __future__ import annotations
@@ -50,10 +51,16 @@ def run(options: argparse.Namespace) -> Counter[str]:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise
             done += 1
-            share, seconds = done / len(batches), monotonic() - started
+            share = done / len(batches)
+            seconds = monotonic() - started
+            commands = share * len(names) * length
             left_s = seconds / share - seconds
-            print(f"\r{share:6.1%}  {share * len(names) * length:,.0f} commands  {seconds:,.0f} s, {left_s:,.0f} s left",
-                  end="" if sys.stderr.isatty() else "\n", file=sys.stderr, flush=True)  # fmt: skip
+            print(
+                f"\r{share:6.1%}  {commands:,.0f} commands  {seconds:,.0f} s, {left_s:,.0f} s left",
+                end="" if sys.stderr.isatty() else "\n",
+                file=sys.stderr,
+                flush=True,
+            )
     return counts
 
 
@@ -74,7 +81,9 @@ def main() -> int:
         return EXIT_DIFFERENT
     for name, count in sorted(counts.items()):
         print(f"{count:12,}  {name}")
-    missing = [] if options.episode else never_seen(counts)
+    missing = never_seen(counts)
+    if options.episode:
+        missing = []
     seeds, seconds = f"{options.seed} to {options.seed + options.seeds - 1}", monotonic() - started
     print(f"{options.commands:,} commands, seeds {seeds}, {seconds:,.0f} s: 0 differences, 0 broken laws")
     if missing:

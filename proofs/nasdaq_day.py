@@ -1,11 +1,12 @@
-"""A real trading day of Google on Nasdaq through the engine: every book and every fill against the venue's own.
+"""A trading day of Google on Nasdaq through the engine: every book and fill against the venue's own.
 
-The file (not part of this repository) lists the day's orders as commands and the venue's book and fills as expectations: `N` a
-resting order, `R` a reduction in place, `C` a cancel, `X` an incoming immediate-or-cancel order with the fills it must have, in
-order, `B` the CRC-32 of the ten best levels. Margin is off: both sides of the day are one rich account each.
+The file (not part of this repository) lists the day's orders as commands and the venue's book and fills as
+expectations: `N` a resting order, `R` a reduction in place, `C` a cancel, `X` an incoming immediate-or-cancel
+order with the fills it must have, in order, `B` the CRC-32 of the ten best levels. Margin is off: both sides
+of the day are one rich account each.
 
     python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz            the engine alone, the whole day
-    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire     the first 10,000 lines over real sockets
+    python proofs/nasdaq_day.py goog_2012-06-21_commands.txt.xz --wire  (the first 10,000 lines, by sockets)
 """
 
 from __future__ import annotations
@@ -74,7 +75,9 @@ class Score:
             self.first_wrong = self.first_wrong or f"line {line}: fills {made} instead of {expected}"
 
     def all_right(self) -> bool:
-        return self.books_right == self.books and self.incoming_right == self.incoming and not self.crossing_adds
+        return (
+            self.books_right == self.books and self.incoming_right == self.incoming and not self.crossing_adds
+        )
 
     def __str__(self) -> str:
         lines = [
@@ -84,7 +87,9 @@ class Score:
             f"crossing adds         {self.crossing_adds:,} of {self.adds:,}",
             f"time                  {self.seconds:.1f} s, {self.lines / self.seconds:,.0f} lines/s",
         ]
-        return "\n".join([*lines, *([f"first difference      {self.first_wrong}"] if self.first_wrong else [])])
+        if self.first_wrong:
+            lines.append(f"first difference      {self.first_wrong}")
+        return "\n".join(lines)
 
 
 @dataclass(slots=True)
@@ -107,33 +112,56 @@ def read_lines(path: Path, most: int | None = None) -> Iterator[list[str]]:
 
 
 def expected_fills(text: str) -> Fills:
-    parts = [part.split(":") for part in text.split("|")] if text else []
+    if not text:
+        return []
+    parts = [part.split(":") for part in text.split("|")]
     return [(name, int(qty), int(price)) for name, qty, price in parts]
 
 
 def levels_text(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> str:
     """Ten levels as the venue's book file prints them."""
-    empty_ask, empty_bid = (9_999_999_999, 0), (-9_999_999_999, 0)
-    levels = [
-        (asks[i] if i < len(asks) else empty_ask, bids[i] if i < len(bids) else empty_bid) for i in range(10)
-    ]
+    asks = [*asks, *[(9_999_999_999, 0)] * 10]
+    bids = [*bids, *[(-9_999_999_999, 0)] * 10]
+    levels = zip(asks[:10], bids[:10], strict=True)
     return ",".join(f"{ask},{ask_qty},{bid},{bid_qty}" for (ask, ask_qty), (bid, bid_qty) in levels)
 
 
-# -------------------------------------------------------------------------------------------------------- the engine alone
+# ------------------------------------------------------------------------------------------- the engine alone
 
 
 def opening() -> Open:
     """One instrument with Nasdaq's tick, and no cap, band or margin that could refuse an order of the day."""
     goog = Instrument(
-        symbol=SYMBOL, tick_units=1, tick_decimals=4, lot="1", tick_value=1, reference_price=580 * TICKS_PER_USD, min_price=1,
-        max_price=UNLIMITED, min_qty=1, max_qty=UNLIMITED, maker_fee_bps=0, taker_fee_bps=0, liquidation_fee_bps=0,
-        initial_margin_bps=0, maintenance_margin_bps=0, price_band_bps=10_000, mark_move_bps=100, max_open_orders=UNLIMITED,
-        max_order_qty=UNLIMITED, max_order_notional=UNLIMITED, max_position=0,
+        symbol=SYMBOL,
+        tick_units=1,
+        tick_decimals=4,
+        lot="1",
+        tick_value=1,
+        reference_price=580 * TICKS_PER_USD,
+        min_price=1,
+        max_price=UNLIMITED,
+        min_qty=1,
+        max_qty=UNLIMITED,
+        maker_fee_bps=0,
+        taker_fee_bps=0,
+        liquidation_fee_bps=0,
+        initial_margin_bps=0,
+        maintenance_margin_bps=0,
+        price_band_bps=10_000,
+        mark_move_bps=100,
+        max_open_orders=UNLIMITED,
+        max_order_qty=UNLIMITED,
+        max_order_notional=UNLIMITED,
+        max_position=0,
     )
     rules = Rules(
-        money_decimals=4, starting_cash=UNLIMITED, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=2,
-        mark_to_market_ms=1_000, settle_window_s=30,
+        money_decimals=4,
+        starting_cash=UNLIMITED,
+        self_trade_prevention="cancel_resting",
+        insurance_fund=0,
+        max_accounts=2,
+        mark_to_market_ms=1_000,
+        settle_window_s=30,
     )
     return Open("nasdaq", rules, (goog,))
 
@@ -158,7 +186,9 @@ class EngineDay:
     def _do(self, number: int, line: list[str]) -> None:
         match line:
             case ["B", _row, crc]:
-                self.score.book(number, int(crc, 16), levels_text(self.book.bids.top(10), self.book.asks.top(10)))
+                self.score.book(
+                    number, int(crc, 16), levels_text(self.book.bids.top(10), self.book.asks.top(10))
+                )
             case ["N", name, side, price, qty]:
                 self._add(number, name, Order(RESTING, SYMBOL, int(side), int(qty), int(price)))
             case ["C", name]:
@@ -171,8 +201,12 @@ class EngineDay:
             case ["X", side, limit, qty, *fills]:
                 order = Order(INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC)
                 events = self.exchange.apply(order, number).events
-                made = [(self.ids.names[_resting_id(each)], each.qty, each.price) for each in events if isinstance(each, Traded)]
-                self.score.fills(number, expected_fills(fills[0] if fills else ""), made)
+                made = [
+                    (self.ids.names[_resting_id(each)], each.qty, each.price)
+                    for each in events
+                    if isinstance(each, Traded)
+                ]
+                self.score.fills(number, expected_fills("".join(fills)), made)
 
     def _add(self, number: int, name: str, order: Order) -> None:
         events = self.exchange.apply(order, number).events
@@ -192,7 +226,7 @@ def _resting_id(trade: Traded) -> int:
     return trade.sell_order_id if trade.aggressor == BUY else trade.buy_order_id
 
 
-# ---------------------------------------------------------------------------------------------------------- over the wire
+# ---------------------------------------------------------------------------------------------- over the wire
 
 EXCHANGE_TOML = """
 [market]
@@ -215,7 +249,7 @@ reference_price = 580
 
 
 class WireDay:
-    """The same over two sockets: orders and their fills on one, the book folded from `book_delta` on the other."""
+    """The same over two sockets: orders and fills on one, the book, made of `book_delta`, on the other."""
 
     def __init__(self, orders: ClientConnection, events: ClientConnection) -> None:
         self.orders = orders
@@ -253,16 +287,21 @@ class WireDay:
             case ["R", name, qty]:
                 self.totals[name] -= int(qty)
                 order_id = self.ids.latest[name]
-                await self._ask({"type": "replace", "trader_id": RESTING, "order_id": order_id, "qty": self.totals[name]})
+                await self._ask(
+                    {"type": "replace", "trader_id": RESTING, "order_id": order_id, "qty": self.totals[name]}
+                )
                 assert not await self._fold()
             case ["X", side, limit, qty, *fills]:
-                expected = expected_fills(fills[0] if fills else "")
+                expected = expected_fills("".join(fills))
                 await self._take(number, _order(INCOMING, side, qty, limit, "ioc"), expected)
 
     async def _take(self, number: int, order: dict[str, Any], expected: Fills) -> None:
         await self._ask(order)
         trades = await self._fold() if expected else []
-        made = [(self.ids.names[_resting_side_id(each)], each.qty, round(each.price * TICKS_PER_USD)) for each in trades]
+        made = [
+            (self.ids.names[_resting_side_id(each)], each.qty, round(each.price * TICKS_PER_USD))
+            for each in trades
+        ]
         self.score.fills(number, expected, made)
 
     async def _ask(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -275,7 +314,8 @@ class WireDay:
         """Fold the next delta into the book; the trades that came before it."""
         trades: list[Trade] = []
         while not isinstance(message := await self._next(), BookDelta):
-            trades += [message] if isinstance(message, Trade) else []
+            if isinstance(message, Trade):
+                trades.append(message)
         for side, changes in zip(self.sides, (message.bids, message.asks), strict=True):
             for price, qty in changes:
                 side[round(price * TICKS_PER_USD)] = qty
@@ -323,7 +363,9 @@ def main() -> int:
         "nasdaq_day.py goog_2012-06-21_commands.txt.xz",
     )
     parser.add_argument("file", type=Path, help="the day as commands, xz-packed")
-    parser.add_argument("--wire", action="store_true", help=f"over real sockets, the first {WIRE_LINES:,} lines")
+    parser.add_argument(
+        "--wire", action="store_true", help=f"over real sockets, the first {WIRE_LINES:,} lines"
+    )
     parser.add_argument("--lines", type=int, help="stop after this many lines")
     options = parser.parse_args()
     if not options.file.is_file():

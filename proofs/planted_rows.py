@@ -1,7 +1,8 @@
-"""How many faults, planted one at a time into the files of a real run, `botpit check` finds, and whether it points at them.
+"""How many faults, planted into a real run's files one at a time, `botpit check` finds and locates.
 
-Each fault is drawn from the seed: a row lost, doubled, swapped with the next, or one of its cells changed by as little as makes
-a difference. It counts as located when what is said names the row's line, or a row of the same millisecond.
+Each fault is drawn from the seed: a row lost, doubled, swapped with the next, or one of its cells changed by
+as little as makes a difference. It counts as located when what is said names the row's line, or a row of the
+same millisecond.
 
     python proofs/planted_rows.py runs/2026-11-20T19-43-32Z --faults 500
 """
@@ -26,15 +27,18 @@ from botpit.runs.audit.rows import COLUMNS, Wrong
 from proofs.harness.main import EXIT_OK, EXIT_UNUSABLE, ProofParser
 
 OTHER_WORD = {
-    "buy": "sell", "sell": "buy", "bankruptcy": "auto_deleverage", "auto_deleverage": "maintenance_margin_breach",
+    "buy": "sell",
+    "sell": "buy",
+    "bankruptcy": "auto_deleverage",
+    "auto_deleverage": "maintenance_margin_breach",
     "maintenance_margin_breach": "bankruptcy",
-}  # fmt: skip
+}
 ROW_FAULTS = ("row lost", "row doubled", "rows swapped")
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What was done to which line; `at` is the time that stood there."""
+    """The kind of fault and its line; `at` is the row's time."""
 
     kind: str
     path: Path
@@ -44,7 +48,7 @@ class Fault:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`said` None: nothing was found."""
+    """`said` is None when nothing was found."""
 
     fault: Fault
     said: str | None
@@ -60,13 +64,15 @@ def plant(path: Path, rng: random.Random, step: Decimal) -> Fault:
     kind = rng.choice([*ROW_FAULTS, *columns])
     name = f"{path.name}: {kind}"
     if kind == "row lost":
-        name += " (no trade in it)" if path.name == "performance.csv" and _says_no_trade(lines, at) else ""
+        if path.name == "performance.csv" and _says_no_trade(lines, at):
+            name += " (no trade in it)"
         del lines[at]
     elif kind == "row doubled":
         lines.insert(at, lines[at])
     elif kind == "rows swapped":
         other = at + 1 if at + 1 < len(lines) else at - 1
-        name += " (same millisecond)" if _time(lines[at]) == _time(lines[other]) else ""
+        if _time(lines[at]) == _time(lines[other]):
+            name += " (same millisecond)"
         lines[at], lines[other] = lines[other], lines[at]
     else:
         cells = lines[at].removesuffix("\n").split(",")
@@ -105,8 +111,10 @@ def _another(cell: str, column: str, rng: random.Random, step: Decimal, lines: l
             return repr(float(Decimal(cell) + sign * step))
 
 
-def hunt(run: Path, faults: int, seed: int, *, step: Decimal = Decimal("0.01"), with_results: bool = True) -> Iterator[Finding]:
-    """Plant and look, so many times, always into a fresh copy of the run."""
+def hunt(
+    run: Path, faults: int, seed: int, *, step: Decimal = Decimal("0.01"), with_results: bool = True
+) -> Iterator[Finding]:
+    """Plant a fault and check, so many times, each in a fresh copy of the run."""
     rng = random.Random(seed)
     with tempfile.TemporaryDirectory() as temporary:
         copy = Path(temporary) / "run"
@@ -134,7 +142,9 @@ def _points_at(fault: Fault, said: str) -> bool:
     if f"{fault.path}:{fault.line}:" in said or f"{fault.path}:{fault.line} " in said:
         return True
     named = re.findall(r"(\S+\.csv):(\d+)", said)
-    lines = [Path(path).read_text(encoding="utf-8").splitlines()[int(line) - 1 : int(line)] for path, line in named]
+    lines = [
+        Path(path).read_text(encoding="utf-8").splitlines()[int(line) - 1 : int(line)] for path, line in named
+    ]
     return any(line and _time(line[0]) == fault.at for line in lines) or fault.at in said
 
 
@@ -146,7 +156,9 @@ def main() -> int:
     parser.add_argument("run_dir", type=Path, help="a run that is right as it is")
     parser.number("--faults", 500, "how many")
     parser.number("--seed", 1)
-    parser.add_argument("--step", type=Decimal, default=Decimal("0.01"), help="of prices and money (default: %(default)s)")
+    parser.add_argument(
+        "--step", type=Decimal, default=Decimal("0.01"), help="of prices and money (default: %(default)s)"
+    )
     parser.add_argument("--no-results", action="store_true", help="the CSV files alone")
     parser.add_argument("--show", action="store_true", help="every fault, and what was said of it")
     options = parser.parse_args()
@@ -154,7 +166,9 @@ def main() -> int:
         print(f"error: the run is not right as it is: {said}", file=sys.stderr)
         return EXIT_UNUSABLE
     planted, found, located = Counter[str](), Counter[str](), Counter[str]()
-    hunted = hunt(options.run_dir, options.faults, options.seed, step=options.step, with_results=not options.no_results)
+    hunted = hunt(
+        options.run_dir, options.faults, options.seed, step=options.step, with_results=not options.no_results
+    )
     for each in hunted:
         planted[each.fault.kind] += 1
         found[each.fault.kind] += each.said is not None

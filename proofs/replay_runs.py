@@ -1,10 +1,11 @@
-"""One journal replayed again and again, in fresh processes: one state, one stream of events, to the last byte.
+"""One journal replayed again and again, in fresh processes: one state and one stream of events.
 
     python proofs/replay_runs.py                                   (20,000 commands, 100 runs; about a minute)
     python proofs/replay_runs.py --python python3.12 --python /opt/python3.13/bin/python
 
-Each run is `botpit replay` in a process of its own with a random PYTHONHASHSEED, in a random time zone. Every interpreter named
-with `--python` (it needs the libraries of pyproject.toml) replays it too, some runs each. Exit code 4 when two runs differ.
+Each run is `botpit replay` in a process of its own with a random PYTHONHASHSEED, in a random time zone. Every
+interpreter named with `--python` (it needs the libraries of pyproject.toml) replays it too, some runs each.
+Exit code 4 when two runs differ.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def replayed(python: str, folder: Path, hash_seed: int, zone: str) -> str:
     done = subprocess.run(
         argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
     )
-    return done.stdout if done.returncode == 0 else f"exit code {done.returncode}: {done.stderr}"
+    if done.returncode:
+        return f"exit code {done.returncode}: {done.stderr}"
+    return done.stdout
 
 
 def version(python: str) -> str:
@@ -52,7 +55,9 @@ def run(seed: int, commands: int, runs: int, others: list[str]) -> tuple[Counter
         folder = Path(temporary) / "market"
         write_journal(folder, *stream_of(seed, commands), segment_bytes=400_000)
         archive(folder, snapshot_records=commands // 3)
-        outputs = [pool.submit(replayed, each, folder, rng.randrange(2**32), rng.choice(ZONES)) for each in asked]
+        outputs = [
+            pool.submit(replayed, each, folder, rng.randrange(2**32), rng.choice(ZONES)) for each in asked
+        ]
         printed = Counter(each.result() for each in outputs)
     for python in {sys.executable, *others}:
         pythons[version(python)] += asked.count(python)
@@ -64,7 +69,13 @@ def main() -> int:
     parser.random_seed()
     parser.number("--commands", 20_000)
     parser.number("--runs", 100)
-    parser.add_argument("--python", action="append", default=[], metavar="PROGRAM", help="another interpreter; may be repeated")
+    parser.add_argument(
+        "--python",
+        action="append",
+        default=[],
+        metavar="PROGRAM",
+        help="another interpreter; may be repeated",
+    )
     options = parser.parse_args()
     print(f"seed {options.seed}", flush=True)
     started = monotonic()

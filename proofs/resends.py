@@ -1,9 +1,10 @@
-"""Orders sent again over connections that are cut anywhere, and over restarts of the exchange: exactly one order each.
+"""Orders sent again over connections cut anywhere, and over restarts: exactly one order each.
 
-Each `client_order_id` is sent one to five times, most of them at the same time on several connections. A connection is cut after
-the answers, before them, among them, or in the middle of a frame, by FIN or by RST; meanwhile the exchange is killed -9 and
-stopped in turn. Every answer for an id must name the same order and the same `account_seq`, and at the end the journal, replayed,
-must have accepted as many orders as there are ids, each once. The client speaks WebSocket by hand, byte by byte.
+Each `client_order_id` is sent one to five times, most of them at the same time on several connections. A
+connection is cut after the answers, before them, among them, or in the middle of a frame, by FIN or by RST;
+meanwhile the exchange is killed -9 and stopped in turn. Every answer for an id must name the same order and
+the same `account_seq`, and at the end the journal, replayed, must have accepted as many orders as there are
+ids, each once. The client speaks WebSocket by hand, byte by byte.
 
     python proofs/resends.py --orders 100000
     python proofs/resends.py --orders 1000 --plant forget-ids
@@ -43,7 +44,7 @@ TRADERS = ("ann", "ben", "cid", "dan")
 """The first two buy, the others sell, so that orders trade."""
 MOST_TIMES = 5
 ORDERS_AT_ONCE = 200
-"""Of one trader, on CONNECTIONS connections."""
+"""Orders of one trader, on CONNECTIONS connections."""
 CONNECTIONS = 6
 MOST_PER_FRAME, MOST_FRAMES = 8, 4
 LOGINS = 0.3
@@ -82,15 +83,20 @@ class Outcome:
         return not self.differences and self.orders == self.ids > 0
 
     def __str__(self) -> str:
-        return "\n".join([
-            f"orders               {self.ids:,} ids, sent {self.sent:,} times, answered {self.answers:,} times, of these "
-            f"{self.repeated:,} as repeated; {self.seconds:.0f} s",
-            f"connections cut      {self.cuts.total():,}: " + ", ".join(f"{count:,} {how}" for how, count in self.cuts.items()),
-            "exchange             " + (", ".join(f"{how} {count} times" for how, count in self.deaths.items()) or "ran through"),
-            f"journal              {self.records:,} records, {self.orders:,} orders accepted",
-            f"double orders        {max(0, self.orders - self.ids)}, differences {len(self.differences)}",
-            *self.differences[:1],
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                f"orders               {self.ids:,} ids, sent {self.sent:,} times, "
+                f"answered {self.answers:,} times, of these "
+                f"{self.repeated:,} as repeated; {self.seconds:.0f} s",
+                f"connections cut      {self.cuts.total():,}: "
+                + ", ".join(f"{count:,} {how}" for how, count in self.cuts.items()),
+                "exchange             "
+                + (", ".join(f"{how} {count} times" for how, count in self.deaths.items()) or "ran through"),
+                f"journal              {self.records:,} records, {self.orders:,} orders accepted",
+                f"double orders        {max(0, self.orders - self.ids)}, differences {len(self.differences)}",
+                *self.differences[:1],
+            ]
+        )
 
 
 class Raw:
@@ -103,16 +109,16 @@ class Raw:
     @classmethod
     async def open(cls, port: int) -> Raw:
         """Raises OSError, Cut."""
-        raw = cls(*await asyncio.open_connection("127.0.0.1", port))
-        raw._writer.write(
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(
             b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
             b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
         )
         try:
-            await raw._reader.readuntil(b"\r\n\r\n")
+            await reader.readuntil(b"\r\n\r\n")
         except asyncio.IncompleteReadError as error:
             raise Cut from error
-        return raw
+        return cls(reader, writer)
 
     async def send(self, data: bytes) -> None:
         """Raises OSError."""
@@ -133,22 +139,29 @@ class Raw:
             raise Cut from error
 
     def cut(self, *, reset: bool) -> None:
-        """Away without a goodbye; `reset`: what was not yet delivered may be lost, too."""
+        """Drop the connection; with `reset`, undelivered bytes may be lost, too."""
         if reset:
             with suppress(OSError):  # the other side was quicker
-                self._writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _CUT_BY_RESET)
+                self._writer.get_extra_info("socket").setsockopt(
+                    socket.SOL_SOCKET, socket.SO_LINGER, _CUT_BY_RESET
+                )
         self._writer.transport.abort()
 
 
 def frame(payload: bytes) -> bytes:
     """As a client sends it; the mask is zero."""
     size = len(payload)
-    head = bytes((0x81, 0x80 | size)) if size < 126 else bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    head = bytes((0x81, 0xFE)) + size.to_bytes(2, "big")
+    if size < 126:
+        head = bytes((0x81, 0x80 | size))
     return head + b"\0\0\0\0" + payload
 
 
 class Client:
-    """Sends orders and keeps what it is answered. `answers`: id -> the order id and account_seq of its first answer."""
+    """Sends orders and keeps the answers.
+
+    `answers`: id -> the order id and account_seq of its first answer.
+    """
 
     def __init__(self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome) -> None:
         self.answers: dict[str, tuple[int, int]] = {}
@@ -158,10 +171,12 @@ class Client:
         self._outcome = outcome
 
     async def send(self, orders: list[dict[str, Any]]) -> None:
-        """Each of them one to five times, over connections that are cut and at last over one that is not."""
+        """Send each one to five times, over connections that are cut and at last over one that is not."""
         copies = [order for order in orders for _ in range(self._rng.randint(0, MOST_TIMES - 1))]
         self._rng.shuffle(copies)
-        await asyncio.gather(*(self._send_and_cut(copies[number::CONNECTIONS]) for number in range(CONNECTIONS)))
+        await asyncio.gather(
+            *(self._send_and_cut(copies[number::CONNECTIONS]) for number in range(CONNECTIONS))
+        )
         async with asyncio.timeout(WAITS_S):
             for some in self._shares(orders):
                 while not await self._converse(some, "after the answers"):
@@ -207,7 +222,9 @@ class Client:
         await raw.send(sent)
         if how == "before the answers":
             return None
-        return await self._listen(raw, len(orders) if how == "after the answers" else self._rng.randrange(len(orders)))
+        return await self._listen(
+            raw, len(orders) if how == "after the answers" else self._rng.randrange(len(orders))
+        )
 
     def _frames(self, orders: list[dict[str, Any]]) -> Iterator[bytes]:
         """Arrays, and now and then an order alone."""
@@ -247,7 +264,7 @@ class Client:
 async def watch(
     orders: int, folder: Path, *, seed: int, plant: str = NONE, orders_per_restart: int = ORDERS_PER_RESTART
 ) -> Outcome:
-    """One run on fixed ports, all its files in `folder`; the exchange dies once while each so many orders are sent."""
+    """One run on fixed ports, all its files in `folder`; the exchange dies once per so many orders."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
     program = exchange_with(plant, folder)
     exchange = RestartableExchange(folder, "--no-export", settings=MARKET, program=program)
@@ -288,7 +305,7 @@ def _orders(first: int, number: int, rng: random.Random) -> Iterator[dict[str, A
 
 
 async def _die(exchange: RestartableExchange, rng: random.Random, outcome: Outcome) -> None:
-    """Killed or stopped in turn, soon, and started again."""
+    """Kill or stop the exchange in turn, soon, and start it again."""
     delay_s = rng.uniform(0.0, 0.1)
     if outcome.deaths["killed -9"] <= outcome.deaths["stopped"]:
         await exchange.die(delay_s, with_archivist=rng.random() < 0.5)
@@ -312,9 +329,13 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
                 number, kept = str(event.order.client_order_id), (event.order_id, event.account_seq)
                 orders[number] += 1
                 if answers.get(number) != kept:
-                    outcome.differences.append(f"{number} is {kept} in the journal, and was answered {answers.get(number)}")
+                    outcome.differences.append(
+                        f"{number} is {kept} in the journal, and was answered {answers.get(number)}"
+                    )
     outcome.records, outcome.orders = replay.number, orders.total()
-    outcome.differences += [f"{number} is accepted {times} times" for number, times in orders.items() if times > 1]
+    outcome.differences += [
+        f"{number} is accepted {times} times" for number, times in orders.items() if times > 1
+    ]
     outcome.differences += [f"{number} is not in the journal" for number in answers.keys() - orders.keys()]
 
 

@@ -1,10 +1,11 @@
-"""Exporter and relay killed -9 in rounds while the exchange is restarted, and trades.csv compared with the journal.
+"""Exporter and relay killed -9 in rounds, the exchange restarted, trades.csv against the journal.
 
-A real exchange with the exporter as its child, a relay with a reader, and pairs of orders that trade, sent again until they are
-answered. In each round, in any order and at any moment: the exporter is killed, the relay is killed and started again, the
-exchange is stopped (SIGTERM) or killed -9 and started again on the same journal. At the end the journal is replayed: its trades
-must be the rows of trades.csv, one by one, none missing, none doubled, none in another order. The relay's reader must have been
-told every trade between two of its deaths, each once.
+A real exchange with the exporter as its child, a relay with a reader, and pairs of orders that trade, sent
+again until they are answered. In each round, in any order and at any moment: the exporter is killed, the
+relay is killed and started again, the exchange is stopped (SIGTERM) or killed -9 and started again on the
+same journal. At the end the journal is replayed: its trades must be the rows of trades.csv, one by one, none
+missing, none doubled, none in another order. The relay's reader must have got every trade between two deaths
+of the relay, each once.
 
     python proofs/rounds_of_kills.py --rounds 100
     python proofs/rounds_of_kills.py --rounds 2 --plant no-record
@@ -59,7 +60,10 @@ FAULTS = (NONE, "no-record")
 
 @dataclass(slots=True)
 class Outcome:
-    """What one run showed. `deaths` of each process, `trades` of the journal, `relayed` trades told to the relay's reader."""
+    """What one run showed.
+
+    `deaths` of each process, `trades` of the journal, `relayed` trades told to the relay's reader.
+    """
 
     deaths: Counter[str] = field(default_factory=Counter)
     trades: int = 0
@@ -76,21 +80,24 @@ class Outcome:
         return well and not self.differences and self.trades > 0
 
     def __str__(self) -> str:
-        return "\n".join([
-            "deaths               " + ", ".join(f"{who} {times}" for who, times in sorted(self.deaths.items())),
-            f"orders answered      {self.answered:,} in {self.seconds:.0f} s",
-            f"trades               {self.trades:,} in the journal; trades.csv is "
-            + ("equal, row for row" if not self.differences else "DIFFERENT"),
-            *self.differences,
-            f"relay                {self.relayed:,} trades told to its reader, holes: {len(self.relay_holes)}",
-            *self.relay_holes[:1],
-            f"exit codes           {Counter(self.exit_codes)}",
-            f"tracebacks in logs   {', '.join(self.tracebacks) or 'none'}",
-        ])  # fmt: skip
+        return "\n".join(
+            [
+                "deaths               "
+                + ", ".join(f"{who} {times}" for who, times in sorted(self.deaths.items())),
+                f"orders answered      {self.answered:,} in {self.seconds:.0f} s",
+                f"trades               {self.trades:,} in the journal; trades.csv is "
+                + ("equal, row for row" if not self.differences else "DIFFERENT"),
+                *self.differences,
+                f"relay                {self.relayed:,} trades to its reader, holes: {len(self.relay_holes)}",
+                *self.relay_holes[:1],
+                f"exit codes           {Counter(self.exit_codes)}",
+                f"tracebacks in logs   {', '.join(self.tracebacks) or 'none'}",
+            ]
+        )
 
 
 class Load:
-    """Pairs of orders that trade with each other, sent until they are answered, whatever becomes of the exchange."""
+    """Pairs of orders that trade with each other, sent until they are answered, also by the next exchange."""
 
     def __init__(self, uri: str, rng: random.Random, outcome: Outcome) -> None:
         self._uri = uri
@@ -105,7 +112,9 @@ class Load:
             with suppress(*_GONE):
                 async with connect(self._uri) as gateway:
                     while True:
-                        frame = frame or json.dumps([order for _ in range(PAIRS_PER_FRAME) for order in self._pair()])
+                        frame = frame or json.dumps(
+                            [order for _ in range(PAIRS_PER_FRAME) for order in self._pair()]
+                        )
                         await gateway.send(frame)
                         self._outcome.answered += len(json.loads(await gateway.recv()))
                         frame = ""
@@ -116,11 +125,14 @@ class Load:
         price, qty = round(100 + self._rng.randint(-300, 300) / 100, 2), self._rng.randint(1, 9)
         sides = self._rng.sample([("ann", "buy"), ("ben", "sell")], 2)
         order = {"type": "order", "price": price, "qty": qty}
-        return [order | {"trader_id": who, "side": side, "client_order_id": f"p-{next(self._numbers)}"} for who, side in sides]
+        return [
+            order | {"trader_id": who, "side": side, "client_order_id": f"p-{next(self._numbers)}"}
+            for who, side in sides
+        ]
 
 
 class Reader:
-    """A client of the relay, which comes back whenever the relay does."""
+    """A client of the relay, which reconnects whenever the relay is back."""
 
     def __init__(self, uri: str, outcome: Outcome) -> None:
         self._uri = uri

@@ -1,9 +1,10 @@
-"""The stress battle, watched by an independent recorder: who is liquidated, what the fund pays, and that no cent is lost.
+"""The stress battle under an independent recorder: liquidations, the fund, and no cent lost.
 
-Two thin makers lean hard against their inventory, so a leveraged herd that follows the trend drives the price away from whoever
-stands against it. Those are closed through the book while it is good enough, which pays liquidation fees into the fund; when
-their equity is gone the fund pays, and the herd is deleveraged. At the end the books are balanced from public data alone, and
-liquidations.csv and insurance.csv must be what was recorded, row by row.
+Two thin makers lean hard against their inventory, so a leveraged herd that follows the trend drives the price
+away from whoever stands against it. Those are closed through the book while it is good enough, which pays
+liquidation fees into the fund; when their equity is gone the fund pays, and the herd is deleveraged. At the
+end the books are balanced from public data alone, and liquidations.csv and insurance.csv must be what was
+recorded, row by row.
 
     python proofs/stress.py --seconds 60
 """
@@ -40,9 +41,9 @@ EXPECTED = (THROUGH_THE_BOOK, PAID, DELEVERAGED)
 
 
 class Liquidations(Recorder):
-    """What the event stream says of liquidations and of the insurance fund. Money in account currency.
+    """The event stream's liquidations and insurance payments. Money is in account currency.
 
-    Who subscribes is told when there was nothing to tell for a second.
+    A subscriber gets a heartbeat after a second without events.
     """
 
     subscription = '{"type":"subscribe"}'
@@ -97,13 +98,13 @@ class Liquidations(Recorder):
 
 
 def money(number: float) -> Decimal:
-    """A number of the wire, which is the nearest double to whole cents, as those cents."""
+    """A number of the wire, the nearest double to whole cents, as those cents."""
     return Decimal(number).quantize(CENT)
 
 
 @dataclass(slots=True, kw_only=True)
 class Balance:
-    """The books at the end. `cash`: of all traders; `cost`: what their open positions cost, shorts negative."""
+    """The books at the end. `cash` is all traders'; `cost` is that of open positions, shorts negative."""
 
     accounts: int
     cash: Decimal
@@ -113,16 +114,21 @@ class Balance:
 
     @property
     def missing(self) -> Decimal:
-        """What was paid in and is neither cash nor in positions nor in the fund. There are no trading fees in this market."""
+        """Deposits that are neither cash nor in positions nor in the fund.
+
+        There are no trading fees in this market.
+        """
         return self.accounts * STARTING_CASH - (self.cash - self.cost + self.fund)
 
     def is_exact(self) -> bool:
         return self.missing == 0 and self.lots == 0
 
     def __str__(self) -> str:
+        balance = self.cash - self.cost + self.fund
+        verdict = "exact" if self.is_exact() else f"{self.missing:,} MISSING"
         return (
-            f"cash {self.cash:,} - cost {self.cost:,} + fund {self.fund:,} = {self.cash - self.cost + self.fund:,}; "
-            f"{self.accounts} x {STARTING_CASH:,} paid in: " + ("exact" if self.is_exact() else f"{self.missing:,} MISSING")
+            f"cash {self.cash:,} - cost {self.cost:,} + fund {self.fund:,} = {balance:,}; "
+            f"{self.accounts} x {STARTING_CASH:,} paid in: {verdict}"
         )
 
 
@@ -150,32 +156,46 @@ class Outcome:
     exit_codes: dict[str, int]
 
     def is_good(self) -> bool:
-        """Whether all happened that was to happen, all books agree, and nobody failed."""
+        """Whether every expected event came, all books agree, and no process failed."""
         well = not self.tracebacks and not any(self.exit_codes.values())
         return well and self.recorder.has_seen_all() and self.balance.is_exact() and self.csv_equal
 
     def __str__(self) -> str:
-        seen, first_ms = self.recorder, self.recorder.first_ms
-        first = ", ".join(f"{what} {first_ms[what] / 1_000:.1f} s" if what in first_ms else f"{what} NEVER" for what in EXPECTED)
-        return "\n".join([
-            f"trades                     {seen.trades:,}",
-            *(f"{reason:27}{self._liquidations(reason)}" for reason in (THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED)),
-            f"insurance payments         {len(seen.payments)}, {sum(seen.payments):,} in all, {seen.fund:,} left",
-            f"bankrupt                   {', '.join(seen.bankrupt) or 'nobody'}",
-            f"first seen after           {first}",
-            f"conservation               {self.balance}",
-            f"CSV files                  {'equal, row for row' if self.csv_equal else 'DIFFERENT'}",
-            f"tracebacks in logs         {', '.join(self.tracebacks) or 'none'}",
-            f"exit codes                 {self.exit_codes}",
-        ])  # fmt: skip
+        seen = self.recorder
+        paid = sum(seen.payments)
+        first = ", ".join(map(self._first, EXPECTED))
+        return "\n".join(
+            [
+                f"trades                     {seen.trades:,}",
+                *(
+                    f"{reason:27}{self._liquidations(reason)}"
+                    for reason in (THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED)
+                ),
+                f"insurance payments         {len(seen.payments)}, {paid:,} in all, {seen.fund:,} left",
+                f"bankrupt                   {', '.join(seen.bankrupt) or 'nobody'}",
+                f"first seen after           {first}",
+                f"conservation               {self.balance}",
+                f"CSV files                  {'equal, row for row' if self.csv_equal else 'DIFFERENT'}",
+                f"tracebacks in logs         {', '.join(self.tracebacks) or 'none'}",
+                f"exit codes                 {self.exit_codes}",
+            ]
+        )
+
+    def _first(self, what: str) -> str:
+        """How long after the start it was first seen."""
+        if what not in self.recorder.first_ms:
+            return f"{what} NEVER"
+        return f"{what} {self.recorder.first_ms[what] / 1_000:.1f} s"
 
     def _liquidations(self, reason: str) -> str:
         rows = [row for row in self.recorder.liquidations if row[2] == reason]
-        return f"{len(rows)} ({sum(int(row[4]) for row in rows):,} lots of {len({row[1] for row in rows})} traders)"
+        lots = sum(int(row[4]) for row in rows)
+        traders = {row[1] for row in rows}
+        return f"{len(rows)} ({lots:,} lots of {len(traders)} traders)"
 
 
 async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: bool = False) -> Outcome:
-    """One stress battle on free ports, all its files in `folder`: so many seconds, or less if it has shown everything."""
+    """One stress battle on free ports, all its files in `folder`; it ends early when all was seen."""
     recorder = Liquidations()
     async with terminals(folder) as parts:
         await parts.start_exchange("--csv-dir", str(folder))
@@ -202,7 +222,7 @@ def traders(config: Path) -> list[str]:
 
 
 async def accounts(uri: str, names: Iterable[str]) -> list[dict[str, Any]]:
-    """What the exchange answers to `account` for each trader; anybody may ask."""
+    """The answer to `account` for each trader; any client may ask."""
     answers: list[dict[str, Any]] = []
     async with connect(uri) as gateway:
         for name in names:

@@ -47,7 +47,7 @@ def test_extensions_of_other_sources_are_refused(tree: Path, edited: str) -> Non
         file.write("# edited since\n")
     refused = imported(tree)
     assert refused.returncode == 1
-    assert "StaleExtension: the compiled engine is not of the sources beside it: run `make fast`" in refused.stderr
+    assert "StaleExtension: the engine was compiled from other sources than those beside it: run `make fast`" in refused.stderr
 
 
 def test_what_is_compiled_is_there_and_stamped() -> None:

@@ -60,7 +60,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.runs.audit": {STDLIB, "pydantic"},
     "botpit.runs.export": {STDLIB, "pydantic", "aiofiles", "message_schemas", "botpit.clients", "botpit.io"},
     "botpit.runs": {STDLIB, "botpit.io"},
-    "botpit.screen": {STDLIB, "message_schemas", "botpit.clients", "botpit.battle", "msgspec", "rich"},
+    "botpit.screen": {STDLIB, "message_schemas", "botpit.clients", "botpit.battle", "botpit.io", "msgspec", "rich"},
 }
 """Room -> what its files may import: rooms, libraries, parts of libraries. Its own room, those within it and around it, and the
 docstring of `botpit` are always allowed; a room within another may import what its own row says, and no more."""

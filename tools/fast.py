@@ -1,11 +1,11 @@
-"""Compile the engine and what stands around it with mypyc: the same source, as extension modules beside it (`make fast`).
+"""Compile the engine and its hot neighbours with mypyc, as extension modules (`make fast`).
 
     python tools/fast.py            build them into this clone
     python tools/fast.py --clean    remove them
 
-Pure Python is what runs without this, and stays what the tests mean. All work is done in a copy of the tree under build/, so
-that an interrupted build leaves nothing. Beside the extensions lies a stamp of the sources they were made of, which
-botpit/compiled.py compares at each start.
+Without this, pure Python runs; it stays the reference for the tests. All work is done in a copy of the tree
+under build/, so that an interrupted build leaves nothing. A stamp of the compiled sources lies beside the
+extensions, and botpit/compiled.py compares it at each start.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pathlib import Path
 from runpy import run_path
 
 HOME = Path(__file__).resolve().parent.parent
-_compiled = run_path(str(HOME / "botpit" / "compiled.py"))  # not imported: a stale engine refuses that, and is mended here
+# Not imported: an import of botpit refuses a stale engine, and this program replaces one.
+_compiled = run_path(str(HOME / "botpit" / "compiled.py"))
 STAMP: str = _compiled["STAMP"]
 fingerprint: Callable[[Path], str] = _compiled["fingerprint"]
 WORKSHOP = HOME / "build" / "fast"
@@ -48,7 +49,7 @@ EXIT_OK, EXIT_FAILED, EXIT_MISSING = 0, 1, 2
 
 
 def missing() -> str:
-    """What has to be installed first; empty when nothing."""
+    """The advice to install what is missing; empty when nothing is."""
     for module in ("mypyc", "setuptools"):
         if find_spec(module) is None:
             return f"{module} is missing: install it with `pip install mypy setuptools`"
@@ -56,21 +57,27 @@ def missing() -> str:
     if shutil.which(compiler) is None:
         return f"no C compiler ({compiler}): install one (Debian, Ubuntu: apt install gcc python3-dev)"
     if not Path(sysconfig.get_path("include"), "Python.h").exists():
-        return "Python.h is missing: install the headers of this Python (Debian, Ubuntu: apt install python3-dev)"
+        headers = "the headers of this Python (Debian, Ubuntu: apt install python3-dev)"
+        return f"Python.h is missing: install {headers}"
     return ""
 
 
 def build() -> list[Path]:
-    """Build the extension modules in the workshop; returns them. Raises CalledProcessError."""
+    """Build the extension modules in the workshop; return them. Raises CalledProcessError."""
     shutil.rmtree(WORKSHOP, ignore_errors=True)
-    shutil.copytree(HOME / "botpit", WORKSHOP / "botpit", ignore=shutil.ignore_patterns("__pycache__", f"*{_suffix()}"))
+    leave_out = shutil.ignore_patterns("__pycache__", f"*{_suffix()}")
+    shutil.copytree(HOME / "botpit", WORKSHOP / "botpit", ignore=leave_out)
     for program in HOME.glob("*.py"):
         shutil.copy(program, WORKSHOP)
     for records in (WORKSHOP / file for file in RECORDS):
         records.write_text(natively(records.read_text(encoding="utf-8")), encoding="utf-8")
     (WORKSHOP / "setup.py").write_text(SETUP, encoding="utf-8")
     done = subprocess.run(
-        [sys.executable, "setup.py", *COMPILED], cwd=WORKSHOP, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        [sys.executable, "setup.py", *COMPILED],
+        cwd=WORKSHOP,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
         check=False,
     )
     if done.returncode:
@@ -81,7 +88,7 @@ def build() -> list[Path]:
 
 
 def natively(source: str) -> str:
-    """The structs of `source` as plain classes with an `__init__` of the same arguments, which mypyc makes native."""
+    """The structs of `source` as plain classes with the same `__init__`, which mypyc makes native."""
     tree = ast.parse(source)
     for node in tree.body:
         if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Struct" for base in node.bases):
@@ -92,10 +99,11 @@ def natively(source: str) -> str:
 
 
 def _init(fields: list[ast.AnnAssign]) -> ast.stmt:
-    """A default that is made anew each time stands for None, which no caller gives."""
+    """None, which no caller passes, stands for a default that is made anew each time."""
     arguments, lines = [], []
     for each in fields:
-        name, kind = ast.unparse(each.target), ast.unparse(each.annotation)
+        name = ast.unparse(each.target)
+        kind = ast.unparse(each.annotation)
         value = name
         if each.value is None:
             arguments.append(f"{name}: {kind}")
@@ -106,7 +114,8 @@ def _init(fields: list[ast.AnnAssign]) -> ast.stmt:
         else:
             arguments.append(f"{name}: {kind} = {ast.unparse(each.value)}")
         lines.append(f"    self.{name}: {kind} = {value}")
-    return ast.parse("\n".join([f"def __init__(self, {', '.join(arguments)}) -> None:", *lines])).body[0]
+    head = f"def __init__(self, {', '.join(arguments)}) -> None:"
+    return ast.parse("\n".join([head, *lines])).body[0]
 
 
 def _suffix() -> str:
@@ -114,9 +123,10 @@ def _suffix() -> str:
 
 
 def built(tree: Path) -> list[Path]:
-    """The extension modules in a tree, and their stamp first: whoever finds one of them finds that."""
-    stamp = [path for path in (tree / STAMP,) if path.exists()]
-    return stamp + sorted([*tree.glob(f"*{_suffix()}"), *(tree / "botpit").rglob(f"*{_suffix()}")])
+    """The extension modules in a tree, behind their stamp: a tree with an extension always has the stamp."""
+    extensions = sorted([*tree.glob(f"*{_suffix()}"), *(tree / "botpit").rglob(f"*{_suffix()}")])
+    stamp = tree / STAMP
+    return [stamp, *extensions] if stamp.exists() else extensions
 
 
 def clean() -> None:

@@ -13,7 +13,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
 
 class CompiledWheel(BuildHookInterface[Any]):
-    """Builds as `make fast` does, and puts extensions and stamp beside the sources."""
+    """Builds like `make fast`, and puts extensions and stamp beside the sources."""
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         fast = run_path(str(Path(self.root) / "tools" / "fast.py"))

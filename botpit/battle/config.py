@@ -1,6 +1,7 @@
 """A battle's configuration: JSON text in, the bots to start out, or every problem in a sentence of its own.
 
-All problems are found at once, before anything starts: a host with forty bots does not want to learn of his mistakes one by one.
+All problems are found at once, before anything starts: a host with forty bots does not want to learn of
+mistakes one by one.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ MAX_MEMORY_MB = 1_048_576
 MAX_OPEN_FILES = 1_048_576
 RestartPolicy = Literal["never", "on-failure"]
 SEEDS_PER_ROUND = 1_000_003
-"""What a bot's seed grows by from one round to the next: a prime above MAX_BOTS, so that two bots rarely share a seed."""
+"""A bot's seed grows by this from round to round: a prime above MAX_BOTS, so that bots rarely share seeds."""
 
 
 def _scalar(value: object) -> str | bool | int | float:
@@ -43,7 +44,7 @@ Parameter = Annotated[str | bool | int | float, PlainValidator(_scalar)]
 
 
 class BattleConfigError(ValueError):
-    """A configuration that cannot be used. `problems`: one sentence each, beginning with where."""
+    """A configuration that cannot be used. `problems` are one sentence each, which begins with the place."""
 
     def __init__(self, problems: list[str]) -> None:
         super().__init__("; ".join(problems))
@@ -55,7 +56,7 @@ class _Model(BaseModel):
 
 
 class Limits(_Model):
-    """What one bot's process may use, each None: without limit. `memory_mb`: of address space, in MiB."""
+    """What one bot's process may use; None is no limit. `memory_mb` is address space in MiB."""
 
     cpu_s: Annotated[int, Field(ge=1, le=MAX_CPU_S)] | None = None
     memory_mb: Annotated[int, Field(ge=1, le=MAX_MEMORY_MB)] | None = None
@@ -65,8 +66,9 @@ class Limits(_Model):
 class BotConfig(_Model):
     """One bot, or `count` of them called `trader_id`-1, `trader_id`-2 … with seeds `seed`, `seed` + 1 …
 
-    `symbol` is the instrument that it trades, None: the one its strategy names, or else the market's first. `decision_interval`
-    in seconds. What else is None is the battle's own; `limits` replace the battle's as a whole.
+    `symbol` is the instrument that it trades; None: the one its strategy names, or else the market's first.
+    `decision_interval` is in seconds. None takes the battle's own value; `limits` replace the battle's as a
+    whole.
     """
 
     trader_id: TraderId
@@ -85,7 +87,7 @@ class BotConfig(_Model):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bot:
-    """One process to start. `entry` is where the configuration names it; parameters are text, as flags carry them."""
+    """One process to start. `entry` is its place in the configuration; parameters are text, as in flags."""
 
     entry: str
     trader_id: str
@@ -101,23 +103,26 @@ class Bot:
     limits: dict[str, int]
 
     def in_round(self, number: int) -> Bot:
-        """The same bot with its seed of that round, counted from 1; in the first one that is the configuration's."""
+        """The same bot with its seed of that round; in round 1 that is the configuration's."""
         return replace(self, seed=self.seed + (number - 1) * SEEDS_PER_ROUND)
 
     def flags(self) -> list[str]:
-        """What `bot_client.py` is told, but for the log level and the report."""
-        given: dict[str, object] = {
-            "trader-id": self.trader_id,
-            "strategy": self.strategy,
-            "seed": self.seed,
-            "decision-interval": self.decision_interval,
-            "market-data-uri": self.market_data_uri,
-            "order-gateway-uri": self.order_gateway_uri,
-            **({"symbol": self.symbol} if self.symbol is not None else {}),
-            **{f"max-{name.replace('_', '-')}": limit for name, limit in self.limits.items()},
-        }
-        parameters = [f"--strategy-param={name}={value}" for name, value in self.strategy_params.items()]
-        return [f"--{name}={value}" for name, value in given.items()] + parameters
+        """The flags of `bot_client.py`, except for the log level and the report."""
+        flags = [
+            f"--trader-id={self.trader_id}",
+            f"--strategy={self.strategy}",
+            f"--seed={self.seed}",
+            f"--decision-interval={self.decision_interval}",
+            f"--market-data-uri={self.market_data_uri}",
+            f"--order-gateway-uri={self.order_gateway_uri}",
+        ]
+        if self.symbol is not None:
+            flags.append(f"--symbol={self.symbol}")
+        for name, limit in self.limits.items():
+            flags.append(f"--max-{name.replace('_', '-')}={limit}")
+        for name, value in self.strategy_params.items():
+            flags.append(f"--strategy-param={name}={value}")
+        return flags
 
 
 class BattleConfig(_Model):
@@ -130,34 +135,42 @@ class BattleConfig(_Model):
     bots: Annotated[list[BotConfig], Field(min_length=1, max_length=MAX_BOTS)]
 
     def all_bots(self) -> list[Bot]:
-        """Every bot by itself, in the file's order. One without a seed gets its place in this list, from 1, as its seed."""
+        """Every bot, in the file's order.
+
+        A bot without a seed gets its place in this list, from 1, as its seed.
+        """
         bots: list[Bot] = []
-        for at, each in enumerate(self.bots):
-            first_seed = len(bots) + 1 if each.seed is None else each.seed
-            bots += [self._bot(f"bots[{at}]", each, name, first_seed + copy) for copy, name in enumerate(_names(each))]
+        for at, config in enumerate(self.bots):
+            seed = config.seed
+            if seed is None:
+                seed = len(bots) + 1
+            for copy, name in enumerate(_names(config)):
+                bots.append(self._bot(f"bots[{at}]", config, name, seed + copy))
         return bots
 
-    def _bot(self, entry: str, each: BotConfig, trader_id: str, seed: int) -> Bot:
+    def _bot(self, entry: str, config: BotConfig, trader_id: str, seed: int) -> Bot:
         return Bot(
             entry=entry,
             trader_id=trader_id,
-            strategy=each.strategy,
-            symbol=each.symbol,
+            strategy=config.strategy,
+            symbol=config.symbol,
             seed=seed,
-            decision_interval=each.decision_interval,
-            strategy_params={key: _text(value) for key, value in each.strategy_params.items()},
-            market_data_uri=each.market_data_uri or self.market_data_uri,
-            order_gateway_uri=each.order_gateway_uri or self.order_gateway_uri,
-            log_level=each.log_level,
-            restart=each.restart or self.restart,
-            limits=(each.limits or self.limits).model_dump(exclude_none=True),
+            decision_interval=config.decision_interval,
+            strategy_params={key: _text(value) for key, value in config.strategy_params.items()},
+            market_data_uri=config.market_data_uri or self.market_data_uri,
+            order_gateway_uri=config.order_gateway_uri or self.order_gateway_uri,
+            log_level=config.log_level,
+            restart=config.restart or self.restart,
+            limits=(config.limits or self.limits).model_dump(exclude_none=True),
         )
 
 
 def parse_battle(text: str, try_out: Callable[[Bot], object]) -> BattleConfig:
-    """The battle that a configuration's text describes; `try_out` raises ValueError for a bot that cannot be made.
+    """The battle that a configuration's text describes; `try_out` raises ValueError for a bot that cannot be
+    made.
 
-    Raises BattleConfigError with every problem of its form or, when that is right, with every problem of the bots.
+    Raises BattleConfigError with every problem of its form or, if there is none, with every problem of the
+    bots.
     """
     try:
         config = BattleConfig.model_validate(json.loads(text, object_pairs_hook=_without_repeated_keys))
@@ -175,7 +188,7 @@ def parse_battle(text: str, try_out: Callable[[Bot], object]) -> BattleConfig:
 def _problems_of_names(bots: list[Bot]) -> Iterator[str]:
     for name, times in Counter(bot.trader_id for bot in bots).items():
         if times > 1:
-            yield f"bots: trader_id {name} is there {times} times"
+            yield f"bots: trader_id {name} is used {times} times"
     for bot in bots:
         if len(bot.trader_id) > MAX_ID_CHARS:
             yield f"{bot.entry}.trader_id: {bot.trader_id} is longer than {MAX_ID_CHARS} characters"
@@ -192,19 +205,24 @@ def _problems_of_strategies(bots: list[Bot], try_out: Callable[[Bot], object]) -
             yield f"{entry} ({bot.trader_id}): {error}"
 
 
-def _names(each: BotConfig) -> list[str]:
-    return [each.trader_id] if each.count is None else [f"{each.trader_id}-{copy}" for copy in range(1, each.count + 1)]
+def _names(config: BotConfig) -> list[str]:
+    if config.count is None:
+        return [config.trader_id]
+    return [f"{config.trader_id}-{copy}" for copy in range(1, config.count + 1)]
 
 
 def _text(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    text = str(value)
+    return text.lower() if isinstance(value, bool) else text
 
 
 def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    repeated = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
-    if repeated:
-        raise ValueError(f"the key {repeated[0]!r} is there twice in one object")
-    return dict(pairs)
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f"the key {key!r} is there twice in one object")
+        found[key] = value
+    return found
 
 
 _PLAIN_WORDS = {"extra_forbidden": "unknown key", "missing": "is missing", "model_type": "must be an object"}
@@ -212,6 +230,9 @@ _PLAIN_WORDS = {"extra_forbidden": "unknown key", "missing": "is missing", "mode
 
 def _sentence(error: Any) -> str:
     """`bots[2].seed: what is wrong with it`."""
-    where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in error["loc"]).lstrip(".")
+    where = ""
+    for step in error["loc"]:
+        where += f"[{step}]" if isinstance(step, int) else f".{step}"
+    where = where.lstrip(".") or "the file"
     what = _PLAIN_WORDS.get(error["type"], error["msg"].removeprefix("Value error, "))
-    return f"{where or 'the file'}: {what}"
+    return f"{where}: {what}"

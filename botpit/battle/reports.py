@@ -1,6 +1,7 @@
-"""What a bot says of itself: the part of its report that a battle's results are made of.
+"""The part of a bot's own report that goes into a battle's results.
 
-Fees, refusals and latencies are private to a bot, so that they are its own word; everything else in the results is public.
+Fees, refusals and latencies are private to a bot, so the results take its word for them; all other figures
+are public.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ class _Model(BaseModel):
 
 
 class ReportedLatency(_Model):
-    """From handing an order out to taking its answer, in microseconds."""
+    """From sending an order to receiving its answer, in microseconds."""
 
     count: Count
     p50: float | None
@@ -25,9 +26,10 @@ class ReportedLatency(_Model):
 
 
 class BotReport(_Model):
-    """`rejected`: refused orders and replaces by reason; `fees`: money paid, negative when more rebates came in.
+    """`rejected` counts refused orders and replaces by reason; `fees` is money paid, negative if rebates were
+    larger.
 
-    `BotReport.model_validate_json(text)` reads one; ValueError names what is wrong with it.
+    `BotReport.model_validate_json(text)` reads one; ValueError names what is wrong.
     """
 
     format: Literal[1]

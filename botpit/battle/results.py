@@ -1,6 +1,7 @@
-"""What a battle leaves behind: results.json, complete enough to run the same battle again and to see who failed.
+"""results.json: a battle's results, complete enough to run the battle again and to see who failed.
 
-Plain values, written as they stand. What is public was told on the feed; what only a bot can know is its own report's word.
+Plain values, written as they stand. Public figures come from the feed; what only a bot can know comes from
+its report.
 """
 
 from __future__ import annotations
@@ -15,12 +16,12 @@ from botpit.battle.config import Bot
 from message_schemas import InstrumentInfo
 
 FORMAT = 2
-"""Of results.json."""
+"""The format of results.json."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Latency:
-    """From handing an order out to its answer, in microseconds; all None where no bot of ours reported."""
+    """From sending an order to its answer, in microseconds; all None without a report."""
 
     p50: float | None = None
     p99: float | None = None
@@ -29,10 +30,12 @@ class Latency:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraderResult:
-    """A trader's last standing in money and lots; equal gain is equal rank. What is counted was told to the runner.
+    """A trader's last standing in money and lots; equal gain is equal rank. Counts are of what the runner
+    saw.
 
-    `gain`: of equity, since the end of the warm-up or since the trader's beginning. `volume`: lots, `maker_share` of it
-    (0 … 1) as the resting side, None without any. `fees` None: no report; so are `rejects` empty and `latency_us` unknown.
+    `gain` is that of equity since the end of the warm-up or the trader's start. `volume` is in lots;
+    `maker_share` is its part (0 … 1) as the resting side, None without volume. Without a report `fees` is
+    None, `rejects` is empty and `latency_us` is unknown.
     """
 
     rank: int
@@ -58,7 +61,7 @@ class TraderResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RestartResult:
-    """One end of a bot after which it was started again, at `at` (ISO-8601 UTC). `exit_code` negative: ended by that signal."""
+    """An end of a bot and its restart, `at` (ISO-8601 UTC). `exit_code` is negative after a signal."""
 
     at: str
     exit_code: int
@@ -68,9 +71,11 @@ class RestartResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BotResult:
-    """How one bot was started and how it ended. `stopped`: only when told to; `gave_up`: it had failed too often to go on.
+    """How one bot was started and how it ended. `stopped`: it ran until stopped. `gave_up`: it failed too
+    often.
 
-    `exit_code` negative: ended by that signal; None: it could not be started. Paths are relative to the folder of results.json.
+    `exit_code` is negative after a signal, None if it could not be started. Paths are relative to the folder
+    of results.json.
     """
 
     bot: Bot
@@ -88,7 +93,7 @@ class BotResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstrumentTerms:
-    """What trading in an instrument cost: fees in basis points of the notional, tick in money."""
+    """The terms of an instrument: fees in basis points of the notional, tick in money."""
 
     tick: float
     lot: float
@@ -103,10 +108,12 @@ class InstrumentTerms:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MarketResult:
-    """The market while we watched: `volume` in lots; what is unseen was told while the feed was down and counts for no trader.
+    """The market while we watched; `volume` is in lots.
 
-    `trades_before`: this market's, before we saw it. `unseen_liquidations`: of both kinds. `insurance_cash` None: the fund never
-    changed. `market_id` None: the feed was never reached. `settlement`: the price of each instrument that we closed.
+    Unseen events came while the feed was down and count for no trader; `unseen_liquidations` are of both
+    kinds. `trades_before` are the market's trades before we watched. `insurance_cash` is None if the fund
+    never changed, `market_id` if the feed was never reached. `settlement` has the price of each instrument
+    that we closed.
     """
 
     market_id: str | None
@@ -124,7 +131,7 @@ class MarketResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoundResult:
-    """Times are ISO-8601 UTC. `standings`: of all bots and of every trader that the feed told of, best first."""
+    """Times are ISO-8601 UTC. `standings` include all bots and every trader on the feed, best first."""
 
     round: int
     started_at: str
@@ -137,7 +144,7 @@ class RoundResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TotalResult:
-    """A trader over all rounds: sums, but `max_drawdown`, which is the worst. A shared first place is won by each."""
+    """A trader's sums over all rounds; `max_drawdown` is the worst. A shared first place counts for each."""
 
     rank: int
     trader_id: str
@@ -154,7 +161,7 @@ class TotalResult:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BattleSettings:
-    """What the runner was told. `duration_s` of each round, warm-up included; None: until told to stop."""
+    """The runner's flags. `duration_s` is that of a round, warm-up included; None: until stopped."""
 
     duration_s: float | None
     rounds: int
@@ -165,7 +172,10 @@ class BattleSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """The whole battle. `config`: as validated, with its defaults; `versions`: of what ran it, by name."""
+    """The whole battle.
+
+    `config` is validated, with its defaults; `versions` are those of what ran it, by name.
+    """
 
     format: int = FORMAT
     version: str
@@ -180,7 +190,7 @@ class Results:
 
     @classmethod
     def from_json(cls, text: str) -> Results:
-        """What `to_json` wrote. Raises ValueError, which names what is wrong."""
+        """Read what `to_json` wrote. Raises ValueError, which names what is wrong."""
         return TypeAdapter(cls).validate_json(text)
 
     def to_json(self) -> str:

@@ -1,6 +1,6 @@
-"""Who stands where by the account: one row per trader, folded from a mirror of the feed and its statistics.
+"""The traders' accounts in order: one row per trader, from a mirror of the feed and its statistics.
 
-The monitor shows these rows; a battle's results add to them what only a battle knows.
+The monitor shows these rows; a battle's results add what only a battle knows.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from botpit.clients.statistics import Statistics
 from message_schemas import PositionState
 
 MONEY_DECIMALS = 8
-"""An account currency has at most so many; what sums of floats add beyond them is noise."""
+"""An account currency has at most so many; beyond them a sum of floats is noise."""
 
 
 class _HasTrader(Protocol):
@@ -27,9 +27,10 @@ Row = TypeVar("Row", bound=_HasTrader)
 
 @dataclass(slots=True, kw_only=True)
 class Standing:
-    """One trader's account in money and lots, `positions` by symbol. What is counted was seen by somebody.
+    """One trader's account in money and lots. `positions` are by symbol; counts are of events seen on the
+    feed.
 
-    `liquidations` closed its lots by force because of its own losses, `deleveragings` because of another's
+    `liquidations` closed lots because of the trader's own margin, `deleveragings` because of another's
     bankruptcy.
     """
 
@@ -72,9 +73,11 @@ def _standing(mirror: Mirror, statistics: Statistics, states: list[PositionState
 
 
 def ranked(rows: Iterable[Row], by: Callable[[Row], float]) -> Iterator[tuple[int, Row]]:
-    """The greatest first with their ranks, ties by trader id; equal is equal rank (1, 2, 2, 4)."""
+    """Rows with their ranks, the greatest first, ties by trader id; equal values share a rank: 1, 2, 2, 4."""
     rank, last = 0, None
-    for place, row in enumerate(sorted(rows, key=lambda row: (-by(row), row.trader_id)), start=1):
+    ordered = sorted(rows, key=lambda row: (-by(row), row.trader_id))
+    for place, row in enumerate(ordered, start=1):
         if by(row) != last:
-            rank, last = place, by(row)
+            rank = place
+            last = by(row)
         yield rank, row

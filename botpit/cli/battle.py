@@ -1,8 +1,9 @@
-"""Run a battle: a process per bot of a configuration, the feed watched to the end, the traders ranked, results.json written.
+"""Run a battle: start a process per bot, watch the feed, rank the traders, write results.json.
 
-The bots are processes and know nothing of each other, the runner reads the feed like anybody else: the standings are what
-everyone could see, and the end of one bot, or the loss of the feed, ends nothing else. A battle of several rounds closes the
-market after each, through the operator's session, so that standings are plain cash, and has a new one begin.
+The bots know nothing of each other, and the runner reads the feed like any other reader: the standings are
+what everyone could see, and the end of a bot, or the loss of the feed, ends nothing else. A battle of several
+rounds closes the market after each through the operator's session, so that standings are plain cash, and then
+has a new one begin.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any
 
 from botpit import __version__
 from botpit.battle.config import BattleConfig
-from botpit.battle.live.battle import Battle, utc_now
+from botpit.battle.live.battle import Battle
 from botpit.battle.live.bot_processes import LaunchOptions
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import totals
@@ -29,7 +30,7 @@ from botpit.cli.battle_file import read_battle
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.files import new_folder, write_new
-from botpit.io.log import fields
+from botpit.io.log import fields, utc_now
 from botpit.io.order_port import Operator, OrderPortError
 from botpit.screen.battle_board import BattleBoard
 
@@ -41,16 +42,17 @@ log = logging.getLogger("runner")
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Run a battle until it is over or told to stop; returns the exit code."""
+    """Run a battle until it is over or told to stop; return the exit code."""
     options = arguments(argv, prog)
     return start("runner", options.log_level, lambda: begun(options))
 
 
 def begun(options: argparse.Namespace) -> Coroutine[Any, Any, ExitCode]:
-    """The battle that the flags ask for, about to begin. Raises ProgramError when there is none."""
+    """The battle that the flags ask for, about to begin. Raises ProgramError when it cannot be read."""
     try:
         config = read_battle(options.config)
-        connection, operator = FeedConnection(config.market_data_uri), operator_of(config, options)
+        connection = FeedConnection(config.market_data_uri)
+        operator = operator_of(config, options)
         options.results.parent.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         raise ProgramError(str(error)) from error
@@ -72,7 +74,8 @@ async def battle(
     except OSError as error:
         raise ProgramError(f"--log-dir: {error}") from error
     board = BattleBoard(connection, options.rounds)
-    played = Battle(config, settings_of(options), connection, operator, launch, board, options.results.parent)
+    settings = settings_of(options)
+    played = Battle(config, settings, connection, operator, launch, board, options.results.parent)
     ended_by = await played.play()
     results = Results(
         version=__version__,
@@ -81,7 +84,7 @@ async def battle(
         ended_at=utc_now(),
         ended_by=ended_by,
         config=config.model_dump(mode="json"),
-        settings=settings_of(options),
+        settings=settings,
         rounds=played.rounds,
         totals=totals(played.rounds),
     )
@@ -89,7 +92,7 @@ async def battle(
 
 
 def report(battle: Battle, board: BattleBoard, results: Results, path: Path) -> ExitCode:
-    """Show all rounds together, if there are several, and write the results; returns the exit code."""
+    """Show the totals of several rounds, and write the results; return the exit code."""
     if len(results.rounds) > 1:
         board.show_totals(results.totals)
     if battle.trouble:
@@ -101,8 +104,10 @@ def report(battle: Battle, board: BattleBoard, results: Results, path: Path) -> 
         return ExitCode.HALTED
     if battle.trouble:
         return ExitCode.FAULT
-    all_failed = all(bot.failed for each in results.rounds for bot in each.bots)
-    return ExitCode.STRATEGY if all_failed else ExitCode.OK
+    bots = [bot for each in results.rounds for bot in each.bots]
+    if all(bot.failed for bot in bots):
+        return ExitCode.STRATEGY
+    return ExitCode.OK
 
 
 def settings_of(options: argparse.Namespace) -> BattleSettings:
@@ -116,7 +121,7 @@ def settings_of(options: argparse.Namespace) -> BattleSettings:
 
 
 def launch_options_of(options: argparse.Namespace) -> LaunchOptions:
-    """Makes the folder for this battle's reports. Raises OSError."""
+    """Also makes the folder for this battle's reports. Raises OSError."""
     return LaunchOptions(
         python=options.python,
         strategy_dir=options.config.resolve().parent,
@@ -128,12 +133,12 @@ def launch_options_of(options: argparse.Namespace) -> LaunchOptions:
 
 
 def versions() -> dict[str, str]:
-    """Of all that a battle's course may depend on."""
+    """The versions of everything that a battle's course may depend on."""
     ours = {"botpit": __version__, "python": platform.python_version(), "platform": platform.platform()}
     return ours | {name: metadata.version(name) for name in ("pydantic", "websockets")}
 
 
-# ----------------------------------------------------------------------------------------------------------------- options
+# ---------------------------------------------------------------------------------------------------- options
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
@@ -142,20 +147,32 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "Start every bot of a configuration, watch the battle, rank the traders by what they gained.",
         "example: %(prog)s --config bots_config.json --duration 60",
     )
-    parser.add_argument("--config", type=Path, default=Path("bots_config.json"), help="default: %(default)s")
-    parser.add_argument("--duration", metavar="S", type=float, default=math.inf,
-                        help="seconds of a round (default: until told to stop)")
-    parser.add_argument("--warm-up", metavar="S", type=float, default=0.0,
-                        help="the first seconds of a round, which do not count (default: 0)")
-    parser.add_argument("--cool-down", metavar="S", type=float, default=0.0,
-                        help="seconds from the end of the last bot to the standings (default: 0)")
-    parser.add_argument("--rounds", metavar="N", type=int, default=1, help="each in a new market (default: %(default)s)")
-    parser.add_argument("--house-token", metavar="FILE", type=Path, help="the file that exchange_server.py --house-token-file "
-                        "names: lets rounds close the market and begin a new one")  # fmt: skip
-    parser.add_argument("--stagger-ms", metavar="MS", type=float, default=20.0, help="between two starts (default: 20)")
-    parser.add_argument("--results", type=Path, default=Path("results.json"), help="never overwritten (default: %(default)s)")
-    parser.add_argument("--log-dir", type=Path, help="logs and reports of the bots go here (default: logs, beside --results)")
-    parser.add_argument("--python", default=sys.executable, help="the bots' interpreter (default: this one)")
+    flag = parser.add_argument
+    flag("--config", type=Path, default=Path("bots_config.json"), help="default: %(default)s")
+    flag(
+        "--duration", metavar="S", type=float, default=math.inf,
+        help="seconds of a round (default: until told to stop)",
+    )  # fmt: skip
+    flag(
+        "--warm-up", metavar="S", type=float, default=0.0,
+        help="the first seconds of a round, which do not count (default: 0)",
+    )  # fmt: skip
+    flag(
+        "--cool-down", metavar="S", type=float, default=0.0,
+        help="seconds from the end of the last bot to the standings (default: 0)",
+    )  # fmt: skip
+    flag("--rounds", metavar="N", type=int, default=1, help="each in a new market (default: %(default)s)")
+    flag(
+        "--house-token", metavar="FILE", type=Path,
+        help="the file of exchange_server.py --house-token-file, to close markets and begin new ones",
+    )  # fmt: skip
+    flag("--stagger-ms", metavar="MS", type=float, default=20.0, help="between two starts (default: 20)")
+    flag(
+        "--results", type=Path, default=Path("results.json"),
+        help="never overwritten (default: %(default)s)",
+    )  # fmt: skip
+    flag("--log-dir", type=Path, help="for the bots' logs and reports (default: logs, beside --results)")
+    flag("--python", default=sys.executable, help="the bots' interpreter (default: this one)")
     add_usual_flags(parser)
     options = parser.parse_args(argv)
     if problem := problem_of(options):
@@ -165,7 +182,7 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
 
 
 def problem_of(options: argparse.Namespace) -> str | None:
-    """What is wrong with the flags, beginning with the flag."""
+    """The first problem of the flags, which begins with the flag."""
     if not options.duration > 0:
         return "--duration takes more than 0 seconds"
     if not 0 <= options.warm_up < options.duration:
@@ -177,7 +194,8 @@ def problem_of(options: argparse.Namespace) -> str | None:
     if options.rounds > 1 and math.isinf(options.duration):
         return "--rounds above 1 take a --duration"
     if options.rounds > 1 and options.house_token is None:
-        return "--rounds above 1 take --house-token FILE, the file of exchange_server.py --house-token-file"
+        token = "--house-token FILE, the file of exchange_server.py --house-token-file"
+        return f"--rounds above 1 take {token}"
     if not 0 <= options.stagger_ms <= MAX_STAGGER_MS:
         return f"--stagger-ms takes 0 to {MAX_STAGGER_MS:g}"
     if shutil.which(options.python) is None:

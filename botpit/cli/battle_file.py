@@ -1,4 +1,4 @@
-"""A battle's configuration as whoever runs it needs it: read, and each of its strategies made once to see that it can be."""
+"""Reading a battle's configuration: each of its strategies is made once, to see that it can be made."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from botpit.io.exit_codes import ProgramError
 
 
 def read_battle(path: Path) -> BattleConfig:
-    """The battle in the file. Raises ProgramError with a line for each mistake; OSError, UnicodeDecodeError."""
+    """The battle in the file. Raises ProgramError with a line per mistake; OSError, UnicodeDecodeError."""
     folder = path.resolve().parent
 
     def try_out(bot: Bot) -> None:
-        rng, params = random.Random(bot.seed), bot.strategy_params
-        load_strategy(bot.strategy, trader_id=bot.trader_id, rng=rng, params=params, relative_to=folder)
+        load_strategy(
+            bot.strategy,
+            trader_id=bot.trader_id,
+            rng=random.Random(bot.seed),
+            params=bot.strategy_params,
+            relative_to=folder,
+        )
 
     try:
         return parse_battle(path.read_text(encoding="utf-8"), try_out)

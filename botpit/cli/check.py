@@ -1,4 +1,4 @@
-"""The command itself: what is asked, what is said, and with which exit code."""
+"""`botpit check`: a finished run recomputed from its files, and the first contradiction named."""
 
 from __future__ import annotations
 
@@ -21,61 +21,75 @@ from botpit.io.log import printable
 from botpit.io.run import refused
 from botpit.runs.audit.fees import Terms
 from botpit.runs.audit.ledger import Ledger
-from botpit.runs.audit.results import OtherFormat, ReportRecord, RoundRecord, Unreadable, read_report, read_results
+from botpit.runs.audit.results import (
+    OtherFormat,
+    ReportRecord,
+    RoundRecord,
+    Unreadable,
+    read_report,
+    read_results,
+)
 from botpit.runs.audit.rows import Wrong
 from botpit.runs.audit.text import summary
 from botpit.runs.audit.totals import compare
-from botpit.runs.folder import STATE, MarketFiles, markets_of, read_text
+from botpit.runs.folder import STATE, MarketFiles, Progressed, markets_of, read_text
 
 PROGRESS_FROM_BYTES = 4 * 2**20
-Tell = Callable[[int], None]
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Check a finished run; returns the exit code."""
+    """Check a finished run; return the exit code."""
     return check(arguments(argv, prog))
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
     parser = parser_of(
         prog,
-        "Work a finished run out again from its CSV files, row by row: positions, realised PnL, cash, the insurance fund;"
-        " then its results. Says what was checked and ok, or names the first row that is wrong.",
-        "example: %(prog)s runs/2026-11-20T19-43-32Z; exit codes: 0 all is well, 2 nothing to check, 4 a row is wrong",
+        "Recompute a finished run from its CSV files, row by row: positions, realised PnL, cash, the"
+        " insurance fund; then its results. Prints what was checked and ok, or the first row that is wrong.",
+        "example: %(prog)s runs/2026-11-20T19-43-32Z;"
+        " exit codes: 0 all is well, 2 nothing to check, 4 a row is wrong",
     )
-    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help="where trades.csv and performance.csv are, or a folder of"
-                        " them for each instrument")  # fmt: skip
+    where = "the folder of trades.csv and performance.csv, or of a folder with them for each instrument"
+    parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help=where)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--results", type=Path, help="default: the newest results*.json in RUN_DIR, if there is one")
-    which.add_argument("--no-results", action="store_true", help="look at the CSV files alone")
+    which.add_argument("--results", type=Path, help="default: the newest results*.json in RUN_DIR, if any")
+    which.add_argument("--no-results", action="store_true", help="check the CSV files alone")
     add_version(parser)
     return parser.parse_args(argv)
 
 
 def check(options: argparse.Namespace) -> ExitCode:
-    """Check a run and say what came of it."""
+    """Check a run and print the outcome."""
     try:
         for line in findings(options.run_dir, options.results, with_results=not options.no_results):
             print(printable(line), flush=True)
     except Wrong as wrong:
-        print(*map(printable, [str(wrong), *getattr(wrong, "__notes__", [])]), sep="\n")
+        for line in [str(wrong), *getattr(wrong, "__notes__", [])]:
+            print(printable(line))
         return ExitCode.DAMAGED
     except ProgramError as error:
         return refused(error)
     except OSError as error:
         return refused(ProgramError(str(error)))
     except KeyboardInterrupt:
-        print("stopped before the end: nothing is said of the rest", file=sys.stderr)
+        print("stopped before the end: the rest is not checked", file=sys.stderr)
         return ExitCode.STOPPED
     print("ok")
     return ExitCode.OK
 
 
 def findings(folder: Path, results: Path | None, *, with_results: bool = True) -> Iterator[str]:
-    """A line for each thing that was checked, market by market. Raises ProgramError, or Wrong at the first wrong row."""
+    """A line for each thing that was checked, market by market.
+
+    Raises ProgramError, or Wrong at the first wrong row.
+    """
     markets = markets_of(folder)
-    path = (results or _newest_results(folder)) if with_results else None
-    rounds = _rounds(path, markets) if path else {}
+    rounds: dict[str | None, Battle] = {}
+    if with_results:
+        path = results or _newest_results(folder)
+        if path is not None:
+            rounds = _rounds(path, markets)
     for market in markets:
         if len(markets) > 1:
             yield f"market {market.market_id}"
@@ -86,12 +100,12 @@ def findings(folder: Path, results: Path | None, *, with_results: bool = True) -
 
 
 def _audit(market: MarketFiles, battle: Battle | None) -> Iterator[str]:
-    record = battle.record if battle else None
+    record = None if battle is None else battle.record
     symbols = _symbols(market, record)
-    terms = record.market.terms() if record else {symbol: Terms() for symbol in symbols.values()}
-    ledger = Ledger(terms, record.amounts() if record else ())
-    with _progress(market) as tell:
-        ledger.read(portion.sheet(symbols.get(portion.folder, ""), tell) for portion in market.portions)
+    ledger = _ledger(symbols, record)
+    with _progress(market) as progressed:
+        sheets = (portion.sheet(symbols.get(portion.folder, ""), progressed) for portion in market.portions)
+        ledger.read(sheets)
     for portion in market.portions:
         portion.check_complete()
     yield from summary(ledger)
@@ -101,13 +115,23 @@ def _audit(market: MarketFiles, battle: Battle | None) -> Iterator[str]:
         yield f"results: {compare(ledger, battle.record, battle.where, battle.reports())}"
 
 
+def _ledger(symbols: dict[str, str], record: RoundRecord | None) -> Ledger:
+    """With the terms of the results, if there are any."""
+    if record is None:
+        return Ledger({symbol: Terms() for symbol in symbols.values()})
+    return Ledger(record.market.terms(), record.amounts())
+
+
 def _newest_results(folder: Path) -> Path | None:
-    return max(folder.glob("results*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name), default=None)
+    def age(path: Path) -> tuple[int, str]:
+        return path.stat().st_mtime_ns, path.name
+
+    return max(folder.glob("results*.json"), key=age, default=None)
 
 
 @dataclass(frozen=True, slots=True)
 class Battle:
-    """A round of a battle: its record, and where that is."""
+    """A round of a battle: its record, and the place of that."""
 
     path: Path
     place: int
@@ -118,10 +142,20 @@ class Battle:
         return f"{self.path}:rounds[{self.place}]"
 
     def reports(self) -> dict[str, tuple[str, ReportRecord]]:
-        """What the bots say of themselves, by trader, of those whose report is still there."""
-        named = ((each.bot.trader_id, PurePath(each.report)) for each in self.record.bots if each.report is not None)
-        paths = {trader: self.path.parent / name for trader, name in named if not name.is_absolute() and ".." not in name.parts}
-        return {trader: (str(path), _read(path, read_report)) for trader, path in paths.items() if path.is_file()}
+        """The bots' own reports that still exist: trader -> file and report."""
+        found = {}
+        for bot in self.record.bots:
+            if bot.report is None or not _is_below(PurePath(bot.report)):
+                continue
+            path = self.path.parent / bot.report
+            if path.is_file():
+                found[bot.bot.trader_id] = (str(path), _read(path, read_report))
+        return found
+
+
+def _is_below(path: PurePath) -> bool:
+    """Whether the path cannot leave the folder that it is relative to."""
+    return not path.is_absolute() and ".." not in path.parts
 
 
 _Record = TypeVar("_Record")
@@ -133,19 +167,22 @@ def _read(path: Path, read: Callable[[str], _Record]) -> _Record:
     except Unreadable as error:
         raise Wrong(str(path), str(error)) from error
     except OtherFormat as error:
-        raise ProgramError(f"{path}: {error}; --no-results looks at the CSV files alone") from error
+        raise ProgramError(f"{path}: {error}; --no-results checks the CSV files alone") from error
 
 
 def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, Battle]:
-    """Of each market its last round. Raises ProgramError when the results are not of this run."""
+    """The last round of each market. Raises ProgramError when the results are those of another run."""
     results = _read(path, read_results)
-    found = {each.market.market_id: Battle(path, at, each) for at, each in enumerate(results.rounds)}
-    found.pop(None, None)
+    found: dict[str | None, Battle] = {}
+    for place, record in enumerate(results.rounds):
+        if record.market.market_id is not None:
+            found[record.market.market_id] = Battle(path, place, record)
     if len(markets) == 1 and markets[0].market_id is None and len(found) == 1:
         return {None: next(iter(found.values()))}
     if not any(market.market_id in found for market in markets):
-        here = ", ".join(market.market_id or f"nobody knows which, without {STATE}" for market in markets)
-        raise ProgramError(f"{path} is of market {', '.join(map(str, found))}, the CSV files are of {here}")
+        theirs = ", ".join(map(str, found))
+        ours = ", ".join(market.market_id or f"an unknown one, without {STATE}" for market in markets)
+        raise ProgramError(f"{path} is of market {theirs}, the CSV files are of {ours}")
     return found
 
 
@@ -154,16 +191,21 @@ def _symbols(market: MarketFiles, record: RoundRecord | None) -> dict[str, str]:
     if record is None:
         return {folder: unquote(folder) for folder in market.folders}
     known = list(record.market.instruments)
-    symbols = {"": known[0]} if len(known) == 1 else {file_name(symbol): symbol for symbol in known}
+    symbols = {file_name(symbol): symbol for symbol in known}
+    if len(known) == 1:
+        symbols = {"": known[0]}
     if not market.folders <= symbols.keys():
-        raise ProgramError(f"the results have the instruments {', '.join(known)}; their files are not the ones here")
+        text = f"the results have the instruments {', '.join(known)}; their files are not the ones here"
+        raise ProgramError(text)
     return symbols
 
 
 @contextmanager
-def _progress(market: MarketFiles) -> Iterator[Tell]:
-    """On a terminal, and where there is much to read."""
-    size, console = sum(portion.end - portion.start for portion in market.portions), Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal or size < PROGRESS_FROM_BYTES) as progress:
+def _progress(market: MarketFiles) -> Iterator[Progressed]:
+    """A bar on a terminal, when there is much to read."""
+    size = sum(portion.end - portion.start for portion in market.portions)
+    console = Console(stderr=True)
+    hidden = not console.is_terminal or size < PROGRESS_FROM_BYTES
+    with Progress(console=console, transient=True, disable=hidden) as progress:
         task = progress.add_task("checking", total=size)
         yield lambda size: progress.advance(task, size)

@@ -1,11 +1,11 @@
-"""`botpit replay`: a market's journal played again, its fingerprints, and any state it ever was in."""
+"""`botpit replay`: replay a market's journal for its fingerprints, and show any state it ever had."""
 
 from __future__ import annotations
 
 import argparse
 import gc
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
@@ -34,27 +34,30 @@ from botpit.wire.sequencer import Sequencer
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Until = Callable[[Replay, Record], bool]
-"""Whether the record still belongs to the part that is asked for."""
+"""Whether the record still belongs to the part to replay."""
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Play a journal again; returns the exit code."""
+    """Replay a journal; return the exit code."""
     return replay(arguments(argv, prog))
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
     parser = parser_of(
         prog,
-        "Play a market's journal again and print the fingerprints of its state and of its events. The same journal has the"
-        " same fingerprints on every machine. Exit code 4: the journal is damaged, or something does not agree with it.",
+        "Replay a market's journal and print the fingerprints of its state and of its events. The same"
+        " journal has the same fingerprints on every machine. Exit code 4: the journal is damaged, or a"
+        " snapshot contradicts it.",
         "example: %(prog)s exchange-data --verify --show book",
     )
-    parser.add_argument("folder", type=Path, metavar="DIR",
-                        help="an exchange's --data-dir (its present market), or one market's folder")  # fmt: skip
-    parser.add_argument("--verify", action="store_true", help="also check every snapshot and the law of money")
-    parser.add_argument("--until", type=moment, metavar="SEQ|TIME", help="stop after that event, or before that time (ISO-8601)")
-    parser.add_argument("--events", type=Path, metavar="FILE", help="write every event, a JSON line each, to this new file")
-    parser.add_argument("--show", choices=sorted(SHOWN), help="print that part of the state at the end")
+    flag = parser.add_argument
+    where = "an exchange's --data-dir (its present market), or one market's folder"
+    flag("folder", type=Path, metavar="DIR", help=where)
+    flag("--verify", action="store_true", help="also check every snapshot and the law of money")
+    until = "stop after that event, or before that time (ISO-8601)"
+    flag("--until", type=moment, metavar="SEQ|TIME", help=until)
+    flag("--events", type=Path, metavar="FILE", help="write every event, a JSON line each, to this new file")
+    flag("--show", choices=sorted(SHOWN), help="print that part of the state at the end")
     return parser.parse_args(argv)
 
 
@@ -66,13 +69,16 @@ def moment(text: str) -> Until:
     try:
         time = datetime.fromisoformat(text)
     except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither an event's number nor a time like 2026-01-31T12:00:00Z") from error
-    until_ns = (time.replace(tzinfo=time.tzinfo or UTC) - EPOCH) // timedelta(microseconds=1) * 1_000
+        wrong = f"{text!r} is neither an event's number nor a time like 2026-01-31T12:00:00Z"
+        raise argparse.ArgumentTypeError(wrong) from error
+    if time.tzinfo is None:
+        time = time.replace(tzinfo=UTC)
+    until_ns = (time - EPOCH) // timedelta(microseconds=1) * 1_000
     return lambda so_far, record: record.now_ns < until_ns
 
 
 def replay(options: argparse.Namespace) -> ExitCode:
-    """Play it and print what was found."""
+    """Replay it and print the outcome."""
     try:
         with uncollected():
             _replay(options)
@@ -91,27 +97,35 @@ def _replay(options: argparse.Namespace) -> None:
     """Raises what reading raises, Unlike and ProgramError."""
     reading = Reading(market_folder(options.folder), Disk(), EXCHANGE)
     played = Replay(reading.opening)
-    kept = kept_states(reading) if options.verify else {}
+    kept: dict[int, str] = {}
+    if options.verify:
+        kept = kept_states(reading)
     snapshots = len(kept)
-    records = takewhile(partial(options.until, played), reading.records()) if options.until else reading.records()
-    with closing(EventsFile(options.events, played)) if options.events else nullcontext() as file:
+    records = reading.records()
+    if options.until:
+        records = takewhile(partial(options.until, played), records)
+    with ExitStack() as stack:
+        keep = None
+        if options.events:
+            keep = stack.enter_context(closing(EventsFile(options.events, played))).take
         for record in tracked(records, "replaying", "records"):
             outcome = played.take(record)
-            if file is not None:
-                file.take(outcome)
+            if keep is not None:
+                keep(outcome)
             if record.number in kept:
                 played.check(kept.pop(record.number))
     if options.verify:
         played.check(None)
     if kept and not options.until:
-        raise Unlike(f"{reading.end}: the journal ends here, and there is a snapshot of record {max(kept)}")
+        missing = f"record {max(kept)}, of which there is a snapshot"
+        raise Unlike(f"{reading.end}: the journal ends before {missing}")
     say(report(played, reading, snapshots - len(kept)))
     if options.show:
         say(SHOWN[options.show](played))
 
 
 def say(text: str) -> None:
-    """Line by line: a journal may be a stranger's, and hold anything."""
+    """Print text line by line, made harmless: the journal may be a stranger's."""
     for line in text.split("\n"):
         print(printable(line))
 
@@ -121,14 +135,17 @@ def market_folder(folder: Path) -> Path:
 
     Raises ProgramError when it is neither, DamageError, OSError.
     """
-    market = folder if segments(folder) else present_market(folder)
+    if segments(folder):
+        return folder
+    market = present_market(folder)
     if market is None:
-        raise ProgramError(f"{folder}: there is no journal here; name an exchange's --data-dir or a market's folder")
+        remedy = "name an exchange's --data-dir or a market's folder"
+        raise ProgramError(f"{folder}: there is no journal here; {remedy}")
     return market
 
 
 def kept_states(reading: Reading) -> dict[int, str]:
-    """Record number to state hash, of every snapshot. Raises Unlike when one is damaged, and OSError."""
+    """Record number -> state hash, of every snapshot. Raises Unlike when one is damaged, and OSError."""
 
     def refuse(why: str) -> None:
         raise Unlike(why)
@@ -138,7 +155,7 @@ def kept_states(reading: Reading) -> dict[int, str]:
 
 
 class EventsFile:
-    """All events as lines, the same as the archive's, in a new file. Raises ProgramError; making one also OSError."""
+    """All events as the archive's lines, in a new file. Raises ProgramError; making one also OSError."""
 
     def __init__(self, path: Path, played: Replay) -> None:
         self._path = path
@@ -146,10 +163,10 @@ class EventsFile:
         try:
             self._file = open(path, "xb")  # noqa: SIM115
         except FileExistsError as error:
-            raise ProgramError(f"{path} is there already; name a new file") from error
+            raise ProgramError(f"{path} exists already; name a new file") from error
 
     def take(self, outcome: Outcome) -> None:
-        """What one record caused."""
+        """Write one record's events."""
         _, private, public = self._sequencer.number(outcome)
         self._write(partial(self._file.writelines, (line for _, line in lines_of(private, public))))
 
@@ -165,7 +182,7 @@ class EventsFile:
 
 @contextmanager
 def uncollected() -> Iterator[None]:
-    """No looking for garbage among millions of orders: a market makes none that its own counting does not free."""
+    """Without the cyclic collector: it would search millions of orders for garbage that no market makes."""
     gc.disable()
     try:
         yield
@@ -173,29 +190,31 @@ def uncollected() -> Iterator[None]:
         gc.enable()
 
 
-# -------------------------------------------------------------------------------------------------------------- what is shown
+# ---------------------------------------------------------------------------------------------- what is shown
 
 
 def report(played: Replay, reading: Reading, snapshots: int) -> str:
-    """The fingerprints, and what was found on the way."""
+    """The fingerprints, and remarks on snapshots and a torn end."""
+    counts = f"{played.number:,} records, {played.seq:,} public events"
     lines = [
-        f"market  {played.exchange.market_id}, {played.number:,} records, {played.seq:,} public events,"
-        f" until {time_text(played.exchange.now_ns)}",
+        f"market  {played.exchange.market_id}, {counts}, until {time_text(played.exchange.now_ns)}",
         f"state   {played.state_hash()}",
         f"events  {played.events_hash()}",
     ]
     if snapshots:
         lines.append(f"snapshots that agree: {snapshots}")
-    if reading.torn is not None:
-        torn = reading.torn
-        lines.append(f"torn end: {torn.dropped} bytes of {torn.path.name} from byte {torn.offset} on are not a record")
+    torn = reading.torn
+    if torn is not None:
+        where = f"{torn.path.name} from byte {torn.offset} on"
+        lines.append(f"torn end: {torn.dropped} bytes of {where} are not a record")
     return "\n".join(lines)
 
 
 def time_text(now_ns: int) -> str:
     try:
-        return datetime.fromtimestamp(now_ns // 1_000_000_000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    except (ValueError, OverflowError, OSError):  # no year that has a name
+        time = datetime.fromtimestamp(now_ns // 1_000_000_000, UTC)
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, OverflowError, OSError):  # a year without a name
         return f"{now_ns} ns"
 
 
@@ -205,12 +224,16 @@ def book_text(played: Replay) -> str:
 
 
 def _one_book(market: Market) -> str:
+    book = market.book
     scale = PriceScale(market.instrument)
     rows = [["side", "price", "lots", "orders"]]
-    asks = [["ask", repr(scale.price(level.price)), str(level.qty), str(sum(1 for _ in level))] for level in market.book.asks]
-    bids = [["bid", repr(scale.price(level.price)), str(level.qty), str(sum(1 for _ in level))] for level in market.book.bids]
+    for side, levels in (("ask", reversed(list(book.asks))), ("bid", iter(book.bids))):
+        for level in levels:
+            price = repr(scale.price(level.price))
+            orders = sum(1 for _ in level)
+            rows.append([side, price, str(level.qty), str(orders)])
     title = f"{market.instrument.symbol}: {market.status}, mark {scale.price(market.mark)!r}"
-    return f"\n{title}\n{columns([*rows, *reversed(asks), *bids])}"
+    return f"\n{title}\n{columns(rows)}"
 
 
 def accounts_text(played: Replay) -> str:
@@ -222,29 +245,41 @@ def accounts_text(played: Replay) -> str:
 
     rows = [["trader", "status", "cash", "equity", "positions"]]
     for account in exchange.accounts.values():
-        held = ", ".join(f"{each.lots:+} {each.market.instrument.symbol}" for each in account.held_positions()) or "0"
-        rows.append([account.trader, account.state(), money(account.cash), money(account.equity()), held])
+        positions = [f"{held.lots:+} {held.market.instrument.symbol}" for held in account.held_positions()]
+        figures = [money(account.cash), money(account.equity())]
+        rows.append([account.trader, account.state(), *figures, ", ".join(positions) or "0"])
     funds = f"@fees {money(exchange.fees)}, @insurance {money(exchange.insurance)}"
     return f"\n{columns(rows)}\n{funds}"
 
 
 def orders_text(played: Replay) -> str:
     """Every open order, by order id."""
-    exchange = played.exchange
-    records = [record for account in exchange.accounts.values() for record in account.open_orders()]
+    accounts = played.exchange.accounts.values()
+    records = [record for account in accounts for record in account.open_orders()]
     rows = [["order", "trader", "symbol", "side", "price", "leaves", "qty", "client order"]]
     for record in sorted(records, key=lambda record: record.id):
-        order, scale = record.order, PriceScale(record.position.market.instrument)
+        order = record.order
+        scale = PriceScale(record.position.market.instrument)
         side = "buy" if order.side == BUY else "sell"
-        named = [str(record.id), order.trader, order.symbol, side, repr(scale.price(record.price))]
-        rows.append([*named, str(record.leaves), str(record.qty), order.client_order_id or "-"])
+        price = repr(scale.price(record.price))
+        lots = [str(record.leaves), str(record.qty)]
+        named = [str(record.id), order.trader, order.symbol]
+        rows.append([*named, side, price, *lots, order.client_order_id or "-"])
     return f"\n{columns(rows)}"
 
 
 def columns(rows: list[list[str]]) -> str:
     """Aligned columns, the first row a heading."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    return "\n".join("  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    lines = []
+    for row in rows:
+        words = [word.ljust(width) for word, width in zip(row, widths, strict=True)]
+        lines.append("  ".join(words).rstrip())
+    return "\n".join(lines)
 
 
-SHOWN: dict[str, Callable[[Replay], str]] = {"book": book_text, "accounts": accounts_text, "orders": orders_text}
+SHOWN: dict[str, Callable[[Replay], str]] = {
+    "book": book_text,
+    "accounts": accounts_text,
+    "orders": orders_text,
+}

@@ -1,4 +1,4 @@
-"""The past on disk: the journal of commands, the archive of what was said, and the replay that makes one of the other.
+"""The past on disk: the journal of commands, the archive of events, and replay from one to the other.
 
 Reading order: journal, archive, replay.
 """

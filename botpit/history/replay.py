@@ -1,8 +1,8 @@
-"""Replay: a market made again from its journal, with a fingerprint of all it said and of what it is.
+"""Replay: a market made again from its journal, with fingerprints of its events and of its state.
 
-The same records give the same fingerprints on any machine and any run, so two replays, or a replay and a
-snapshot, are compared by a line of text. `Replay` is what `botpit replay` shows; recovery and the archivist
-go the same way with the same machine.
+The same records give the same fingerprints on any machine and in any run, so two replays, or a replay and a
+snapshot, are compared by a line of text. `botpit replay` shows a `Replay`; recovery and the archivist replay
+on the same machine.
 """
 
 from __future__ import annotations
@@ -23,18 +23,18 @@ from botpit.history.vocabulary import EXCHANGE
 from botpit.wire.channels import CHANNELS
 
 HASHED_TOGETHER = 1_000
-"""Events are hashed when so many wait: it is the same hash, and quicker."""
+"""Events are hashed when so many wait: the hash is the same, and quicker."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _Order = msgspec.defstruct("_Order", [name for name in get_type_hints(Order.of) if name != "return"])
 _Accepted = msgspec.defstruct("_Accepted", OrderAccepted.__struct_fields__)
 
 
 class Unlike(Exception):
-    """The replay came to something else than what was kept. The text says where."""
+    """The replay contradicts what was kept. The text says where."""
 
 
 class Replay:
-    """A market from its opening on. `number` of the last record."""
+    """A market from its opening on. `number` is that of the last record."""
 
     def __init__(self, opening: Open) -> None:
         self.exchange = Exchange(opening)
@@ -52,14 +52,14 @@ class Replay:
         return outcome
 
     def hash(self, events: list[Any]) -> None:
-        """Let the fingerprint of all that was said go on by these."""
+        """Add these to the fingerprint of all events."""
         self._waiting += events
         if len(self._waiting) >= HASHED_TOGETHER:
             self._hash_waiting()
 
     @property
     def seq(self) -> int:
-        """Of the last public event."""
+        """The `seq` of the last public event."""
         self._hash_waiting()
         return self._seq
 
@@ -69,14 +69,13 @@ class Replay:
         return self._hash.hexdigest()
 
     def state_hash(self) -> str:
-        """SHA-256 of everything that a snapshot would keep of the exchange."""
+        """SHA-256 of everything that a snapshot keeps of the exchange."""
         if self._state[0] != self.number:
             self._state = (self.number, sha256(state_text(EXCHANGE, self.exchange)).hexdigest())
         return self._state[1]
 
     def check(self, kept: str | None) -> None:
-        """Hold what is now against the state hash that a snapshot kept, and against the law of money. Raises
-        Unlike."""
+        """Compare the state with a snapshot's hash, if any, and with the law of money. Raises Unlike."""
         if kept is not None and kept != self.state_hash():
             raise Unlike(f"the snapshot of record {self.number} is not the state that the journal leads to")
         owed = money_out_of_place(self.exchange)
@@ -84,28 +83,31 @@ class Replay:
             raise Unlike(f"after record {self.number} {owed} units of money are not accounted for")
 
     def _hash_waiting(self) -> None:
-        events, self._waiting = self._waiting, []
-        kinds = [type(event) for event in events]
-        self._seq += sum(map(CHANNELS.__contains__, kinds))
-        if events:
-            hashed: list[Any] = []
-            for kind, event in zip(kinds, events, strict=True):
-                hashed += (kind.__name__, _accepted(event) if kind is OrderAccepted else event)
-            self._hash.update(_encode(hashed)[1:-1] + b",")
+        if not self._waiting:
+            return
+        hashed: list[Any] = []
+        public = 0
+        for event in self._waiting:
+            kind = type(event)
+            public += kind in CHANNELS
+            hashed += (kind.__name__, _accepted(event) if kind is OrderAccepted else event)
+        self._seq += public
+        self._waiting = []
+        self._hash.update(_encode(hashed)[1:-1] + b",")
 
 
 def _accepted(event: OrderAccepted) -> Any:
-    """The event with its order in the form in which fingerprints have always had it: that of
-    `Order.values`."""
+    """The event with its order in the form in which fingerprints have always had it: `Order.values`."""
     hashed: Any = _Accepted(*astuple(event))
     hashed.order = _Order(*event.order.values())
     return hashed
 
 
 def money_out_of_place(exchange: Exchange) -> int:
-    """All cash less all cost, less what was ever paid in: 0 to the last unit (RULES.md, Laws)."""
-    cash = sum(account.cash for account in exchange.accounts.values()) + exchange.fees + exchange.insurance
+    """All cash less all cost, less all deposits: 0 to the last unit (SYSTEM_DESIGN.md)."""
+    cash = exchange.fees + exchange.insurance
     cost = 0
     for account in exchange.accounts.values():
+        cash += account.cash
         cost += sum(position.cost for position in account.positions.values())
     return cash - cost - exchange.paid_in

@@ -1,4 +1,7 @@
-"""What the sockets of a server are bounded by; apart from the settings, so that a relay need not import what reads those."""
+"""The bounds of a server's sockets.
+
+They stand apart from the settings, so that a relay need not import pydantic to have them.
+"""
 
 from __future__ import annotations
 

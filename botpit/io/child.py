@@ -20,17 +20,19 @@ _log = logging.getLogger(__name__)
 
 
 def command_of(program: str, *flags: str, python: str = sys.executable) -> list[str]:
-    """The command line of `botpit program`: that of this installation, whatever lies in the current folder.
+    """The command line of `botpit program` of this installation, whatever lies in the current folder.
 
-    `-P` keeps that folder off the new process's module path: a user's own `token.py` is neither Python's nor ours.
+    `-P` keeps that folder off the new process's module path: a user's own `token.py` does not replace
+    Python's or ours.
     """
     return [python, "-P", str(PACKAGE / "__main__.py"), program, *flags]
 
 
 class Child:
-    """A process of ours, in a session of its own (no signal of the terminal reaches it), hanging on our lifeline.
+    """A child in a session of its own, so that no signal of the terminal reaches it; it ends when our
+    lifeline closes.
 
-    `start` is the way to make one. `stop` and `wait` may be called any number of times, also after its end.
+    `start` makes one. `stop` and `wait` may be called any number of times, also after its end.
     """
 
     def __init__(self, name: str, process: Process, lifeline: int) -> None:
@@ -40,18 +42,23 @@ class Child:
 
     @classmethod
     async def start(cls, name: str, argv: Sequence[str], log_path: Path, *, in_front: bool = False) -> Child:
-        """Start `argv`; stdout and stderr are appended to `log_path`, made with its folder if need be.
+        """Start `argv`; stdout and stderr are appended to `log_path`, which is made with its folder if need
+        be.
 
-        `in_front`: stdout is this process's, so that the child may draw on our terminal. Raises OSError when the program or the
-        log file cannot be opened.
+        `in_front`: the child has our stdout, so that it may draw on our terminal. Raises OSError when the
+        program or the log file cannot be opened.
         """
         log_path.parent.mkdir(parents=True, exist_ok=True)
         log = open_private(str(log_path), os.O_WRONLY | os.O_CREAT | os.O_APPEND)
         theirs, ours = os.pipe()
-        environment = os.environ | {LIFELINE: "1"}
         try:
             process = await asyncio.create_subprocess_exec(
-                *argv, stdin=theirs, stdout=None if in_front else log, stderr=log, env=environment, start_new_session=True
+                *argv,
+                stdin=theirs,
+                stdout=None if in_front else log,
+                stderr=log,
+                env=os.environ | {LIFELINE: "1"},
+                start_new_session=True,
             )
         except BaseException:
             os.close(ours)
@@ -67,11 +74,11 @@ class Child:
 
     @property
     def returncode(self) -> int | None:
-        """None while it runs; negative: ended by that signal."""
+        """None while it runs; negative after a signal."""
         return self._process.returncode
 
     async def wait(self) -> int:
-        """Wait for its end; return its exit code (negative: ended by that signal)."""
+        """Wait for its end; return its exit code, negative after a signal."""
         code = await self._process.wait()
         if self._lifeline is not None:
             os.close(self._lifeline)
@@ -79,13 +86,14 @@ class Child:
         return code
 
     async def stop(self, grace_s: float) -> int:
-        """Ask it to end (SIGTERM) and, when `grace_s` seconds have passed or this wait is cancelled, end it (SIGKILL)."""
+        """Ask it to end (SIGTERM); kill it after `grace_s` seconds, or when this wait is cancelled."""
         self._send(self._process.terminate)
         try:
             async with asyncio.timeout(grace_s):
                 return await self.wait()
         except TimeoutError:
-            _log.warning("child did not stop and is killed %s", fields(name=self.name, pid=self.pid, grace_s=grace_s))
+            late = fields(name=self.name, pid=self.pid, grace_s=grace_s)
+            _log.warning("child did not stop and is killed %s", late)
         finally:
             self._send(self._process.kill)
         return await self.wait()

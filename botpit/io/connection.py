@@ -1,8 +1,25 @@
-"""One client of a server, from the handshake to the end: what reaches its Peer, what it is sent, and how it is closed.
+"""One client of a server: what reaches its Peer, what it is sent, and how it is closed.
 
-Messages are delivered in the callback in which they arrive. An end that the client brings about (a close frame, a broken frame,
-the end of its stream) waits for one turn of the event loop, so that the answers to what it sent before go out first; one that we
-bring about comes at once. Whatever the client then does, GRACE_S later the socket is gone.
+A connection passes through these states, and never goes back:
+
+- *Opening*: the socket is accepted, the handshake is not done. There is no Peer yet, nothing is sent, and the
+  server ends such a connection by aborting its socket.
+- *Open* (`upgraded`): `connect` has made the Peer, which receives each whole message in the callback in which
+  the message arrives. `pause_reading` stops the flow without a change of state.
+- *Closing* (`closing`): no more messages are delivered, but answers to earlier ones still go out. The client
+  causes this: by a close frame, by a frame that breaks the protocol, or by the end of its stream. It lasts
+  one turn of the event loop, so that the answers come before the close frame.
+- *Sealed* (`_sealed`): the close frame is written, and nothing is sent after it. What we cause ourselves
+  (`close`, a client that reads too slowly or leaves a ping unanswered) seals at once, without a turn of
+  closing.
+- *Gone*: the client has closed the socket, or GRACE_S after the seal we have aborted it.
+
+The Peer hears of an end once, by `lost`, when the socket is gone, whichever way led there; before and after
+its time `_NOBODY` stands in its place. A Peer that raises is our own fault: the exception goes to
+`on_failure`, never to the client.
+
+Every state has a bound: the handshake `handshake_s` (the server's parser keeps it), silence `ping_s` and then
+`pong_s`, a message MAX_MESSAGE_BYTES, unread output `slow_reader_bytes`, the end GRACE_S.
 """
 
 from __future__ import annotations
@@ -29,16 +46,16 @@ from botpit.io.frames import (
 from botpit.io.log import fields
 
 GRACE_S = 2.0
-"""So long a client has to answer a close, and to take what was written to it before, until its socket is aborted."""
+"""So long a client has to read what was written and to answer a close, until its socket is aborted."""
 BEHIND_BYTES = 65_536
-"""When more than this waits the event loop says so, and only then a write looks at how much it is. No bound may be less."""
+"""The event loop reports when more than this waits, and only then a write counts it. No bound may be less."""
 
 _TEXT = WSMsgType.TEXT
 _log = logging.getLogger(__name__)
 
 
 class Peer(Protocol):
-    """What stands behind one connection. A call that raises ends the server: see `Server.failed`."""
+    """The server's side of one connection. A call that raises ends the server: see `Server.failed`."""
 
     def received(self, message: bytes) -> None:
         """One whole text message: valid UTF-8, at most 64 KiB."""
@@ -48,7 +65,7 @@ class Peer(Protocol):
 
 
 class _Nobody:
-    """The Peer of a connection that has none yet, or none any more."""
+    """Stands in for a Peer before the handshake and after the end."""
 
     def received(self, message: bytes) -> None:
         raise AssertionError("a message before the handshake or after the end")
@@ -63,7 +80,7 @@ _NOBODY = _Nobody()
 class Connection(WSListener):
     """A client as its Peer sees it; `closing` is true once no more of its messages will be delivered.
 
-    `behind`: the event loop has said that more waits for the client than BEHIND_BYTES, and not yet that it has taken it.
+    `behind`: by the event loop's last report, more than BEHIND_BYTES wait for the client.
     """
 
     def __init__(
@@ -95,16 +112,17 @@ class Connection(WSListener):
         self._sealed = False
         self._abort: asyncio.TimerHandle | None = None
 
-    # ------------------------------------------------------------------------------------------------------ for the Peer
+    # ------------------------------------------------------------------------------------------- for the Peer
 
     def send(self, messages: Iterable[bytes]) -> None:
-        """Send each message (UTF-8) as a text frame of its own, all in one write. Nothing is sent after a close."""
+        """Send each message (UTF-8) as a text frame, all in one write. Nothing is sent after a close."""
         self.write(frames(messages))
 
     def write(self, frames: bytes) -> None:
-        """Send frames made by `frames()`, in one write; of any size, so that a snapshot may be as large as its market is.
+        """Send frames made by `frames()` in one write. It may have any size, so that a snapshot may be as
+        large as its market.
 
-        A client that has not taken all but `slow_reader_bytes` of what it was sent before is closed with 1008 instead.
+        A client for which more than `slow_reader_bytes` of earlier output wait is closed with 1008 instead.
         """
         if self._sealed:
             return
@@ -114,18 +132,18 @@ class Connection(WSListener):
             self._transport.write(frames)
 
     def close(self, code: int, reason: str = "") -> None:
-        """Close now: a close frame, then nothing more is sent or delivered. `reason`: at most 123 bytes."""
+        """Close now: send a close frame, then send and deliver nothing more. `reason`: at most 123 bytes."""
         if not self._sealed:
             self._seal()
             self._finish(close_frame(code, reason))
 
     @property
     def waiting_bytes(self) -> int:
-        """What was sent and the socket has not taken yet."""
+        """Output that the socket has not taken yet."""
         return self._transport.get_write_buffer_size()
 
     def pause_reading(self) -> None:
-        """Read no more from the socket; what is already read (less than 128 KiB) is still delivered."""
+        """Read no more from the socket; bytes already read (less than 128 KiB) are still delivered."""
         self._paused = True
         self._transport.pause_reading()
 
@@ -134,7 +152,7 @@ class Connection(WSListener):
         self._paused = False
         self._transport.resume_reading()
 
-    # ------------------------------------------------------------------------------------------------ called by picows
+    # --------------------------------------------------------------------------------------- called by picows
 
     def on_ws_connected(self, transport: WSTransport) -> None:
         self.upgraded = True
@@ -173,7 +191,7 @@ class Connection(WSListener):
             self._on_failure(error)
 
     def _take(self, frame: WSFrame) -> None:
-        """A frame that is no whole text message."""
+        """Any frame except a whole text message."""
         payload = frame.get_payload_as_bytes()
         match frame.msg_type:
             case WSMsgType.PING:
@@ -184,7 +202,8 @@ class Connection(WSListener):
             case WSMsgType.BINARY:
                 raise ProtocolError(1003, "binary messages are not taken")
             case WSMsgType.TEXT if self._fragments is None:
-                self._fragments = Fragments(payload, behind_it=self._fresh[len(self._fresh) - frame.tail_size :])
+                behind_it = self._fresh[len(self._fresh) - frame.tail_size :]
+                self._fragments = Fragments(payload, behind_it)
             case WSMsgType.TEXT:
                 raise ProtocolError(1002, "a new message before the end of the one in fragments")
             case WSMsgType.CONTINUATION:
@@ -199,10 +218,10 @@ class Connection(WSListener):
             self._fragments = None
             self._peer.received(message)
 
-    # ------------------------------------------------------------------------------------------------ called by the server
+    # ----------------------------------------------------------------------------------- called by the server
 
     def arriving(self, fresh: bytes) -> bool:
-        """Raw bytes, before picows gets them. False: nobody listens any more."""
+        """Take raw bytes before picows gets them. False: the connection takes no more."""
         self._fresh = fresh
         if self._fragments is not None:
             try:
@@ -212,15 +231,18 @@ class Connection(WSListener):
         return not (self._ending or self.closing)
 
     def broken(self, code: int, reason: str) -> None:
-        """picows cannot parse what came; the frame before it may still be on its way here."""
+        """picows cannot parse the input; the frame before it may still be on its way here."""
         if self.closing:
             return
-        if code == 1002 and reason.endswith("64-bit payload length") and b"\xff" + bytes(6) not in self._fresh:
-            code = 1009  # one text for two faults: a length that needs no 64 bits begins with six zeros, else the top bit is set
+        is_about_length = code == 1002 and reason.endswith("64-bit payload length")
+        if is_about_length and b"\xff" + bytes(6) not in self._fresh:
+            # picows has one text for two faults. A length that needs no 64 bits begins with six zeros; else
+            # it is too long.
+            code = 1009
         self._end_after_this_turn(self._fault(code, reason))
 
     def stream_ended(self) -> bool:
-        """The client will send nothing more. True: answers may still have to go out before the socket is closed."""
+        """The client will send nothing more. True: answers may still go out before the socket is closed."""
         if self._sealed:
             return False
         self.closing = True
@@ -229,10 +251,11 @@ class Connection(WSListener):
         return True
 
     def time_passed(self, seconds: float) -> None:
-        """Called by the server's clock: ping a client that is silent, drop one that does not answer."""
+        """Called by the server's clock: ping a silent client, drop one that does not answer."""
         if self._sealed or self._paused:
             return
-        before, self._quiet_s = self._quiet_s, self._quiet_s + seconds
+        before = self._quiet_s
+        self._quiet_s += seconds
         if before < self._settings.ping_s <= self._quiet_s:
             self.write(control_frame(PING))
         elif self._quiet_s >= self._settings.ping_s + self._settings.pong_s:
@@ -240,7 +263,7 @@ class Connection(WSListener):
             self._finish(self._fault(1008, "ping_timeout"))
             self._transport.abort()
 
-    # ------------------------------------------------------------------------------------------------------------- the end
+    # ------------------------------------------------------------------------------------------------ the end
 
     def _too_slow(self) -> None:
         self._seal()
@@ -256,8 +279,11 @@ class Connection(WSListener):
         return close_frame(code, reason)
 
     def _end_after_this_turn(self, last_frame: bytes) -> None:
-        """picows reports a broken frame before it hands over the one that came first. So what that one brings about replaces what
-        was to be the end, and the end is put on the loop by a call that is on it already: behind the answer to that frame."""
+        """Close with this frame, once the answers to earlier messages are out.
+
+        picows reports a broken frame before it delivers the frame ahead of it. So a later call replaces the
+        last frame, and two `call_soon`s put the end behind the answer to the frame ahead.
+        """
         if not self._ending:
             self._ending = True
             self._loop.call_soon(self._loop.call_soon, self._end_now)
@@ -272,8 +298,11 @@ class Connection(WSListener):
         self.closing = self._sealed = True
 
     def _finish(self, last_frame: bytes) -> None:
-        """Send the last frame, and leave it to the client to close the socket: were it closed here while a client still sends,
-        TCP would reset it, and the close frame could be lost with all else that the client has not read."""
+        """Send the last frame, and leave it to the client to close the socket.
+
+        If we closed it while the client still sends, TCP would reset it, and the client could lose the close
+        frame and all other output that it has not read.
+        """
         if self._transport.is_closing():
             return
         self._transport.write(last_frame)

@@ -1,6 +1,6 @@
-"""Files that our processes write: named safely, for their owner's eyes only, never over something that is not theirs.
+"""Files that our processes write: safely named, private to their owner, never over a foreign file.
 
-Ids of the wire become names here and nowhere else: they may hold `/` and `:`, or be `..`.
+Ids of the wire become file names here and nowhere else: an id may hold `/` and `:`, or be `..`.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ MAX_NUMBERED_FILES = 10_000
 def file_name(text: str) -> str:
     """`text` as the name of one file or folder that is neither hidden nor a way up."""
     quoted = quote(text, safe="@")
-    return "%2E" + quoted[1:] if quoted.startswith(".") else quoted
+    if quoted.startswith("."):
+        return "%2E" + quoted[1:]
+    return quoted
 
 
 def open_private(path: str, flags: int) -> int:
-    """An `opener`: the file is made with mode 0600, and a symbolic link is not followed."""
+    """An `opener` that makes files with mode 0600 and follows no symbolic link."""
     return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0), 0o600)
 
 
 def new_folder(path: Path) -> Path:
-    """Make the folder `path`, or `name-2`, `name-3` … beside it when that is there; return its path. Raises OSError."""
+    """Make the folder `path`, or `name-2`, `name-3` … beside it if it exists; return its path.
+
+    Raises OSError.
+    """
     for free in _numbered(path):
         try:
             free.mkdir(parents=True)
@@ -36,9 +41,9 @@ def new_folder(path: Path) -> Path:
 
 
 def write_new(path: Path, text: str) -> Path:
-    """Write `text` whole to `path`, or to `name-2`, `name-3` … beside it when that is there; return the file's path.
+    """Write `text` to `path`, or to `name-2`, `name-3` … beside it if it exists; return the file's path.
 
-    Raises OSError; nothing half written is left under any of these names.
+    Raises OSError. No half-written file is left under any of these names.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -52,13 +57,14 @@ def write_new(path: Path, text: str) -> Path:
 
 
 def replace_file(path: Path, text: str) -> None:
-    """Put `text` in the place of what `path` holds, all at once: a reader finds the old text or the new, whoever is killed when.
+    """Replace the content of `path` by `text` at once: a reader finds the old text or the new, whichever
+    process dies.
 
-    A symbolic link is replaced, not followed. Raises OSError; `path` is then as it was. What it does not promise is to outlive a
-    power cut.
+    A symbolic link is replaced, not followed. Raises OSError; `path` is then as it was. The new text may be
+    lost in a power cut.
     """
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    draft.unlink(missing_ok=True)  # of a killed process that had our number
+    draft.unlink(missing_ok=True)  # left by a killed process with our pid
     try:
         with open(draft, "x", encoding="utf-8", opener=open_private) as file:
             file.write(text)
@@ -84,4 +90,5 @@ def _numbered(path: Path) -> Iterator[Path]:
 
 
 def _all_taken(path: Path) -> FileExistsError:
-    return FileExistsError(f"{path} and {MAX_NUMBERED_FILES - 1} numbered ones beside it are there already; move some away")
+    numbered = MAX_NUMBERED_FILES - 1
+    return FileExistsError(f"{path} and {numbered} numbered ones beside it exist already; move some away")

@@ -1,7 +1,8 @@
-"""WebSocket frames (RFC 6455, section 5) as bytes: those a server sends, and what a client's fragments add up to.
+"""WebSocket frames (RFC 6455, section 5) as bytes: a server's own, and a client's fragments.
 
-No socket is here, so that every rule can be tested with plain bytes. Whole messages never pass `Fragments`: picows hands them
-over ready. Frames of a server carry no mask, so one made once can be written to every connection.
+There is no socket here, so that every rule can be tested with plain bytes. Whole messages never pass
+`Fragments`: picows delivers them complete. A server's frames carry no mask, so a frame made once can be
+written to every connection.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import codecs
 from collections.abc import Iterable
 
 MAX_MESSAGE_BYTES = 64 * 1024
-"""A longer message closes its connection with 1009, whether it comes in one frame or in many."""
+"""A longer message, in one frame or in many, closes its connection with 1009."""
 
 CONTINUATION, TEXT, CLOSE, PING, PONG = 0x0, 0x1, 0x8, 0x9, 0xA
 _FINAL, _RESERVED, _MASKED, _MASK_BYTES = 0x80, 0x70, 0x80, 4
@@ -18,7 +19,7 @@ _SHORT_HEADERS = tuple(bytes((_FINAL | TEXT, size)) for size in range(126))
 
 
 class ProtocolError(Exception):
-    """The client broke the protocol: its connection is to be closed with `code`, and `reason` says what was wrong."""
+    """The client broke the protocol: close its connection with `code`; `reason` says what was wrong."""
 
     def __init__(self, code: int, reason: str) -> None:
         super().__init__(code, reason)
@@ -27,7 +28,7 @@ class ProtocolError(Exception):
 
 
 def frames(messages: Iterable[bytes]) -> bytes:
-    """Each of `messages` (UTF-8) as one text frame, joined: what one write can send to any number of connections."""
+    """Each message (UTF-8) as one text frame, joined, to be written to any number of connections."""
     parts: list[bytes] = []
     for message in messages:
         size = len(message)
@@ -54,7 +55,10 @@ def close_frame(code: int, reason: str = "") -> bytes:
 
 
 def close_reply(payload: bytes) -> bytes:
-    """The answer to a client's close frame: its own code, or 1000 when it gave none. ProtocolError when the code is illegal."""
+    """The answer to a client's close frame: its own code, or 1000 without one.
+
+    ProtocolError at an illegal code.
+    """
     if not payload:
         return close_frame(1000)
     code = int.from_bytes(payload[:2], "big")
@@ -64,7 +68,7 @@ def close_reply(payload: bytes) -> bytes:
 
 
 def _may_be_sent(code: int) -> bool:
-    """Section 7.4 and the codes registered since; 1005, 1006 and 1015 stand for what never was in a frame."""
+    """Section 7.4 and the codes registered since; 1005, 1006 and 1015 never appear in a frame."""
     return code in (1000, 1001, 1002, 1003) or 1007 <= code <= 1014 or 3000 <= code <= 4999
 
 
@@ -77,14 +81,14 @@ def check_text(message: bytes) -> None:
 
 
 class Fragments:
-    """One message in fragments: what has come of it, and how large its frames say that it will be.
+    """One message in fragments: the part that has come, and the size that its frames announce.
 
-    The sizes are read off the headers as they arrive (`look_ahead`), before picows has the frames whole: so the bound holds for
-    what is announced, and no more than the bound is ever kept.
+    `look_ahead` reads the sizes off the headers as they arrive, before picows has the whole frames. So the
+    bound holds for the announced size, and no more than the bound is ever kept.
     """
 
     def __init__(self, first: bytes, behind_it: bytes) -> None:
-        """`first` is the first fragment, `behind_it` the raw bytes that have already arrived after it."""
+        """`first` is the first fragment, `behind_it` the raw bytes that have arrived after it."""
         self._text = codecs.getincrementaldecoder("utf-8")()
         self._message = bytearray()
         self._announced = len(first)
@@ -107,7 +111,7 @@ class Fragments:
         return bytes(self._message)
 
     def look_ahead(self, fresh: bytes) -> None:
-        """Raw bytes as they arrive, in order. ProtocolError when the frames of this message announce more than the bound."""
+        """Take raw bytes as they arrive. ProtocolError when this message's frames announce too much."""
         if self._all_announced:
             return
         stream = self._header + fresh
@@ -122,9 +126,10 @@ class Fragments:
         self._skip = max(0, start - len(stream))
 
     def _announces_all(self, first_byte: int, second_byte: int, payload_bytes: int) -> bool:
-        """Count the frame with this header. True when none after it needs to be: it is the last, or not what may come here."""
+        """Count the frame with this header. True when it is the last, or one that may not come here."""
         opcode = first_byte & 0x0F
-        if first_byte & _RESERVED or not second_byte & _MASKED or opcode not in (CONTINUATION, PING, PONG):
+        is_broken = first_byte & _RESERVED or not second_byte & _MASKED
+        if is_broken or opcode not in (CONTINUATION, PING, PONG):
             return True
         if opcode == CONTINUATION:
             self._announced += payload_bytes
@@ -134,13 +139,14 @@ class Fragments:
 
 
 def _announced_size(stream: bytes, start: int) -> tuple[int, int] | None:
-    """(bytes of the header with its mask, bytes of the payload) of the frame at `start`; None while its length is not there."""
+    """Sizes of header (with its mask) and payload of the frame at `start`; None while they are unknown."""
     if len(stream) < start + 2:
         return None
     size = stream[start + 1] & 0x7F
     extended = {126: 2, 127: 8}.get(size, 0)
-    if len(stream) < start + 2 + extended:
+    length_end = start + 2 + extended
+    if len(stream) < length_end:
         return None
     if extended:
-        size = int.from_bytes(stream[start + 2 : start + 2 + extended], "big")
+        size = int.from_bytes(stream[start + 2 : length_end], "big")
     return 2 + extended + _MASK_BYTES, size

@@ -1,6 +1,7 @@
-"""What may not be said yet: everything for everybody waits here, in order, until what led to it is durable.
+"""Messages that may not be sent yet: they wait, in order, until the commands behind them are durable.
 
-One gate stands before all sockets of an exchange, so no answer, event, view or snapshot can slip past it, whoever sends it.
+One gate stands before all sockets of an exchange, so that no answer, event, view or snapshot can slip past
+it.
 """
 
 from __future__ import annotations
@@ -11,14 +12,14 @@ from collections.abc import Callable, Iterable
 from botpit.io.connection import Connection
 
 MAX_WAITING_BYTES = 64 * 2**20
-"""Beyond this `full` asks the exchange to take no more commands until the disk has caught up."""
+"""Beyond this, `full` asks the exchange to take no more commands until the disk has caught up."""
 
 
 class Gate:
-    """Open until `hold`. Records have numbers; what is said after `hold(n)` waits for `release(n)`."""
+    """Open until `hold`. Records have numbers; whatever is sent after `hold(n)` waits for `release(n)`."""
 
     def __init__(self) -> None:
-        self._told_of = self._durable = 0
+        self._held = self._durable = 0
         self._waiting: deque[tuple[int, int, Callable[[], None]]] = deque()
         self.waiting_bytes = 0
 
@@ -28,14 +29,14 @@ class Gate:
 
     @property
     def is_open(self) -> bool:
-        return self._told_of <= self._durable and not self._waiting
+        return self._held <= self._durable and not self._waiting
 
     def hold(self, number: int) -> None:
-        """What is said from now on may tell of record `number`."""
-        self._told_of = number
+        """From now on, messages may depend on record `number`."""
+        self._held = number
 
     def release(self, number: int) -> None:
-        """Records up to `number` are durable: what told of them goes out."""
+        """Records up to `number` are durable: send what waited for them."""
         self._durable = number
         while self._waiting and self._waiting[0][0] <= number:
             _, size, say = self._waiting.popleft()
@@ -43,10 +44,10 @@ class Gate:
             say()
 
     def pass_on(self, say: Callable[[], None], size: int = 0) -> None:
-        """Do it now or, behind everything that waits, when it may be done; `size` in bytes."""
-        if self._told_of <= self._durable:
+        """Call `say` now or, behind everything that waits, when it may be sent; `size` in bytes."""
+        if self._held <= self._durable:
             return say()
-        self._waiting.append((self._told_of, size, say))
+        self._waiting.append((self._held, size, say))
         self.waiting_bytes += size
         return None
 

@@ -1,7 +1,7 @@
-"""What a process allows itself of the machine, so that a strategy that runs wild takes its own bot down and nobody else.
+"""Limits that a process sets itself, so that a strategy that runs wild ends its own bot and nothing else.
 
-The kernel keeps these limits (setrlimit): without root's rights no code of the process can lift them, and its children have them
-too.
+The kernel enforces them (setrlimit): without root's rights no code of the process can lift them, and its
+children inherit them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ except ImportError:  # only POSIX systems have it
     resource = None
 
 CPU_GRACE_S = 5
-"""CPU seconds from the limit, where a bot is told to stop, to the end by force."""
+"""CPU seconds between the limit, at which a bot is asked to stop, and the kill."""
 LEAST_MEMORY_MB = 64
 """A bot on its own was seen to need 56 (benchmarks/bot_limits.py); a plugin that imports much needs more."""
 LEAST_OPEN_FILES = 32
@@ -26,16 +26,16 @@ LEAST_OPEN_FILES = 32
 
 
 class LimitError(ValueError):
-    """A limit that cannot be kept here; the text names its flag and says why."""
+    """A limit that cannot be set here; the text names its flag and the reason."""
 
 
 class CpuLimitReached(Exception):
-    """Raised within what runs at the moment when the CPU time is used up."""
+    """Raised within whatever code runs when the CPU time is used up."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """`cpu_s`: seconds of CPU time in all the process's life; `memory_mb`: MiB of address space. None: no limit of ours."""
+    """`cpu_s`: CPU seconds of the whole process; `memory_mb`: MiB of address space. None: no limit."""
 
     cpu_s: int | None = None
     memory_mb: int | None = None
@@ -49,9 +49,10 @@ class Limits:
 
 
 def on_cpu_limit(reached: Callable[[], None]) -> None:
-    """Call `reached` when the CPU time is used up, and after each second more of it, until the kernel ends the process.
+    """Call `reached` when the CPU time is used up, and after each further second, until the kernel ends the
+    process.
 
-    It is called in the main thread between two steps of whatever runs there: what it raises is raised there.
+    It is called in the main thread, between two steps of the code that runs there, and raises into that code.
     """
     if hasattr(signal, "SIGXCPU"):
         signal.signal(signal.SIGXCPU, lambda *_: reached())
@@ -67,9 +68,12 @@ def _impose(flag: str, name: str, value: int | None, *, least: int, unit: int = 
     _, hard = resource.getrlimit(getattr(resource, name))
     unlimited = hard == resource.RLIM_INFINITY
     if not unlimited and value * unit > hard:
-        raise LimitError(f"{flag} {value}: this process may have at most {hard // unit}; raise its hard limit (ulimit -H) first")
+        most = f"this process may have at most {hard // unit}"
+        raise LimitError(f"{flag} {value}: {most}; raise its hard limit (ulimit -H) first")
+    end = value * unit + grace
+    if not unlimited:
+        end = min(end, hard)
     try:
-        end = value * unit + grace
-        resource.setrlimit(getattr(resource, name), (value * unit, end if unlimited else min(end, hard)))
+        resource.setrlimit(getattr(resource, name), (value * unit, end))
     except (ValueError, OverflowError, OSError) as error:
         raise LimitError(f"{flag} {value}: cannot be set here: {error}") from error

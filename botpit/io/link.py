@@ -1,7 +1,8 @@
-"""One outgoing WebSocket connection that is made again whenever it is lost.
+"""One outgoing WebSocket connection that reconnects whenever it is lost.
 
-Bots, monitor, exporter and relay all hold their connections through this class, so that backoff, bounds and the clean close are
-written once. It knows nothing of messages: text goes out, frames come in as bytes, whoever owns the link understands them.
+Bots, monitor, exporter and relay all connect through this class, so that backoff, bounds and the clean close
+are written once. A link knows nothing of messages: text goes out, frames come in as bytes, and the link's
+owner understands them.
 """
 
 from __future__ import annotations
@@ -22,15 +23,17 @@ SEND_QUEUE_TEXTS = 1_000
 OPEN_TIMEOUT_S = 5.0
 CLOSE_TIMEOUT_S = 1.0
 PING_S = 10.0
-"""A ping goes out this often; a peer that leaves it unanswered as long again counts as lost."""
+"""Time between two pings; a peer that leaves one unanswered for as long counts as lost."""
 
 
 class Link:
-    """One connection to one address, made again whenever it is lost (backoff 0.1 s doubling to 2 s, with jitter).
+    """One connection to one address, reconnected whenever it is lost (backoff 0.1 s doubling to 2 s, with
+    jitter).
 
-    `on_open` gives the texts to send first after each connect; `on_frame` gets each frame; `on_state(connected, reason)` is told
-    of each connect, of each loss and of each failed attempt. All three run on the event loop, one at a time and never within
-    `send`; what they raise ends `run`. Raises ValueError when `uri` is not a ws:// or wss:// address.
+    `on_open` returns the texts to send first after each connect. `on_frame` gets each frame.
+    `on_state(connected, reason)` hears of each connect, each loss and each failed attempt. All three run on
+    the event loop, one at a time and never within `send`; an exception of theirs ends `run`. Raises
+    ValueError when `uri` is not a ws:// or wss:// address.
     """
 
     def __init__(
@@ -45,7 +48,8 @@ class Link:
         try:
             parse_uri(uri)
         except (InvalidURI, ValueError) as error:
-            raise ValueError(f"{uri!r} is not a WebSocket address: write it like ws://127.0.0.1:9001") from error
+            text = f"{uri!r} is not a WebSocket address: write it like ws://127.0.0.1:9001"
+            raise ValueError(text) from error
         self.uri = uri
         self._on_open = on_open
         self._on_frame = on_frame
@@ -58,7 +62,7 @@ class Link:
         return self._unsent is not None
 
     def send(self, text: str) -> bool:
-        """Queue a text to be written. False when not connected or 1,000 texts wait already; it is then not sent at all."""
+        """Queue a text. False when not connected or 1,000 texts wait already; it is then not sent at all."""
         if self._unsent is None:
             return False
         try:
@@ -68,7 +72,7 @@ class Link:
         return True
 
     async def run(self) -> None:
-        """Connect, and again after each loss, until cancelled; then close with 1000."""
+        """Connect, and reconnect after each loss, until cancelled; then close with 1000."""
         loop = asyncio.get_running_loop()
         backoff_s = FIRST_BACKOFF_S
         while True:
@@ -81,7 +85,7 @@ class Link:
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
 
     async def _one_connection(self) -> str:
-        """Connect and serve until the connection is lost, however that happens; return why."""
+        """Connect and serve until the connection is lost in whatever way; return the reason."""
         try:
             async with connect(
                 self.uri,
@@ -112,7 +116,7 @@ class Link:
             self._unsent = None
             writer.cancel()
             await asyncio.wait([writer])
-            # A cancelled `async with connect(…)` would say 1011: leaving is not a failure of ours.
+            # A cancelled `async with connect(…)` would close with 1011; but leaving is not a failure.
             await connection.close()
 
 
@@ -121,4 +125,4 @@ async def _write(connection: ClientConnection, unsent: Queue[str]) -> None:
         while True:
             await connection.send(await unsent.get())
     except ConnectionClosed:
-        return  # the reader is told of it too, and says why
+        return  # the reader sees it too, and reports the reason

@@ -1,7 +1,7 @@
-"""One process per folder: a lock that ends with its process, however that ends.
+"""One process per folder: a lock that ends with its process, however the process ends.
 
-The lock is the system's (`flock`; on Windows that of one byte far behind the file's end, because others cannot read a locked
-byte), so a file that a killed process leaves behind locks nobody out.
+The system holds the lock, so a file that a killed process leaves behind locks nobody out. It is `flock`; on
+Windows it is a lock of one byte far behind the file's end, because others cannot read a locked byte.
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+
+from botpit.io.files import open_private
 
 MAX_PID_BYTES = 20
 LOCKED_BYTE = 2**30
@@ -18,10 +20,10 @@ class Lock:
     """The lock in file `path`, made if need be. Raises OSError when the file cannot be opened."""
 
     def __init__(self, path: Path) -> None:
-        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o600)
+        self._fd = open_private(str(path), os.O_RDWR | os.O_CREAT)
 
     def take(self) -> bool:
-        """Hold it until `release` or the end of this process. False: another process does. Raises OSError: nobody can here."""
+        """Hold it until `release` or this process ends. False: another process holds it. Raises OSError."""
         try:
             self._take()
         except (BlockingIOError, PermissionError):
@@ -32,10 +34,12 @@ class Lock:
         return True
 
     def owner(self) -> str:
-        """` (pid 123)` of the process that holds it, empty when that is not known."""
+        """` (pid 123)` of the process that holds it, empty when unknown."""
         os.lseek(self._fd, 0, os.SEEK_SET)
         pid = os.read(self._fd, MAX_PID_BYTES).strip()
-        return f" (pid {int(pid)})" if pid.isdigit() else ""
+        if not pid.isdigit():
+            return ""
+        return f" (pid {int(pid)})"
 
     def release(self) -> None:
         os.close(self._fd)

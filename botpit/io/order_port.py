@@ -1,7 +1,7 @@
-"""What a battle asks of the exchange's order port: what accounts have, and, as the operator, to close and to begin anew.
+"""A battle's requests to the order port: accounts' equity and, as the operator, close and reopen.
 
-Each conversation is a short one on a socket of its own: a request, its answer, the next. Nothing is kept open between them, so
-that there is nothing to lose while bots trade for hours.
+Each conversation is short and has a socket of its own: a request, its answer, the next request. No socket
+stays open in between, so that none can be lost while bots trade for hours.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from websockets.exceptions import WebSocketException
 from botpit.io.log import fields
 
 ANSWERS = {"login": "logged_in", "account": "account", "close": "closed", "reopen": "reopening"}
-"""Request -> its answer; any of them may be answered by `error` instead. What else comes (heartbeats) is not for us."""
+"""Request -> its answer; `error` may come instead of any. Other messages (heartbeats) are ignored."""
 ACCOUNTS_WITHIN_S = 5.0
 OPERATOR_WITHIN_S = 10.0
 RETRY_S = 0.25
 OPERATOR = "@house"
 NOTHING_TO_CLOSE = "market_halted"
-"""The reason of a refused `close` of everything when all is closed."""
+"""The reason with which the exchange refuses a `close` when every instrument is closed already."""
 
 Request = dict[str, Any]
 Answer = dict[str, Any]
@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 
 class OrderPortError(Exception):
-    """No answer, or none of sense; the text says why."""
+    """There was no answer, or no valid one; the text is the reason."""
 
 
 class Refused(OrderPortError):
@@ -41,12 +41,10 @@ class Refused(OrderPortError):
 
 
 async def ask(uri: str, requests: Iterable[Request], within_s: float) -> list[Answer]:
-    """Send one request after the other and return their answers, `error` among them. Raises OrderPortError."""
+    """Send one request after the other; return their answers, `error` included. Raises OrderPortError."""
+    connecting = connect(uri, compression=None, proxy=None, open_timeout=None, close_timeout=1.0)
     try:
-        async with (
-            asyncio.timeout(within_s),
-            connect(uri, compression=None, proxy=None, open_timeout=None, close_timeout=1.0) as connection,
-        ):
+        async with asyncio.timeout(within_s), connecting as connection:
             return [await _answer(connection, request) for request in requests]
     except TimeoutError as error:
         raise OrderPortError(f"no answer within {within_s:g} s") from error
@@ -62,37 +60,38 @@ async def _answer(connection: ClientConnection, request: Request) -> Answer:
             return answer
 
 
-# ---------------------------------------------------------------------------------------------------------------- accounts
+# --------------------------------------------------------------------------------------------------- accounts
 
 
 async def equities(uri: str, trader_ids: Sequence[str]) -> tuple[dict[str, float], float | None]:
-    """The equity of each trader, of a new account where there is none yet, and the cash of a new account.
+    """The equity of each trader (a new account's where it has none yet), and the cash of a new account.
 
-    Of whom the exchange tells nothing, nothing is known; it need not be there at all.
+    Traders that the exchange does not answer for are left out; without an exchange, that is all of them.
     """
     newcomer = f"newcomer-{secrets.token_hex(8)}"
+    requests = [{"type": "account", "trader_id": trader_id} for trader_id in (*trader_ids, newcomer)]
     try:
-        requests = [{"type": "account", "trader_id": each} for each in (*trader_ids, newcomer)]
         answers = await ask(uri, requests, ACCOUNTS_WITHIN_S)
     except OrderPortError as error:
         _log.info("accounts are not known before the start %s", fields(uri=uri, reason=error))
         return {}, None
-    told = {answer["trader_id"]: float(answer["total_equity"]) for answer in answers if answer["type"] == "account"}
-    return told, told.pop(newcomer, None)
+    accounts = [answer for answer in answers if answer["type"] == "account"]
+    found = {account["trader_id"]: float(account["total_equity"]) for account in accounts}
+    return found, found.pop(newcomer, None)
 
 
-# ------------------------------------------------------------------------------------------------------------------- house
+# --------------------------------------------------------------------------------------------------- operator
 
 
 class Operator:
-    """The exchange's own door, for whoever has the token. All raise OrderPortError, among them Refused."""
+    """The operator's session, which needs the token. Its methods raise OrderPortError, also as Refused."""
 
     def __init__(self, uri: str, token: str) -> None:
         self.uri = uri
         self._login: Request = {"type": "login", "trader_id": OPERATOR, "token": token}
 
     async def knock(self) -> None:
-        """See whether the token opens; waits a while for an exchange that is not there yet."""
+        """Check the token; wait a while for an exchange that does not answer yet."""
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + OPERATOR_WITHIN_S
         while True:
@@ -107,7 +106,7 @@ class Operator:
                 await asyncio.sleep(RETRY_S)
 
     async def close(self) -> dict[str, float]:
-        """Close every instrument that is still open and settle all accounts; returns the settlement price by symbol."""
+        """Close every open instrument and settle all accounts; return the settlement price by symbol."""
         try:
             answer = await self._enter({"type": "close"})
         except Refused as error:
@@ -117,11 +116,11 @@ class Operator:
         return {str(symbol): float(price) for symbol, price in answer["settlement"].items()}
 
     async def reopen(self) -> None:
-        """Have a new market begin: it has begun when the feed tells of another `market_id`."""
+        """Ask for a new market: it has begun when the feed shows another `market_id`."""
         await self._enter({"type": "reopen"})
 
     async def _enter(self, *requests: Request) -> Answer:
-        """Log in and ask; returns the last answer."""
+        """Log in, send the requests, return the last answer."""
         answers = await ask(self.uri, [self._login, *requests], OPERATOR_WITHIN_S)
         for answer in answers:
             if answer["type"] == "error":

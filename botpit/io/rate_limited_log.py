@@ -1,4 +1,4 @@
-"""A log that cannot be flooded: what happens too often is counted instead of written."""
+"""A log that cannot be flooded: lines beyond its rate are counted instead of written."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from botpit.io.log import fields
 
 
 class RateLimitedLog:
-    """Logs at most `per_s` lines a second; the first one after a flood is preceded by how many were left out."""
+    """Logs at most `per_s` lines a second; the first line after a flood follows the number left out."""
 
     def __init__(self, log: logging.Logger, *, per_s: int) -> None:
         self._log = log
@@ -19,11 +19,14 @@ class RateLimitedLog:
         self._logged = 0
         self._left_out = 0
 
-    def say(self, level: int, text: str, details: Mapping[str, object], error: Exception | None = None) -> None:
+    def say(
+        self, level: int, text: str, details: Mapping[str, object], error: Exception | None = None
+    ) -> None:
         """Log `text key=value …`, with the traceback of `error`."""
         second = int(time.monotonic())
         if second != self._second:
-            self._second, self._logged = second, 0
+            self._second = second
+            self._logged = 0
         if self._logged >= self._per_s:
             self._left_out += 1
             return

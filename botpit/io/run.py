@@ -1,8 +1,9 @@
 """How a program runs: on its event loop, until it is told to stop or ends by itself.
 
-An order to stop is remembered, never thrown: the first SIGINT, SIGTERM or end of stdin wakes `until_told_to_stop`, later ones
-change nothing, so that a second Ctrl-C cannot cut a shutdown short and leave somebody behind. A child hangs on a pipe whose other
-end only its parent holds: the kernel closes it however the parent ends, and the child then ends itself.
+An order to stop is remembered, never raised: the first SIGINT, SIGTERM or end of stdin wakes
+`until_told_to_stop`, later ones change nothing, so that a second Ctrl-C cannot cut a shutdown short and leave
+children behind. A child's stdin is a pipe whose other end only its parent holds: the kernel closes it however
+the parent ends, and the child then ends itself.
 """
 
 from __future__ import annotations
@@ -23,9 +24,9 @@ from botpit.io.exit_codes import ExitCode, ProgramError
 from botpit.io.log import printable
 
 LIFELINE = "BOTPIT_LIFELINE"
-"""Environment variable; "1" in a child: end yourself when stdin closes."""
+"""Environment variable; "1" means: end when stdin closes."""
 ORPHAN_GRACE_S = 10.0
-"""A process whose parent is gone and whose event loop has not ended by then is ended by force."""
+"""So long after its parent is gone, a child whose event loop still runs ends by force."""
 
 _log = logging.getLogger(__name__)
 
@@ -33,8 +34,8 @@ _log = logging.getLogger(__name__)
 def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
     """Run a process's main on uvloop (asyncio where there is none) and return its exit code.
 
-    SIGINT and SIGTERM are listened to from before `main` begins. A ProgramError ends it with its text; any other exception
-    that escapes is a fault of the program: it is logged, and the exit code is ExitCode.FAULT.
+    SIGINT and SIGTERM are handled from before `main` begins. A ProgramError ends the program with its text.
+    Any other exception is a fault of the program: it is logged, and the exit code is ExitCode.FAULT.
     """
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
@@ -47,16 +48,17 @@ def run(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 def refused(error: ProgramError) -> ExitCode:
-    """Print what a person has to know; returns the exit code."""
+    """Print the problems on stderr; return the exit code."""
     for problem in error.problems:
         print(f"error: {printable(problem)}", file=sys.stderr)
     return error.exit_code
 
 
 async def until_told_to_stop() -> str:
-    """Wait for SIGINT, SIGTERM or, in a child, the end of stdin; return which ("SIGINT", "SIGTERM", "parent gone").
+    """Wait for SIGINT, SIGTERM or, in a child, the end of stdin; return which ("SIGINT", "SIGTERM", "parent
+    gone").
 
-    Returns at once when it has already happened; any number of tasks may wait.
+    Returns at once when it has happened already; any number of tasks may wait.
     """
     return await _stop_order().wait()
 
@@ -80,7 +82,7 @@ async def _listening(main: Callable[[], Coroutine[Any, Any, int]]) -> int:
 
 
 class _StopOrder:
-    """The order to stop, of one event loop. It is given once; what comes later is ignored."""
+    """The order to stop, for one event loop. It is given once; later ones are ignored."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
@@ -108,7 +110,7 @@ class _StopOrder:
             self.loop.call_soon_threadsafe(self._give, why)
 
     def _watch_lifeline(self) -> None:
-        """In a thread, so that a loop stuck in somebody's strategy does not outlive its parent either."""
+        """Runs in a thread, so that a loop stuck in a strategy does not outlive its parent either."""
         while os.read(0, 1_024):
             continue
         self._give_from_outside("parent gone")
@@ -128,10 +130,10 @@ def _stop_order() -> _StopOrder:
 
 
 def give_way(niceness: int) -> None:
-    """Leave the processors to those who trade, where the system knows how to.
+    """Leave the processors to the processes that trade, where the system can.
 
-    Linux weighs sessions before it weighs the processes in them (sched(7), autogroup), so a session that is ours alone steps
-    back as a whole; that of somebody's terminal is left as it is.
+    Linux weighs sessions before the processes in them (sched(7), autogroup). So a session that is ours alone
+    steps back as a whole; a terminal's session is left as it is.
     """
     with suppress(AttributeError, OSError):
         os.nice(niceness)

@@ -1,11 +1,13 @@
-"""The WebSocket servers: `serve` listens; each client is a `Connection` with the `Peer` that `connect` makes for it.
+"""The WebSocket servers: `serve` listens; each client is a `Connection` with a `Peer` of its own.
 
-picows parses, all else is decided here. A `_Door` stands between the event loop and picows: a protocol to the one, a transport to
-the other. So sockets are counted when they are made, not when their handshake is done, and what picows would write or close by
-itself after the handshake comes to the `Connection` first, the one place that knows what a client is sent and when it is over.
+picows parses, everything else is decided here. A `_Door` stands between the event loop and picows: it is a
+protocol to the one and a transport to the other. So sockets are counted when they are accepted, not after
+their handshake, and whatever picows would write or close by itself after the handshake comes to the
+`Connection` first: the one place that decides what a client is sent and when it is closed.
 
-A Peer that raises is our own mistake and is not swallowed: the exception goes to `Server.failed`, every connection is closed with
-1011 and nothing more is delivered. Whoever serves awaits `failed` beside the signal to stop, and ends the process.
+A Peer that raises is our own fault and is not swallowed: the exception goes to `Server.failed`, every
+connection is closed with 1011 and nothing more is delivered. A program that serves awaits `failed` beside the
+signal to stop, and ends.
 """
 
 from __future__ import annotations
@@ -28,16 +30,19 @@ from botpit.io.handshake import Reception
 __all__ = ["BACKLOG", "Connection", "Peer", "Server", "frames", "serve"]
 
 BACKLOG = 1_024
-"""Sockets that the kernel holds while a whole battle connects at once."""
+"""Sockets that the kernel queues while a whole battle connects at once."""
 _CLOCK_STEPS = 10
-"""The clock of the pings ticks so often in `ping_s` or `pong_s`, whichever is shorter."""
+"""The clock of the pings ticks this often in the shorter of `ping_s` and `pong_s`."""
 _READ_BYTES = 16 * 1024
-"""What is read of a socket at once; picows' buffer grows beyond it, to less than 128 KiB, only for a longer frame."""
-_TOO_MANY = b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\ntoo many connections\n"
+"""One read of a socket; picows' buffer grows beyond it, to less than 128 KiB, only for a longer frame."""
+_TOO_MANY = (
+    b"HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n"
+    b"too many connections\n"
+)
 
 _silent = logging.Logger("picows", logging.CRITICAL + 1)
 _PICOWS_LOG = logging.LoggerAdapter(_silent, {})
-"""picows says several lines about every client, hostile ones too; ours say what was decided."""
+"""picows would log several lines about every client, hostile ones too; we log what was decided."""
 
 
 async def serve(
@@ -50,8 +55,8 @@ async def serve(
 ) -> Server:
     """Listen on `host` and `port` (0: any free one), or on the `sockets` that another server has handed over.
 
-    `connect` makes the Peer of each client after its handshake and may send at once; `health` is what GET /healthz answers.
-    Raises OSError when the port cannot be had.
+    `connect` makes the Peer of each client after its handshake and may send at once; `health` answers GET
+    /healthz. Raises OSError when it cannot listen there.
     """
     server = Server(connect, settings, Reception(host, health))
     await server.listen(host, port, sockets)
@@ -59,16 +64,20 @@ async def serve(
 
 
 class Server:
-    """A listening server. `failed` ends with the exception of a Peer (or of `connect` or `health`) that raised."""
+    """A listening server. `failed` ends with the exception of a Peer, of `connect` or of `health`."""
 
-    def __init__(self, connect: Callable[[Connection], Peer], settings: Bounds, reception: Reception) -> None:
-        assert settings.slow_reader_bytes >= BEHIND_BYTES, f"a bound of {settings.slow_reader_bytes} bytes for slow readers"
+    def __init__(
+        self, connect: Callable[[Connection], Peer], settings: Bounds, reception: Reception
+    ) -> None:
+        slow_bytes = settings.slow_reader_bytes
+        assert slow_bytes >= BEHIND_BYTES, f"a bound of {slow_bytes} bytes for slow readers"
         self.port = 0
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.connect = connect
         self.settings = settings
         self.reception = reception
         self._stopping = False
+        self._listeners: list[asyncio.Server] = []
         self._doors: dict[_Door, None] = {}
         self._per_address: Counter[str] = Counter()
         self._empty = asyncio.Event()
@@ -80,28 +89,30 @@ class Server:
         return sum(door.connection.upgraded for door in self._doors)
 
     async def listen(self, host: str, port: int, sockets: Sequence[socket] = ()) -> None:
-        """Begin. Raises OSError when the port cannot be had."""
+        """Begin. Raises OSError when it cannot listen there."""
         self._loop = asyncio.get_running_loop()
-        places: list[dict[str, Any]] = [{"sock": each} for each in sockets] or [{"host": host, "port": port}]
-        self._listeners = [await self._loop.create_server(lambda: _Door(self), backlog=BACKLOG, **each) for each in places]
+        places: list[dict[str, Any]] = [{"sock": each} for each in sockets]
+        for place in places or [{"host": host, "port": port}]:
+            listener = await self._loop.create_server(lambda: _Door(self), backlog=BACKLOG, **place)
+            self._listeners.append(listener)
         self.port = self._listeners[0].sockets[0].getsockname()[1]
         self._step_s = min(self.settings.ping_s, self.settings.pong_s) / _CLOCK_STEPS
         self._clock = self._loop.call_later(self._step_s, self._tick)
 
     async def close(self) -> None:
-        """Stop listening, close every connection with 1001, and return when all are gone: two seconds later at the latest."""
+        """Stop listening, close every connection with 1001, return when all are gone: within GRACE_S."""
         self._stop_listening()
         self._close_all(1001, "stopping")
         await self._empty.wait()
 
     async def halt(self) -> None:
-        """The same with 1011: what stands behind the connections can no longer go on."""
+        """The same with 1011: the market can no longer go on."""
         self._stop_listening()
         self._close_all(1011, "market_halted")
         await self._empty.wait()
 
     async def hand_over(self) -> list[socket]:
-        """The same with 1012, but who dials from now on waits for the server that takes over the sockets returned here."""
+        """The same with 1012, but clients that dial now wait for the next server, given these sockets."""
         sockets = [each.dup() for listener in self._listeners for each in listener.sockets]
         self._stop_listening()
         self._close_all(1012, "reopening")
@@ -115,14 +126,14 @@ class Server:
             listener.close()
 
     def fail(self, error: Exception) -> None:
-        """A Peer raised: what stands behind the connections cannot be trusted any more."""
+        """A Peer raised: the state behind the connections cannot be trusted any more."""
         if not self.failed.done():
             self.failed.set_exception(error)
         self._stopping = True
         self._close_all(1011, "internal_error")
 
     def admit(self, door: _Door) -> bool:
-        """Count a new socket; False when its address has its share already, or when the server is stopping."""
+        """Count a new socket; False when its address has its share already, or the server is stopping."""
         is_full = self._per_address[door.address] >= self.settings.max_connections_per_address
         if self._stopping or (is_full and not self._make_room(door.address)):
             return False
@@ -143,13 +154,13 @@ class Server:
             self._empty.set()
 
     def _make_room(self, address: str) -> bool:
-        """Drop the address's oldest socket that has not finished its handshake: who only dials cannot lock the others out."""
-        idle = next((door for door in self._doors if door.address == address and not door.connection.upgraded), None)
-        if idle is None:
-            return False
-        self.forget(idle)
-        idle.transport.abort()
-        return True
+        """Drop the address's oldest socket without a handshake: idle sockets must not lock clients out."""
+        for door in self._doors:
+            if door.address == address and not door.connection.upgraded:
+                self.forget(door)
+                door.transport.abort()
+                return True
+        return False
 
     def _close_all(self, code: int, reason: str) -> None:
         for door in tuple(self._doors):
@@ -159,7 +170,7 @@ class Server:
                 door.transport.abort()
 
     def _tick(self) -> None:
-        """Steps are counted instead of a clock read: when this process was stopped for a while, its clients were not silent."""
+        """Counts steps, reads no clock: while this process is suspended, its clients are not silent."""
         for door in tuple(self._doors):
             if door.connection.upgraded:
                 door.connection.time_passed(self._step_s)
@@ -167,7 +178,7 @@ class Server:
 
 
 class _Door(asyncio.BufferedProtocol):
-    """One socket, from accepted to gone."""
+    """One accepted socket, until it is gone."""
 
     connection: Connection
     transport: asyncio.Transport
@@ -177,19 +188,19 @@ class _Door(asyncio.BufferedProtocol):
         self._server = server
         self._parser: Any = None
 
-    # ---------------------------------------------------------------------------------------------- for the event loop
+    # ------------------------------------------------------------------------------------- for the event loop
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peername = transport.get_extra_info("peername")
         self.address = peername[0] if peername else ""
-        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's are none by inheritance
+        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's do not inherit from it
         if not self._server.admit(self):
             transport.write(_TOO_MANY)
             transport.close()
             return
-        settings = self._server.settings
-        self.connection = Connection(transport, self.address, settings, self._server.connect, self._server.fail)
-        self._parser = _parser(self._receive_request, settings.handshake_s)
+        server = self._server
+        self.connection = Connection(transport, self.address, server.settings, server.connect, server.fail)
+        self._parser = _parser(self._receive_request, server.settings.handshake_s)
         self._parser.connection_made(self)
 
     def get_buffer(self, sizehint: int) -> memoryview:
@@ -197,7 +208,7 @@ class _Door(asyncio.BufferedProtocol):
         return self._window
 
     def buffer_updated(self, nbytes: int) -> None:
-        # picows may move its buffer before it parses, so the raw bytes are copied before it is told of them.
+        # picows may move its buffer before it parses, so copy the raw bytes before it gets them.
         if self.connection.arriving(bytes(self._window[:nbytes])):
             self._parser.buffer_updated(nbytes)
 
@@ -214,19 +225,22 @@ class _Door(asyncio.BufferedProtocol):
         if self._parser is not None:
             self._server.forget(self)
             self._parser.connection_lost(exc)
-            self._parser = None  # its transport is this door: a cycle that would keep 16 KiB until a full collection
+            self._parser = None  # a cycle with this door: it would keep 16 KiB until a full collection
 
-    # ------------------------------------------------------------------------------------- for picows: its transport
+    # ------------------------------------------------------------------------------ for picows: its transport
 
     def get_extra_info(self, name: str) -> Any:
         return self.transport.get_extra_info(name)
 
     def get_write_buffer_size(self) -> int:
-        """Never 0: else picows writes past its transport, straight to the descriptor."""
+        """Never 0, with which picows would write past its transport, straight to the descriptor."""
         return 1
 
     def write(self, data: bytes | bytearray) -> None:
-        """The answer to the handshake; after it picows writes by itself only the close frame for what it cannot parse."""
+        """Write the answer to the handshake.
+
+        After it picows itself writes only a close frame for broken input.
+        """
         if not self.connection.upgraded:
             self.transport.write(data)
         else:
@@ -243,14 +257,27 @@ class _Door(asyncio.BufferedProtocol):
         except Exception as error:
             self._server.fail(error)
             raise
-        return self.connection if response is None else WSUpgradeResponseWithListener(response, None)
+        if response is None:
+            return self.connection
+        return WSUpgradeResponseWithListener(response, None)
 
 
 def _parser(receive_request: Callable[[WSUpgradeRequest], object], handshake_s: float) -> Any:
-    """picows' parser for one socket, told to leave pings, pongs and its log to us."""
+    """picows' parser for one socket, which leaves pings, pongs and the log to us."""
     return WSProtocol(
-        host_port=None, ws_path=None, is_client_side=False, ws_listener_factory=receive_request, logger=_PICOWS_LOG,
-        disconnect_on_exception=True, websocket_handshake_timeout=handshake_s, enable_auto_ping=False, auto_ping_idle_timeout=0,
-        auto_ping_reply_timeout=0, auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE, enable_auto_pong=False,
-        max_frame_size=MAX_MESSAGE_BYTES, extra_headers=None, read_buffer_init_size=_READ_BYTES,
+        host_port=None,
+        ws_path=None,
+        is_client_side=False,
+        ws_listener_factory=receive_request,
+        logger=_PICOWS_LOG,
+        disconnect_on_exception=True,
+        websocket_handshake_timeout=handshake_s,
+        enable_auto_ping=False,
+        auto_ping_idle_timeout=0,
+        auto_ping_reply_timeout=0,
+        auto_ping_strategy=WSAutoPingStrategy.PING_WHEN_IDLE,
+        enable_auto_pong=False,
+        max_frame_size=MAX_MESSAGE_BYTES,
+        extra_headers=None,
+        read_buffer_init_size=_READ_BYTES,
     )

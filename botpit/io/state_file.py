@@ -1,7 +1,8 @@
-"""A file that holds the present state of its process, for others to read and for its successor to continue from.
+"""A file with the present state of its process, for others to read and for its successor to continue from.
 
-It is replaced whole, so that whoever reads it, or is started after a kill -9, finds one state and never half of two. A disk that
-fails is told once and costs nothing else: the state is still in the process, and a later attempt may succeed.
+It is replaced whole, so that a reader, or a successor after a kill -9, finds one state and never half of two.
+A failing disk is logged once and has no other effect: the process still has the state, and a later attempt
+may succeed.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 class StateFileError(ValueError):
-    """A state file that cannot be read or made; the text says why."""
+    """A state file that cannot be read or made; the text is the reason."""
 
 
 class StateFile:
@@ -32,7 +33,7 @@ class StateFile:
         self._failed = False
 
     def read(self) -> str | None:
-        """What it holds; None when it is not there, but could be: its folder is made if need be. Raises StateFileError."""
+        """Its content; None when there is no file. Makes its folder if need be. Raises StateFileError."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             if not stat.S_ISREG(os.lstat(self.path).st_mode):
@@ -50,7 +51,7 @@ class StateFile:
             raise StateFileError("is not UTF-8 text") from error
 
     def keep(self, text: str) -> None:
-        """Hold this from now on. A failure is logged, but not the next ones in a row."""
+        """Write this state. Of several failures in a row the first is logged."""
         if text == self._kept:
             return
         try:
@@ -60,4 +61,5 @@ class StateFile:
                 _log.error("cannot be written %s", fields(file=self.path, reason=error.strerror))
             self._failed = True
         else:
-            self._kept, self._failed = text, False
+            self._kept = text
+            self._failed = False

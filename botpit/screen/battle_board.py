@@ -1,7 +1,7 @@
-"""A battle while it runs, and each round at its end: a table that lives on a terminal, else a line now and then.
+"""A battle while it runs, and each round at its end: a live table, or a line every few seconds.
 
-The live table stands below all that was printed and leaves when the battle is over, so that the terminal keeps the reports and
-the log and nothing else. Log lines that go to the same terminal are printed above it.
+The live table stands below everything printed and disappears with the battle, so that the terminal keeps only
+the reports and the log. Log lines that go to the same terminal are printed above the table.
 """
 
 from __future__ import annotations
@@ -20,14 +20,21 @@ from rich.live import Live
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import RoundResult, TotalResult, TraderResult
-from botpit.screen.leaderboard import Leaderboard, Tables, market_remarks, remarks, standings_tables, totals_tables
-from botpit.screen.standings import house_words
+from botpit.screen.leaderboard import (
+    Leaderboard,
+    Tables,
+    market_remarks,
+    remarks,
+    standings_tables,
+    totals_tables,
+)
+from botpit.screen.standings import fund_words
 from botpit.screen.text import counted, foreign, money_text
 
 PROGRESS_S = 5.0
-"""Without a terminal a line comes this often."""
+"""Time between two lines without a terminal."""
 REFRESH_S = 0.4
-"""On a terminal the table is drawn anew this often."""
+"""Time between two drawings of the table on a terminal."""
 
 
 class BattleBoard:
@@ -42,8 +49,10 @@ class BattleBoard:
         self._console = Console(force_terminal=self._is_terminal, markup=False, emoji=False, highlight=False)
 
     def begin_round(self, number: int, restarts: Callable[[], Mapping[str, int]]) -> None:
-        """`restarts`: how often each bot of this round was started again."""
-        self._phase, self._round, self._restarts = "starting", number, restarts
+        """`restarts` returns how often each bot of this round was restarted."""
+        self._phase = "starting"
+        self._round = number
+        self._restarts = restarts
 
     def enter(self, phase: str) -> None:
         """A new phase of the round: `warm-up`, `trading` …"""
@@ -60,19 +69,23 @@ class BattleBoard:
 
     def progress(self, rows: list[TraderResult]) -> str:
         """`65 s: round 2 of 3, warm-up, 120 trades, 9 traders, alice leads with +12.50`."""
-        where = [f"round {self._round} of {self._rounds}"] if self._rounds > 1 else []
-        market = self._no_market() if self._connection.feed.mirror.market_id is None else self._market(rows)
-        return f"{time.monotonic() - self._began_s:.0f} s: {', '.join([*where, self._phase, *market])}"
+        age_s = time.monotonic() - self._began_s
+        words = [self._phase, *self._market(rows)]
+        if self._rounds > 1:
+            words.insert(0, f"round {self._round} of {self._rounds}")
+        return f"{age_s:.0f} s: {', '.join(words)}"
 
     def say(self, text: str) -> None:
-        """Print a text. That nobody can read it any more is no reason to end a battle."""
+        """Print a text. A battle goes on when its output can no longer be written."""
         try:
             print(text, flush=True)
         except OSError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
     def show_round(self, result: RoundResult) -> None:
-        title = f"standings after round {result.round} of {self._rounds}" if self._rounds > 1 else "final standings"
+        title = "final standings"
+        if self._rounds > 1:
+            title = f"standings after round {result.round} of {self._rounds}"
         self._show(standings_tables(result.standings, title))
         for line in remarks(result.standings) + market_remarks(result.market):
             self.say(line)
@@ -80,7 +93,7 @@ class BattleBoard:
     def show_totals(self, rows: list[TotalResult]) -> None:
         self._show(totals_tables(rows, f"totals of {counted(self._rounds, 'round')}"))
 
-    # ------------------------------------------------------------------------------------------------------------- parts
+    # -------------------------------------------------------------------------------------------------- parts
 
     async def _draw(self) -> None:
         with Live(console=self._console, auto_refresh=False, transient=True) as live, _log_above():
@@ -98,22 +111,31 @@ class BattleBoard:
     def _rows(self) -> list[TraderResult]:
         return trader_results(self._connection.feed, restarts=self._restarts())
 
-    def _no_market(self) -> list[str]:
-        return [f"no market data from {self._connection.link.uri} yet ({foreign(self._connection.reason)})", "still trying"]
-
-    def _market(self, rows: list[TraderResult]) -> list[str]:
-        feed, link = self._connection.feed, self._connection.link
-        leader = [f"{foreign(rows[0].trader_id)} leads with {money_text(rows[0].gain, signed=True)}"] if rows else []
-        lost = [] if link.connected else [f"feed lost ({foreign(self._connection.reason)})"]
-        counts = [counted(feed.trades, "trade"), counted(len(rows), "trader")]
-        return [*counts, *house_words(feed.mirror, feed.statistics), *leader, *lost]
+    def _market(self, rows: list[TraderResult]) -> Iterator[str]:
+        feed = self._connection.feed
+        link = self._connection.link
+        reason = foreign(self._connection.reason)
+        if feed.mirror.market_id is None:
+            yield f"no market data from {link.uri} yet ({reason})"
+            yield "still trying"
+            return
+        yield counted(feed.trades, "trade")
+        yield counted(len(rows), "trader")
+        yield from fund_words(feed.mirror, feed.statistics)
+        if rows:
+            leader = rows[0]
+            yield f"{foreign(leader.trader_id)} leads with {money_text(leader.gain, signed=True)}"
+        if not link.connected:
+            yield f"feed lost ({reason})"
 
 
 @contextmanager
 def _log_above() -> Iterator[None]:
-    """Let the log's lines go where they are printed above a live table, if they go to a terminal."""
-    handlers = [each for each in logging.getLogger().handlers if isinstance(each, logging.StreamHandler)]
-    moved = [(each, each.setStream(sys.stderr)) for each in handlers if each.stream.isatty()]
+    """Print the log above a live table where the log goes to a terminal."""
+    moved = []
+    for handler in logging.getLogger().handlers:
+        if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
+            moved.append((handler, handler.setStream(sys.stderr)))  # stderr is the table's while it lives
     try:
         yield
     finally:

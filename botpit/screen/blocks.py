@@ -1,7 +1,7 @@
-"""Numbers drawn with block characters: bars that grow to the right, curves that grow upwards; plain ASCII where there is no more.
+"""Numbers as block characters: bars that grow to the right, curves that grow upwards; or plain ASCII.
 
-A block is cut into eighths, so that a bar of ten columns has eighty lengths and a curve of one line has seven heights: the eighth
-is left free, lest a curve touch the one above it.
+A block is cut into eighths: a bar of ten columns has eighty lengths, and a curve of one line has seven
+heights, because the topmost eighth stays free so that a curve never touches the one above it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _ASCII_HEIGHTS = "_.,-=+*#"
 
 
 def bar(share: float, columns: int, *, ascii_only: bool = False) -> str:
-    """A bar that fills `share` (0 … 1) of `columns`; whatever is not nothing is seen."""
+    """A bar that fills `share` (0 … 1) of `columns`; any share above zero is visible."""
     if ascii_only:
         return "#" * max(round(share * columns), share > 0)
     eighths = max(round(share * columns * EIGHTHS), share > 0)
@@ -25,16 +25,23 @@ def bar(share: float, columns: int, *, ascii_only: bool = False) -> str:
 
 
 def curve(values: Sequence[float], *, lines: int = 1, ascii_only: bool = False) -> list[str]:
-    """A column for each value between the least and the greatest of them; the topmost line first. ASCII has one line only."""
+    """A column for each value, scaled from the lowest to the highest; the topmost line first.
+
+    ASCII has one line only.
+    """
     if ascii_only:
-        return ["".join(_ASCII_HEIGHTS[height] for height in _heights(values, len(_ASCII_HEIGHTS) - 1))]
+        heights = _heights(values, len(_ASCII_HEIGHTS) - 1)
+        return ["".join(_ASCII_HEIGHTS[height] for height in heights)]
     heights = [1 + height for height in _heights(values, lines * EIGHTHS - 2)]
-    floors = range((lines - 1) * EIGHTHS, -1, -EIGHTHS)
-    return ["".join(_HEIGHTS[min(max(height - floor, 0), EIGHTHS)] for height in heights) for floor in floors]
+    drawn = []
+    for floor in range((lines - 1) * EIGHTHS, -1, -EIGHTHS):
+        above = [min(max(height - floor, 0), EIGHTHS) for height in heights]
+        drawn.append("".join(_HEIGHTS[height] for height in above))
+    return drawn
 
 
 def _heights(values: Sequence[float], highest: int) -> list[int]:
-    """Each value's place from 0, the least, to `highest`; 0 for all when they are equal, or no numbers to be compared."""
+    """Each value's height from 0 to `highest`; all 0 when the values are equal or not all finite."""
     low = min(values, default=0.0)
     span = max(values, default=0.0) - low
     if not 0 < span < math.inf or not all(map(math.isfinite, values)):

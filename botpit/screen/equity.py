@@ -1,7 +1,7 @@
-"""What the traders' equity was, from the first look on, in steps that grow with the time looked back over.
+"""The traders' equity since the watch began, in samples whose distance grows with the time they cover.
 
-A sample is taken once a second. When there are too many, every second one is dropped and the step doubles: so a day takes
-no more room than two minutes, and is always kept from its beginning.
+A sample is taken once a second. When there are too many, every second one is dropped and the step doubles: a
+day takes no more room than two minutes, and its beginning is always kept.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ from heapq import nlargest
 
 FIRST_STEP_S = 1
 MAX_SAMPLES = 121
-"""So many, and there are half of them. It is odd, so that neither the first nor the last one goes."""
+"""At this many samples every second one is dropped.
+
+The number is odd, so that the first and the last one stay.
+"""
 MAX_TRADERS = 200
-"""Of a sample the best are kept; no screen shows more."""
+"""A sample keeps only the best; no screen shows more."""
 
 
 class EquityHistory:
@@ -26,31 +29,40 @@ class EquityHistory:
     @property
     def span_s(self) -> int:
         """From the first sample to the last."""
-        return self._samples[-1][0] - self._samples[0][0] if self._samples else 0
+        if not self._samples:
+            return 0
+        return self._samples[-1][0] - self._samples[0][0]
 
     def is_due(self, now_s: float) -> bool:
-        return not self._samples or int(now_s) >= self._samples[-1][0] + self._step_s
+        if not self._samples:
+            return True
+        last_s, _ = self._samples[-1]
+        return int(now_s) >= last_s + self._step_s
 
     def take(self, now_s: float, equity: Mapping[str, float]) -> None:
-        """Take a sample; it is to be due."""
+        """Take a sample, which must be due."""
         best = nlargest(MAX_TRADERS, equity, key=equity.__getitem__)
-        self._samples.append((int(now_s), {trader_id: equity[trader_id] for trader_id in best}))
+        sample = {trader_id: equity[trader_id] for trader_id in best}
+        self._samples.append((int(now_s), sample))
         if len(self._samples) == MAX_SAMPLES:
             del self._samples[1::2]
             self._step_s *= 2
 
     def curve(self, trader_id: str, columns: int) -> list[float]:
-        """His equity at the end of equal slots of time, oldest first, in at most `columns` of them.
+        """The trader's equity at the end of equal slots of time, oldest first, in at most `columns` of them.
 
-        The slots begin at multiples of their length, so that a curve that is drawn again moves on and does not flicker. Those in
-        which he was not seen are left out.
+        Slots begin at multiples of their length, so that a redrawn curve moves on without flicker. Slots
+        without a sample of this trader are left out.
         """
         slot_s = self._slot_s(columns)
-        closes = {second // slot_s: equity[trader_id] for second, equity in self._samples if trader_id in equity}
+        closes = {}
+        for second, equity in self._samples:
+            if trader_id in equity:
+                closes[second // slot_s] = equity[trader_id]
         return list(closes.values())
 
     def slots(self, columns: int) -> int:
-        """How many values the longest curve in so many columns has."""
+        """How many values the longest curve in at most `columns` has."""
         return self._slots(self._slot_s(columns))
 
     def _slot_s(self, columns: int) -> int:
@@ -60,4 +72,8 @@ class EquityHistory:
         return slot_s
 
     def _slots(self, slot_s: int) -> int:
-        return self._samples[-1][0] // slot_s - self._samples[0][0] // slot_s + 1 if self._samples else 0
+        if not self._samples:
+            return 0
+        first_slot = self._samples[0][0] // slot_s
+        last_slot = self._samples[-1][0] // slot_s
+        return last_slot - first_slot + 1

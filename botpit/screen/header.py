@@ -9,19 +9,24 @@ from itertools import islice
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.text import Text
 
+from botpit.clients.mirror import BookView
 from botpit.screen.latency import Latency
 from botpit.screen.liquidations import Liquidations
 from botpit.screen.text import cell, in_line, price_text
 from botpit.screen.watch import Watch
 
 MAX_INSTRUMENTS = 10
+STATUS_STYLES = {"open": ""}
 LATE_MS = 1_000
 """A feed that is later than this is shown in yellow."""
 
 
 @dataclass(slots=True)
 class Header:
-    """What does not fit into the width is left out, the last first. `lines`: 3, or 2 without the liquidations."""
+    """Drops what does not fit into the width, the last part first.
+
+    Without liquidations it has 2 `lines`, else 3.
+    """
 
     watch: Watch
     now_s: float
@@ -29,15 +34,21 @@ class Header:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         parts = self._link(), self._market(), Liquidations(self.watch).in_words()
-        yield from (in_line(each, options.max_width) for each in parts[: self.lines])
+        for part in parts[: self.lines]:
+            yield in_line(part, options.max_width)
 
     def _link(self) -> Iterator[Text]:
         watch = self.watch
-        yield cell(" CONNECTED ", "bold black on green") if watch.connected else cell(" DISCONNECTED ", "bold white on red")
-        if not watch.connected:
+        if watch.connected:
+            yield cell(" CONNECTED ", "bold black on green")
+        else:
+            yield cell(" DISCONNECTED ", "bold white on red")
             yield cell(watch.reason, "red")
         age_s = watch.last_event_age_s(self.now_s)
-        yield cell("no event yet" if age_s is None else f"last event {age_s:.1f} s ago")
+        if age_s is None:
+            yield cell("no event yet")
+        else:
+            yield cell(f"last event {age_s:.1f} s ago")
         if watch.ready and watch.session.waiting:
             yield cell("waiting for a fresh snapshot", "yellow")
         if (latency := watch.latency.recent(self.now_s)) is not None:
@@ -45,30 +56,48 @@ class Header:
         yield cell(watch.uri, "dim")
 
     def _market(self) -> Iterator[Text]:
-        watch, mirror, book = self.watch, self.watch.mirror, self.watch.book
-        if book is not None:
-            yield cell(book.symbol, "bold")
-            yield cell(book.status, "" if book.status == "open" else "bold yellow")
-            last = book.last_trade
-            yield cell(f"last {price_text(last.price if last else None, watch.decimals)}")
-            yield cell(f"mark {price_text(book.mark_price, watch.decimals)}")
-        yield cell(f"trades {watch.statistics.trade_count:,} ({watch.trades.per_second(self.now_s):.1f}/s)")
-        yield cell(f"events {watch.events.per_second(self.now_s):.1f}/s")
-        faults = {
-            "holes": watch.session.holes,
-            "bad checksums": mirror.checksum_failures,
-            "unreadable": watch.unreadable_frames,
-        }
-        yield from (cell(f"{name} {count:,}", "yellow") for name, count in faults.items() if count)
-        if watch.last_refusal is not None:
-            yield cell(f"refused: {watch.last_refusal}", "yellow")
+        watch = self.watch
+        if watch.book is not None:
+            yield from self._book(watch.book)
+        trades_per_s = watch.trades.per_second(self.now_s)
+        events_per_s = watch.events.per_second(self.now_s)
+        yield cell(f"trades {watch.statistics.trade_count:,} ({trades_per_s:.1f}/s)")
+        yield cell(f"events {events_per_s:.1f}/s")
+        yield from self._faults()
         yield cell(f"seq {watch.session.seq:,}")
-        if len(mirror.books) > 1:
-            yield cell("instruments " + " ".join(islice(mirror.books, MAX_INSTRUMENTS)), "dim")
+        books = watch.mirror.books
+        if len(books) > 1:
+            symbols = islice(books, MAX_INSTRUMENTS)
+            yield cell("instruments " + " ".join(symbols), "dim")
+
+    def _book(self, book: BookView) -> Iterator[Text]:
+        decimals = self.watch.decimals
+        last_price = None
+        if book.last_trade is not None:
+            last_price = book.last_trade.price
+        yield cell(book.symbol, "bold")
+        yield cell(book.status, STATUS_STYLES.get(book.status, "bold yellow"))
+        yield cell(f"last {price_text(last_price, decimals)}")
+        yield cell(f"mark {price_text(book.mark_price, decimals)}")
+
+    def _faults(self) -> Iterator[Text]:
+        """What went wrong on the feed, and the relay's last refusal."""
+        mirror = self.watch.mirror
+        counts = {
+            "holes": self.watch.session.holes,
+            "bad checksums": mirror.checksum_failures,
+            "unreadable": self.watch.unreadable_frames,
+        }
+        for name, count in counts.items():
+            if count:
+                yield cell(f"{name} {count:,}", "yellow")
+        if self.watch.last_refusal is not None:
+            yield cell(f"refused: {self.watch.last_refusal}", "yellow")
 
 
 def _latency(latency: Latency) -> Text:
-    """Who is told of the future learns nothing about the way, but which clock is wrong."""
+    """An event from the future shows nothing about the way, but that the clocks differ."""
     if latency.p50 < 0:
         return cell(f"the exchange's clock is {-latency.p50:,} ms ahead", "yellow")
-    return cell(f"latency {latency.p50:,} ms (max {latency.max:,})", "yellow" if latency.p50 > LATE_MS else "")
+    style = "yellow" if latency.p50 > LATE_MS else ""
+    return cell(f"latency {latency.p50:,} ms (max {latency.max:,})", style)

@@ -1,8 +1,8 @@
-"""The book as traders read it: asks above, bids below, the best ones meeting at the spread, and how much stands at each price."""
+"""The book as traders read it: asks above, bids below, the spread between, and the size at each price."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -19,14 +19,17 @@ FULL_LINES = 2 * MAX_LEVELS + 2
 TITLED_FROM_LINES = 10
 """With fewer lines there are titles only if a line is left over."""
 LEAST_BAR_COLUMNS = 12
-"""Rather than make the bars shorter than this, the totals go; and there are none without a title."""
+"""Where bars would be shorter than this, the totals are left out; they are also left out without a title."""
 TITLES, NO_TITLES = ("price", "lots", "total"), ("", "", "")
 Words = tuple[str, str, str]
 
 
 @dataclass(slots=True)
 class Ladder:
-    """One book. The best price of a side is bold; `total` is what stands from there to a level, a bar the level's own lots."""
+    """One book.
+
+    The best price of a side is bold; `total` counts from there to a level, a bar shows the level's own lots.
+    """
 
     book: BookView
     decimals: int
@@ -35,14 +38,16 @@ class Ladder:
         lines = options.height or FULL_LINES
         titled = lines >= TITLED_FROM_LINES or lines % 2 == 0
         depth = max(0, min(MAX_LEVELS, (lines - 1 - titled) // 2))
-        asks, bids = self.book.asks[:depth], self.book.bids[:depth]
+        asks = self.book.asks[:depth]
+        bids = self.book.bids[:depth]
         rungs = _Rungs(TITLES if titled else NO_TITLES, self.decimals, asks, bids, options)
         if titled:
             yield rungs.titles()
-        yield from (Text() for _ in range(depth - max(1, len(asks))))
-        yield from reversed(rungs.side(asks, "red") if asks else [cell("no asks", "dim")][:depth])
+        for _ in range(depth - max(1, len(asks))):
+            yield Text()
+        yield from reversed(rungs.side(asks, "red") or [cell("no asks", "dim")][:depth])
         yield in_line(self._between(), options.max_width)
-        yield from rungs.side(bids, "green") if bids else [cell("no bids", "dim")][:depth]
+        yield from rungs.side(bids, "green") or [cell("no bids", "dim")][:depth]
 
     def _between(self) -> Iterator[Text]:
         yield cell(f"spread {price_text(self.book.spread, self.decimals)}", "bold")
@@ -53,7 +58,9 @@ class Ladder:
 class _Rungs:
     """The levels of both sides as lines of equal columns, with bars that compare them all."""
 
-    def __init__(self, titles: Words, decimals: int, asks: list[Level], bids: list[Level], options: ConsoleOptions) -> None:
+    def __init__(
+        self, titles: Words, decimals: int, asks: list[Level], bids: list[Level], options: ConsoleOptions
+    ) -> None:
         self._titles = titles
         self._decimals = decimals
         self._ascii_only = options.ascii_only
@@ -65,7 +72,7 @@ class _Rungs:
         self._bar_columns = max(1, self._room(options))
 
     def _room(self, options: ConsoleOptions) -> int:
-        """What the figures leave of the width, each with its space."""
+        """The width left beside the figures, each with its space."""
         return options.max_width - sum(self._widths) - len(self._widths)
 
     def titles(self) -> Text:
@@ -74,18 +81,19 @@ class _Rungs:
     def side(self, levels: list[Level], style: str) -> list[Text]:
         """One line per level, best first."""
         lines = []
-        for at, (words, (_, qty)) in enumerate(zip(self._words(levels), levels, strict=True)):
+        figures_style = f"bold {style}"
+        for words, (_, qty) in zip(self._words(levels), levels, strict=True):
+            figures = (self._joined(words), figures_style)
             depth = bar(qty / self._deepest, self._bar_columns, ascii_only=self._ascii_only)
-            figures = self._joined(words), style if at else f"bold {style}"
-            lines.append(Text.assemble(figures, " ", (depth, f"dim {style}"), no_wrap=True, overflow="ellipsis"))
+            line = Text.assemble(figures, " ", (depth, f"dim {style}"), no_wrap=True, overflow="ellipsis")
+            lines.append(line)
+            figures_style = style  # only the best level is bold
         return lines
 
-    def _words(self, levels: list[Level]) -> list[Words]:
+    def _words(self, levels: list[Level]) -> Iterable[Words]:
         totals = accumulate(qty for _, qty in levels)
-        return [
-            (price_text(price, self._decimals), f"{qty:,}", f"{total:,}")
-            for (price, qty), total in zip(levels, totals, strict=True)
-        ]
+        for (price, qty), total in zip(levels, totals, strict=True):
+            yield price_text(price, self._decimals), f"{qty:,}", f"{total:,}"
 
     def _joined(self, words: Words) -> str:
         return " ".join(word.rjust(width) for word, width in zip(words, self._widths, strict=False))

@@ -1,7 +1,7 @@
-"""How late the feed is: what our clock said when a frame came, less the time that the exchange wrote on its newest event.
+"""How late the feed is: our clock when a frame came, less the exchange's timestamp on its newest event.
 
-Both are whole milliseconds since the Unix epoch, so that two floors are compared and a feed without delay has 0. What is kept is
-bounded by time and by number; times are handed in.
+Both are whole milliseconds since the Unix epoch, so that two floors are compared and a feed without delay has
+0. The samples are bounded by age and by number; times are handed in.
 """
 
 from __future__ import annotations
@@ -12,12 +12,15 @@ from statistics import median_low
 
 WINDOW_S = 10.0
 MAX_SAMPLES = 2_000
-"""A feed of more frames than this in a window is judged by its newest."""
+"""When a window holds more frames than this, the newest are measured."""
 
 
 @dataclass(slots=True, frozen=True)
 class Latency:
-    """Milliseconds. Below zero the two clocks differ: the exchange's is ahead of ours by so much and the way's length besides."""
+    """Milliseconds.
+
+    A value below zero means that the exchange's clock is ahead of ours by at least that much.
+    """
 
     p50: int
     max: int
@@ -35,4 +38,6 @@ class FeedLatency:
     def recent(self, now_s: float) -> Latency | None:
         """None when no event came within the window."""
         recent = [latency_ms for at_s, latency_ms in self._samples if at_s > now_s - WINDOW_S]
-        return Latency(median_low(recent), max(recent)) if recent else None
+        if not recent:
+            return None
+        return Latency(median_low(recent), max(recent))

@@ -1,29 +1,29 @@
-"""The traders' accounts by equity: figures, and as a curve what became of the equity since the watch began.
+"""The traders' accounts by equity: figures, and a curve of each trader's equity since the watch began.
 
-What is shown follows the room. Where columns are scarce the figures that others imply go first; where there are more than the
-figures need, a curve is drawn beside them, and in spare lines it grows upwards.
+The content follows the room. Where columns are scarce, the figures that others imply go first; where there
+are more than the figures need, a curve is drawn beside them, and in spare lines it grows upwards.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rich.console import Console, ConsoleOptions, RenderResult
+from rich.console import Console, ConsoleOptions, JustifyMethod, RenderResult
 from rich.table import Table
 from rich.text import Text
 
 from botpit.screen.blocks import curve
 from botpit.screen.equity import EquityHistory
 from botpit.screen.standings import Standing
-from botpit.screen.text import cell, gain_style, money_text, span_text
+from botpit.screen.text import cell, gain_style, money_text, signed_text, span_text
 
 MAX_CURVE_LINES = 5
 LEAST_CURVE_COLUMNS = 9
 MAX_CURVE_COLUMNS = 60
 FULL_NAME_COLUMNS, LEAST_NAME_COLUMNS = 20, 14
-"""A curve grows until so much is left for a name; below the other, figures and curves are left out for it."""
+"""A curve leaves a name the first of these if it can; figures and curves give way for the second."""
 WIDE_FROM_COLUMNS = 90
-"""From here on the columns stand two spaces apart."""
+"""From this width on, the columns stand two spaces apart."""
 FIGURES = ("#", "position", "cash", "realised", "unrealised", "equity")
 LEFT_OUT_FIRST = ("cash", "realised", "unrealised", "position")
 STATUS_STYLES = {"frozen": "bold yellow", "bankrupt": "bold red"}
@@ -37,14 +37,16 @@ def lines_wanted(traders: int, most: int) -> int:
 
 
 def _lines_each(traders: int, lines: int) -> int:
-    return min(max((lines - 1) // max(1, traders), 1), MAX_CURVE_LINES)
+    evenly = (lines - 1) // max(1, traders)
+    return min(max(evenly, 1), MAX_CURVE_LINES)
 
 
 @dataclass(slots=True)
 class Traders:
-    """As many as fit. The position is in the shown instrument, the money of the whole account.
+    """As many as fit. The position is in the shown instrument, the money is the whole account's.
 
-    Beside the position stands what an account may no longer do: a bankrupt one has none, and a long name hides neither.
+    An account's state stands in front of its position, so that neither a long name nor a bankrupt's flat
+    position hides it.
     """
 
     rows: list[Standing]
@@ -53,17 +55,19 @@ class Traders:
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         lines = options.height or len(self.rows) + 1
-        shown = self.rows if len(self.rows) < lines else self.rows[: max(0, lines - 2)]
+        shown = self.rows
+        if len(self.rows) >= lines:
+            shown = self.rows[: max(0, lines - 2)]
         gap = 2 if options.max_width >= WIDE_FROM_COLUMNS else 1
         columns = _fitting(self._figures(shown), options.max_width, gap)
         curve_columns = _room_for_curves(columns, options.max_width, gap)
         if curve_columns:
-            curve_lines = 1 if options.ascii_only else _lines_each(len(self.rows), lines)
             title = f"last {span_text(self.equity.span_s)}"
-            columns[title] = [self._curve(row, curve_columns, curve_lines, options.ascii_only) for row in shown]
+            columns[title] = self._curves(shown, curve_columns, lines, options.ascii_only)
         yield _table(columns, gap)
-        if len(shown) < len(self.rows):
-            yield cell(f"and {len(self.rows) - len(shown):,} more", "dim")
+        hidden = len(self.rows) - len(shown)
+        if hidden:
+            yield cell(f"and {hidden:,} more", "dim")
 
     def _figures(self, rows: list[Standing]) -> Columns:
         return {
@@ -78,19 +82,29 @@ class Traders:
 
     def _position(self, row: Standing) -> Text:
         lots = row.positions.get(self.symbol, 0)
-        position = cell(f"{lots:+,}" if lots else "0", gain_style(lots), right=True)
+        position = cell(signed_text(lots), gain_style(lots), right=True)
         if row.status == "active":
             return position
         status = cell(row.status, STATUS_STYLES.get(row.status, ""), right=True)
-        return status.append(" ").append_text(position) if lots else status
+        if lots:
+            status.append(" ").append_text(position)
+        return status
+
+    def _curves(self, rows: list[Standing], columns: int, lines: int, ascii_only: bool) -> list[Text]:
+        lines_each = 1
+        if not ascii_only:
+            lines_each = _lines_each(len(self.rows), lines)
+        return [self._curve(row, columns, lines_each, ascii_only) for row in rows]
 
     def _curve(self, row: Standing, columns: int, lines: int, ascii_only: bool) -> Text:
-        """The present is its last column, below everybody else's, and gives the colour by what it is against the first one."""
-        values = [*self.equity.curve(row.trader_id, columns - 1), row.total_equity]
+        """The last column is the present; the gain or loss since the first one sets the colour."""
+        past = self.equity.curve(row.trader_id, columns - 1)
+        values = [*past, row.total_equity]
         drawn = curve(values, lines=lines, ascii_only=ascii_only)
         present = self.equity.slots(columns - 1) + 1
         lined_up = (line.rjust(present).ljust(columns) for line in drawn)
-        return Text("\n".join(lined_up), gain_style(values[-1] - values[0]) or "dim", no_wrap=True)
+        style = gain_style(values[-1] - values[0]) or "dim"
+        return Text("\n".join(lined_up), style, no_wrap=True)
 
 
 def _gain(amount: float) -> Text:
@@ -98,31 +112,41 @@ def _gain(amount: float) -> Text:
 
 
 def _fitting(columns: Columns, room: int, gap: int) -> Columns:
-    """What remains of the columns when those that do not fit are left out."""
+    """The columns that remain when those that do not fit are left out."""
+    fitting = columns.copy()
     for title in LEFT_OUT_FIRST:
-        if _taken(columns, gap, LEAST_NAME_COLUMNS) <= room:
+        if _taken(fitting, gap, LEAST_NAME_COLUMNS) <= room:
             break
-        columns = {other: words for other, words in columns.items() if other != title}
-    return columns
+        del fitting[title]
+    return fitting
 
 
 def _taken(columns: Columns, gap: int, name_columns: int) -> int:
-    """How wide a table of these is, when of a name at most `name_columns` are shown."""
-    widths = {title: max(len(title), *(word.cell_len for word in words), 0) for title, words in columns.items()}
-    return sum(widths.values()) + min(name_columns - widths["trader"], 0) + gap * (len(widths) - 1)
+    """The width of a table of these columns when at most `name_columns` of a name are shown."""
+    taken = gap * (len(columns) - 1)
+    for title, words in columns.items():
+        width = max(len(title), *(word.cell_len for word in words), 0)
+        if title == "trader":
+            width = min(width, name_columns)
+        taken += width
+    return taken
 
 
 def _room_for_curves(columns: Columns, room: int, gap: int) -> int:
-    """How wide the curves beside these columns are, 0 without room for any."""
-    most, least = (room - _taken(columns, gap, name) - gap for name in (LEAST_NAME_COLUMNS, FULL_NAME_COLUMNS))
-    return 0 if most < LEAST_CURVE_COLUMNS else min(max(least, LEAST_CURVE_COLUMNS), MAX_CURVE_COLUMNS)
+    """The width of the curves beside these columns, 0 without room for any."""
+    beside_short_names = room - gap - _taken(columns, gap, LEAST_NAME_COLUMNS)
+    beside_full_names = room - gap - _taken(columns, gap, FULL_NAME_COLUMNS)
+    if beside_short_names < LEAST_CURVE_COLUMNS:
+        return 0
+    return min(max(beside_full_names, LEAST_CURVE_COLUMNS), MAX_CURVE_COLUMNS)
 
 
 def _table(columns: Columns, gap: int) -> Table:
     table = Table(box=None, expand=True, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
     for title in columns:
+        justify: JustifyMethod = "right" if title in FIGURES else "left"
         ratio = 1 if title == "trader" else None
-        table.add_column(title, justify="right" if title in FIGURES else "left", ratio=ratio, no_wrap=True, vertical="middle")
+        table.add_column(title, justify=justify, ratio=ratio, no_wrap=True, vertical="middle")
     for row in zip(*columns.values(), strict=True):
         table.add_row(*row)
     return table

@@ -1,13 +1,13 @@
-"""What a watcher of the feed knows: the mirror, the link's state, how fast things happen and how late he is told.
+"""What a watcher of the feed knows: the market's mirror, the link's state, rates and latency.
 
-One object for the screen, for the plain lines and for the JSON lines. Times are monotonic seconds but where a name says that they
-are the wall clock's; both are handed in.
+One object serves the screen, the plain lines and the JSON lines. Times are monotonic seconds unless a name
+says `wall`; both are handed in.
 """
 
 from __future__ import annotations
 
 import json
-from collections import deque
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec import to_builtins
@@ -17,7 +17,8 @@ from botpit.clients.mirror import BookView, Mirror
 from botpit.clients.statistics import Statistics
 from botpit.screen.equity import EquityHistory
 from botpit.screen.latency import FeedLatency, Latency
-from botpit.screen.standings import Standing, house_words, standings
+from botpit.screen.rates import SlidingRate
+from botpit.screen.standings import Standing, fund_words, standings
 from botpit.screen.text import decimals_of, foreign, money_text, price_text
 from message_schemas import (
     DEFAULT_CHANNELS,
@@ -32,40 +33,11 @@ from message_schemas import (
     parse_messages,
 )
 
-RATE_WINDOW_S = 5.0
-RATE_SLOTS = 20
 _NO_EVENTS = (Error, Heartbeat, Resumed, Snapshot, Subscribed)
 
 
 class UnknownSymbol(Exception):
-    """The instrument asked for is not in this market; the text names those that are."""
-
-
-class SlidingRate:
-    """How often something happened per second over the last `window_s`, in a fixed number of slots however often that is."""
-
-    def __init__(self, window_s: float = RATE_WINDOW_S, slots: int = RATE_SLOTS) -> None:
-        self._window_s = window_s
-        self._slots = slots
-        self._slot_s = window_s / slots
-        self._counts: deque[tuple[int, int]] = deque(maxlen=slots)
-        self._first_s: float | None = None
-
-    def note(self, now_s: float, count: int = 1) -> None:
-        slot = int(now_s // self._slot_s)
-        if self._first_s is None:
-            self._first_s = now_s
-        if self._counts and self._counts[-1][0] == slot:
-            count += self._counts.pop()[1]
-        self._counts.append((slot, count))
-
-    def per_second(self, now_s: float) -> float:
-        """Before a full window has passed: over the time since the first, but at least one second."""
-        if self._first_s is None:
-            return 0.0
-        oldest = int(now_s // self._slot_s) - self._slots
-        recent = sum(count for slot, count in self._counts if slot > oldest)
-        return recent / max(1.0, min(self._window_s, now_s - self._first_s))
+    """The chosen instrument is not traded in this market; the text names those that are."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,11 +56,13 @@ class BookSummary:
 
 @dataclass(slots=True, kw_only=True)
 class Summary:
-    """The market in one line for scripts. `trade_count` is since the market began, rates are over the last five seconds.
+    """The market in one line for scripts. `trade_count` is since the market began, rates are over the last
+    five seconds.
 
-    `liquidations` and `deleveragings` are those told while watching, `unseen_liquidations` of both kinds came before or were
-    missed; `insurance_cash` is null until it first changes. `feed_latency_ms` is over the last ten seconds, and null when they
-    brought no event. `last_refusal`: why the relay last answered `error`. While not connected, all of the market is as last told.
+    `liquidations` and `deleveragings` count what came while watching; `unseen_liquidations`, of both kinds,
+    came before or were missed. `insurance_cash` is null until it first changes. `feed_latency_ms` is over the
+    last ten seconds, null when they brought no event. `last_refusal` is the reason of the relay's last
+    `error`. While disconnected, the market is as last received.
     """
 
     uri: str
@@ -115,7 +89,7 @@ class Summary:
 
 
 class Watch:
-    """A feed being watched. `symbol`: the instrument to show, None for the first."""
+    """A watched feed. `symbol` is the instrument to show, None for the first."""
 
     def __init__(self, uri: str, symbol: str | None = None) -> None:
         self.uri = uri
@@ -136,8 +110,10 @@ class Watch:
 
     @property
     def ready(self) -> bool:
-        """Whether there was a snapshot, with the chosen instrument in it."""
-        return self.mirror.market_id is not None and (self._symbol is None or self._symbol in self.mirror.books)
+        """Whether a snapshot has come with the chosen instrument in it."""
+        if self.mirror.market_id is None:
+            return False
+        return self._symbol is None or self._symbol in self.mirror.books
 
     @property
     def symbol(self) -> str | None:
@@ -145,13 +121,15 @@ class Watch:
 
     @property
     def book(self) -> BookView | None:
-        return self.mirror.books.get(self.symbol) if self.symbol else None
+        return self.mirror.books.get(self.symbol or "")
 
     @property
     def decimals(self) -> int:
-        """Of the prices of the shown instrument."""
+        """The decimals of the shown instrument's prices."""
         instrument = self.mirror.instruments.get(self.symbol or "")
-        return decimals_of(instrument.tick) if instrument else 2
+        if instrument is None:
+            return 2
+        return decimals_of(instrument.tick)
 
     def link_changed(self, connected: bool, reason: str) -> None:
         self.connected, self.reason = connected, reason
@@ -172,9 +150,11 @@ class Watch:
         return list(map(request_text, self.session.requests()))
 
     def received(self, frame: bytes, now_s: float, wall_ms: int) -> bool:
-        """Fold one frame that came at `now_s`, when the wall clock said `wall_ms`. False: a fresh snapshot is needed.
+        """Fold in one frame that came at `now_s`, at `wall_ms` on the wall clock. False: a fresh snapshot is
+        needed.
 
-        Raises ValueError (and counts it) when it is no message of ours, UnknownSymbol when there is no book of `symbol`.
+        Raises ValueError, and counts the frame, when it is not a message of this protocol, and UnknownSymbol
+        when there is no book of `symbol`.
         """
         try:
             messages = parse_messages(frame)
@@ -185,14 +165,17 @@ class Watch:
             self._take(message, now_s)
         self._measure(messages, now_s, wall_ms)
         if self.mirror.market_id is not None and not self.ready:
-            raise UnknownSymbol(f"{self.symbol} is not traded at {self.uri}; there are: {', '.join(sorted(self.mirror.books))}")
+            traded = ", ".join(sorted(self.mirror.books))
+            raise UnknownSymbol(f"{self.symbol} is not traded at {self.uri}; there are: {traded}")
         return not self.session.requests()
 
     def last_event_age_s(self, now_s: float) -> float | None:
-        return None if self._last_event_s is None else max(0.0, now_s - self._last_event_s)
+        """None before the first event."""
+        if self._last_event_s is None:
+            return None
+        return max(0.0, now_s - self._last_event_s)
 
     def summary(self, now_s: float) -> Summary:
-        age_s = self.last_event_age_s(now_s)
         mirror, statistics = self.mirror, self.statistics
         return Summary(
             uri=self.uri,
@@ -201,7 +184,7 @@ class Watch:
             market_id=mirror.market_id,
             seq=self.session.seq,
             last_event_ms=mirror.last_event_ms,
-            last_event_age_s=None if age_s is None else round(age_s, 3),
+            last_event_age_s=_rounded(self.last_event_age_s(now_s), 3),
             trade_count=statistics.trade_count,
             trades_per_s=round(self.trades.per_second(now_s), 1),
             events_per_s=round(self.events.per_second(now_s), 1),
@@ -214,8 +197,21 @@ class Watch:
             checksum_failures=mirror.checksum_failures,
             unreadable_frames=self.unreadable_frames,
             last_refusal=self.last_refusal,
-            books=[_book_summary(book, mirror.instruments[book.symbol].tick) for book in mirror.books.values()],
+            books=[self._book_summary(book) for book in mirror.books.values()],
             traders=standings(mirror, statistics),
+        )
+
+    def _book_summary(self, book: BookView) -> BookSummary:
+        decimals = decimals_of(self.mirror.instruments[book.symbol].tick)
+        return BookSummary(
+            symbol=book.symbol,
+            status=book.status,
+            best_bid=book.best_bid,
+            best_ask=book.best_ask,
+            spread=_rounded(book.spread, decimals),
+            mid_price=_rounded(book.mid_price, decimals + 1),
+            mark_price=book.mark_price,
+            last_trade=book.last_trade,
         )
 
     def json_line(self, now_s: float) -> str:
@@ -224,19 +220,24 @@ class Watch:
 
     def plain_line(self, now_s: float) -> str:
         """One line for people without a terminal, without its end."""
-        state = "CONNECTED" if self.connected else f"DISCONNECTED ({foreign(self.reason)})"
+        return " ".join(self._words(now_s))
+
+    def _words(self, now_s: float) -> Iterator[str]:
+        yield "CONNECTED" if self.connected else f"DISCONNECTED ({foreign(self.reason)})"
         book = self.book
         if book is None:
-            return f"{state} {foreign(self.uri)} waiting for the first snapshot"
-        prices = [("bid", book.best_bid), ("ask", book.best_ask), ("mark", book.mark_price)]
-        quotes = " ".join(f"{name} {price_text(price, self.decimals)}" for name, price in prices)
-        rates = f"trades {self.statistics.trade_count:,} ({self.trades.per_second(now_s):.1f}/s)"
-        fund = "".join(f" {word}" for word in house_words(self.mirror, self.statistics))
-        return f"{state} {foreign(book.symbol)} {book.status} {quotes} {rates}{fund}{self._leader()}"
-
-    def _leader(self) -> str:
-        rows = standings(self.mirror, self.statistics)
-        return f" traders {len(rows)} leader {foreign(rows[0].trader_id)} {money_text(rows[0].total_equity)}" if rows else ""
+            yield f"{foreign(self.uri)} waiting for the first snapshot"
+            return
+        yield f"{foreign(book.symbol)} {book.status}"
+        yield f"bid {price_text(book.best_bid, self.decimals)}"
+        yield f"ask {price_text(book.best_ask, self.decimals)}"
+        yield f"mark {price_text(book.mark_price, self.decimals)}"
+        trades_per_s = self.trades.per_second(now_s)
+        yield f"trades {self.statistics.trade_count:,} ({trades_per_s:.1f}/s)"
+        yield from fund_words(self.mirror, self.statistics)
+        if rows := standings(self.mirror, self.statistics):
+            leader = rows[0]
+            yield f"traders {len(rows)} leader {foreign(leader.trader_id)} {money_text(leader.total_equity)}"
 
     def _take(self, message: Message, now_s: float) -> None:
         if not isinstance(message, _NO_EVENTS):
@@ -252,25 +253,20 @@ class Watch:
                 self.session.refresh()
 
     def _measure(self, messages: list[Message], now_s: float, wall_ms: int) -> None:
-        newest = next((message for message in reversed(messages) if not isinstance(message, _NO_EVENTS)), None)
-        if newest is not None:
-            self.latency.note(now_s, wall_ms - newest.timestamp)
+        events = [message for message in messages if not isinstance(message, _NO_EVENTS)]
+        if events:
+            self.latency.note(now_s, wall_ms - events[-1].timestamp)
         if self._equity_of != self.mirror.market_id:
-            self._equity_of, self.equity = self.mirror.market_id, EquityHistory()
+            self._equity_of = self.mirror.market_id
+            self.equity = EquityHistory()
         if self.mirror.positions and self.equity.is_due(now_s):
-            # In the order of their last update, so that of a trader's positions the one with the latest equity counts.
-            self.equity.take(now_s, {state.trader_id: state.total_equity for state in self.mirror.positions.values()})
+            # The mirror keeps positions in the order of their last update, so a trader's latest equity
+            # counts.
+            positions = self.mirror.positions.values()
+            self.equity.take(now_s, {position.trader_id: position.total_equity for position in positions})
 
 
-def _book_summary(book: BookView, tick: float) -> BookSummary:
-    decimals = decimals_of(tick)
-    return BookSummary(
-        symbol=book.symbol,
-        status=book.status,
-        best_bid=book.best_bid,
-        best_ask=book.best_ask,
-        spread=None if book.spread is None else round(book.spread, decimals),
-        mid_price=None if book.mid_price is None else round(book.mid_price, decimals + 1),
-        mark_price=book.mark_price,
-        last_trade=book.last_trade,
-    )
+def _rounded(value: float | None, decimals: int) -> float | None:
+    if value is None:
+        return None
+    return round(value, decimals)

@@ -1,8 +1,9 @@
 """Bytes from a client to a request, and a request to a command.
 
-msgspec reads a request straight from its bytes into its struct. What it does not know by itself is checked beside it: bytes that
-are no UTF-8 in ignored keys, numbers of more than 40 digits, nesting. What it refuses is read once more by `explain`, which says
-why; that one has the last word, and differs only where a repeated key was wrong before its last value.
+msgspec reads a request straight from its bytes into its struct. Its gaps are checked beside it: bytes in
+ignored keys that are not UTF-8, numbers of more than 40 digits, nesting. `explain` reads once more what
+msgspec refuses, to name the reason; it has the last word, and differs only where a repeated key was wrong
+before its last value.
 """
 
 from __future__ import annotations
@@ -35,9 +36,13 @@ from botpit.wire.numbers import NS_PER_MS, PriceScale
 
 MAX_DEPTH = 64
 MAX_DIGITS = 40
+MAX_REQUEST_ID_CHARS = 64
 _DIGITS = b"0123456789"
 _STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
-"""A string, ended or not. Nothing is tried twice (possessive), so 64 KiB of quotes cost no more than 64 KiB of anything."""
+"""A string, ended or not.
+
+Possessive: it tries nothing twice, so 64 KiB of quotes cost no more than other text.
+"""
 _CLIENT_ID = re.compile(r"[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,63}")
 
 
@@ -52,15 +57,20 @@ class Requests:
 TRADING = Requests(wire.TradingRequest)
 FEED = Requests(wire.FeedRequest)
 
-Answers = {"order": "order_rejected", "place_order": "order_rejected", "replace": "replace_rejected",
-           "cancel": "cancel_rejected", "cancel_all": "cancel_rejected"}
+Answers = {
+    "order": "order_rejected",
+    "place_order": "order_rejected",
+    "replace": "replace_rejected",
+    "cancel": "cancel_rejected",
+    "cancel_all": "cancel_rejected",
+}
 """The refusal that answers a faulty request; every other known request is answered by `error`."""
 _KNOWN = {"login", "order_status", "open_orders", "account", "logout", "ping", "close", "reopen", *Answers}
 
 
 @dataclass(slots=True)
 class Fault:
-    """A message that is refused before it is a command: which answer it gets, why, and the ids in it that were valid."""
+    """A message refused before it is a command: the kind of its answer, the reason, and its valid ids."""
 
     answer: str
     reason: Reason
@@ -72,10 +82,10 @@ class Fault:
 
 
 class FieldError(ValueError):
-    """A request whose fields are each right but do not go together; the text names the field."""
+    """A request whose fields are valid but do not go together; the text names the field."""
 
 
-# ------------------------------------------------------------------------------------------------------------------ frames
+# ----------------------------------------------------------------------------------------------------- frames
 
 
 def is_array(frame: bytes) -> bool:
@@ -89,7 +99,8 @@ def split_array(frame: bytes) -> list[bytes] | Fault:
     except (msgspec.DecodeError, RecursionError) as error:
         return Fault("order_rejected", Reason.INVALID_JSON, {"error": str(error)})
     if not 1 <= len(elements) <= wire.MAX_REQUESTS_PER_FRAME:
-        return _invalid_message(f"an array holds 1 to {wire.MAX_REQUESTS_PER_FRAME} requests, not {len(elements)}")
+        allowed = f"1 to {wire.MAX_REQUESTS_PER_FRAME} requests"
+        return _invalid_message(f"an array holds {allowed}, not {len(elements)}")
     return [bytes(element) for element in elements]
 
 
@@ -107,12 +118,12 @@ def parse(data: bytes, requests: Requests = TRADING) -> Any:
 
 
 def _looks_odd(data: bytes) -> bool:
-    """Cheap, and true for everything that the strict check refuses and msgspec takes."""
+    """Cheap, and true for everything that the strict check refuses and msgspec accepts."""
     digits = len(data) - len(data.translate(None, _DIGITS))
     return digits > MAX_DIGITS or data.count(b"{") + data.count(b"[") > MAX_DEPTH
 
 
-# ------------------------------------------------------------------------------------------------------------------ faults
+# ----------------------------------------------------------------------------------------------------- faults
 
 
 class _LongNumber:
@@ -139,25 +150,31 @@ def _depth(data: bytes) -> int:
 
 
 def _strict_fault(data: bytes) -> Fault | None:
-    """What is wrong with well-formed data by our stricter rules: nesting, NaN and Infinity, long numbers."""
+    """The fault of well-formed data by our stricter rules: nesting, NaN and Infinity, long numbers."""
     if _depth(data) > MAX_DEPTH:
         return Fault("order_rejected", Reason.INVALID_JSON, {"error": f"nested deeper than {MAX_DEPTH}"})
     try:
         parsed = json.loads(data, parse_constant=_constant, parse_int=_number, parse_float=_number)
     except ValueError as error:
         return Fault("order_rejected", Reason.INVALID_JSON, {"error": str(error)})
-    long_fields = [key for key, value in parsed.items() if _holds_long(value)] if isinstance(parsed, dict) else []
-    return _with_ids(f"{_shown(long_fields[0])}: a number of more than {MAX_DIGITS} digits", data) if long_fields else None
+    if not isinstance(parsed, dict):
+        return None
+    for key, value in parsed.items():
+        if _holds_long(value):
+            return _with_ids(f"{_shown(key)}: a number of more than {MAX_DIGITS} digits", data)
+    return None
 
 
 def _holds_long(value: object) -> bool:
     if isinstance(value, dict):
         return any(map(_holds_long, value.values()))
-    return any(map(_holds_long, value)) if isinstance(value, list) else isinstance(value, _LongNumber)
+    if isinstance(value, list):
+        return any(map(_holds_long, value))
+    return isinstance(value, _LongNumber)
 
 
 def _explained(data: bytes, requests: Requests) -> Any:
-    """Why msgspec refused the data; or the request after all, when only a repeated key's earlier value was wrong."""
+    """Why msgspec refused the data; or the request, when only a repeated key's earlier value was wrong."""
     try:
         return requests.explain.read(data)
     except Refusal as refusal:
@@ -182,8 +199,7 @@ def _with_ids(error: str, data: bytes) -> Fault:
     parsed = json.loads(data, parse_int=lambda text: int(text) if len(text) <= MAX_DIGITS else None)
     if not isinstance(parsed, dict):
         return fault
-    asked = parsed.get("request_id")
-    fault.request_id = asked if isinstance(asked, str) and len(asked) <= 64 else _integer(asked, -wire.MAX_SAFE_INTEGER)
+    fault.request_id = _request_id(parsed.get("request_id"))
     kind = parsed.get("type")
     if not isinstance(kind, str) or kind not in _KNOWN:
         return fault
@@ -192,6 +208,12 @@ def _with_ids(error: str, data: bytes) -> Fault:
     fault.client_order_id = _id(parsed.get("client_order_id"))
     fault.order_id = _integer(parsed.get("order_id"), 0)
     return fault
+
+
+def _request_id(value: object) -> str | int | None:
+    if isinstance(value, str) and len(value) <= MAX_REQUEST_ID_CHARS:
+        return value
+    return _integer(value, -wire.MAX_SAFE_INTEGER)
 
 
 def _id(value: object) -> str | None:
@@ -205,18 +227,23 @@ def _integer(value: object, lowest: int) -> int | None:
 def refusal(request: Any, reason: Reason, **details: object) -> Fault:
     """The Fault of a request that could be read; who answers the request adds its id."""
     return Fault(
-        Answers.get(request.type, "error"), reason, details, getattr(request, "trader_id", None),
-        getattr(request, "order_id", None), getattr(request, "client_order_id", None),
-    )  # fmt: skip
+        Answers.get(request.type, "error"),
+        reason,
+        details,
+        getattr(request, "trader_id", None),
+        getattr(request, "order_id", None),
+        getattr(request, "client_order_id", None),
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------------- commands
+# --------------------------------------------------------------------------------------------------- commands
 
 _PREVENTION = {wire.SelfTradePrevention(each.value): each for each in SelfTradePrevention}
-_IN_FORCE: dict[wire.TimeInForce | None, TimeInForce] = {wire.TimeInForce(each.value): each for each in TimeInForce}
+_IN_FORCE: dict[wire.TimeInForce | None, TimeInForce]
+_IN_FORCE = {wire.TimeInForce(each.value): each for each in TimeInForce}
 _IN_FORCE[None] = TimeInForce.GTC
 _SIGN = {"buy": BUY, "sell": SELL}
-_BUY, _MARKET, _GTC = wire.Side.BUY, wire.OrderType.MARKET, TimeInForce.GTC  # an enum is slow to look its words up
+_BUY, _MARKET, _GTC = wire.Side.BUY, wire.OrderType.MARKET, TimeInForce.GTC  # an enum's own lookup is slow
 
 
 class Decoder:
@@ -226,7 +253,9 @@ class Decoder:
         self.default_symbol = instruments[0].symbol
         self._scales = {each.symbol: PriceScale(each) for each in instruments}
 
-    def order(self, request: wire.OrderRequest | wire.PlaceOrderRequest, trader: str, session: int) -> Order:
+    def order(
+        self, request: wire.OrderRequest | wire.PlaceOrderRequest, trader: str, session: int
+    ) -> Order:
         """Raises FieldError when the fields do not go together."""
         symbol = request.symbol or self.default_symbol
         market_order = request.order_type is _MARKET
@@ -235,10 +264,18 @@ class Decoder:
             raise FieldError("post_only: only for limit orders that may rest")
         price = None if request.price is None else self._price(symbol, request.price)
         return Order(
-            trader, symbol, BUY if request.side is _BUY else SELL, request.qty, price, in_force, request.client_order_id,
-            bool(request.post_only), bool(request.reduce_only),
+            trader,
+            symbol,
+            BUY if request.side is _BUY else SELL,
+            request.qty,
+            price,
+            in_force,
+            request.client_order_id,
+            bool(request.post_only),
+            bool(request.reduce_only),
             None if request.stp is None else _PREVENTION[request.stp],
-            None if request.expires_at is None else request.expires_at * NS_PER_MS, session,
+            None if request.expires_at is None else request.expires_at * NS_PER_MS,
+            session,
         )
 
     def cancel(self, request: wire.CancelRequest, trader: str) -> Cancel:
@@ -249,15 +286,17 @@ class Decoder:
         return CancelAll(trader, request.symbol, _SIGN[request.side] if request.side else 0)
 
     def replace(self, request: wire.ReplaceRequest, trader: str, symbol: str | None) -> Replace:
-        """`symbol` is that of the order it names, None when there is no such order (then the engine refuses it)."""
+        """`symbol` is that of the named order, None when there is no such order, which the engine refuses."""
         needs_an_order(request)
         if request.price is None and request.qty is None:
             raise FieldError("price: a replace needs a price, a qty, or both")
-        price = None if request.price is None or symbol is None else self._price(symbol, request.price)
+        price = None
+        if request.price is not None and symbol is not None:
+            price = self._price(symbol, request.price)
         return Replace(trader, request.order_id, request.client_order_id, price, request.qty)
 
     def _price(self, symbol: str, price: float) -> Price:
-        """Ticks; or the price as it is, when it is on no tick or the symbol is unknown."""
+        """Ticks; or the price as it is, when it is off the tick or the symbol is unknown."""
         scale = self._scales.get(symbol)
         ticks = scale.ticks(price) if scale else None
         return OffTick(repr(price)) if ticks is None else ticks

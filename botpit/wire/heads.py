@@ -1,4 +1,4 @@
-"""What a relay needs to know of the messages that pass through it, read without understanding the rest of them."""
+"""The fields that a relay needs of the messages it passes on, read without the rest of them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class Head(msgspec.Struct):
-    """The fields a relay looks at; what a message does not have is left at its default."""
+    """The fields that a relay reads; one that a message does not have keeps its default."""
 
     type: str
     seq: int = 0
@@ -30,7 +30,7 @@ class _Levels(msgspec.Struct):
 
 
 class _SnapshotShape(msgspec.Struct):
-    """What must be there in a snapshot for it to be cut; the rest passes as it is."""
+    """The fields that a snapshot must have to be cut; the rest passes unchanged."""
 
     seq: int
     market_id: str
@@ -46,19 +46,19 @@ _fields = msgspec.json.Decoder(dict[str, Any])
 
 
 def split_frame(frame: bytes) -> list[bytes]:
-    """The messages of a frame, each as the bytes it came in. Raises ValueError when the frame is not JSON."""
+    """The messages of a frame, each as its own bytes. Raises ValueError when the frame is not JSON."""
     if frame[:1] != b"[":
         return [frame]
     return list(map(bytes, _array.decode(frame)))
 
 
 def head(message: bytes) -> Head:
-    """Raises ValueError when it is no message."""
+    """Raises ValueError when the bytes are no message."""
     return _head.decode(message)
 
 
 def snapshot_fields(message: bytes) -> dict[str, Any]:
-    """A snapshot as plain values. Raises ValueError when it lacks what every snapshot has."""
+    """A snapshot as plain values. Raises ValueError when it lacks a field of every snapshot."""
     fields = _fields.decode(message)
     msgspec.convert(fields, _SnapshotShape)
     return fields

@@ -1,8 +1,8 @@
 """Prices, money and times across the border, exact both ways without Decimal.
 
-A price on the wire is its nearest IEEE double. `units = round(price * 10**d)` is accepted only if `units / 10**d == price`, and
-only on the tick; `units / 10**d` gives the same double back, as long as units stay within LARGEST_EXACT, which settings
-guarantee.
+A price on the wire is its nearest IEEE double. `units = round(price * 10**d)` is accepted only if `units /
+10**d == price`, and only on the tick; `units / 10**d` gives the same double back, as long as units stay
+within LARGEST_EXACT, which settings guarantee.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botpit.core.instrument import LARGEST_EXACT, Instrument
 
 NS_PER_MS = 1_000_000
 MAX_REMEMBERED_PRICES = 10_000
-"""Of an instrument, in either direction: few are in use at a time, and looking one up is quicker than working it out."""
+"""Per instrument and direction: few prices are in use at a time, and a lookup is the quicker way."""
 
 
 class PriceScale:
@@ -27,11 +27,11 @@ class PriceScale:
         self._scale: int = 10**instrument.tick_decimals
         self._tick_units = instrument.tick_units
         self.ticks = lru_cache(MAX_REMEMBERED_PRICES)(self._ticks)
-        """The price in ticks, or None when it is on no tick. Never rounded."""
+        """The price in ticks, or None when it is off the tick. Never rounded."""
         self.text = lru_cache(MAX_REMEMBERED_PRICES)(self._text)
-        """Ticks as the number that stands in JSON."""
+        """Ticks as the number in JSON."""
         self.raw = lru_cache(MAX_REMEMBERED_PRICES)(lambda ticks: Raw(self._text(ticks).encode()))
-        """The same for msgspec to write."""
+        """The same, for msgspec to write."""
 
     def _text(self, ticks: int) -> str:
         return json.encode(self.price(ticks)).decode()

@@ -1,7 +1,8 @@
-"""What the clients of an exchange know by themselves: what they sent, and every answer, private event and public trade they got.
+"""What an exchange's clients know by themselves: what they sent, and every message they got.
 
-Nothing here asks the exchange how it works: a trader's events are kept as the bytes that came, and folded into his orders and
-positions. Each event needs a cause among what was sent. Whatever does not fit is a `Difference`, the first one ends the run.
+Nothing here asks the exchange how it works: a trader's events are kept as the bytes that came, and folded
+into his orders and positions. Each event needs a cause among what was sent. Whatever does not fit is a
+`Difference`, the first one ends the run.
 """
 
 from __future__ import annotations
@@ -20,7 +21,10 @@ ORDER_FIELDS = ("side", "qty", "price", "symbol")
 
 
 class Difference(Exception):
-    """What the exchange says does not go with what its clients know. `kind`: lost, doubled, invented or changed."""
+    """What the exchange says does not go with what its clients know.
+
+    `kind`: lost, doubled, invented or changed.
+    """
 
     def __init__(self, kind: str, text: str) -> None:
         super().__init__(f"{kind}: {text}")
@@ -29,7 +33,10 @@ class Difference(Exception):
 
 @dataclass(slots=True, eq=False)
 class Sent:
-    """One order, and what is known to have become of it. `replaces` (price, qty) and `cancels`: sent, without an event so far."""
+    """One order, and what is known to have become of it.
+
+    `replaces` (price, qty) and `cancels`: sent, without an event so far.
+    """
 
     trader: str
     request: Message
@@ -50,17 +57,26 @@ class Sent:
 
     @property
     def leaves(self) -> int:
-        return self.qty - self.filled - self.cancelled if self.order_id is not None else 0
+        if self.order_id is None:
+            return 0
+        return self.qty - self.filled - self.cancelled
+
+    @property
+    def status(self) -> str:
+        if self.refused:
+            return "rejected"
+        if self.leaves:
+            return "open"
+        return "cancelled" if self.cancelled else "filled"
 
     def forget_unanswered(self) -> None:
-        """Cancels and replaces of which nothing was heard up to now can have no event any more."""
+        """Cancels and replaces without an event by now will never have one."""
         self.cancels = 0
         self.replaces.clear()
 
     def state(self) -> Message:
         """What `order_status` has to say of it, if it came in."""
-        status = "rejected" if self.refused else "open" if self.leaves else "cancelled" if self.cancelled else "filled"
-        told = {"order_id": self.order_id, "client_order_id": self.client_order_id, "status": status}
+        told = {"order_id": self.order_id, "client_order_id": self.client_order_id, "status": self.status}
         if self.refused:
             return told | {"reason": self.refused}
         amounts = {"filled_qty": self.filled, "leaves_qty": self.leaves, "cancelled_qty": self.cancelled}
@@ -69,7 +85,7 @@ class Sent:
 
 @dataclass(slots=True)
 class Trade:
-    """One trade as the public was told of it, and each side's fill."""
+    """One public trade, and each side's fill."""
 
     public: bytes = b""
     fills: dict[str, Message] = field(default_factory=dict)
@@ -84,12 +100,21 @@ class Trade:
             if fill is None:
                 raise Difference("invented", f"trade {trade_id} has no fill of its {side} side: {told}")
             seen = [fill[key] for key in ("trader_id", "order_id", "price", "qty", "symbol")]
-            if seen != [told[f"{side}_trader_id"], told[f"{side}_order_id"], told["price"], told["qty"], told["symbol"]]:
+            if seen != [
+                told[f"{side}_trader_id"],
+                told[f"{side}_order_id"],
+                told["price"],
+                told["qty"],
+                told["symbol"],
+            ]:
                 raise Difference("changed", f"trade {trade_id}: {fill} is no side of {told}")
 
 
 class ClientLedger:
-    """All traders and all trades of one market. `floor`: order ids up to this were given out before the last restart."""
+    """All traders and all trades of one market.
+
+    `floor`: order ids up to this were given out before the last restart.
+    """
 
     def __init__(self, traders: dict[str, bool]) -> None:
         self.accounts = {trader: Account(trader, self, drops) for trader, drops in traders.items()}
@@ -123,7 +148,10 @@ class ClientLedger:
         if number in self.order_ids:
             raise Difference("doubled", f"order id {number} is given out twice")
         if number <= self.floor:
-            raise Difference("changed", f"order id {number} comes after {self.floor}, which was given out before the restart")
+            raise Difference(
+                "changed",
+                f"order id {number} comes after {self.floor}, which was given out before the restart",
+            )
         self.order_ids.add(number)
         self.highest = max(self.highest, number)
 
@@ -138,7 +166,11 @@ class ClientLedger:
 
 
 class Account:
-    """One trader. `events`: his private events from the first on, without a hole; `ahead`: later ones, known by their answers."""
+    """One trader.
+
+    `events`: his private events from the first on, without a hole; `ahead`: later ones, known by their
+    answers.
+    """
 
     def __init__(self, trader: str, ledger: ClientLedger, cancels_on_disconnect: bool) -> None:
         self.trader = trader
@@ -153,11 +185,11 @@ class Account:
 
     @property
     def known(self) -> int:
-        """The last private event that was told, holes or not."""
+        """The last private event that came, holes or not."""
         return max(self.ahead, default=len(self.events))
 
     def takes(self, text: bytes, number: int) -> None:
-        """A private event, told now or again."""
+        """Take a private event, new or repeated."""
         held = self.events[number - 1] if number <= len(self.events) else self.ahead.get(number, text)
         if held != text:
             raise Difference("changed", f"event {number} of {self.trader} is {text!r}, and was {held!r}")
@@ -176,7 +208,7 @@ class Account:
             raise Difference("changed", f"{self._say(order)} is refused now: {reason}")
         order.refused = reason
 
-    # -------------------------------------------------------------------------------------------------------- what events mean
+    # --------------------------------------------------------------------------------------- what events mean
 
     def _fold(self, event: Message) -> None:
         match event["type"]:
@@ -193,7 +225,9 @@ class Account:
         else:
             self._cancelled(order, event)
         if event["leaves_qty"] != order.leaves:
-            raise Difference("changed", f"{self._say(order)} has {order.leaves} lots open, not those of {event}")
+            raise Difference(
+                "changed", f"{self._say(order)} has {order.leaves} lots open, not those of {event}"
+            )
         if not order.leaves:
             self.open.pop(event["order_id"], None)
 
@@ -236,7 +270,7 @@ class Account:
     def _say(self, order: Sent) -> str:
         return f"order {order.client_order_id} of {self.trader} (id {order.order_id})"
 
-    # -------------------------------------------------------------------------------------------- what the exchange has to say
+    # --------------------------------------------------------------------------- what the exchange has to say
 
     def check_status(self, order: Sent, told: Message) -> bool:
         """Hold an `order_status` against what is known; whether the order is there at all."""
@@ -244,7 +278,10 @@ class Account:
             if order.answered or order.order_id is not None:
                 raise Difference("lost", f"{self._say(order)} was answered and is unknown: {told}")
             if not told["complete"]:
-                raise Difference("lost", f"{self._say(order)} is unknown, and it is not told whether it ever came in: {told}")
+                raise Difference(
+                    "lost",
+                    f"{self._say(order)} is unknown, and it is not told whether it ever came in: {told}",
+                )
             return False
         if told["status"] == "rejected" and not order.answered:
             self.takes_refusal(order, told["reason"])
@@ -259,11 +296,17 @@ class Account:
         found = {each["order_id"]: each["leaves_qty"] for each in told["orders"]}
         expected = {number: order.leaves for number, order in sorted(self.open.items())}
         if found != expected:
-            kind = "invented" if found.keys() - expected.keys() else "lost" if expected.keys() - found.keys() else "changed"
+            kind = "changed"
+            if found.keys() - expected.keys():
+                kind = "invented"
+            elif expected.keys() - found.keys():
+                kind = "lost"
             raise Difference(kind, f"open orders of {self.trader} are {found}, not {expected}")
 
     def check_account(self, told: Message) -> None:
         found = {each["symbol"]: each["position"] for each in told["positions"] if each["position"]}
         expected = {symbol: lots for symbol, lots in self.positions.items() if lots}
         if (found, told["account_seq"]) != (expected, len(self.events)):
-            raise Difference("changed", f"{self.trader} should have {expected} after {len(self.events)} events: {told}")
+            raise Difference(
+                "changed", f"{self.trader} should have {expected} after {len(self.events)} events: {told}"
+            )

@@ -38,7 +38,9 @@ def csv_rows(path: Path) -> list[Row]:
 def recorded_seq(folder: Path) -> int:
     """The last event that the exporter has recorded as written."""
     path = folder / STATE_FILE
-    return int(json.loads(path.read_bytes())["seq"]) if path.exists() else 0
+    if not path.exists():
+        return 0
+    return int(json.loads(path.read_bytes())["seq"])
 
 
 def differences(recorded: dict[str, list[Row]], folder: Path) -> list[str]:

@@ -1,7 +1,7 @@
 """The load under which an exchange is killed: traders who trade with each other, each on a socket of its own.
 
-Orders come in arrays or one frame after the other, without waiting; with them come cancels, replaces and orders that are sent
-again. Some traders are logged in, the others use plain sessions and get answers only.
+Orders come in arrays or one frame after the other, without waiting; with them come cancels, replaces and
+orders that are sent again. Some traders are logged in, the others use plain sessions and get answers only.
 """
 
 from __future__ import annotations
@@ -30,8 +30,12 @@ taker_fee_bps = 3
 slow_reader_bytes = 67108864
 """ + "".join(f'[[instruments]]\nsymbol = "{symbol}"\n' for symbol in SYMBOLS)
 KINDS: tuple[Message, ...] = (
-    *({},) * 6, {"time_in_force": "ioc"}, {"time_in_force": "ioc"}, {"post_only": True}, {"time_in_force": "fok"},
-)  # fmt: skip
+    *({},) * 6,
+    {"time_in_force": "ioc"},
+    {"time_in_force": "ioc"},
+    {"post_only": True},
+    {"time_in_force": "fok"},
+)
 ORDERS_PER_FRAME = 8
 CANCELS, REPLACES, RESENT, MARKET_ORDERS, ARRAYS = 0.2, 0.1, 0.02, 0.04, 0.5
 """So many for each order, and so many of the frames."""

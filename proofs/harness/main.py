@@ -74,7 +74,7 @@ def judged(seed: int, prove: Callable[[], Iterable[str]]) -> int:
 
 
 class Progress:
-    """A line to stderr every few seconds, however often it is told."""
+    """Print a line to stderr every few seconds, however often it is called."""
 
     def __init__(self) -> None:
         self._told_s = monotonic()

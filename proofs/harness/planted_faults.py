@@ -1,7 +1,8 @@
 """Programs with a fault in them, which a proof has to find: run in place of the exchange or of the exporter.
 
-A fault replaces a part of the real program by name. The proofs' tests run with each fault, so that a name
-which the product no longer has is noticed: then nothing is planted, and nothing is found.
+An exchange takes faulty parts in place of its own (`Parts` in botpit/cli/exchange.py). A fault in the
+exporter replaces a part of the program by name. The proofs' tests run with each fault, so that a name which
+the product no longer has is noticed: then nothing is planted, and nothing is found.
 """
 
 from __future__ import annotations
@@ -12,42 +13,62 @@ from proofs.harness.terminals import HOME
 
 NONE = "none"
 IN_THE_EXCHANGE = {
-    NONE: "",
+    NONE: "parts = program.Parts()",
     "ack-first": """
-from botpit.history.journal.segments import Journal
-write = Journal.write
-def late(self):
-    number, waiting = self.number, self._waiting
-    self.number, self._waiting = getattr(self, "_late", (number - len(waiting), []))
-    write(self)
-    self.number, self._waiting, self._late = number, [], (number, waiting)
-Journal.write = late
+from botpit.history.journal.disk import AppendOnly, Disk
+
+class LateFile(AppendOnly):
+    kept = b""
+
+    def write(self, data):
+        if self.size:
+            data, self.kept = self.kept, data
+        super().write(data)
+
+    def close(self):
+        super().write(self.kept)
+        super().close()
+
+class LateDisk(Disk):
+    def append_to(self, path):
+        return LateFile(path)
+
+parts = program.Parts(disk=LateDisk())
 """,
     "skip-fill": """
-from botpit.venue import loader
 from botpit.core.commands import Order
 from botpit.history.journal import recovery
+from botpit.venue.loader import MarketLoader
+
 recovery.good_snapshots = lambda *arguments: iter(())
-play = loader._play
-def skip(records, *machine):
+
+def without_one_order(records):
     kept = list(records)
     orders = [index for index, record in enumerate(kept) if isinstance(record.command, Order)]
     for index in orders[len(orders) // 2:][:1]:
         del kept[index]
-    play(kept, *machine)
-loader._play = skip
+    return kept
+
+class Skipping(MarketLoader):
+    def __init__(self, *arguments, track):
+        super().__init__(*arguments, track=without_one_order)
+
+parts = program.Parts(loader=Skipping)
 """,
     "forget-ids": """
-from botpit.venue import loader
-play = loader._play
-def forget(records, exchange, *machine):
-    play(records, exchange, *machine)
-    for account in exchange.accounts.values():
-        account.by_client_id.clear()
-loader._play = forget
+from botpit.venue.loader import MarketLoader
+
+class Forgetful(MarketLoader):
+    def first(self, **flags):
+        market = super().first(**flags)
+        for account in market.exchange.accounts.values():
+            account.by_client_id.clear()
+        return market
+
+parts = program.Parts(loader=Forgetful)
 """,
 }
-"""Answers that leave before the journal is written; a replay without one order; clients' ids forgotten."""
+"""Answers that leave before the journal is written; a recovery without one order; clients' ids forgotten."""
 IN_THE_EXPORTER = {
     NONE: "",
     "no-cut": """
@@ -78,7 +99,7 @@ import sys
 sys.path.insert(0, {str(HOME)!r})
 from botpit.cli import exchange as program
 {{fault}}
-sys.exit(program.main())
+sys.exit(program.main(parts=parts))
 """
 _EXPORTER = f"""
 import sys
@@ -89,10 +110,12 @@ from botpit.runs.export.sheets import Sheets
 sys.exit(program.main())
 """
 _OTHER_EXPORTER = """
-command_of = program.command_of
 def other_command(name, *flags):
-    return [sys.executable, {exporter!r}, *flags] if name == "export" else command_of(name, *flags)
-program.command_of = other_command
+    if name == "export":
+        return [sys.executable, {exporter!r}, *flags]
+    return program.command_of(name, *flags)
+
+parts = program.Parts(command_of=other_command)
 """
 
 

@@ -39,7 +39,7 @@ def holder(lock: Path) -> int | None:
 
 
 def command_line(pid: int) -> str:
-    """Of a process that runs; empty when there is none. Linux tells it by itself, elsewhere `ps` does."""
+    """Of a running process; empty when there is none. From /proc on Linux, elsewhere from `ps`."""
     if Path("/proc/self/cmdline").exists():
         with suppress(OSError):
             told = Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8", errors="replace")

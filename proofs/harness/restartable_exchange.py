@@ -85,7 +85,9 @@ class RestartableExchange:
     async def stop(self) -> int:
         """SIGTERM; the exit code."""
         child, self._child = self._child, None
-        return await child.stop(GRACE_S) if child else 0
+        if child is None:
+            return 0
+        return await child.stop(GRACE_S)
 
 
 def _kill(pid: int, after_s: float, archive_lock: Path | None) -> None:

@@ -97,7 +97,9 @@ class Session:
         if "request_id" in told:
             asked = self.unanswered.popleft()
             if asked.message["request_id"] != told["request_id"]:
-                raise Difference("lost", f"{asked.message} was not answered, but what came after it: {text!r}")
+                raise Difference(
+                    "lost", f"{asked.message} was not answered, but what came after it: {text!r}"
+                )
             return self._take_answer(asked, _REQUEST_ID.sub(b"}", text), told)
         if told["type"] == "heartbeat":
             return None
@@ -135,7 +137,9 @@ async def log_in(uri: str, account: Account, market_id: str, last_seq: int) -> S
     if told["type"] != "logged_in":
         raise Difference("lost", f"{account.trader} knows {account.known} events: {told}")
     if told["account_seq"] < account.known:
-        raise Difference("lost", f"{account.trader} knows {account.known} events, the exchange {told['account_seq']}")
+        raise Difference(
+            "lost", f"{account.trader} knows {account.known} events, the exchange {told['account_seq']}"
+        )
     for number in range(last_seq + 1, told["account_seq"] + 1):
         text = await socket.recv(decode=False)
         if decode(text)["account_seq"] != number:

@@ -13,7 +13,7 @@ from proofs.harness.client_ledger import ClientLedger, Difference, Message, deco
 
 
 class TradeReader:
-    """The public trades, as the event stream tells them."""
+    """The public trades of the event stream."""
 
     def __init__(self, ledger: ClientLedger) -> None:
         self._ledger = ledger
@@ -42,7 +42,7 @@ class TradeReader:
         self.listening = asyncio.create_task(self._listen(stream))
 
     def _check_past(self, from_seq: int, before: int, again: set[int], snapshot: Message) -> None:
-        """Raises Difference when a trade that was told since `from_seq` is not told again."""
+        """Raises Difference when a trade since `from_seq` is not sent again."""
         trades = self._ledger.trades
         number = before
         while number and decode(trades[number].public)["seq"] >= from_seq:
@@ -50,7 +50,9 @@ class TradeReader:
                 raise Difference("lost", f"trade {number} is not told again: {trades[number].public!r}")
             number -= 1
         if snapshot["seq"] < self._ledger.seq:
-            raise Difference("lost", f"event {self._ledger.seq} was told, and the last one is {snapshot['seq']} now")
+            raise Difference(
+                "lost", f"event {self._ledger.seq} was told, and the last one is {snapshot['seq']} now"
+            )
         self._ledger.seq = snapshot["seq"]
 
     async def _listen(self, stream: ClientConnection) -> None:

@@ -213,9 +213,10 @@ sys.exit(run(main))
 RUNNER = f"""
 import sys
 sys.path.insert(0, {str(HOUSE)!r})
-import bot_battle_runner, botpit.screen.battle_board, botpit.io.fleet, botpit.io.order_port
+import dataclasses
+import bot_battle_runner, botpit.screen.battle_board, botpit.battle.live.bot_processes as bots, botpit.io.order_port
 botpit.screen.battle_board.PROGRESS_S = 0.05
-botpit.io.fleet.BACKOFF_S = (0.01,) * 5
+bots.RESTARTS = dataclasses.replace(bots.RESTARTS, backoff_s=(0.01,) * 5)
 botpit.io.order_port.OPERATOR_WITHIN_S = 1.0
 sys.exit(bot_battle_runner.main())
 """

@@ -42,8 +42,8 @@ def battle_of(*bots: dict[str, Any], **more: Any) -> str:
     [
         (battle_of(MAKER | {"sped": 5}), ["bots[0].sped: unknown key"]),
         (battle_of(MAKER, uri="ws://x"), ["uri: unknown key"]),
-        (battle_of(MAKER, MAKER), ["bots: trader_id alice is there 2 times"]),
-        (battle_of(MAKER | {"count": 2}, MAKER | {"trader_id": "alice-2"}), ["bots: trader_id alice-2 is there 2 times"]),
+        (battle_of(MAKER, MAKER), ["bots: trader_id alice is used 2 times"]),
+        (battle_of(MAKER | {"count": 2}, MAKER | {"trader_id": "alice-2"}), ["bots: trader_id alice-2 is used 2 times"]),
         (battle_of(MAKER | {"strategy": "makre"}), ["bots[0] (alice): strategy makre"]),
         (battle_of(MAKER | {"strategy": "gone.py:Bot"}), ["bots[0] (alice): strategy gone.py:Bot: cannot import gone.py"]),
         (battle_of(MAKER | {"strategy_params": {"levles": 3}}), ["bots[0] (alice): strategy maker: unknown parameter levles"]),

@@ -162,7 +162,7 @@ def test_a_snapshot_of_what_the_journal_has_lost_is_named(replay, market):
     path.write_bytes(path.read_bytes()[:-5])
     told = replay(market, "--verify")
     assert told.code == 4
-    lost = "the journal ends here, and there is a snapshot of record 1000"
+    lost = "the journal ends before record 1000, of which there is a snapshot"
     assert re.fullmatch(rf"error: {path}, line \d+, byte \d+: {lost}\n", told.err)
 
 
@@ -237,7 +237,7 @@ def test_the_events_are_those_of_the_archive(replay, kept_once, tmp_path):
 def test_a_file_that_is_there_stays_as_it_is(replay, kept_once, tmp_path):
     (tmp_path / "mine").write_text("dear diary")
     told = replay(kept_once, "--events", tmp_path / "mine")
-    assert (told.code, told.err) == (2, f"error: {tmp_path}/mine is there already; name a new file\n")
+    assert (told.code, told.err) == (2, f"error: {tmp_path}/mine exists already; name a new file\n")
     assert (tmp_path / "mine").read_text() == "dear diary"
 
 

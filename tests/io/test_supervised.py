@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
+import logging
 import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from botpit.io import supervisor as module
-from botpit.io.supervisor import FINAL_EXIT_CODES, supervised
+from botpit.io.supervisor import SERVICE, RestartPolicy, supervised
 
 DEADLINE_S = 20.0
+SOON = replace(SERVICE, backoff_s=(0.001, 0.002, 0.004, 0.005))
+"""The policy of services, with less patience."""
 PROGRAM = """
 import os, signal, sys
 from pathlib import Path
@@ -44,11 +46,11 @@ class Child:
     def pids(self) -> list[int]:
         return [int(pid) for pid in self._starts.read_text().split()] if self._starts.exists() else []
 
-    def run(self, until: Callable[[], bool]) -> None:
+    def run(self, until: Callable[[], bool], policy: RestartPolicy = SOON) -> None:
         """Supervise it until something has happened."""
 
         async def story() -> None:
-            async with supervised("somebody", self._argv, self._log, grace_s=DEADLINE_S):
+            async with supervised("somebody", self._argv, self._log, grace_s=DEADLINE_S, policy=policy):
                 while not until():
                     await asyncio.sleep(0.005)
 
@@ -64,21 +66,19 @@ def is_there(pid: int) -> bool:
 
 
 def test_it_is_started_again_when_it_crashed_or_was_killed_and_is_gone_in_the_end(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.001)
     child = Child(tmp_path, 1, "killed", 77)
     child.run(until=lambda: len(child.pids()) == 4)
     assert not any(is_there(pid) for pid in child.pids())
-    told = [re.findall(r"exit_code=(\S+)", record.getMessage()) for record in caplog.records]
-    assert told == [["1"], ["-9"], ["77"]]
+    assert re.findall(r"ended by itself name=somebody exit_code=(\S+)", caplog.text) == ["1", "-9", "77"]
 
 
-@pytest.mark.parametrize("code", sorted(FINAL_EXIT_CODES))
+@pytest.mark.parametrize("code", sorted(SERVICE.final_codes))
 def test_an_end_that_is_no_accident_is_final(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, code: int
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, code: int
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.001)
+    caplog.set_level(logging.INFO)
     child = Child(tmp_path, code)
     child.run(until=lambda: any("is not started again" in record.getMessage() for record in caplog.records))
     assert len(child.pids()) == 1
@@ -86,25 +86,31 @@ def test_an_end_that_is_no_accident_is_final(
 
 
 @pytest.mark.parametrize(
-    ("lived_s", "backoffs"), [(0.0, ["0.001", "0.002", "0.004", "0.005", "0.005"]), (1.0, ["0.001"] * 5)], ids=["short", "long"]
+    ("forgiven_s", "backoffs"),
+    [(DEADLINE_S, ["0.001", "0.002", "0.004", "0.005", "0.005"]), (0.0, ["0.001"] * 5)],
+    ids=["short lives", "long lives"],
 )
-def test_the_wait_doubles_up_to_a_bound_until_one_lived_long(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, lived_s: float, backoffs: list[str]
+def test_the_wait_grows_up_to_a_bound_until_one_lived_long(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, forgiven_s: float, backoffs: list[str]
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.001)
-    monkeypatch.setattr(module, "LONGEST_BACKOFF_S", 0.005)
-    monkeypatch.setattr(module, "monotonic", itertools.count(0.0, lived_s).__next__)
+    caplog.set_level(logging.INFO)
     child = Child(tmp_path, 1, 1, 1, 1, 1)
-    child.run(until=lambda: len(child.pids()) == 6)
-    assert re.findall(r"in_s=(\S+)", caplog.text) == backoffs
+    child.run(until=lambda: len(child.pids()) == 6, policy=replace(SOON, forgiven_s=forgiven_s))
+    assert re.findall(r"backoff_s=(\S+)", caplog.text) == backoffs
+
+
+def test_the_waits_of_a_service_are_those_of_the_documentation() -> None:
+    assert SERVICE.backoff_s == (0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+    assert (SERVICE.wait_s(7), SERVICE.wait_s(1_000)) == (30.0, 30.0)
+    assert replace(SERVICE, gives_up=True).wait_s(7) is None
 
 
 def test_nobody_waits_for_the_end_of_a_backoff(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 2 * DEADLINE_S)
+    caplog.set_level(logging.INFO)
     child = Child(tmp_path, 1)
-    child.run(until=lambda: "is started again" in caplog.text)
+    child.run(until=lambda: "starts again soon" in caplog.text, policy=replace(SERVICE, backoff_s=(2 * DEADLINE_S,)))
     assert len(child.pids()) == 1
 
 
@@ -118,9 +124,8 @@ def test_one_that_cannot_be_started_at_all_is_an_error_of_its_parent(tmp_path: P
 
 
 def test_one_that_cannot_be_started_again_yet_is_tried_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(module, "FIRST_BACKOFF_S", 0.001)
     program, was_here = tmp_path / "program", tmp_path / "was_here"
 
     def install(text: str) -> None:
@@ -135,7 +140,7 @@ def test_one_that_cannot_be_started_again_yet_is_tried_again(
         return was_here.exists()
 
     async def story() -> None:
-        async with supervised("somebody", [str(program)], tmp_path / "log", grace_s=DEADLINE_S):
+        async with supervised("somebody", [str(program)], tmp_path / "log", grace_s=DEADLINE_S, policy=SOON):
             while not second_one_runs():
                 await asyncio.sleep(0.005)
 

@@ -57,7 +57,7 @@ def test_the_exchange_starts_a_killed_exporter_again_and_no_row_is_missing(tmp_p
         trade(exchange, "ann", "ben")
         buyers(csv_dir, at_least=1)
         os.kill(int((csv_dir / ".export-lock").read_text(encoding="ascii")), signal.SIGKILL)
-        assert "name=exporter exit_code=-9" in process.logs("crashed or was killed and is started again")
+        assert "name=exporter exit_code=-9" in process.logs("ended by itself")
         trade(exchange, "cid")
         buyers(csv_dir, at_least=3)
         assert process.stops() == 0

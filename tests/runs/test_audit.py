@@ -68,15 +68,15 @@ def test_what_is_right_is_summed_up():
 @pytest.mark.parametrize(
     ("row", "words"),
     [
-        ("1000,100.0,5,alice", "5 cells were expected, '1000,100.0,5,alice' stands there"),
-        ("1000,0.0,5,alice,bob", "price: a number above 0 was expected, '0.0' stands there"),
-        ("1000,nan,5,alice,bob", "price: a number above 0 was expected, 'nan' stands there"),
-        ("1000,100.0,0,alice,bob", "qty: a whole number of lots above 0 was expected, '0' stands there"),
-        ("1000,100.0,5.0,alice,bob", "qty: a whole number of lots above 0 was expected, '5.0' stands there"),
-        ("1000,100.0,5,al ice,bob", "trader: a trader's id was expected"),
-        ("x,100.0,5,alice,bob", "timestamp: milliseconds was expected, 'x' stands there"),
-        ("1000,100.0,5,alice,alice", "two traders were expected, alice stands on both sides"),
-        ("999,100.0,5,alice,bob", "the timestamp goes back: 1000 or later was expected, 999 stands there"),
+        ("1000,100.0,5,alice", "expected 5 cells, found '1000,100.0,5,alice'"),
+        ("1000,0.0,5,alice,bob", "price: expected a number above 0, found '0.0'"),
+        ("1000,nan,5,alice,bob", "price: expected a number above 0, found 'nan'"),
+        ("1000,100.0,0,alice,bob", "qty: expected a whole number of lots above 0, found '0'"),
+        ("1000,100.0,5.0,alice,bob", "qty: expected a whole number of lots above 0, found '5.0'"),
+        ("1000,100.0,5,al ice,bob", "trader: expected a trader's id"),
+        ("x,100.0,5,alice,bob", "timestamp: expected milliseconds, found 'x'"),
+        ("1000,100.0,5,alice,alice", "expected two traders, found alice on both sides"),
+        ("999,100.0,5,alice,bob", "the timestamp goes back: expected 1000 or later, found 999"),
     ],
 )
 def test_a_row_that_cannot_be_is_named_with_its_line(row, words):
@@ -87,12 +87,12 @@ def test_a_row_that_cannot_be_is_named_with_its_line(row, words):
 def test_a_price_off_the_tick_is_named():
     terms = {"SIM": Terms(tick=Decimal("0.05"))}
     assert wrong(terms, trades=["1000,100.01,5,alice,bob"]) == (
-        "trades.csv:2: a price on the tick 0.05 was expected, 100.01 stands there"
+        "trades.csv:2: expected a price on the tick 0.05, found 100.01"
     )
 
 
 def test_a_header_that_is_not_there_is_line_1():
-    with pytest.raises(Wrong, match=r"^trades\.csv:1: the header timestamp,price,qty,buy_trader,sell_trader was expected, '' "):
+    with pytest.raises(Wrong, match=r"^trades\.csv:1: expected the header timestamp,price,qty,buy_trader,sell_trader, found ''"):
         Ledger({"SIM": Terms()}).read([Sheet("trades.csv", "trades.csv", "SIM", 1, [])])
 
 
@@ -107,7 +107,7 @@ def test_an_id_that_a_spreadsheet_would_run_is_the_same_with_its_apostrophe():
 def test_a_position_that_no_trade_explains():
     told = ["2000,alice,6,10000.0,0.0,10001.0"]
     assert wrong(**after_opening(told=told)) == (
-        "performance.csv:4: alice's position with nothing traded at this time should be 5, 6 stands there"
+        "performance.csv:4: alice's position with nothing traded at this time should be 5, found 6"
     )
 
 
@@ -120,18 +120,18 @@ def test_a_trade_that_both_sides_contradict_is_itself_the_wrong_row():
 def test_a_trade_that_one_side_contradicts_is_believed():
     trades, told = ["2000,100.0,2,alice,bob"], ["2000,alice,8,10000.0,0.0,10000.0", "2000,bob,-7,10000.0,0.0,10000.0"]
     assert wrong(**after_opening(trades=trades, told=told)) == (
-        "performance.csv:4: alice's position after trades.csv:3 should be 7, 8 stands there"
+        "performance.csv:4: alice's position after trades.csv:3 should be 7, found 8"
     )
 
 
 def test_a_trade_that_nobody_tells_of_is_named():
     found = wrong(**after_opening(trades=["1000,100.0,5,alice,bob"]))
-    assert found == "trades.csv:3: no row of performance.csv at 1000 tells of alice's +5 lots here"
+    assert found == "trades.csv:3: no row of performance.csv at 1000 includes alice's +5 lots here"
 
 
 def test_the_last_row_of_a_millisecond_tells_all_of_it():
     found = wrong(trades=["1000,100.0,5,alice,bob", "1000,100.0,1,alice,bob"], told=OPENING["told"])
-    assert found == "trades.csv:3: no row of performance.csv at 1000 tells of alice's +1 lots here"
+    assert found == "trades.csv:3: no row of performance.csv at 1000 includes alice's +1 lots here"
 
 
 def test_rows_of_one_millisecond_may_come_after_any_of_its_trades():
@@ -151,7 +151,7 @@ def test_closing_a_part_releases_its_share_of_the_cost_rounded_down():
     assert read(trades=trades, told=told).holdings["alice", "SIM"].realized == Decimal("0.04")
     told[2] = "2000,alice,2,10000.01,0.01,10000.03"
     assert wrong(trades=trades, told=told) == (
-        "performance.csv:4: alice's realized_pnl after trades.csv:4 should be 0.02, 0.01 stands there"
+        "performance.csv:4: alice's realized_pnl after trades.csv:4 should be 0.02, found 0.01"
     )
 
 
@@ -176,7 +176,7 @@ def test_money_finer_than_was_ever_told_is_rounded_as_fine_as_it_must_be():
 def test_cash_that_moves_without_pnl():
     told = ["2000,alice,5,10000.01,0.0,10005.01"]
     assert wrong(**after_opening(told=told)) == (
-        "performance.csv:4: alice's cash should be 10000 (10000 before, 0 realised, no fees), 10000.01 stands there"
+        "performance.csv:4: alice's cash should be 10000 (10000 before, 0 realised, no fees), found 10000.01"
     )
 
 
@@ -186,10 +186,10 @@ def test_without_rates_a_trade_that_cost_nobody_anything_proves_that_there_are_n
     told = ["2000,alice,6,10000.0,0.0,10000.0", "2000,carol,-1,10000.0,0.0,10000.0",
             "3000,alice,7,9999.99,0.0,9999.99", "3000,bob,-6,10000.0,0.0,10000.0"]  # fmt: skip
     ledger = read(**after_opening(trades=trades[:2], told=told))
-    assert "cash: 2 of 6 rows explained, only held where nothing was traded" in "\n".join(summary(ledger))
+    assert "cash: 2 of 6 rows explained, only where nothing was traded" in "\n".join(summary(ledger))
     told += ["4000,bob,-5,10000.0,0.0,10000.0", "4000,carol,-2,10000.0,0.0,10000.0"]
     assert wrong(**after_opening(trades=trades, told=told)) == (
-        "performance.csv:6: alice's cash should be 10000 (10000 before, 0 realised, no fees known), 9999.99 stands there"
+        "performance.csv:6: alice's cash should be 10000 (10000 before, 0 realised, no fees known), found 9999.99"
     )
 
 
@@ -204,21 +204,21 @@ def test_a_fee_is_the_makers_or_the_takers_rounded_up():
     assert read(rates(1, 2), trades=opening["trades"] + trades, told=told("9999.79", "9999.89")).cash.start == {Decimal(10000)}
     assert wrong(rates(1, 2), trades=opening["trades"] + trades, told=told("9999.8", "9999.89")) == (
         "performance.csv:4: alice's cash should be 9999.79 or 9999.84 (9999.9 before, 0 realised, less the fees of trades.csv:3),"
-        " 9999.8 stands there"
+        " found 9999.8"
     )
     assert wrong(rates(1, 2), trades=opening["trades"] + trades, told=told("9999.84", "9999.89")) == (
-        "performance.csv:5: accounts paid -0.05 more than fees here, by their cash: nothing was expected, as insurance.csv tells "
-        "of nothing"
+        "performance.csv:5: accounts paid -0.05 more than fees here, by their cash: expected nothing, as insurance.csv has "
+        "no row of this time"
     )
 
 
 def test_everybody_begins_with_the_same():
     told = ["1000,alice,5,10000.0,0.0,10000.0", "1000,bob,-5,9999.0,0.0,9999.0"]
     found = wrong(rates(0, 0), trades=OPENING["trades"], told=told)
-    assert found.startswith("performance.csv:3: bob's cash should be 10000 (10000 before, 0 realised, no fees), 9999.0")
+    assert found.startswith("performance.csv:3: bob's cash should be 10000 (10000 before, 0 realised, no fees), found 9999.0")
     told = ["1000,alice,5,9999.95,0.0,9999.95", "1000,bob,-5,9990.0,0.0,9990.0"]
     assert wrong(rates(1, 2), trades=OPENING["trades"], told=told) == (
-        "performance.csv:3: bob began with 9990.05 or 9990.1, by his cash here, and others with 10000 or 10000.05"
+        "performance.csv:3: bob began with 9990.05 or 9990.1, by its cash here, and others with 10000 or 10000.05"
     )
 
 
@@ -254,8 +254,8 @@ def test_what_the_fund_pays_for_a_bankrupt_is_explained():
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"forced": (1, "2000,bob,auto_deleverage,buy,49,79.4")}, "liquidations.csv:3: auto_deleverage against"),
-        ({"forced": (0, "2000,alice,auto_deleverage,sell,50,79.4")}, "liquidations.csv:2: bankruptcy was expected"),
+        ({"forced": (1, "2000,bob,auto_deleverage,buy,49,79.4")}, "liquidations.csv:3: expected auto_deleverage against"),
+        ({"forced": (0, "2000,alice,auto_deleverage,sell,50,79.4")}, "liquidations.csv:2: expected bankruptcy"),
         ({"forced": (1, "2000,carol,auto_deleverage,buy,50,79.4")}, "liquidations.csv:3: no row of performance.csv at 2000"),
         ({"told": (4, "2000,alice,0,0.01,-1030.0,0.01")}, "performance.csv:6: alice's cash should be 0 (1000 before"),
         ({"told": (5, "2000,bob,0,2030.01,1030.0,2030.01")}, "performance.csv:7: bob's cash should be 2030 (1000 before"),
@@ -270,7 +270,7 @@ def test_a_bankruptcy_without_its_other_side():
     rows = wound_up()
     del rows["forced"][1]
     assert wrong(rates(0, 0), **rows) == (
-        "liquidations.csv:2: a row of auto_deleverage was expected to follow alice's bankruptcy, there is none"
+        "liquidations.csv:2: expected a row of auto_deleverage after alice's bankruptcy, found none"
     )
 
 
@@ -284,8 +284,8 @@ def test_what_accounts_lose_to_the_fund_must_be_told_of_it():
     rows = {"trades": trades, "told": told, "forced": ["2000,alice,maintenance_margin_breach,sell,20,87.5"]}
     assert read(rates(0, 0), **rows, fund=["2000,8.75"]).cash.fund == Decimal("8.75")
     assert wrong(rates(0, 0), **rows) == (
-        "performance.csv:5: accounts paid 8.75 more than fees here, by their cash: nothing was expected, as insurance.csv tells "
-        "of nothing"
+        "performance.csv:5: accounts paid 8.75 more than fees here, by their cash: expected nothing, as insurance.csv has "
+        "no row of this time"
     )
     assert read(rates(0, 0, 60), **rows, fund=["2000,8.75"]), "a fee may be capped by what was left"
     found = wrong(rates(0, 0, 40), **rows, fund=["2000,8.75"])
@@ -342,9 +342,9 @@ def test_which_of_a_trade_and_a_deleveraging_cost_a_fee_is_left_open_within_a_mi
 def test_the_fund_moves_by_what_accounts_paid():
     rows = wound_up()
     rows["fund"] = ["1000,30.0", "2000,0.01"]
-    assert wrong(rates(0, 0), **rows) == "insurance.csv:3: cash should be 0, 0.01 stands there"
+    assert wrong(rates(0, 0), **rows) == "insurance.csv:3: cash should be 0, found 0.01"
     rows["fund"] = ["2000,0.0", "2000,0.0"]
-    assert wrong(rates(0, 0), **rows) == "insurance.csv:3: another cash than the row before was expected, 0.0 stands there again"
+    assert wrong(rates(0, 0), **rows) == "insurance.csv:3: expected another cash than in the row before, found 0.0 again"
 
 
 # ------------------------------------------------------------------------------------------------------ equity, settlement
@@ -353,11 +353,11 @@ def test_the_fund_moves_by_what_accounts_paid():
 @pytest.mark.parametrize(
     ("told", "words"),
     [
-        (["2000,alice,5,10000.0,0.0,10005.01"], "alice's 5 lots are worth 505.01 by total_equity 10005.01: a mark price"),
+        (["2000,alice,5,10000.0,0.0,10005.01"], "alice's 5 lots are worth 505.01 by total_equity 10005.01: expected a mark"),
         (["2000,alice,5,10000.0,0.0,10005.0", "2000,bob,-5,10000.0,0.0,9990.0"],
          "by total_equity 9990.0 the mark of this time was 102, by performance.csv:4 it was 101"),
-        (["2000,alice,5,10000.0,0.0,10000.0"], "no row of alice was expected here: no trade, and nothing else that moved"),
-        (["2000,carol,0,10000.0,0.0,10000.0"], "no row of carol was expected here"),
+        (["2000,alice,5,10000.0,0.0,10000.0"], "expected no row of alice here: it had no trade, and nothing else moved"),
+        (["2000,carol,0,10000.0,0.0,10000.0"], "expected no row of carol here"),
         (["2000,alice,5,10000.0,0.0,9000.0"], "alice's 5 lots are worth -500 by total_equity 9000.0"),
     ],
 )  # fmt: skip
@@ -375,7 +375,7 @@ def test_both_sides_of_a_trade_are_told_at_one_mark():
 def test_a_flat_account_is_worth_its_cash():
     trades, told = ["2000,101.0,5,bob,alice"], ["2000,alice,0,10005.0,5.0,10005.01", "2000,bob,0,9995.0,-5.0,9995.0"]
     assert wrong(**after_opening(trades=trades, told=told)) == (
-        "performance.csv:4: total_equity of a flat account should be its cash 10005.0, 10005.01 stands there"
+        "performance.csv:4: total_equity of a flat account should be its cash 10005.0, found 10005.01"
     )
 
 
@@ -390,13 +390,13 @@ def test_a_settlement_leaves_everybody_flat_at_one_price():
 def test_a_settlement_is_at_the_price_of_the_results():
     terms = {"SIM": Terms(settlement=Decimal("102.65"))}
     told = ["2000,alice,0,10013.3,13.3,10013.3", "2000,bob,0,9986.7,-13.3,9986.7"]
-    assert "should be 13.25, 13.3 stands there" in wrong(terms, **after_opening(told=told))
+    assert "should be 13.25, found 13.3" in wrong(terms, **after_opening(told=told))
 
 
 def test_nothing_trades_after_a_settlement():
     told = ["2000,alice,0,10013.3,13.3,10013.3", "2000,bob,0,9986.7,-13.3,9986.7"]
     assert wrong(**after_opening(trades=["3000,100.0,1,alice,bob"], told=told)).startswith(
-        "trades.csv:3: nothing was expected to trade after performance.csv:4, where everybody was told flat without a trade"
+        "trades.csv:3: expected no trade after performance.csv:4, where everybody went flat without a trade"
     )
 
 
@@ -446,4 +446,4 @@ def test_a_realised_pnl_counts_lots_at_their_size():
     told = ["1000,alice,1,900.0,0.0,900.0", "1000,bob,-1,900.0,0.0,900.0", "2000,bob,0,897.5,-2.5,897.5",
             "2000,alice,0,902.5,2.5,902.5"]  # fmt: skip
     assert read(terms, trades=trades, told=told).holdings["alice", "OIL"].realized == Decimal("2.5")
-    assert "should be -0.25, -2.5 stands there" in wrong(trades=trades, told=told)
+    assert "should be -0.25, found -2.5" in wrong(trades=trades, told=told)

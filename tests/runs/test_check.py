@@ -114,7 +114,7 @@ def test_a_figure_of_the_results_that_differs_is_named(tmp_path, place, where, n
     record = results["rounds"][0]["market"] if where == "market" else results["rounds"][0]["standings"][where]
     record[name] += 1
     (run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(Wrong, match="was expected by the rows") as found:
+    with pytest.raises(Wrong, match=r"expected .* by the rows") as found:
         list(findings(run, None))
     assert str(found.value).startswith(f"{run / 'results.json'}:rounds[0].{place}: ")
 
@@ -129,7 +129,7 @@ def test_a_bots_report_is_held_against_the_rows_as_far_as_it_can_be_whole(tmp_pa
     path.write_text(json.dumps(report | {"fills": report["fills"] - 1}))
     assert f", 4 of {len(market.trades)} bots' reports agree" in list(findings(run, None))[-1]
     path.write_text(json.dumps(report | {"filled_qty": report["filled_qty"] + 1}))
-    with pytest.raises(Wrong, match=rf"^{path}: at most \d+ fills of \d+ lots were expected by the rows, \d+ of \d+ stand there"):
+    with pytest.raises(Wrong, match=rf"^{path}: expected at most \d+ fills of \d+ lots by the rows, found \d+ of \d+"):
         list(findings(run, None))
     path.write_text("{")
     with pytest.raises(Wrong, match=f"^{path}: not what it should be"):
@@ -147,7 +147,7 @@ def test_fees_are_what_cash_lacks(tmp_path):
     (unforced,) = [each for each in results["rounds"][0]["standings"] if each["trader_id"] == "alice"]
     unforced["fees"] = round(unforced["fees"] + 0.01, 8)
     (run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(Wrong, match=r"\(alice\)\.fees: .* was expected by the rows"):
+    with pytest.raises(Wrong, match=r"\(alice\)\.fees: expected .* by the rows"):
         list(findings(run, None))
 
 
@@ -167,7 +167,7 @@ def test_a_trader_without_a_standing_and_one_whose_equity_is_not_his_cash(run):
     results = json.loads((run / "results.json").read_text())
     alice = results["rounds"][0]["standings"].pop(0)
     (run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(Wrong, match="traders without one: alice was expected by the rows"):
+    with pytest.raises(Wrong, match="traders without one: expected alice by the rows, found none"):
         list(findings(run, None))
     results["rounds"][0]["standings"].insert(0, alice | {"total_equity": alice["cash"] + 0.01})
     (run / "results.json").write_text(json.dumps(results))
@@ -279,7 +279,7 @@ def test_a_torn_line_is_named_and_what_is_newer_than_the_state_is_left_out(run, 
     assert code == 0 and f"left out: 24 bytes of {path}" in out
     (run / ".export-state.json").unlink()
     code, out, _ = run_check(capsys, run)
-    assert code == 4 and out.startswith(f"{path}:{lines + 1}: a whole line was expected")
+    assert code == 4 and out.startswith(f"{path}:{lines + 1}: expected a whole line")
 
 
 def test_a_lost_row_of_a_mark_is_told_by_the_size_of_the_file_and_by_the_count_of_rows(tmp_path, capsys):
@@ -293,11 +293,11 @@ def test_a_lost_row_of_a_mark_is_told_by_the_size_of_the_file_and_by_the_count_o
     size = path.stat().st_size
     code, out, _ = run_check(capsys, run)
     place = f"{path}:{len(rows) + 1}"
-    words = f"{size + len(last)} bytes were written (.export-state.json), the file ends after {size}"
+    words = f"expected {size + len(last)} bytes by .export-state.json, the file ends after {size}"
     assert (code, out) == (4, f"{place}: {words}\n")
     state.write_text(state.read_text().replace(f'"performance.csv": {size + len(last)}', f'"performance.csv": {size}'))
     code, out, _ = run_check(capsys, run)
-    assert (code, out) == (4, f"{place}: {len(rows)} rows were expected by .export-state.json, {len(rows) - 1} are there\n")
+    assert (code, out) == (4, f"{place}: expected {len(rows)} rows by .export-state.json, found {len(rows) - 1}\n")
 
 
 def test_foreign_text_is_printed_as_its_escapes(run, capsys):
@@ -312,9 +312,9 @@ def test_a_state_file_is_not_believed_blindly(run, capsys):
     state = json.loads(path.read_text())
     path.write_text(json.dumps(state | {"sizes": {"../../etc/passwd": 5}}))
     code, out, _ = run_check(capsys, run)
-    assert code == 4 and "the name of a CSV file was expected in sizes" in out
+    assert code == 4 and "expected the name of a CSV file in sizes" in out
     path.write_text(json.dumps(state | {"sizes": {"../trades.csv": 5}}))
-    assert "the name of a CSV file was expected in sizes" in run_check(capsys, run)[1]
+    assert "expected the name of a CSV file in sizes" in run_check(capsys, run)[1]
     path.write_text(json.dumps(state | {"markets": [{"market_id": "m", "began": {"trades.csv": 10**9}}]}))
     assert f"{path}: trades.csv of a market begins at byte 1000000000 and ends at" in run_check(capsys, run, "--no-results")[1]
     path.write_text("{")

@@ -22,8 +22,9 @@ from botpit.cli import monitor as monitor_client
 from botpit.io.exit_codes import ProgramError
 from botpit.io.run import refused
 from botpit.screen.monitor import MonitorScreen
+from botpit.screen.rates import SlidingRate
 from botpit.screen.text import decimals_of, foreign, money_text
-from botpit.screen.watch import SlidingRate, UnknownSymbol, Watch
+from botpit.screen.watch import UnknownSymbol, Watch
 from message_schemas import InstrumentInfo
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,5 +1,4 @@
-"""A battle's rounds, one after the other: who plays, how long, and what is left of it when everybody has
-gone."""
+"""A battle's rounds, one after the other: the market opened, the bots run, the market closed, the result."""
 
 from __future__ import annotations
 
@@ -7,7 +6,6 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,23 +14,23 @@ from botpit.battle.live.bot_processes import BotProcesses, LaunchOptions
 from botpit.battle.live.feed_connection import FeedConnection
 from botpit.battle.ranking import trader_results
 from botpit.battle.results import BattleSettings, RoundResult
-from botpit.io.log import fields
+from botpit.io.log import fields, utc_now
 from botpit.io.order_port import Operator, OrderPortError
 from botpit.io.run import until_told_to_stop
 
 SETTLED_WITHIN_S = 10.0
-"""When the market is closed, the feed shows everybody flat by then, or the standings are those last seen."""
+"""So long after a close the feed may take to show everybody flat; else the standings are as last received."""
 NEW_MARKET_S = 30.0
-"""The feed shows the market that was asked for by then, or the battle is over."""
+"""So long the feed may take to show a new market; else the battle is over."""
 
 log = logging.getLogger(__name__)
 
 
 class Board(Protocol):
-    """Whatever shows how a battle goes; on a terminal or in lines it is `botpit/screen/battle_board.py`."""
+    """Shows how a battle goes; `botpit/screen/battle_board.py` is one."""
 
     def begin_round(self, number: int, restarts: Callable[[], Mapping[str, int]]) -> None:
-        """`restarts`: how often each bot of this round was started again."""
+        """`restarts` returns how often each bot of this round was restarted."""
 
     def enter(self, phase: str) -> None:
         """A new phase of the round: `warm-up`, `trading` …"""
@@ -45,10 +43,10 @@ class Board(Protocol):
 
 
 class Battle:
-    """To be made and to `play` once, within a running event loop. `folder`: that of results.json.
+    """Made within a running event loop, to `play` once. `folder` is that of results.json.
 
-    Without an `operator` there is one round, and the market stays as it is. `trouble`: why it could not be
-    closed or begun anew.
+    Without an `operator` there is one round, and the market stays as it is. `trouble` is the reason why the
+    market could not be closed or reopened.
     """
 
     def __init__(
@@ -70,19 +68,21 @@ class Battle:
         self._operator = operator
         self._launch = launch
         self._folder = folder
-        self._stop_requested = asyncio.create_task(until_told_to_stop())
+        self._stop = asyncio.create_task(until_told_to_stop())
         self._activities = {
             asyncio.create_task(connection.link.run()),
-            asyncio.create_task(self._board.run()),
+            asyncio.create_task(board.run()),
         }
 
     async def play(self) -> str:
-        """All rounds; returns what ended the last of them, or the trouble."""
+        """Play all rounds; return what ended the last of them, or the trouble."""
         try:
             for number in range(1, self._settings.rounds + 1):
-                self.rounds.append(result := await self._round(number))
+                result = await self._round(number)
+                self.rounds.append(result)
                 self._board.show_round(result)
-                if self.trouble or self._stop_requested.done() or all(bot.failed for bot in result.bots):
+                all_failed = all(bot.failed for bot in result.bots)
+                if self.trouble or self._stop.done() or all_failed:
                     break
         except OrderPortError as error:
             self.trouble = f"no new market: {error}"
@@ -93,17 +93,16 @@ class Battle:
         return self.trouble or self.rounds[-1].ended_by
 
     async def _round(self, number: int) -> RoundResult:
-        """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be
-        opened."""
+        """One round, from the first look at the market to the last. Raises OrderPortError."""
         started_at = utc_now()
-        bots = BotProcesses(
-            [bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds)
-        )
+        launch = self._launch.of_round(number, self._settings.rounds)
+        bots = BotProcesses([bot.in_round(number) for bot in self._bots], launch)
         self._board.begin_round(number, bots.restarts)
         await self._open_market()
-        await self._connection.begin_round(*await bots.equities())
+        equities, new_cash = await bots.equities()
+        await self._connection.begin_round(equities, new_cash)
         try:
-            await bots.start(self._stop_requested)
+            await bots.start(self._stop)
             ended_by = await self._trade(bots)
         finally:
             await bots.stop()
@@ -120,8 +119,7 @@ class Battle:
         )
 
     async def _open_market(self) -> None:
-        """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises
-        OrderPortError."""
+        """Ask for a new market if this one is closed, by us or before us. Raises OrderPortError."""
         if self._operator is None:
             return
         if not self.rounds:
@@ -131,17 +129,17 @@ class Battle:
         feed = self._connection.feed
         closed = feed.mirror.market_id
         await self._operator.reopen()
-        if not await self._connection.until(
-            lambda: feed.mirror.market_id not in (None, closed), NEW_MARKET_S
-        ):
+
+        def is_new() -> bool:
+            return feed.mirror.market_id not in (None, closed)
+
+        if not await self._connection.until(is_new, NEW_MARKET_S):
             raise OrderPortError(f"the feed shows none within {NEW_MARKET_S:g} s")
 
     async def _trade(self, bots: BotProcesses) -> str:
-        """Warm-up, then the time that counts, until something ends the round; returns what."""
+        """Warm-up, then the time that counts, until something ends the round; return what."""
         all_ended = asyncio.create_task(bots.until_all_ended())
-        over_s = None
-        if self._settings.duration_s:
-            over_s = time.monotonic() + self._settings.duration_s
+        began_s = time.monotonic()
         if self._settings.warm_up_s:
             self._board.enter("warm-up")
             if ended_by := await self._wait(self._settings.warm_up_s, all_ended):
@@ -149,13 +147,17 @@ class Battle:
             await self._connection.look("after the warm-up")
             self._connection.feed.equities.start_over()
         self._board.enter("trading")
-        left_s = None if over_s is None else max(0.0, over_s - time.monotonic())
+        left_s = None
+        if self._settings.duration_s:
+            left_s = max(0.0, began_s + self._settings.duration_s - time.monotonic())
         return await self._wait(left_s, all_ended) or "duration"
 
     async def _come_to_rest(self) -> dict[str, float]:
-        """Let the marks settle, then, if there is an operator, all accounts; returns the price of each
-        instrument it closed."""
-        if self._settings.cool_down_s and not self._stop_requested.done():
+        """Let the marks settle; then let the operator, if any, settle all accounts.
+
+        Return the settlement prices.
+        """
+        if self._settings.cool_down_s and not self._stop.done():
             self._board.enter("cool-down")
             await self._wait(self._settings.cool_down_s)
         if self._operator is None:
@@ -167,22 +169,16 @@ class Battle:
             self.trouble = f"the market could not be closed: {error}"
             return {}
         if not await self._connection.until(lambda: self._connection.feed.is_flat, SETTLED_WITHIN_S):
-            log.warning(
-                "not everybody is flat %s",
-                fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason),
-            )
+            late = fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason)
+            log.warning("the feed does not show everybody flat %s", late)
         return settlement
 
     async def _wait(self, seconds: float | None, *ends: asyncio.Task[Any]) -> str | None:
-        """Wait so long, or less when the battle is told to stop or all bots have ended; returns which."""
-        waiting = {self._stop_requested, *self._activities, *ends}
+        """Wait so long, or less when the battle is stopped or all bots have ended; return which."""
+        waiting = {self._stop, *self._activities, *ends}
         done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for activity in self._activities & done:
             activity.result()
-        if self._stop_requested in done:
-            return self._stop_requested.result()
+        if self._stop in done:
+            return self._stop.result()
         return "all bots ended" if done else None
-
-
-def utc_now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,11 +1,11 @@
-"""The bots of one round as processes: started one after the other, each with its log and its report, and what
-became of them."""
+"""The bots of one round as processes: started one after the other, each with a log and a report."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import os
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -14,21 +14,30 @@ from botpit.battle.config import Bot
 from botpit.battle.reports import BotReport
 from botpit.battle.results import BotResult, RestartResult
 from botpit.io.child import command_of
+from botpit.io.exit_codes import ExitCode
 from botpit.io.files import file_name
 from botpit.io.fleet import Fleet
 from botpit.io.log import fields
 from botpit.io.order_port import equities
+from botpit.io.supervisor import RestartPolicy
 
 BOT_GRACE_S = 10.0
-"""A bot that is told to stop has so long to cancel its orders; then it is killed."""
+"""So long a bot may take to cancel its orders when it is stopped; then it is killed."""
+RESTARTS = RestartPolicy(
+    final_codes=frozenset({ExitCode.OK, ExitCode.USAGE}),
+    backoff_s=(0.5, 1.0, 2.0, 4.0, 8.0),
+    gives_up=True,
+)
+"""For a bot whose `restart` is `on-failure`."""
 MAX_REPORT_BYTES = 1_048_576
+MAX_REASON_CHARS = 300
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LaunchOptions:
-    """What all bots of a round have in common. `log_level`: of a bot whose configuration has none."""
+    """What all bots of a round have in common. `log_level` is for bots whose configuration has none."""
 
     python: str
     strategy_dir: Path
@@ -38,7 +47,7 @@ class LaunchOptions:
     stagger_s: float
 
     def of_round(self, number: int, rounds: int) -> LaunchOptions:
-        """Each round has folders of its own, if there are several."""
+        """With several rounds, each has folders of its own."""
         if rounds == 1:
             return self
         name = f"round-{number}"
@@ -54,26 +63,26 @@ class BotProcesses:
         self._fleet = Fleet(launch.log_dir)
 
     async def equities(self) -> tuple[dict[str, float], float | None]:
-        """What the bots' accounts are worth now, and the cash of a new account, as far as it is known."""
-        began: dict[str, float] = {}
-        newcomers = None
-        for uri in dict.fromkeys(bot.order_gateway_uri for bot in self._bots):
-            known, newcomers = await equities(
-                uri, [bot.trader_id for bot in self._bots if bot.order_gateway_uri == uri]
-            )
-            began |= known
-        return began, newcomers
+        """The bots' equity before they start, and the cash of a new account, where an exchange answers."""
+        traders_by_uri: defaultdict[str, list[str]] = defaultdict(list)
+        for bot in self._bots:
+            traders_by_uri[bot.order_gateway_uri].append(bot.trader_id)
+        equity: dict[str, float] = {}
+        new_cash = None
+        for uri, trader_ids in traders_by_uri.items():
+            found, new_cash = await equities(uri, trader_ids)
+            equity |= found
+        return equity, new_cash
 
-    async def start(self, stop_requested: asyncio.Task[str]) -> None:
-        """Start all, one after the other, until a stop is requested."""
+    async def start(self, stop: asyncio.Task[str]) -> None:
+        """Start all, one after the other, until `stop` is done."""
         self._launch.report_dir.mkdir(parents=True, exist_ok=True)
         for bot in self._bots:
-            if stop_requested.done():
+            if stop.done():
                 return
-            await self._fleet.start(
-                bot.trader_id, self._command(bot), restart_on_failure=bot.restart == "on-failure"
-            )
-            await asyncio.wait({stop_requested}, timeout=self._launch.stagger_s)
+            policy = RESTARTS if bot.restart == "on-failure" else None
+            await self._fleet.start(bot.trader_id, self._command(bot), policy)
+            await asyncio.wait({stop}, timeout=self._launch.stagger_s)
 
     async def until_all_ended(self) -> None:
         await self._fleet.until_all_ended()
@@ -85,25 +94,30 @@ class BotProcesses:
         return {bot.trader_id: len(self._fleet.restarts(bot.trader_id)) for bot in self._bots}
 
     def reports(self) -> dict[str, BotReport]:
-        """What the bots say of themselves, as far as they do."""
-        found = ((bot.trader_id, self._report(bot)) for bot in self._bots)
-        return {name: report for name, report in found if report is not None}
+        """The reports that bots have written, by trader."""
+        found = {}
+        for bot in self._bots:
+            report = self._report(bot)
+            if report is not None:
+                found[bot.trader_id] = report
+        return found
 
     def results(self, folder: Path) -> list[BotResult]:
-        """How each was started and how it ended; its files as seen from `folder`."""
+        """How each bot was started and how it ended; its files relative to `folder`."""
         return [self._result(bot, folder) for bot in self._bots]
 
     # ------------------------------------------------------------------------------------------------ one bot
 
     def _command(self, bot: Bot) -> list[str]:
-        behind = self._launch
-        ours = {
-            "strategy-dir": behind.strategy_dir,
-            "log-level": bot.log_level or behind.log_level,
-            "report": self._report_path(bot),
-        }
-        flags = [f"--{name}={value}" for name, value in ours.items()]
-        return command_of("bot", *flags, *bot.flags(), python=behind.python)
+        launch = self._launch
+        return command_of(
+            "bot",
+            f"--strategy-dir={launch.strategy_dir}",
+            f"--log-level={bot.log_level or launch.log_level}",
+            f"--report={self._report_path(bot)}",
+            *bot.flags(),
+            python=launch.python,
+        )
 
     def _report_path(self, bot: Bot) -> Path:
         return self._launch.report_dir / f"{file_name(bot.trader_id)}.json"
@@ -115,20 +129,21 @@ class BotProcesses:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            log.error(
-                "a report cannot be read %s", fields(name=bot.trader_id, report=path, reason=str(error)[:300])
-            )
+            reason = str(error)[:MAX_REASON_CHARS]
+            log.error("a report cannot be read %s", fields(name=bot.trader_id, report=path, reason=reason))
             return None
 
     def _result(self, bot: Bot, folder: Path) -> BotResult:
-        name, report = bot.trader_id, self._report_path(bot)
+        name = bot.trader_id
+        report = self._report_path(bot)
+        restarts = self._fleet.restarts(name)
         return BotResult(
             bot=bot,
             exit_code=self._fleet.exit_code(name),
             stopped=name in self._fleet.stopped,
             log=os.path.relpath(self._fleet.log_path(name), folder),
             report=os.path.relpath(report, folder) if report.exists() else None,
-            restarts=[RestartResult(**asdict(each)) for each in self._fleet.restarts(name)],
+            restarts=[RestartResult(**asdict(restart)) for restart in restarts],
             gave_up=name in self._fleet.gave_up,
         )
 

@@ -17,7 +17,7 @@ HEALTHY_WITHIN_S = 20.0
 HEALTH_POLL_S = 0.05
 HEALTH_TIMEOUT_S = 1.0
 STOP_GRACE_S = {"battle": 20.0, "relay": 5.0, "monitor": 5.0, "exchange": 15.0}
-"""The order in which the processes leave, and how long each may take before it is killed. The exchange ends its exporter."""
+"""The order of the stops, and how long each may take before the kill. The exchange stops its exporter."""
 
 
 class DemoProcesses:
@@ -30,22 +30,34 @@ class DemoProcesses:
     async def start(self, program: str, *flags: str, in_front: bool = False) -> None:
         """Start `botpit program`; `in_front`: on our terminal, where Ctrl-C reaches only us."""
         command = command_of(program, *flags)
-        self._members[program] = await Child.start(program, command, self._log(program), in_front=in_front)
+        child = await Child.start(program, command, self._log(program), in_front=in_front)
+        self._members[program] = child
 
     async def healthy(self, name: str, address: str, port: int, **expected: str) -> None:
-        """Wait until `/healthz` on `port` answers as expected. Raises ProgramError when the process ends or takes too long."""
-        deadline = asyncio.get_running_loop().time() + HEALTHY_WITHIN_S
-        while not expected.items() <= (await asyncio.to_thread(health, address, port)).items():
+        """Wait until `/healthz` on `port` answers as expected.
+
+        Raises ProgramError when the process ends or takes too long.
+        """
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + HEALTHY_WITHIN_S
+        while True:
+            answer = await asyncio.to_thread(health, address, port)
+            if expected.items() <= answer.items():
+                return
             self.check(name)
-            if asyncio.get_running_loop().time() > deadline:
+            if loop.time() > deadline_s:
                 late = f"{name} is not ready after {HEALTHY_WITHIN_S:g} s: see {self._log(name)}"
                 raise ProgramError(late, exit_code=ExitCode.FAULT)
             await asyncio.sleep(HEALTH_POLL_S)
 
     async def watch(self, time_is_up: Coroutine[Any, Any, None]) -> None:
-        """Wait until the time is up or a process ends. Raises ProgramError unless that is the battle, and well."""
-        waits: list[asyncio.Task[Any]] = [asyncio.create_task(member.wait()) for member in self._members.values()]
-        waits.append(asyncio.create_task(time_is_up))
+        """Wait until the time is up or a process ends.
+
+        Raises ProgramError unless that is the battle's good end.
+        """
+        waits: list[asyncio.Task[Any]] = [asyncio.create_task(time_is_up)]
+        for member in self._members.values():
+            waits.append(asyncio.create_task(member.wait()))
         try:
             done, _ = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -59,19 +71,22 @@ class DemoProcesses:
     def check(self, name: str, *, may_end: bool = False) -> None:
         """Raise ProgramError when this process has failed or, unless it may, has ended."""
         code = self._members[name].returncode
-        if code is not None and (code or not may_end):
-            ended = f"was killed by signal {-code}" if code < 0 else f"ended with exit code {code}"
-            exit_code = ExitCode(code) if code in set(ExitCode) else ExitCode.FAULT
-            raise ProgramError(f"{name} {ended}: see {self._log(name)}", exit_code=exit_code)
+        if code is None or (code == 0 and may_end):
+            return
+        ended = f"ended with exit code {code}"
+        if code < 0:
+            ended = f"was killed by signal {-code}"
+        exit_code = ExitCode(code) if code in set(ExitCode) else ExitCode.FAULT
+        raise ProgramError(f"{name} {ended}: see {self._log(name)}", exit_code=exit_code)
 
     async def leave(self) -> None:
-        """Stop all that run, in order."""
+        """Stop the running processes, in order."""
         for name, grace_s in STOP_GRACE_S.items():
             if name in self._members:
                 await self._members[name].stop(grace_s)
 
     def check_all_ended_well(self) -> None:
-        """Raise ProgramError naming the first of those that left, in the order of their start, that did not end well."""
+        """Raise ProgramError naming the first, in the order of their start, that did not end well."""
         for name in self._members:
             self.check(name, may_end=True)
 
@@ -80,7 +95,7 @@ class DemoProcesses:
 
 
 def health(address: str, port: int) -> dict[str, Any]:
-    """What `/healthz` says; empty while nobody answers."""
+    """The answer to `/healthz`; empty while there is none."""
     connection = http.client.HTTPConnection(address, port, timeout=HEALTH_TIMEOUT_S)
     try:
         connection.request("GET", "/healthz")

@@ -1,5 +1,5 @@
-"""What a market has said, in files: made from its journal by a process of its own, read by whoever missed it.
+"""A market's events in files, made from its journal by a process of their own, for late readers.
 
-Everything here is derived. It may be deleted, is made again by replay, and is never trusted for recovery. Reading order: lines,
-files, reader, follower, process.
+Everything here is derived. It may be deleted, replay makes it again, and recovery never trusts it. Reading
+order: lines, files, reader, follower, process.
 """

@@ -1,7 +1,8 @@
-"""The events files of a market, written: lines in order, one file after another, cut back to what a snapshot knows of.
+"""Writing a market's events files: lines in order, file after file, cut back to a snapshot's state.
 
-A file is `events-<seq>.jsonl`: no public event with a smaller `seq` stands in it or in a later one. What was written after a
-snapshot is written again by whoever goes on from it, so it is taken away first.
+A file is `events-<seq>.jsonl`: no public event with a smaller `seq` is in it or in a later one. An archivist
+that continues from a snapshot writes everything after it again, so it first removes what was written after
+the snapshot.
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ from pathlib import Path
 from botpit.history.journal.disk import AppendOnly, Disk
 
 FILE_BYTES = 64 * 2**20
-"""An events file that has grown to this is followed by the next one."""
+"""An events file of this size is followed by the next one."""
 WAITING_BYTES = 2**20
-"""Lines are written when so much of them waits."""
+"""Lines are written when this much waits."""
 _NAME = re.compile(r"events-(\d{12})\.jsonl")
 
 
@@ -26,20 +27,26 @@ def events_name(first_seq: int) -> str:
 
 def events_files(folder: Path) -> list[tuple[int, Path]]:
     """(first seq, path) of all files, oldest first. Raises OSError."""
-    named = ((_NAME.fullmatch(path.name), path) for path in folder.iterdir())
-    return sorted((int(match[1]), path) for match, path in named if match)
+    found = []
+    for path in folder.iterdir():
+        match = _NAME.fullmatch(path.name)
+        if match:
+            found.append((int(match[1]), path))
+    return sorted(found)
 
 
 def are_there(folder: Path, sizes: dict[str, int]) -> bool:
-    """Whether all that was written so far is still in the folder. Raises OSError."""
+    """Whether the folder still has files of at least these sizes. Raises OSError."""
     found = {path.name: os.path.getsize(path) for _, path in events_files(folder)}
     return all(found.get(name, -1) >= size for name, size in sizes.items())
 
 
 class EventsFiles:
-    """One market's files. `sizes`: file name to bytes, of what stays; the rest is cut off. Every method raises OSError."""
+    """One market's files, cut to `sizes` (file name -> bytes that stay). Every method raises OSError."""
 
-    def __init__(self, folder: Path, disk: Disk, sizes: dict[str, int], file_bytes: int = FILE_BYTES) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, sizes: dict[str, int], file_bytes: int = FILE_BYTES
+    ) -> None:
         self._folder = folder
         self._disk = disk
         self._file_bytes = file_bytes
@@ -48,7 +55,9 @@ class EventsFiles:
         self._waiting_bytes = 0
         self._cut()
         self._name = max(sizes, default=events_name(1))
-        self._file: AppendOnly | None = disk.append_to(folder / self._name) if sizes else None
+        self._file: AppendOnly | None = None
+        if sizes:
+            self._file = disk.append_to(folder / self._name)
 
     def keep(self, seq: int, line: bytes) -> None:
         """Keep a line; no public event before `seq` comes after it."""
@@ -62,11 +71,13 @@ class EventsFiles:
     def flush(self) -> None:
         """Write what waits."""
         if self._file is not None and self._waiting:
-            lines, self._waiting, self._waiting_bytes = self._waiting, [], 0
+            lines = self._waiting
+            self._waiting = []
+            self._waiting_bytes = 0
             self._file.write(b"".join(lines))
 
     def sync(self) -> dict[str, int]:
-        """Make everything durable; the sizes from which to continue."""
+        """Make everything durable; return the sizes from which to continue."""
         self.flush()
         if self._file is not None:
             self._file.sync()
@@ -74,7 +85,7 @@ class EventsFiles:
         return dict(self._sizes)
 
     def close(self) -> None:
-        """What still waits is not written."""
+        """Close the file without writing what still waits."""
         if self._file is not None:
             self._file.close()
             self._file = None

@@ -1,8 +1,8 @@
-"""The archivist: follows a journal at its own pace, keeps what the market said, and takes snapshots on the way.
+"""The archivist: follows a journal at its own pace, keeps the market's events, takes snapshots.
 
-It replays with the exchange's own machine, in a process of its own, so that neither encoding what nobody reads nor writing a
-snapshot ever delays an order. A snapshot names how long each file was at that record: an archivist that comes back cuts the files
-to those lengths and goes on, as if it had never been away.
+It replays with the exchange's own machine, in a process of its own, so that neither encoding unread events
+nor writing a snapshot ever delays an order. A snapshot records how long each file was at its record: a
+restarted archivist cuts the files to those lengths and continues, as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -24,20 +24,26 @@ from botpit.wire.sequence_numbers import SequenceNumbers
 from botpit.wire.sequencer import Sequencer
 
 SNAPSHOT_RECORDS = 100_000
-"""A snapshot is taken each time so many records have been replayed since the last."""
+"""Records replayed between two snapshots."""
 ORDERS_PER_RECORD = 4
-"""It holds every order that is known, so in a large market it comes later: a record pays for writing out at most so many."""
+"""A snapshot holds every known order, so a large market takes fewer: a record pays for at most so many."""
 
 
 class Archivist:
     """One market's archive, brought up to date record by record. Raises what `Reading` raises, and OSError.
 
-    `complain` is told of snapshots that cannot be used. `number` is that of the last record.
+    `complain` hears of snapshots that cannot be used. `number` is that of the last record.
     """
 
     def __init__(
-        self, folder: Path, disk: Disk, *, following: bool, complain: Callable[[str], None],
-        snapshot_records: int = SNAPSHOT_RECORDS, file_bytes: int = FILE_BYTES,
+        self,
+        folder: Path,
+        disk: Disk,
+        *,
+        following: bool,
+        complain: Callable[[str], None],
+        snapshot_records: int = SNAPSHOT_RECORDS,
+        file_bytes: int = FILE_BYTES,
     ) -> None:
         self._folder = folder
         self._disk = disk
@@ -53,16 +59,17 @@ class Archivist:
         self._files = EventsFiles(folder, disk, self._recovered.beside.get("events", {}), file_bytes)
 
     def news(self) -> Iterator[Record | None]:
-        """The records still to be taken; None whenever a follower has all there is for now. Raises what `Reading` raises."""
+        """The records still to take; None each time a follower has them all. Raises what `Reading` raises."""
         return self._recovered.news()
 
     def take(self, record: Record) -> None:
-        """Replay a record and keep what it said."""
+        """Replay a record and keep its events."""
         _, private, public = self.sequencer.apply(record.command, record.now_ns)
         for seq, line in lines_of(private, public):
             self._files.keep(seq, line)
         self.number = record.number
-        if self.number - self._kept >= max(self._snapshot_records, self._orders_kept // ORDERS_PER_RECORD):
+        snapshot_records = max(self._snapshot_records, self._orders_kept // ORDERS_PER_RECORD)
+        if self.number - self._kept >= snapshot_records:
             self.take_snapshot()
 
     def flush(self) -> None:
@@ -70,7 +77,7 @@ class Archivist:
         self._files.flush()
 
     def take_snapshot(self) -> None:
-        """Make durable what led here, then the state itself. Raises OSError."""
+        """Make the journal and the events durable, then the state. Raises OSError."""
         sizes = self._files.sync()
         if self.number == self._kept:
             return
@@ -91,5 +98,5 @@ class Archivist:
 
 
 def _orders(exchange: Exchange) -> int:
-    """How many orders are remembered, open, closed and refused."""
+    """How many orders the accounts remember: open, closed and refused."""
     return sum(map(Account.order_count, exchange.accounts.values()))

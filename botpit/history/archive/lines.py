@@ -1,7 +1,7 @@
-"""One event as one line of JSON: the message as it was sent, byte for byte, after what a reader needs to choose it.
+"""One event as one line of JSON: the message as it was sent, behind the fields that readers choose by.
 
-Public events carry their own `seq`; an event for one trader's eyes carries the `seq` of the public one before it and the trader,
-so that all lines of a market are in order and a place is found by halving.
+A public event carries its own `seq`; a private one carries the `seq` of the public event before it, and the
+trader. So all lines of a market are in order, and a place is found by halving.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ _NONE = Raw()
 
 
 class Line(Struct, omit_defaults=True):
-    """`trader` "": a public event, of `channel` and `symbol`; `full`: the same with the trader named, in the order-by-order
-    book."""
+    """A public event has a `channel` and a `symbol`, a private one a `trader`.
+
+    `full` is the event with the trader named, for the order-by-order book.
+    """
 
     seq: int
     message: Raw
@@ -31,13 +33,13 @@ class Line(Struct, omit_defaults=True):
 
 _encode = msgspec.json.Encoder().encode
 read_line = msgspec.json.Decoder(Line).decode
-"""Raises msgspec.MsgspecError when it is no such line."""
+"""Raises msgspec.MsgspecError at anything else."""
 
 
 def lines_of(private: list[Outgoing], public: list[Outgoing]) -> Iterator[tuple[int, bytes]]:
     """What one command caused, as lines with their ends: private events first, then public ones.
 
-    With each line the `seq` before which no later public event comes.
+    Each line comes behind a `seq`: no later public event has a smaller one.
     """
     for outgoing in private:
         before = public[0].seq - 1 if public else outgoing.seq

@@ -1,4 +1,4 @@
-"""The archivist as a process: beside a running exchange until that is told to stop, or once over a journal that lies still."""
+"""The archivist as a process: beside a running exchange until that stops, or once over a finished journal."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from botpit.io.log import fields
 from botpit.io.run import is_child, until_told_to_stop
 
 POLL_S = 0.05
-"""How long the archivist waits for news when it has read everything."""
+"""Time between two looks for new records."""
 RECORDS_AT_A_TIME, PAUSE_S = 10, 0.001
-"""After so many records it rests, lest an order wait for its processor: a scheduler may let it run on for milliseconds."""
+"""It rests after so many records: a scheduler might let it run for milliseconds while an order waits."""
 HURRY_RECORDS = 2_000
-"""It rests no more when it has read so many since it last had all there was: it is behind."""
+"""It stops resting when it has read so many without reaching the end: it is behind."""
 PREDECESSOR_S = 60.0
-"""So long a child waits for an archivist that an exchange before its own has left."""
+"""So long a child waits for the archivist of an earlier exchange."""
 LOCK = "archive-lock"
 
 _log = logging.getLogger(__name__)
 
 
 async def keep(folder: Path, *, following: bool) -> int:
-    """Bring the archive of a market's folder up to date, and keep it so while `following`. Returns the exit code."""
+    """Bring a market's archive up to date, and keep it so while `following`; return the exit code."""
     try:
         lock = Lock(folder / LOCK)
         if not await _have(lock):
@@ -51,27 +51,31 @@ async def keep(folder: Path, *, following: bool) -> int:
 
 
 async def _have(lock: Lock) -> bool:
-    """A child waits for its predecessor: when an exchange is killed, its archivist still writes a last snapshot."""
-    told = asyncio.create_task(until_told_to_stop())
-    until_s = monotonic() + (PREDECESSOR_S if is_child() else 0.0)
-    while not (has := lock.take()) and monotonic() < until_s and not told.done():
-        await asyncio.wait({told}, timeout=POLL_S)
-    told.cancel()
+    """A child waits for its predecessor: the archivist of a killed exchange still writes a last snapshot."""
+    stop = asyncio.create_task(until_told_to_stop())
+    until_s = monotonic()
+    if is_child():
+        until_s += PREDECESSOR_S
+    while not (has := lock.take()) and monotonic() < until_s and not stop.done():
+        await asyncio.wait({stop}, timeout=POLL_S)
+    stop.cancel()
     return has
 
 
 async def _follow(archivist: Archivist) -> None:
-    told, read = asyncio.create_task(until_told_to_stop()), 0
+    stop = asyncio.create_task(until_told_to_stop())
+    read = 0
     for record in archivist.news():
-        if record is not None:
-            archivist.take(record)
-            read += 1
-            if read % RECORDS_AT_A_TIME == 0:
-                await asyncio.sleep(PAUSE_S if read < HURRY_RECORDS and not told.done() else 0)
+        if record is None:
+            archivist.flush()
+            if stop.done() and read == 0:  # records written during the last rest are taken first
+                break
+            await asyncio.wait({stop}, timeout=POLL_S)
+            read = 0
             continue
-        archivist.flush()
-        if told.done() and read == 0:  # what was written while it rested is taken too
-            break
-        await asyncio.wait({told}, timeout=POLL_S)
-        read = 0
-    told.cancel()
+        archivist.take(record)
+        read += 1
+        if read % RECORDS_AT_A_TIME == 0:
+            in_a_hurry = read >= HURRY_RECORDS or stop.done()
+            await asyncio.sleep(0 if in_a_hurry else PAUSE_S)
+    stop.cancel()

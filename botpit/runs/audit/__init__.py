@@ -1,5 +1,6 @@
-"""A finished run, checked from what it left behind: CSV rows and results in, the first row that contradicts the others out.
+"""A finished run, checked from what it left behind: CSV rows and results in, the first contradiction out.
 
-It trusts nothing it is given and uses nothing of the exchange: a host's result is believed because anybody can work it out again
-from the files, by the published rules. Reading order: rows, holdings, cash, ledger, results, totals.
+The audit trusts no file and uses nothing of the exchange. A host's result can be believed because anybody can
+recompute it from the files, by the published rules. Reading order: rows, holdings, change, cash, ledger,
+results, totals.
 """

@@ -1,9 +1,9 @@
-"""What an account holds in one instrument at average cost, and which fills explain what was told of it.
+"""What an account holds in one instrument at average cost, and which fills explain its rows.
 
-Several things may happen to an account within one millisecond, and its rows lie in files of their own. What is known: each row
-of performance.csv comes after all that its command did and before what the next one does, rows and fills of one file are in
-order, and the last row of a millisecond tells all of it. So the rows are explained if there is a way through the fills that
-passes each of them, and `explain` looks for one.
+Several things may happen to an account within one millisecond, and its rows lie in files of their own. Known
+is: a row of performance.csv comes after everything its command did and before what the next command does;
+rows and fills of one file are in order; the last row of a millisecond includes all of it. The rows are
+explained if there is a path through the fills that passes each of them, and `explain` looks for one.
 """
 
 from __future__ import annotations
@@ -14,29 +14,32 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import NamedTuple
 
-from botpit.runs.audit.rows import DELEVERAGED, Forced, Told, Trade, Wrong, plain
+from botpit.runs.audit.rows import DELEVERAGED, AccountRow, Forced, Trade, Wrong, plain
 
 ZERO = Decimal(0)
-MAX_WAYS = 200_000
-"""So many ways may be tried to explain one row; a market that fills an account so often within a millisecond is none."""
+MAX_PATHS = 200_000
+"""Paths tried to explain one row; no real market fills an account so often within a millisecond."""
 
 
 class Contradicted(Wrong):
-    """A row that no way through the fills leads to."""
+    """A row that no path through the fills leads to."""
 
 
-class Untold(Wrong):
-    """A fill that no row tells of."""
+class Unreported(Wrong):
+    """A fill that no row of its account includes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """`qty` lots bought (`sign` +1) or sold; `lot_price` is money for one lot. Of a settlement, the row that tells it."""
+    """`qty` lots bought (`sign` +1) or sold; `lot_price` is money for one lot.
+
+    A settlement's `row` is the account's.
+    """
 
     sign: int
     qty: int
     lot_price: Decimal
-    row: Trade | Forced | Told
+    row: Trade | Forced | AccountRow
 
     @property
     def value(self) -> Decimal:
@@ -51,31 +54,38 @@ class Holding(NamedTuple):
     realized: Decimal = ZERO
 
     def after(self, fill: Fill, decimals: int) -> Holding:
-        """Lots are closed first, at average cost, then the rest is opened. What changed hands is either held or realised."""
+        """Close lots at average cost first, then open the rest.
+
+        What changed hands is either held or realised.
+        """
         closing = min(fill.qty, max(0, -fill.sign * self.lots))
-        cost = self.cost - self._released(closing, decimals) + fill.sign * (fill.qty - closing) * fill.lot_price
-        return Holding(self.lots + fill.sign * fill.qty, cost, self.realized + cost - self.cost - fill.sign * fill.value)
+        opening = fill.qty - closing
+        cost = self.cost - self._released(closing, decimals) + fill.sign * opening * fill.lot_price
+        realized = self.realized + cost - self.cost - fill.sign * fill.value
+        return Holding(self.lots + fill.sign * fill.qty, cost, realized)
 
     def _released(self, closing: int, decimals: int) -> Decimal:
-        """The closed lots' share of the cost, rounded down to a money of so many decimals; on a full close all of it."""
-        if closing in (0, abs(self.lots)):
-            return self.cost if closing else ZERO
+        """The closed lots' share of the cost, rounded down to `decimals`; a full close releases all of it."""
+        if closing == 0:
+            return ZERO
+        if closing == abs(self.lots):
+            return self.cost
         share = (abs(self.cost) * closing).scaleb(decimals) // abs(self.lots)
         return share.scaleb(-decimals).copy_sign(self.lots)
 
 
 @dataclass(slots=True)
 class Part:
-    """What one millisecond brought to one account in one instrument, each list in the order of its file.
+    """One millisecond of one account in one instrument, each list in the order of its file.
 
-    `others` are fills that are in no trades.csv: forced ones, and last the settlement's.
+    `others` are fills that are not in trades.csv: forced ones, and the settlement's last.
     """
 
     trader: str
     symbol: str
     traded: list[Fill] = field(default_factory=list)
     others: list[Fill] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    rows: list[AccountRow] = field(default_factory=list)
 
     def fills(self) -> list[Fill]:
         return self.traded + self.others
@@ -83,72 +93,86 @@ class Part:
 
 @dataclass(slots=True)
 class Step:
-    """One told row, and the fills that lie between it and the one before."""
+    """One row of an account, and the fills between it and the row before."""
 
-    told: Told
+    row: AccountRow
     before: Holding
     after: Holding
     fills: list[Fill]
 
 
 @dataclass(slots=True)
-class _Way:
-    """A way through the first so many trades and other fills; `last` is the same without its last `fill`."""
+class _Path:
+    """A path through so many `trades` and `others` of a part; `last` is the same path without its `fill`."""
 
     trades: int
     others: int
     holding: Holding
-    last: _Way | None = None
+    last: _Path | None = None
     fill: Fill | None = None
+
+    def leads_to(self, row: AccountRow) -> bool:
+        return self.holding.lots == row.position and self.holding.realized == row.realized
 
 
 def explain(part: Part, start: Holding, decimals: int) -> list[Step]:
-    """A step for each told row. Raises Contradicted at the first row that no way leads to, else Untold at a fill that is left."""
-    ends = [_Way(0, 0, start)]
+    """A step for each row.
+
+    Raises Contradicted at the first row without a path, Unreported at a fill left over.
+    """
+    ends = [_Path(0, 0, start)]
     stops = [ends]
-    for told in part.told:
-        reached = list(_ways(ends, part, decimals, told))
-        ends = [way for way in reached if way.holding.lots == told.position and way.holding.realized == told.realized]
+    for row in part.rows:
+        reached = list(_paths(ends, part, decimals, row))
+        ends = [path for path in reached if path.leads_to(row)]
         if not ends:
-            raise _contradicted(told, part, [way.holding for way in reached])
+            raise _contradicted(row, part, [path.holding for path in reached])
         stops.append(ends)
-    whole = [way for way in ends if (way.trades, way.others) == (len(part.traded), len(part.others))]
-    if not whole:
-        raise _untold(part, ends[0])
-    return _steps(part.told, whole[0], stops)
+    for path in ends:
+        if path.trades == len(part.traded) and path.others == len(part.others):
+            return _steps(part.rows, path, stops)
+    raise _unreported(part, ends[0])
 
 
-def _ways(starts: Sequence[_Way], part: Part, decimals: int, told: Told) -> Iterator[_Way]:
-    """Every way to go on from the starts, the shortest first."""
+def _paths(starts: Sequence[_Path], part: Part, decimals: int, row: AccountRow) -> Iterator[_Path]:
+    """Every path that continues one of the starts, the shortest first."""
     waiting, seen = deque(starts), set()
     while waiting:
-        way = waiting.popleft()
-        key = way.trades, way.others, way.holding.realized
-        if key not in seen:
-            seen.add(key)
-            yield way
-            waiting += _longer(way, part, decimals)
-        if len(seen) > MAX_WAYS:
-            raise Wrong(told.place, f"more than {MAX_WAYS:,} ways lead to this row: too much happens within one millisecond")
+        path = waiting.popleft()
+        key = path.trades, path.others, path.holding.realized
+        if key in seen:
+            continue
+        seen.add(key)
+        if len(seen) > MAX_PATHS:
+            text = f"more than {MAX_PATHS:,} paths lead to this row: too much happens within one millisecond"
+            raise Wrong(row.place, text)
+        yield path
+        waiting += _longer(path, part, decimals)
 
 
-def _longer(way: _Way, part: Part, decimals: int) -> Iterator[_Way]:
-    """One fill further. Who is bankrupt trades no more, and nobody does after the settlement."""
-    left = way.trades < len(part.traded)
-    if left:
-        fill = part.traded[way.trades]
-        yield _Way(way.trades + 1, way.others, way.holding.after(fill, decimals), way, fill)
-    if way.others < len(part.others):
-        fill = part.others[way.others]
-        if not left or (isinstance(fill.row, Forced) and fill.row.reason == DELEVERAGED):
-            yield _Way(way.trades, way.others + 1, way.holding.after(fill, decimals), way, fill)
+def _longer(path: _Path, part: Part, decimals: int) -> Iterator[_Path]:
+    """One fill further. A bankrupt account trades no more, and nobody trades after the settlement."""
+    trades_left = path.trades < len(part.traded)
+    if trades_left:
+        fill = part.traded[path.trades]
+        yield _Path(path.trades + 1, path.others, path.holding.after(fill, decimals), path, fill)
+    if path.others < len(part.others):
+        fill = part.others[path.others]
+        if not trades_left or _is_deleveraging(fill):
+            yield _Path(path.trades, path.others + 1, path.holding.after(fill, decimals), path, fill)
 
 
-def _steps(told: Sequence[Told], end: _Way, stops: Sequence[Sequence[_Way]]) -> list[Step]:
-    """The way's fills, cut at the told rows: walked from its end, so from the last row to the first."""
+def _is_deleveraging(fill: Fill) -> bool:
+    return isinstance(fill.row, Forced) and fill.row.reason == DELEVERAGED
+
+
+def _steps(rows: Sequence[AccountRow], end: _Path, stops: Sequence[Sequence[_Path]]) -> list[Step]:
+    """The path's fills, cut at the rows: walked from its end, so from the last row to the first."""
     steps: list[Step] = []
-    for row, starts in zip(reversed(told), reversed(stops[:-1]), strict=True):
-        possible, after, fills = {id(way) for way in starts}, end.holding, []
+    for row, starts in zip(reversed(rows), reversed(stops[:-1]), strict=True):
+        possible = {id(path) for path in starts}
+        after = end.holding
+        fills = []
         while id(end) not in possible:
             assert end.last is not None and end.fill is not None, row
             fills.append(end.fill)
@@ -157,27 +181,32 @@ def _steps(told: Sequence[Told], end: _Way, stops: Sequence[Sequence[_Way]]) -> 
     return steps[::-1]
 
 
-def _contradicted(told: Told, part: Part, reached: Sequence[Holding]) -> Contradicted:
-    """The last row of a time has all of it, and is held against that; another one against what has the same lots."""
-    same = [holding for holding in reached if holding.lots == told.position and told is not part.told[-1]]
-    expected = same[-1] if same else reached[-1]
+def _contradicted(row: AccountRow, part: Part, reached: Sequence[Holding]) -> Contradicted:
+    """Compare the last row of a time with all of it; any other with the last holding of the same lots."""
+    expected = reached[-1]
+    if row is not part.rows[-1]:
+        same_lots = [holding for holding in reached if holding.lots == row.position]
+        expected = (same_lots or reached)[-1]
     since = _since(part.fills())
-    if expected.lots != told.position:
-        text = f"position {since} should be {expected.lots}, {told.position} stands there"
+    if expected.lots != row.position:
+        text = f"position {since} should be {expected.lots}, found {row.position}"
     else:
-        text = f"realized_pnl {since} should be {plain(expected.realized)}, {told.realized} stands there"
-    return Contradicted(told.place, f"{told.trader}'s {text}")
+        text = f"realized_pnl {since} should be {plain(expected.realized)}, found {row.realized}"
+    return Contradicted(row.place, f"{row.trader}'s {text}")
 
 
 def _since(fills: Sequence[Fill]) -> str:
     if not fills:
         return "with nothing traded at this time"
     last = fills[-1]
-    return f"after a settlement at {plain(last.lot_price)}" if isinstance(last.row, Told) else f"after {last.row.place}"
+    if isinstance(last.row, AccountRow):
+        return f"after a settlement at {plain(last.lot_price)}"
+    return f"after {last.row.place}"
 
 
-def _untold(part: Part, way: _Way) -> Untold:
-    left = part.traded[way.trades :] or part.others[way.others :]
+def _unreported(part: Part, path: _Path) -> Unreported:
+    left = part.traded[path.trades :] or part.others[path.others :]
     fill = left[0]
     lots = f"{fill.sign * fill.qty:+} lots"
-    return Untold(fill.row.place, f"no row of performance.csv at {fill.row.at} tells of {part.trader}'s {lots} here")
+    text = f"no row of performance.csv at {fill.row.at} includes {part.trader}'s {lots} here"
+    return Unreported(fill.row.place, text)

@@ -1,7 +1,7 @@
 """One millisecond of a market: its rows from all files, and what they brought to each account.
 
-Every row carries the time of the command that caused it, so what belongs together has one time, and at the end of a millisecond
-all of it is told. That is the only order between the files.
+Every row carries the time of the command that caused it. So the rows of one command share a time, and at the
+end of a millisecond the rows are complete. That is the only order between the files.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from botpit.runs.audit.rows import (
     BANKRUPTCY,
     DELEVERAGED,
     THROUGH_THE_BOOK,
+    AccountRow,
     AnyRow,
     Forced,
     Fund,
     Sheet,
-    Told,
     Trade,
     Wrong,
     rows,
 )
 
 MAX_ROWS = 1_000_000
-"""A market that writes more rows within one millisecond is none."""
+"""No real market writes more rows within one millisecond."""
 Key = tuple[str, str]
 """Trader, symbol."""
 
@@ -40,7 +40,7 @@ class Moment:
 
     at: int
     trades: list[Trade] = field(default_factory=list)
-    told: list[Told] = field(default_factory=list)
+    accounts: list[AccountRow] = field(default_factory=list)
     forced: list[Forced] = field(default_factory=list)
     fund: list[Fund] = field(default_factory=list)
 
@@ -48,12 +48,17 @@ class Moment:
         match row:
             case Trade():
                 self.trades.append(row)
-            case Told():
-                self.told.append(row)
+            case AccountRow():
+                self.accounts.append(row)
             case Forced():
                 self.forced.append(row)
             case Fund():
                 self.fund.append(row)
+
+    @property
+    def first_row(self) -> AnyRow:
+        rows: list[AnyRow] = [*self.accounts, *self.trades, *self.forced, *self.fund]
+        return rows[0]
 
 
 def moments(sheets: Iterable[Sheet]) -> Iterator[Moment]:
@@ -70,42 +75,53 @@ def moments(sheets: Iterable[Sheet]) -> Iterator[Moment]:
 
 
 def parts_of(moment: Moment, terms: dict[str, Terms]) -> dict[Key, Part]:
-    """What the moment brought to each account, by instrument. Raises Wrong at a trade that cannot be."""
+    """What the moment brought to each account, by instrument. Raises Wrong at an impossible trade."""
     parts: dict[Key, Part] = {}
     for trade in moment.trades:
         _check(trade, terms[trade.symbol])
-        for trader, sign in ((trade.buyer, 1), (trade.seller, -1)):
-            _part(parts, trader, trade.symbol).traded.append(_fill(trade, sign, terms))
-    for row in _deleveragings(moment):
-        _part(parts, row.trader, row.symbol).others.append(_fill(row, row.sign, terms))
-    for told in moment.told:
-        _part(parts, told.trader, told.symbol).told.append(told)
+        _part(parts, trade.buyer, trade.symbol).traded.append(_fill(trade, 1, terms))
+        _part(parts, trade.seller, trade.symbol).traded.append(_fill(trade, -1, terms))
+    for forced in _deleveragings(moment):
+        _part(parts, forced.trader, forced.symbol).others.append(_fill(forced, forced.sign, terms))
+    for row in moment.accounts:
+        _part(parts, row.trader, row.symbol).rows.append(row)
     return parts
 
 
 def _check(trade: Trade, terms: Terms) -> None:
     if trade.buyer == trade.seller:
-        raise Wrong(trade.place, f"two traders were expected, {trade.buyer} stands on both sides")
+        raise Wrong(trade.place, f"expected two traders, found {trade.buyer} on both sides")
     if terms.tick is not None and trade.price % terms.tick:
-        raise Wrong(trade.place, f"a price on the tick {terms.tick} was expected, {trade.price} stands there")
+        raise Wrong(trade.place, f"expected a price on the tick {terms.tick}, found {trade.price}")
 
 
 def _deleveragings(moment: Moment) -> Iterator[Forced]:
-    """Forced fills that are no trades: each a row of the bankrupt, and next one of whoever had to take the other side."""
+    """Forced fills that are no trades, in pairs: a bankrupt's row, then the other side's."""
     waiting: dict[str, Forced] = {}
     for row in moment.forced:
         if row.reason == THROUGH_THE_BOOK:
             continue
-        first = waiting.pop(row.symbol, None)
-        if first is None:
+        bankrupt = waiting.pop(row.symbol, None)
+        if bankrupt is None:
             waiting[row.symbol] = row
-        expected = BANKRUPTCY if first is None else DELEVERAGED
-        if row.reason != expected or (first and (row.qty, row.price, row.sign) != (first.qty, first.price, -first.sign)):
-            side = f" against {first.place}" if first else ""
-            raise Wrong(row.place, f"{expected}{side} was expected, {row.trader}'s {row.reason} of {row.qty} lots stands there")
+        _check_pair(bankrupt, row)
         yield row
     for row in waiting.values():
-        raise Wrong(row.place, f"a row of {DELEVERAGED} was expected to follow {row.trader}'s {BANKRUPTCY}, there is none")
+        text = f"expected a row of {DELEVERAGED} after {row.trader}'s {BANKRUPTCY}, found none"
+        raise Wrong(row.place, text)
+
+
+def _check_pair(bankrupt: Forced | None, row: Forced) -> None:
+    if bankrupt is None:
+        expected = BANKRUPTCY
+        fits = row.reason == BANKRUPTCY
+    else:
+        expected = f"{DELEVERAGED} against {bankrupt.place}"
+        mirrored = (row.qty, row.price, row.sign) == (bankrupt.qty, bankrupt.price, -bankrupt.sign)
+        fits = row.reason == DELEVERAGED and mirrored
+    if not fits:
+        found = f"{row.trader}'s {row.reason} of {row.qty} lots"
+        raise Wrong(row.place, f"expected {expected}, found {found}")
 
 
 def _part(parts: dict[Key, Part], trader: str, symbol: str) -> Part:
@@ -120,20 +136,25 @@ def _fill(row: Trade | Forced, sign: int, terms: dict[str, Terms]) -> Fill:
 
 
 def liquidated(moment: Moment, parts: dict[Key, Part]) -> dict[Key, list[Fill]]:
-    """Who was liquidated through the book, and by which fills. Raises Wrong at a row of liquidations.csv that no trades bear."""
+    """The fills of each account liquidated through the book.
+
+    Raises Wrong at a liquidation without its trades.
+    """
     found: dict[Key, list[Fill]] = {}
     used: dict[Key, int] = {}
     for row in moment.forced:
-        if row.reason == THROUGH_THE_BOOK:
-            key = row.trader, row.symbol
-            traded = parts[key].traded if key in parts else []
-            start, used[key] = _closing_fills(row, traded, used.get(key, 0))
-            found.setdefault(key, []).extend(traded[start : used[key]])
+        if row.reason != THROUGH_THE_BOOK:
+            continue
+        key = row.trader, row.symbol
+        traded = parts[key].traded if key in parts else []
+        start, end = _closing_fills(row, traded, used.get(key, 0))
+        found.setdefault(key, []).extend(traded[start:end])
+        used[key] = end
     return found
 
 
 def _closing_fills(row: Forced, traded: list[Fill], first: int) -> tuple[int, int]:
-    """The trader's trades in a row, from `first` on, that add up to the liquidation's lots, the last of them at its price."""
+    """The trader's consecutive trades, from `first` on, that add up to the row; the last has its price."""
     for end in range(first + 1, len(traded) + 1):
         lots, start = 0, end
         while start > first and lots < row.qty and traded[start - 1].sign == row.sign:
@@ -143,4 +164,5 @@ def _closing_fills(row: Forced, traded: list[Fill], first: int) -> tuple[int, in
         if lots == row.qty and isinstance(last, Trade) and last.price == row.price:
             return start, end
     verb = "bought" if row.sign > 0 else "sold"
-    raise Wrong(row.place, f"{row.trader} {verb} {row.qty} lots, the last at {row.price}: no trades of this time add up to that")
+    what = f"{row.trader} {verb} {row.qty} lots, the last at {row.price}"
+    raise Wrong(row.place, f"{what}: no trades of this time add up to that")

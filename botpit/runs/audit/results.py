@@ -1,6 +1,6 @@
-"""What the audit reads of a battle's results.json, its bots' reports and the exporter's state; whatever else they hold is left.
+"""What the audit reads of results.json, the bots' reports and the exporter's state.
 
-Amounts are taken as they are written, never as floats.
+Amounts are read digit by digit, never as floats.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ Positive = Annotated[Decimal, Field(gt=0, lt=10**16)]
 
 
 class Unreadable(ValueError):
-    """A file that is not what it should be; the text says why."""
+    """A file without the expected content; the text names the reason."""
 
 
 class OtherFormat(ValueError):
-    """A file of another version of botpit; the text says which."""
+    """A file of another version of botpit; the text names its format."""
 
 
 class _Model(BaseModel):
@@ -44,7 +44,7 @@ class InstrumentRecord(_Model):
 
 
 class MarketRecord(_Model):
-    """The market while the runner looked; what it was not told counts for no trader."""
+    """The market while the runner watched; what it missed counts for no trader."""
 
     market_id: str | None
     trades: int
@@ -59,14 +59,16 @@ class MarketRecord(_Model):
     settlement: dict[str, Positive]
 
     def terms(self) -> dict[str, Terms]:
-        """Of every instrument."""
-        return {
-            symbol: Terms(
-                tick=each.tick, lot=each.lot, settlement=self.settlement.get(symbol),
-                rates=Rates(each.maker_fee_bps, each.taker_fee_bps, each.liquidation_fee_bps),
-            )
-            for symbol, each in self.instruments.items()
-        }  # fmt: skip
+        """The terms of every instrument, by symbol."""
+        return {symbol: self._terms(symbol, record) for symbol, record in self.instruments.items()}
+
+    def _terms(self, symbol: str, record: InstrumentRecord) -> Terms:
+        return Terms(
+            tick=record.tick,
+            lot=record.lot,
+            rates=Rates(record.maker_fee_bps, record.taker_fee_bps, record.liquidation_fee_bps),
+            settlement=self.settlement.get(symbol),
+        )
 
 
 class StandingRecord(_Model):
@@ -87,14 +89,14 @@ class BotName(_Model):
 
 
 class BotRecord(_Model):
-    """`report`: where the bot's own report is, below the folder of the results."""
+    """`report` is the path of the bot's own report, below the folder of the results."""
 
     bot: BotName
     report: str | None
 
 
 class ReportRecord(_Model):
-    """What a bot says of itself: its fills and their lots."""
+    """A bot's own count of its fills and their lots."""
 
     market_id: str | None
     fills: int
@@ -108,7 +110,7 @@ class RoundRecord(_Model):
     bots: list[BotRecord]
 
     def amounts(self) -> Iterator[Decimal]:
-        """Money as the exchange told it, by which one sees how fine it is."""
+        """Money as the exchange sent it, which shows how fine it is."""
         for each in self.standings:
             yield from (each.cash, each.total_equity)
 
@@ -118,14 +120,17 @@ class ResultsRecord(_Model):
 
 
 class SliceRecord(_Model):
-    """A market, and the byte of each file at which it began; 0 where none is named."""
+    """A market, and the byte of each file at which it began; 0 for a file not named."""
 
     market_id: str
     began: dict[str, int]
 
 
 class StateRecord(_Model):
-    """`counts`: events of the last market by channel and symbol; `sizes`: bytes of each file when it was last whole."""
+    """`counts`: events of the last market by channel and symbol.
+
+    `sizes`: bytes of each file when last written.
+    """
 
     market_id: str
     counts: list[tuple[str, str, int]]
@@ -159,8 +164,10 @@ def _read(record: type[_Record], text: str, present: int) -> _Record:
             return record.model_validate(found)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise Unreadable(f"{'.'.join(map(str, first['loc']))}: {first['msg']}") from error
+        key = ".".join(map(str, first["loc"]))
+        raise Unreadable(f"{key}: {first['msg']}") from error
     except (AttributeError, ValueError, RecursionError) as error:
         raise Unreadable(f"not what it should be: {error}") from error
     age = "an older" if made_with == 1 else "another"
-    raise OtherFormat(f"made by {age} version of botpit (format {made_with}; this one reads format {present})")
+    formats = f"format {made_with}; this one reads format {present}"
+    raise OtherFormat(f"made by {age} version of botpit ({formats})")

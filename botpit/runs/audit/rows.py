@@ -1,12 +1,12 @@
-"""The rows of a run's CSV files: text in, exact numbers out, or the first line that cannot be read, by file and number.
+"""The rows of a run's CSV files: text in, exact numbers out, or the first line that cannot be read.
 
-Numbers become `Decimal`s, which hold what is written to the last digit; nothing here is ever a float.
+Numbers become `Decimal`s, which keep every written digit; nothing here is ever a float.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
@@ -15,7 +15,7 @@ THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED = "maintenance_margin_breach", "bankru
 
 
 class Wrong(Exception):
-    """The first thing that is not as it should be: where (`file:line`), and what was expected and stands there instead."""
+    """The first contradiction: its place (`file:line`), what was expected and what was found."""
 
     def __init__(self, place: str, text: str) -> None:
         super().__init__(f"{place}: {text}")
@@ -28,7 +28,7 @@ def plain(amount: Decimal) -> str:
 
 @dataclass(slots=True)
 class Row:
-    """A row of one instrument (`symbol`; the fund's has none): its time in ms, its file and the number of its line."""
+    """A row of one instrument (the fund's has no `symbol`): its time in ms, its file and its line."""
 
     at: int
     symbol: str
@@ -42,7 +42,11 @@ class Row:
 
 @dataclass(slots=True)
 class Trade(Row):
-    """`mark`: by whom that was told, and the mark price at the moment of the trade; `free_sides` paid no fee, as far as told."""
+    """A row of trades.csv.
+
+    `mark` is the mark price at the moment of the trade, behind the place of the row that implies it.
+    `free_sides` counts the sides known to have paid no fee.
+    """
 
     price: Decimal
     qty: int
@@ -53,8 +57,8 @@ class Trade(Row):
 
 
 @dataclass(slots=True)
-class Told(Row):
-    """What performance.csv says of one account in one instrument; cash and equity are of the whole account."""
+class AccountRow(Row):
+    """A row of performance.csv: one account in one instrument; cash and equity are of the whole account."""
 
     trader: str
     position: int
@@ -76,16 +80,16 @@ class Forced(Row):
 
 @dataclass(slots=True)
 class Fund(Row):
-    """What the insurance fund has."""
+    """A row of insurance.csv: the fund's cash after a change."""
 
     cash: Decimal
 
 
-AnyRow = Trade | Told | Forced | Fund
+AnyRow = Trade | AccountRow | Forced | Fund
 
 
 class Column(NamedTuple):
-    """`pattern` says what a cell may be, `words` the same for people."""
+    """`pattern` is what a cell may be, `words` the same for people."""
 
     name: str
     pattern: str
@@ -100,46 +104,47 @@ _QTY = Column("qty", r"[1-9]\d{0,18}", "a whole number of lots above 0")
 _NAME = Column("trader_id", _TRADER, "a trader's id")
 
 COLUMNS: dict[str, tuple[Column, ...]] = {
-    "trades.csv": (_TIME, _PRICE, _QTY, _NAME._replace(name="buy_trader"), _NAME._replace(name="sell_trader")),
+    "trades.csv": (
+        _TIME,
+        _PRICE,
+        _QTY,
+        _NAME._replace(name="buy_trader"),
+        _NAME._replace(name="sell_trader"),
+    ),
     "performance.csv": (
-        _TIME, _NAME, Column("position", r"-?\d{1,19}", "a whole number of lots"),
-        *(Column(name, _MONEY, "a number") for name in ("cash", "realized_pnl", "total_equity")),
+        _TIME,
+        _NAME,
+        Column("position", r"-?\d{1,19}", "a whole number of lots"),
+        Column("cash", _MONEY, "a number"),
+        Column("realized_pnl", _MONEY, "a number"),
+        Column("total_equity", _MONEY, "a number"),
     ),
     "liquidations.csv": (
-        _TIME, _NAME, Column("reason", f"{THROUGH_THE_BOOK}|{BANKRUPTCY}|{DELEVERAGED}", "a reason"),
-        Column("side", "buy|sell", "buy or sell"), _QTY, _PRICE,
+        _TIME,
+        _NAME,
+        Column("reason", f"{THROUGH_THE_BOOK}|{BANKRUPTCY}|{DELEVERAGED}", "a reason"),
+        Column("side", "buy|sell", "buy or sell"),
+        _QTY,
+        _PRICE,
     ),
     "insurance.csv": (_TIME, Column("cash", _MONEY, "a number")),
-}  # fmt: skip
-"""File name -> its columns."""
-_LINES = {name: re.compile(",".join(f"({column.pattern})" for column in columns)) for name, columns in COLUMNS.items()}
-Make = Callable[[int, str, str, int, tuple[str, ...]], AnyRow]
-
-
-def _trader(cell: str) -> str:
-    """The exporter puts an apostrophe before what a spreadsheet would run; no id begins with one."""
-    return cell.removeprefix("'")
-
-
-_MAKE: dict[str, Make] = {
-    "trades.csv": lambda at, symbol, file, line, cell: Trade(
-        at, symbol, file, line, Decimal(cell[1]), int(cell[2]), _trader(cell[3]), _trader(cell[4])
-    ),
-    "performance.csv": lambda at, symbol, file, line, cell: Told(
-        at, symbol, file, line, _trader(cell[1]), int(cell[2]), Decimal(cell[3]), Decimal(cell[4]), Decimal(cell[5])
-    ),
-    "liquidations.csv": lambda at, symbol, file, line, cell: Forced(
-        at, symbol, file, line, _trader(cell[1]), cell[2], 1 if cell[3] == "buy" else -1, int(cell[4]), Decimal(cell[5])
-    ),
-    "insurance.csv": lambda at, symbol, file, line, cell: Fund(at, symbol, file, line, Decimal(cell[1])),
 }
+"""File name -> its columns."""
+
+
+def _line_pattern(columns: Iterable[Column]) -> re.Pattern[str]:
+    return re.compile(",".join(f"({column.pattern})" for column in columns))
+
+
+_LINES = {name: _line_pattern(columns) for name, columns in COLUMNS.items()}
+_SIGNS = {"buy": 1, "sell": -1}
 
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """The lines of one file that are of one market, without their ends, the first of them being number `first_line`.
+    """One market's lines of one file, without their ends; the first of them has the number `first_line`.
 
-    `kind` is the file's bare name, `file` what to call it; line 1 is the header. `rows` of it so far are counted.
+    `kind` is the file's bare name, `file` the name to show; line 1 is the header.
     """
 
     kind: str
@@ -150,33 +155,63 @@ class Sheet:
 
 
 def rows(sheet: Sheet) -> Iterator[AnyRow]:
-    """Each row, in the order of the file. Raises Wrong at the first line that is not one, or goes back in time."""
-    pattern, make, file, symbol = _LINES[sheet.kind], _MAKE[sheet.kind], sheet.file, sheet.symbol
+    """Each row, in the order of the file.
+
+    Raises Wrong at the first line that is no row, or goes back in time.
+    """
+    pattern = _LINES[sheet.kind]
     lines = enumerate(sheet.lines, sheet.first_line)
     if sheet.first_line == 1:
-        _check_header(sheet, next(lines, (1, ""))[1])
+        _, header = next(lines, (1, ""))
+        _check_header(sheet, header)
     latest = 0
     for line, text in lines:
         match = pattern.fullmatch(text)
         if match is None:
-            raise Wrong(f"{file}:{line}", _what_is_wrong(sheet.kind, text))
+            raise Wrong(f"{sheet.file}:{line}", _what_is_wrong(sheet.kind, text))
         at = int(match[1])
         if at < latest:
-            raise Wrong(f"{file}:{line}", f"the timestamp goes back: {latest} or later was expected, {at} stands there")
+            text = f"the timestamp goes back: expected {latest} or later, found {at}"
+            raise Wrong(f"{sheet.file}:{line}", text)
         latest = at
-        yield make(at, symbol, file, line, match.groups())
+        yield _row(sheet, at, line, match.groups())
+
+
+def _row(sheet: Sheet, at: int, line: int, cells: tuple[str, ...]) -> AnyRow:
+    head = (at, sheet.symbol, sheet.file, line)
+    match sheet.kind:
+        case "trades.csv":
+            _, price, qty, buyer, seller = cells
+            return Trade(*head, Decimal(price), int(qty), _trader(buyer), _trader(seller))
+        case "performance.csv":
+            _, trader, position, cash, realized, equity = cells
+            money = Decimal(cash), Decimal(realized), Decimal(equity)
+            return AccountRow(*head, _trader(trader), int(position), *money)
+        case "liquidations.csv":
+            _, trader, reason, side, qty, price = cells
+            return Forced(*head, _trader(trader), reason, _SIGNS[side], int(qty), Decimal(price))
+        case _:
+            _, cash = cells
+            return Fund(*head, Decimal(cash))
+
+
+def _trader(cell: str) -> str:
+    """The exporter puts an apostrophe before what a spreadsheet would run; no id begins with one."""
+    return cell.removeprefix("'")
 
 
 def _check_header(sheet: Sheet, text: str) -> None:
     header = ",".join(column.name for column in COLUMNS[sheet.kind])
     if text != header:
-        raise Wrong(f"{sheet.file}:1", f"the header {header} was expected, {text!r} stands there")
+        raise Wrong(f"{sheet.file}:1", f"expected the header {header}, found {text!r}")
 
 
 def _what_is_wrong(kind: str, text: str) -> str:
-    columns, cells = COLUMNS[kind], text.split(",")
+    columns = COLUMNS[kind]
+    cells = text.split(",")
     if len(cells) != len(columns):
-        return f"{len(columns)} cells were expected, {text!r} stands there"
-    pairs = zip(columns, cells, strict=True)
-    column, cell = next((column, cell) for column, cell in pairs if not re.fullmatch(column.pattern, cell))
-    return f"{column.name}: {column.words} was expected, {cell!r} stands there"
+        return f"expected {len(columns)} cells, found {text!r}"
+    for column, cell in zip(columns, cells, strict=True):
+        if not re.fullmatch(column.pattern, cell):
+            return f"{column.name}: expected {column.words}, found {cell!r}"
+    raise AssertionError(text)
