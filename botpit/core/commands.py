@@ -66,7 +66,7 @@ def _together(price: int | None, off_tick: str) -> Price | None:
 
 class Order(Struct, gc=False):
     """A new order. Its kind is in its `price`: a limit order has one, a market order has None
-    (docs/decisions/0011).
+    (docs/decisions/0014).
 
     Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
     """
