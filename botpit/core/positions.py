@@ -185,7 +185,8 @@ class Position:
         held = abs(self.lots)
         if closing == held:
             return self.cost
-        return self.sign() * (abs(self.cost) * closing // held)
+        share = abs(self.cost) * closing // held
+        return share if self.lots > 0 else -share
 
     def note_change(self) -> None:
         """From now on the account's `stake` is out of date by this position."""

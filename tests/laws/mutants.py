@@ -71,7 +71,7 @@ MUTANTS = [
     Mutant("off-by-one fee", "Accounts", "risk/margin.py",
            "return -(-notional * rate_bps // BPS)", "return notional * rate_bps // BPS"),
     Mutant("released cost rounded up", "Accounts", "positions.py",
-           "(abs(self.cost) * closing // held)", "-(-abs(self.cost) * closing // held)"),
+           "share = abs(self.cost) * closing // held", "share = -(-abs(self.cost) * closing // held)"),
     Mutant("mark without cap", "Mark price", "market.py",
            "return min(max(self._target(), self.mark - most), self.mark + most)", "return self._target()"),
     Mutant("a new order does not wake its market's mark", "Mark price", "ledger.py",
