@@ -65,8 +65,9 @@ class Limits(_Model):
 class BotConfig(_Model):
     """One bot, or `count` of them called `trader_id`-1, `trader_id`-2 … with seeds `seed`, `seed` + 1 …
 
-    `symbol` is the instrument that it trades, None: the one its strategy names, or else the market's first. `decision_interval`
-    in seconds. What else is None is the battle's own; `limits` replace the battle's as a whole.
+    `symbol` is the instrument that it trades, None: the one its strategy names, or else the market's first.
+    `decision_interval` in seconds. What else is None is the battle's own; `limits` replace the battle's as a
+    whole.
     """
 
     trader_id: TraderId
