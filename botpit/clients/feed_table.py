@@ -113,7 +113,8 @@ ROWS = (
     Row(Need.RECORD, _PAUSED, (Input.BACK,), (Do.SUBSCRIBE,), State.JOINING),
     Row(Need.RECORD, _JOINING + _FENCED + _LIVE, (Input.LOST,), (), State.LOST),
     #
-    Row(Need.RELAY, _LOST, _OPENED, _AGAIN, State.FENCED),
+    Row(Need.RELAY, _LOST, (Input.OPENED,), (Do.SUBSCRIBE,), State.FENCED),
+    Row(Need.RELAY, _LOST, (Input.BACK,), _AGAIN, State.FENCED),
     Row(Need.RELAY, _FENCED, (Input.ANSWERED,), (), State.REFRESHING),
     Row(Need.RELAY, _FENCED, (Input.REFUSED,), (Do.FORGET, Do.SUBSCRIBE), State.FENCED),
     Row(Need.RELAY, _REFRESHING, (Input.FIRST_MARKET, *_NEXT), (Do.START,), State.LIVE),
