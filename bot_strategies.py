@@ -308,12 +308,20 @@ def load_strategy(
             f"strategy {name}: its constructor failed: {type(error).__name__}: {error}"
         ) from error
     if isinstance(made, Strategy):
+        _check_symbols(name, made.symbols)
         return made
     if callable(getattr(made, "next_order", None)):
         return Polled(made)
     raise StrategyError(
         f"strategy {name}: the class is not a bot_strategies.Strategy and has no next_order(context)"
     )
+
+
+def _check_symbols(name: str, symbols: object) -> None:
+    """A class that has `symbols` of its own, meaning something else, is to hear of it before it trades."""
+    if isinstance(symbols, Sequence) and all(isinstance(each, str) for each in symbols):
+        return
+    raise StrategyError(f"strategy {name}: symbols is {symbols!r}; it names instruments, as a list of texts")
 
 
 if not TYPE_CHECKING:  # a type checker is to see through no name that is not there

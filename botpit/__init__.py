@@ -6,7 +6,7 @@ The rooms, in the order in which to read them:
 - `wire`      the border between its integers and what people write: bytes to commands, events to bytes
 - `history`   where commands go before anybody is told and the way back from there, what was said, and replay
 - `venue`     the exchange as a service: gateway and feed without sockets, then their server, a market from begin to end
-- `clients`   the other side of the wire: the conversations with feed and order port, and what readers make of it
+- `clients`   the other side of the wire: the conversations with feed and order port, and what readers see
 - `bots`      a bot's brain: messages in, strategy, requests out; the built-in strategies, each a class like any plugin's
 - `battle`    a battle as plain values, and in `live` as it is played
 - `runs`      the files of a run: written, found, and worked out again

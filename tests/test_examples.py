@@ -23,6 +23,7 @@ from websockets.sync.client import connect
 from bot_strategies import StrategyError, describe_strategy
 from tests.bots.test_builtin_strategies import Market, load
 from tests.processes.running import HOUSE, PATIENCE_S, Running, exchange, relay, running
+from tests.socketless_venue import TWO_MARKETS
 
 EXAMPLES = HOUSE / "examples"
 MAX_BYTES = 16 * 2**20
@@ -49,7 +50,7 @@ class RunningMarket:
         with connect(self.events_uri, max_size=MAX_BYTES) as events:
             while len(symbols) < count:
                 message = json.loads(events.recv(timeout=PATIENCE_S))
-                if message["type"] == "trade" and trader in (message["buy_trader_id"], message["sell_trader_id"]):
+                if trader in (message.get("buy_trader_id"), message.get("sell_trader_id")):
                     symbols.add(message["symbol"])
         return symbols
 
@@ -84,8 +85,9 @@ def test_an_example_bot_trades_and_stops_cleanly(running_market, tmp_path, name)
 
 def test_the_pairs_trader_trades_both_instruments_of_a_running_market(tmp_path):
     """Beside built-in bots, each started with the instrument that it trades."""
-    two = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
-    with exchange(tmp_path, config=two) as house, relay(tmp_path, house.events) as (_, port), contextlib.ExitStack() as bots:
+    with contextlib.ExitStack() as bots:
+        house = bots.enter_context(exchange(tmp_path, config=TWO_MARKETS))
+        _, port = bots.enter_context(relay(tmp_path, house.events))
         market = RunningMarket(house.orders, f"ws://127.0.0.1:{port}", house.events)
         for name, strategy in (("maker", "maker"), ("noise", "random")):
             for symbol in ("SIM", "ALT"):

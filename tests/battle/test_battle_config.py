@@ -115,7 +115,8 @@ def test_one_entry_makes_many_bots_each_with_a_seed_and_addresses() -> None:
 
 
 def test_a_bot_trades_the_instrument_that_its_entry_names() -> None:
-    alice, bob = parse_battle(battle_of(MAKER | {"symbol": "ALT"}, MAKER | {"trader_id": "bob"}), lambda bot: None).all_bots()
+    text = battle_of(MAKER | {"symbol": "ALT"}, MAKER | {"trader_id": "bob"})
+    alice, bob = parse_battle(text, lambda bot: None).all_bots()
     assert "--symbol=ALT" in alice.flags() and not any(flag.startswith("--symbol") for flag in bob.flags())
 
 

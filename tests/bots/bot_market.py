@@ -1,4 +1,4 @@
-"""A whole market of bots without sockets: real exchange, gateway and feed, brains with strategies, on a clock the test turns."""
+"""A whole market of bots without sockets: real exchange, gateway and feed, on a clock the test turns."""
 
 from __future__ import annotations
 
@@ -13,9 +13,11 @@ from tests.socketless_venue import NS_PER_MS, Client, Listener, SocketlessVenue
 
 
 class BotInMarket:
-    """One bot, connected to both ports. With a `view` it reads no feed of its own. `notices` are what it had to say."""
+    """One bot, on both ports. With a `view` it reads no feed of its own. `notices`: what it had to say."""
 
-    def __init__(self, venue: SocketlessVenue, strategy: Strategy, trader_id: str = "alice", **options: Any) -> None:
+    def __init__(
+        self, venue: SocketlessVenue, strategy: Strategy, trader_id: str = "alice", **options: Any
+    ) -> None:
         self.venue = venue
         self.strategy = strategy
         self.shares_view = "view" in options
@@ -81,7 +83,8 @@ class BotInMarket:
                 case SubscribeRequest():
                     self.subscriptions.append(output)
                     assert self.feed is not None
-                    self.venue.feed.subscriptions.receive(self.feed.reader, request_text(output).encode(), self.venue.now_ns)
+                    text = request_text(output).encode()
+                    self.venue.feed.subscriptions.receive(self.feed.reader, text, self.venue.now_ns)
                 case _:
                     assert self.gateway is not None
                     self.gateway.deliver(request_text(output))
@@ -112,7 +115,7 @@ class SharedView:
 
 
 def settle(venue: SocketlessVenue, *hearers: BotInMarket | SharedView) -> None:
-    """Let everybody hear and act until all are silent. Each round is a tenth of a second, so that every book is told."""
+    """Let everybody hear and act until all are silent, in rounds of a tenth of a second (books are told)."""
     anybody_heard = True
     while anybody_heard:
         venue.passes(0.1)

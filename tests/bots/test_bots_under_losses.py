@@ -1,4 +1,4 @@
-"""Whatever is lost on the way, a bot knows what the exchange knows of it: seeded lives of bots in two instruments."""
+"""Whatever is lost on the way, a bot knows what the exchange knows of it: seeded lives in two instruments."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from bot_strategies import ALL, Market, Strategy
-from message_schemas import SideWord
+from bot_strategies import ALL, Market, OpenOrder, Strategy
+from message_schemas import OrderState, SideWord
 from tests.bots.bot_market import BotInMarket, settle
 from tests.socketless_venue import BOTH, SocketlessVenue
 
@@ -94,6 +94,10 @@ class Life:
         self.bot.connects_feed()
 
 
+def terms(order: OpenOrder | OrderState) -> tuple[object, ...]:
+    return order.symbol, order.order_id, order.side, order.leaves_qty, order.price
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_positions_orders_and_money_are_the_exchanges_own(seed):
     life = Life(seed)
@@ -105,13 +109,15 @@ def test_positions_orders_and_money_are_the_exchanges_own(seed):
     assert [market.position for market in markets] == [held.get(market.symbol, 0) for market in markets]
     assert [market.equity for market in markets] == [account["total_equity"]] * 2
 
-    known = [(each.symbol, each.order_id, each.leaves_qty, each.price) for market in markets for each in market.orders]
+    known = [terms(each) for market in markets for each in market.orders]
     there = ask({"type": "open_orders", "trader_id": "alice"})["orders"]
-    assert sorted(known) == sorted((each["symbol"], each["order_id"], each["leaves_qty"], each["price"]) for each in there)
+    assert sorted(known) == sorted(terms(OrderState(**each)) for each in there)
 
     counts = life.bot.brain.counts
     assert counts.account_seq == account["account_seq"]
     assert len(life.strategy.fills) == len(set(life.strategy.fills)) == counts.fills > 0
     assert {each.what for each in life.bot.notices} <= {
-        "order_rejected", "replace_rejected", "orders had no answer and are not open"
+        "order_rejected",
+        "replace_rejected",
+        "orders had no answer and are not open",
     }

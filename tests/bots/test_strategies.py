@@ -142,6 +142,17 @@ def test_what_cannot_be_had_is_said(tmp_path, name, text):
     assert text in str(refused.value) and "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(("symbols", "loads"), [("'SIM'", True), ("['SIM', 'ALT']", True), ("ALL", True), ("()", True),
+                                                ("5", False), ("{'SIM': 1}", False), ("(1, 2)", False)])  # fmt: skip
+def test_the_instruments_that_a_strategy_names_are_texts(tmp_path, symbols, loads):
+    name = plugin(tmp_path, f"    symbols = {symbols}")
+    if loads:
+        assert load(name, tmp_path)
+        return
+    with pytest.raises(StrategyError, match="names instruments, as a list of texts"):
+        load(name, tmp_path)
+
+
 def test_a_plugin_is_registered_under_a_name_of_its_own_before_it_runs(tmp_path):
     write(tmp_path, "plugin.py", "from __future__ import annotations\nimport sys\nfrom dataclasses import dataclass\n"
           "from bot_strategies import Strategy\nregistered = sys.modules[__name__].__file__\n"

@@ -1,4 +1,4 @@
-"""The trading session in conversation with a real gateway: its way to work, and back to work after any loss."""
+"""The trading session in talk with a real gateway: its way to work, and back to work after any loss."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from tests.bots.bot_stage import SIM
 from tests.clients.trading_pair import TradingPair
 from tests.socketless_venue import RICH, SocketlessVenue, order
 
-# ----------------------------------------------------------------------------------------------------------- the way to work
+# -------------------------------------------------------------------------------------------- the way to work
 
 
 def test_it_logs_in_asks_what_it_has_and_is_ready():
@@ -64,7 +64,7 @@ def test_it_is_ready_whichever_of_the_two_answers_comes_first():
     (login,) = session.take_requests()
     session.take(logged_in(login), 0)
     account, open_orders = session.take_requests()
-    session.take(OpenOrders(trader_id="alice", orders=[], account_seq=0, timestamp=0, request_id=open_orders.request_id), 0)
+    session.take(no_orders(open_orders.request_id), 0)
     assert session.state is State.SYNCING
     session.take(an_account(account.request_id), 0)
     assert session.state is State.READY
@@ -91,7 +91,7 @@ def test_no_more_than_so_many_requests_wait_for_their_answer():
     assert pair.buys()
 
 
-# -------------------------------------------------------------------------------------------------------------------- losses
+# ----------------------------------------------------------------------------------------------------- losses
 
 
 def test_after_a_loss_it_is_told_what_it_missed():
@@ -101,9 +101,9 @@ def test_after_a_loss_it_is_told_what_it_missed():
     pair.is_cut()
     assert pair.session.state is State.AWAY
     pair.opens()
-    assert pair.sent[-3] == LoginRequest(
-        trader_id="alice", last_seq=1, market_id="m1", cancel_on_disconnect=True, request_id=pair.sent[-3].request_id
-    )
+    login = pair.sent[-3]
+    assert isinstance(login, LoginRequest) and login.cancel_on_disconnect
+    assert (login.last_seq, login.market_id) == (1, "m1")
     assert pair.told[-4:] == ["logged_in", "order_cancelled", "account", "open_orders"]
     assert pair.session.account_seq == 2
 
@@ -198,7 +198,8 @@ def test_an_order_that_is_open_has_its_fate_also_when_the_session_begins_anew():
 def test_a_hole_in_the_numbers_is_no_end_but_asks_for_account_and_orders_again():
     session = TradingPair().opens().session
     session.take(accepted(3), 0)
-    assert session.state is State.SYNCING and [each.type for each in session.take_requests()] == ["account", "open_orders"]
+    assert session.state is State.SYNCING
+    assert [each.type for each in session.take_requests()] == ["account", "open_orders"]
     assert session.account_seq == 3
 
 
@@ -206,7 +207,8 @@ def test_whoever_leaves_does_not_mind_a_hole():
     session = TradingPair().opens().session
     session.stop()
     session.take(accepted(3), 0)
-    assert session.state is State.LEAVING and [each.type for each in session.take_requests()] == ["cancel_all"]
+    assert session.state is State.LEAVING
+    assert [each.type for each in session.take_requests()] == ["cancel_all"]
 
 
 def test_what_was_told_before_is_no_news_unless_it_is_an_answer():
@@ -226,7 +228,7 @@ def test_what_comes_before_the_login_is_granted_is_no_news():
     assert not session.take(accepted(1), 0).is_news and session.account_seq == 0
 
 
-# ------------------------------------------------------------------------------------------------------------------ refusals
+# --------------------------------------------------------------------------------------------------- refusals
 
 SLOW = "[market]\nmax_requests_per_s = 1\n"
 
@@ -250,13 +252,16 @@ def test_whatever_is_refused_of_the_login_and_the_sync_is_asked_again_when_the_e
     assert not pair.session._retries
 
 
-@pytest.mark.parametrize(("details", "wait_ms"), [({}, 1_000), ({"retry_after_ms": 250.5}, 251), ({"retry_after_ms": 0}, 1),
-                                                  ({"retry_after_ms": 10**9}, LONGEST_WAIT_MS)])  # fmt: skip
-def test_how_long_a_refused_login_waits(details, wait_ms):
+@pytest.mark.parametrize(
+    ("retry_after_ms", "wait_ms"), [(None, 1_000), (250.5, 251), (0, 1), (10**9, LONGEST_WAIT_MS)]
+)
+def test_how_long_a_refused_login_waits(retry_after_ms, wait_ms):
+    details = {} if retry_after_ms is None else {"retry_after_ms": retry_after_ms}
     session = TradingSession("alice")
     session.opened()
     (login,) = session.take_requests()
-    session.take(Error(reason="server_busy", details=details, timestamp=0, request_id=login.request_id), 5_000)
+    refused = Error(reason="server_busy", details=details, timestamp=0, request_id=login.request_id)
+    session.take(refused, 5_000)
     session.time_passes(5_000 + wait_ms - 1)
     assert session.take_requests() == []
     session.time_passes(5_000 + wait_ms)
@@ -281,7 +286,8 @@ def test_it_is_quiet_for_as_long_as_the_exchange_says(refusal):
     session = pair.session
     session.send(PingRequest() if refusal is Error else OrderRequest(side=Side.BUY, qty=1, price=1.0), 0)
     (request,) = session.take_requests()
-    told = refusal(reason="rate_limited", details={"retry_after_ms": 250}, timestamp=0, request_id=request.request_id)
+    details = {"retry_after_ms": 250}
+    told = refusal(reason="rate_limited", details=details, timestamp=0, request_id=request.request_id)
     session.take(told, 1_000)
     assert (session.may_send(1_249), session.may_send(1_250)) == (False, True)
     session.time_passes(5_000)
@@ -295,7 +301,7 @@ def test_a_query_that_is_refused_for_another_reason_changes_nothing():
     assert pair.told[-1] == "error" and pair.session.may_send(pair.now_ms)
 
 
-# ------------------------------------------------------------------------------------------------------------------ the end
+# ---------------------------------------------------------------------------------------------------- the end
 
 
 def test_it_leaves_by_cancelling_everything_and_logging_out():
@@ -306,7 +312,8 @@ def test_it_leaves_by_cancelling_everything_and_logging_out():
     assert pair.session.state is State.LEAVING and not pair.buys()
     pair.pumps()
     assert pair.asked[-2:] == ["cancel_all", "logout"]
-    assert pair.told[-3:] == ["all_cancelled", "order_cancelled", "logged_out"] and pair.session.state is State.DONE
+    assert pair.told[-3:] == ["all_cancelled", "order_cancelled", "logged_out"]
+    assert pair.session.state is State.DONE
 
 
 def test_only_the_answer_to_its_own_cancel_all_lets_it_log_out():
@@ -344,7 +351,7 @@ def test_who_is_not_ready_has_nothing_to_take_leave_of(pumped):
     assert pair.asked == ["login"], "it does not come back"
 
 
-# --------------------------------------------------------------------------------------------------------------- the table
+# -------------------------------------------------------------------------------------------------- the table
 
 
 def test_every_state_is_reached_and_every_transition_leads_on():
@@ -367,11 +374,11 @@ def test_what_is_not_in_the_table_is_our_own_mistake():
         session.opened()
 
 
-# ------------------------------------------------------------------------------------------------------------- under seeds
+# ------------------------------------------------------------------------------------------------ under seeds
 
 
 class Life:
-    """Alice trades with a crowd over a line that is cut again and again, in the midst of whatever is on it."""
+    """Alice trades with a crowd over a line that is cut again and again, whatever is on it."""
 
     def __init__(self, seed: int) -> None:
         self.rng = random.Random(seed)
@@ -397,7 +404,8 @@ class Life:
         match rng.randrange(5):
             case 0 | 1:
                 name = f"n{len(self.names)}"
-                if self.pair.buys(rng.randrange(1, 9), 99.9 + rng.randrange(20) / 100, name, rng.choice([*Side])):
+                price = 99.9 + rng.randrange(20) / 100
+                if self.pair.buys(rng.randrange(1, 9), price, name, rng.choice([*Side])):
                     self.names.append(name)
             case 2 if self.names:
                 self.pair.asks(CancelRequest(client_order_id=rng.choice(self.names)))
@@ -444,14 +452,15 @@ def test_wherever_the_line_is_cut_every_private_event_is_told_once_and_every_ord
     assert [event.account_seq for event in life.own_events()] == list(range(1, account.seq + 1))
 
     accepted = [event.client_order_id for event in life.own_events() if isinstance(event, OrderAccepted)]
-    refused = [heard.request.client_order_id for message, heard in pair.heard if isinstance(message, OrderRejected)]
+    answers = [heard for message, heard in pair.heard if isinstance(message, OrderRejected)]
+    refused = [heard.request.client_order_id for heard in answers]
     assert sorted(accepted + refused + pair.unresolved) == sorted(life.names), "each order has one fate"
     assert len(pair.logins()) > 5 and accepted and pair.unresolved
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_life_over_several_markets(seed):
-    """Markets follow each other, each with numbers of its own; after the last one the session is where that exchange is."""
+    """Markets follow each other, each with its own numbers; in the end the session is where the last is."""
     rng = random.Random(seed)
     life = Life(seed)
     for number in range(2, 6):
@@ -467,19 +476,29 @@ def test_a_life_over_several_markets(seed):
     assert [each.market_id for each in life.pair.logins()][-1] == "m5" and heard > 0
 
 
-# ------------------------------------------------------------------------------------------------------------------- messages
+# --------------------------------------------------------------------------------------------------- messages
 
 
 def logged_in(login: LoginRequest) -> LoggedIn:
-    return LoggedIn(trader_id="alice", scope="trade", account_seq=0, market_id="m1", session=1, instruments=[SIM], timestamp=0,
-                    request_id=login.request_id)  # fmt: skip
+    return LoggedIn(
+        trader_id="alice", scope="trade", account_seq=0, market_id="m1", session=1, instruments=[SIM],
+        timestamp=0, request_id=login.request_id,
+    )  # fmt: skip
 
 
 def an_account(request_id: object) -> Account:
-    return Account(trader_id="alice", cash=0.0, total_equity=0.0, initial_margin=0.0, maintenance_margin=0.0, positions=[],
-                   status="active", account_seq=0, timestamp=0, request_id=request_id)  # fmt: skip
+    return Account(
+        trader_id="alice", cash=0.0, total_equity=0.0, initial_margin=0.0, maintenance_margin=0.0,
+        positions=[], status="active", account_seq=0, timestamp=0, request_id=request_id,
+    )  # fmt: skip
+
+
+def no_orders(request_id: object) -> OpenOrders:
+    return OpenOrders(trader_id="alice", orders=[], account_seq=0, timestamp=0, request_id=request_id)
 
 
 def accepted(account_seq: int) -> OrderAccepted:
-    return OrderAccepted(order_id=1, trader_id="alice", client_order_id="a", symbol="SIM", side="buy", qty=1, price=1.0,
-                         account_seq=account_seq, timestamp=0)  # fmt: skip
+    return OrderAccepted(
+        order_id=1, trader_id="alice", client_order_id="a", symbol="SIM", side="buy", qty=1, price=1.0,
+        account_seq=account_seq, timestamp=0,
+    )  # fmt: skip

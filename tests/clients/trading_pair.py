@@ -1,4 +1,4 @@
-"""A trading session and a real gateway, with a line between them that the test can cut anywhere: no socket, no clock."""
+"""A trading session and a real gateway, with a line between them that a test can cut anywhere."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from tests.socketless_venue import NS_PER_MS, Client, SocketlessVenue
 class TradingPair:
     """Alice's session with the gateway of a venue.
 
-    What either says lies on the line until `pumps`, in the order said. `heard` are the messages that were news, with what the
-    session made of each; `sent` the requests that went on the line; `unresolved` the ids of orders it gave up.
+    What either says lies on the line until `pumps`, in the order said. `heard` are the messages that were
+    news, with what the session made of each; `sent` the requests that went on the line; `unresolved` the ids
+    of orders it gave up.
     """
 
     def __init__(self, venue: SocketlessVenue | None = None, session: TradingSession | None = None) -> None:
@@ -41,7 +42,7 @@ class TradingPair:
     def asked(self) -> list[str]:
         return [request.type for request in self.sent]
 
-    # ------------------------------------------------------------------------------------------------------------ the line
+    # ----------------------------------------------------------------------------------------------- the line
 
     def connects(self) -> None:
         self._client = self.venue.client()
@@ -49,7 +50,7 @@ class TradingPair:
         self._collect()
 
     def is_cut(self, arrived: int = 0, heard: int = 0) -> None:
-        """The connection ends: of what lies on the line so many requests still arrive and so many messages are still heard."""
+        """The connection ends; so many requests still arrive, and so many messages are still heard."""
         assert self._client is not None
         for _ in range(min(arrived, len(self._to_venue))):
             self._arrive()
@@ -81,9 +82,11 @@ class TradingPair:
         assert self.session.state is State.READY
         return self
 
-    # -------------------------------------------------------------------------------------------------------- the trader
+    # --------------------------------------------------------------------------------------------- the trader
 
-    def buys(self, qty: int = 1, price: float = 100.0, name: str | None = None, side: Side = Side.BUY) -> bool:
+    def buys(
+        self, qty: int = 1, price: float = 100.0, name: str | None = None, side: Side = Side.BUY
+    ) -> bool:
         """Put an order on the line."""
         return self.asks(OrderRequest(side=side, qty=qty, price=price, client_order_id=name))
 
