@@ -17,6 +17,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.house_files import PURE, ROWS
+
 HOUSE = Path(__file__).resolve().parent.parent
 
 STDLIB = "stdlib"
@@ -28,11 +30,6 @@ MAINS = {
 PROGRAMS = (*MAINS.values(), "archive", "check", "replay", "demo")
 _STRUCTS = {"msgspec.Struct", "msgspec.field", "msgspec.structs"}
 """A faster dataclass, and no more of that library than this."""
-_PURE = frozenset({
-    "botpit.wire", "botpit.venue.gateway", "botpit.venue.feed", "botpit.venue.rates", "botpit.venue.turn",
-    "botpit.clients",
-    "botpit.bots", "botpit.battle", "botpit.runs.audit",
-})
 _CORE = {STDLIB, *_STRUCTS, "botpit.core", "botpit.wire", "botpit.settings", "botpit.venue.rates", "message_schemas"}
 _HISTORY = _CORE - {"botpit.settings", "botpit.venue.rates"} | {"botpit.history", "botpit.io", "msgspec"}
 
@@ -73,74 +70,12 @@ MAY_IMPORT |= {"botpit.cli.bot_links": {STDLIB, "botpit.bots", "botpit.io", "mes
 MAY_IMPORT |= {"botpit.cli": {STDLIB}, "botpit.cli.program": {STDLIB, "botpit.io"}}
 MAY_IMPORT |= {"botpit.__main__": {STDLIB, "botpit.compiled"}}
 
-_IN_CORE = {
-    "instrument": "",
-    "commands": "instrument msgspec msgspec.structs",
-    "events": "commands msgspec",
-    "phases": "commands events",
-    "valuation": "instrument",
-    "positions": "commands valuation",
-    "orders": "commands events positions msgspec",
-    "book": "commands orders",
-    "market": "book events instrument phases valuation",
-    "accounts": "events orders positions valuation",
-    "timers": "orders",
-    "prospects": "accounts events market orders positions msgspec",
-    "matching": "book commands events orders positions prospects",
-    "risk.margin": "commands positions prospects",
-    "risk.checks": "events instrument market positions prospects risk.margin",
-    "risk.watch": "commands positions valuation risk.margin",
-    "ledger": "accounts commands events market orders positions timers valuation risk.margin risk.watch",
-    "rules": "commands events instrument ledger",
-    "refusals": "events ledger prospects",
-    "risk.liquidation": "accounts commands events ledger market matching orders positions risk.margin",
-    "ticks": "accounts commands events ledger market risk.liquidation risk.margin",
-    "sessions": "commands events ledger refusals",
-    "admin": "commands events ledger market phases prospects refusals rules risk.checks risk.liquidation",
-    "entry": "accounts commands events ledger market matching orders prospects refusals risk.checks risk.margin",
-    "exchange": "admin commands entry events ledger prospects sessions ticks",
-    "state": "accounts commands exchange",
+FILES = {
+    f"{room}.{file}".rstrip("."): {f"{room}.{name}" if name in rows else name for name in allowed.split()}
+    for room, rows in ROWS.items() for file, allowed in rows.items()
 }
-_JOURNAL = "journal.disk journal.records"
-_IN_HISTORY = {
-    "journal.disk": "",
-    "journal.records": "msgspec msgspec.structs",
-    "journal.lines": _JOURNAL,
-    "journal.segments": _JOURNAL,
-    "journal.reading": f"{_JOURNAL} journal.lines journal.segments",
-    "journal.snapshots": f"{_JOURNAL} msgspec",
-    "journal.recovery": f"{_JOURNAL} journal.reading journal.segments journal.snapshots",
-    "journal.folder": f"{_JOURNAL} journal.reading journal.segments botpit.io.lock",
-    "vocabulary": "journal.records botpit.core.commands botpit.core.exchange botpit.core.state",
-    "archive.files": "journal.disk",
-    "archive.lines": "botpit.wire msgspec",
-    "archive.reader": "archive.files archive.lines botpit.wire msgspec",
-    "archive.follower": f"{_JOURNAL} journal.recovery journal.segments journal.snapshots archive.files archive.lines vocabulary "
-                        "botpit.core.accounts botpit.core.exchange botpit.wire",
-    "archive.process": f"{_JOURNAL} journal.reading archive.follower botpit.io",
-    "replay": "journal.records journal.snapshots vocabulary botpit.core.commands botpit.core.events botpit.core.exchange "
-              "botpit.core.prospects botpit.wire msgspec msgspec.structs",
-}  # fmt: skip
-"""File of a room -> what it may import, in an order in which each stands on those before it."""
-
-
-def _by_file(room: str, rows: dict[str, str]) -> dict[str, set[str]]:
-    """The rows in full: a name of the same room, of another one, or of a library."""
-    return {
-        f"{room}.{file}": {f"{room}.{name}" if name in rows else name for name in allowed.split()}
-        for file, allowed in rows.items()
-    }
-
-
-FILES = _by_file("botpit.core", _IN_CORE) | _by_file("botpit.history", _IN_HISTORY)
 """File -> what it may import, beside the standard library; here a file's own room does not help it."""
-_ROOMS_BY_FILE = ("botpit.core", "botpit.history")
-"""Rooms of which every file needs a row in FILES; the `__init__` of a room imports nothing."""
-PURE_FILES = frozenset({
-    *(f"botpit.core.{file}" for file in _IN_CORE), "botpit.history.journal.records", "botpit.history.vocabulary",
-    "botpit.history.archive.lines",
-})
-"""Pure, whatever their rooms are."""
+PURE_FILES = frozenset(f"{room}.{file}" for room, files in PURE.items() for file in files.split())
 
 PURE_STDLIB = frozenset({
     "__future__", "abc", "array", "bisect", "collections", "contextlib", "copy", "dataclasses", "datetime", "decimal", "enum",
@@ -178,7 +113,7 @@ class Module:
 
     @property
     def pure(self) -> bool:
-        return self.room in _PURE or self.name in PURE_FILES
+        return self.name in PURE_FILES
 
     def at(self, node: ast.AST) -> str:
         return f"{self.path}:{getattr(node, 'lineno', 1)}"
@@ -276,7 +211,7 @@ def _faults_of(module: Module, imports: list[Import]) -> Iterator[str]:
         inside = room == "botpit" or f"{room}.".startswith(f"{module.room}.")
         if not inside and MAY_IMPORT[module.room].isdisjoint({word, *_beginnings(each.name)}):
             yield f"{module.at(each.node)} imports {each.name}, which {module.room} may not"
-    if f"{module.name}.".startswith(tuple(f"{room}." for room in _ROOMS_BY_FILE)):
+    if f"{module.name}.".startswith(tuple(f"{room}." for room in ROWS)):
         yield from _faults_by_file(module, imports)
     if module.pure:
         yield from _stdlib_faults(module, imports)
@@ -430,15 +365,16 @@ def test_the_house_is_built_to_plan() -> None:
 
 
 def test_every_row_is_of_a_file_or_a_folder_that_is_there() -> None:
-    places = [HOUSE / row.replace(".", "/") for row in {*MAY_IMPORT, *_PURE}]
+    places = [HOUSE / row.replace(".", "/") for row in MAY_IMPORT]
     assert [place for place in places if not place.with_suffix(".py").exists() and not place.is_dir()] == []
     files = {row for rows in FILES.values() for row in rows if row.count(".") > 1} | FILES.keys() | PURE_FILES
-    assert [file for file in files if not (HOUSE / f"{file.replace('.', '/')}.py").is_file()] == []
+    places = [HOUSE / file.replace(".", "/") for file in files]
+    assert [place for place in places if not place.with_suffix(".py").is_file() and not place.is_dir()] == []
 
 
 def test_the_rows_of_files_are_in_order() -> None:
     """Each file stands on those before it, so nobody can put a circle into the table."""
-    for room, rows in (("botpit.core", _IN_CORE), ("botpit.history", _IN_HISTORY)):
+    for room, rows in ROWS.items():
         before: set[str] = set()
         for file, allowed in rows.items():
             assert {name for name in allowed.split() if name in rows} <= before, f"{room}.{file}"
