@@ -335,7 +335,7 @@ def test_in_the_cool_down_nobody_trades_and_an_order_to_stop_ends_it(tmp_path: P
 
     async def story() -> Report:
         async with stage.market.feed():
-            runner = await stage.run("--duration", "0.2", "--cool-down", "3600")
+            runner = await stage.run("--duration", "1.0", "--cool-down", "3600")
             await says(runner, "s: cool-down, ")
             assert stage.log("alice")[-1] == "told SIGTERM", "the bots have left"
             assert stage.market.requests[-1]["request_id"] != "at the end"
