@@ -1,7 +1,8 @@
 """The table of the house, file by file: what each may import, and which are pure.
 
 A file's own room does not help it: it may import what its row names, and the standard library. Names of the same room are
-short, and stand in an order in which each file stands on those before it.
+short, and stand in an order in which each file stands on those before it. The file "" is the room's `__init__`, or a
+room that is one file.
 """
 
 from __future__ import annotations
@@ -134,6 +135,7 @@ ROWS: dict[str, dict[str, str]] = {
         "brain":
             "notice counts state runner feed order_entry market_handle bot_strategies botpit.clients "
             "message_schemas",
+        "": "notice counts report market_handle brain",
     },
     "botpit.battle": {
         "config": "botpit.wire message_schemas pydantic",
