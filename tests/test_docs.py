@@ -333,3 +333,9 @@ def test_the_decisions_are_short_and_whole() -> None:
     assert list(decision_faults("x", "**Context.** a\n**Decision.** `botpit/nowhere.py`\n" + "\n" * 30)) == [
         "x: 32 lines, of at most 25", "x: no **Consequence.**", "x: there is no botpit/nowhere.py",
     ]  # fmt: skip
+
+
+def test_every_page_that_the_code_names_is_there() -> None:
+    named = {(path, page) for path, text in sources().items() for page in re.findall(r"\b([A-Z_]+\.md)\b", text)}
+    assert len(named) > 10
+    assert [(path, page) for path, page in sorted(named) if not list(HOUSE.glob(page)) + list(HOUSE.glob(f"docs/{page}"))] == []

@@ -68,7 +68,7 @@ class Order(Struct, gc=False):
     """A new order. Its kind is in its `price`: a limit order has one, a market order has None
     (docs/decisions/0014).
 
-    Two orders are the same order when all but their session is equal (RULES.md, Idempotency).
+    Two orders are the same order when all but their session is equal (API_SPEC.md, How 9001 works).
     """
 
     trader: str

@@ -2,7 +2,7 @@
 
 An event says what happened; views of the book are derived elsewhere. Events about one trader carry
 `account_seq`, which counts that trader's private events without holes. Which command causes which events, in
-which order: RULES.md, Order of events.
+which order: API_SPEC.md, Order of events.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class Moves:
 
 
 class Valuation:
-    """The mark only moves at Ticks, so every command between two Ticks sees one mark (RULES.md, Mark price).
+    """The mark only moves at Ticks, so every command between two Ticks sees one mark (SYSTEM_DESIGN.md, The mark).
 
     `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place
     among the instruments; `unpublished` is false once an update of every position has shown this mark.

@@ -149,6 +149,6 @@ def _last_trade(market: Market, scale: PriceScale) -> dict[str, Any] | None:
 
 
 def checksum(book: Book) -> int:
-    """CRC-32 of the ten best bids, then the ten best asks, as `price:qty|…` in ticks and lots (WIRE.md, checksum)."""
+    """CRC-32 of the ten best bids, then the ten best asks, as `price:qty|…` in ticks and lots (API_SPEC.md, `book_delta`)."""
     levels = [*book.bids.top(DEPTH), *book.asks.top(DEPTH)]
     return crc32("|".join(f"{price}:{qty}" for price, qty in levels).encode())

@@ -1,4 +1,4 @@
-"""Seeded faults in the engine, at least one for each heading of RULES.md, and whether the laws and the second engine catch them.
+"""Seeded faults in the engine, at least one for each heading of the rules, and whether the laws and the second engine catch them.
 
     python -m tests.laws.mutants             all of them, by name
     python -m tests.laws.mutants lifo fee    those whose names contain one of the words

@@ -68,7 +68,7 @@ class Exchange:
         return {"type": "snapshot", **told, "books": {}, "positions": [], "timestamp": 1}
 
     def answer(self, request: Message) -> list[Message]:
-        """The feed's answer to a request, as WIRE.md has it."""
+        """The feed's answer to a request, as API_SPEC.md has it."""
         echo = {"timestamp": 1, "request_id": request.get("request_id")}
         if request["type"] == "subscribe":
             subscribed = {"type": "subscribed", "channels": request["channels"], "symbols": [], "batch": True}

@@ -1,1 +1,1 @@
-"""Stories: what the rules of RULES.md mean to the people in the market. One file per theme."""
+"""Stories: what the rules mean to the people in the market. One file per theme."""

@@ -1,4 +1,4 @@
-"""The engine's checks of an order or a replace, in the order of RULES.md; the first that fails is the reason.
+"""The engine's checks of an order or a replace, in the order of API_SPEC.md (Reasons of refusals); the first that fails is the reason.
 
 A check returns None or a `Refusal`; none of them changes anything.
 """

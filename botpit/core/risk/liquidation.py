@@ -1,4 +1,4 @@
-"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (RULES.md,
+"""What happens to accounts that no longer hold their maintenance margin, all marks fixed (SYSTEM_DESIGN.md,
 Liquidation).
 
 The steps: cancel the open orders of every account in breach; close each account in turn through the book, one

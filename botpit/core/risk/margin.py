@@ -1,4 +1,4 @@
-"""Initial margin: may this order be taken on? (RULES.md, Initial margin.)
+"""Initial margin: may this order be taken on? (SYSTEM_DESIGN.md, Initial margin.)
 
 Everything is multiplied out, so nothing is rounded: rates are basis points, so both sides of a comparison are
 kept times 10,000.

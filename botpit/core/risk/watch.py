@@ -4,7 +4,7 @@ An account's excess (equity - maintenance margin) is split evenly over its open 
 position a distance that the mark may travel against it. Where that ends stands the position's threshold.
 While no threshold is crossed, no share is used up, so the account is not in breach. A crossed threshold, or
 any change of cash or position, only makes the account due for a check: an exact one, and when it has passed a
-few of them it gets new thresholds (RULES.md, Maintenance margin).
+few of them it gets new thresholds (SYSTEM_DESIGN.md, Maintenance margin).
 """
 
 from __future__ import annotations

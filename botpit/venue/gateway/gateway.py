@@ -2,7 +2,7 @@
 
 A connection that never logs in is a *plain* session: it may name any trader and gets one answer per request, in order, and
 nothing else. A *logged-in* session acts for its trader and also gets that trader's private events. Every request has exactly
-one answer; it comes before what it caused (WIRE.md, 9001). Which requests there are, and what each of them takes, is the table
+one answer; it comes before what it caused (API_SPEC.md, How 9001 works). Which requests there are, and what each of them takes, is the table
 that trading, queries and admin bring; the gateway carries it out.
 """
 
