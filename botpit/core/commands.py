@@ -52,13 +52,8 @@ Price = int | OffTick
 """What a client may ask for: ticks, or a price that the engine refuses."""
 
 
-def _apart(price: Price | None) -> tuple[int | None, str]:
-    """A price as journals and snapshots keep it: an off-tick one stands apart, with 0 in its place."""
-    return (0, price.text) if type(price) is OffTick else (price, "")
-
-
 def _together(price: int | None, off_tick: str) -> Price | None:
-    """The price of what `_apart` gave."""
+    """The price that journals and snapshots keep in two values."""
     if off_tick:
         return OffTick(off_tick)
     return price
@@ -89,8 +84,11 @@ class Order(Struct, gc=False):
         return astuple(self)[:-1] == astuple(other)[:-1]
 
     def values(self) -> tuple[Any, ...]:
-        """The order as journals and snapshots keep it."""
-        price, off_tick = _apart(self.price)
+        """The order as journals and snapshots keep it: an off-tick price stands apart, with 0 in its place."""
+        price: Any = self.price
+        off_tick = ""
+        if type(price) is OffTick:
+            price, off_tick = 0, price.text
         return (
             self.trader, self.symbol, self.side, self.qty, price, self.time_in_force, self.client_order_id,
             self.post_only, self.reduce_only, self.self_trade_prevention, self.expires_at_ns, off_tick,
@@ -138,8 +136,11 @@ class Replace(Struct, gc=False):
     qty: int | None = None
 
     def values(self) -> tuple[Any, ...]:
-        """The replace as journals keep it."""
-        price, off_tick = _apart(self.price)
+        """The replace as journals keep it: an off-tick price stands apart, with 0 in its place."""
+        price: Any = self.price
+        off_tick = ""
+        if type(price) is OffTick:
+            price, off_tick = 0, price.text
         return self.trader, self.order_id, self.client_order_id, price, self.qty, off_tick
 
     @staticmethod
