@@ -29,6 +29,7 @@ test: $(READY) ## run the whole test suite
 
 lint: $(READY) ## run ruff and mypy --strict
 	@$(IN_VENV) -m ruff check .
+	@$(IN_VENV) -m ruff format --check --quiet .
 	@$(IN_VENV) -m mypy --strict
 
 mutants: $(READY) ## plant every seeded fault into the engine, by name, and see it caught

@@ -66,12 +66,35 @@ if TYPE_CHECKING:
     from pydantic import BaseModel, ValidationError
 
 __all__ = [
-    "ALL", "BUILT_IN", "Book", "Fill", "InstrumentInfo", "Market", "OpenOrder", "OrderEvent", "OrderRequest",
-    "OrderType", "Side", "Strategy", "StrategyContext", "StrategyError", "Terms", "TimeInForce", "Trade",
-    "describe_strategy", "load_strategy",
-]  # fmt: skip
+    "ALL",
+    "BUILT_IN",
+    "Book",
+    "Fill",
+    "InstrumentInfo",
+    "Market",
+    "OpenOrder",
+    "OrderEvent",
+    "OrderRequest",
+    "OrderType",
+    "Side",
+    "Strategy",
+    "StrategyContext",
+    "StrategyError",
+    "Terms",
+    "TimeInForce",
+    "Trade",
+    "describe_strategy",
+    "load_strategy",
+]
 
-OrderEvent = OrderAccepted | OrderRejected | OrderCancelled | OrderReplaced | ReplaceRejected | CancelRejected
+OrderEvent = (
+    OrderAccepted
+    | OrderRejected
+    | OrderCancelled
+    | OrderReplaced
+    | ReplaceRejected
+    | CancelRejected
+)
 """What `on_order` is told: an answer, or something that happened to an own order other than a fill."""
 
 
@@ -208,7 +231,9 @@ class Market(Protocol):
         """As `buy`."""
 
     def cancel(self, order: OpenOrder) -> bool: ...
-    def replace(self, order: OpenOrder, *, price: float | None = None, qty: int | None = None) -> bool:
+    def replace(
+        self, order: OpenOrder, *, price: float | None = None, qty: int | None = None
+    ) -> bool:
         """Change price, total quantity (with the filled part), or both; fewer lots alone keep their place."""
 
     def cancel_all(self, side: SideWord | None = None, *, symbol: str | None = None) -> bool:
@@ -291,7 +316,12 @@ BUILT_IN: dict[str, str] = {
 
 
 def load_strategy(
-    name: str, *, trader_id: str, rng: random.Random, params: Mapping[str, object], relative_to: Path = Path()
+    name: str,
+    *,
+    trader_id: str,
+    rng: random.Random,
+    params: Mapping[str, object],
+    relative_to: Path = Path(),
 ) -> Strategy:
     """Make the strategy called `name`: a built-in, `module:Class`, or `path/to/file.py:Class`.
 
@@ -321,14 +351,18 @@ def _check_symbols(name: str, symbols: object) -> None:
     """A class that has `symbols` of its own, meaning something else, is to hear of it before it trades."""
     if isinstance(symbols, Sequence) and all(isinstance(each, str) for each in symbols):
         return
-    raise StrategyError(f"strategy {name}: symbols is {symbols!r}; it names instruments, as a list of texts")
+    raise StrategyError(
+        f"strategy {name}: symbols is {symbols!r}; it names instruments, as a list of texts"
+    )
 
 
 if not TYPE_CHECKING:  # a type checker is to see through no name that is not there
 
     def __getattr__(name: str) -> type[Strategy]:
         """`from bot_strategies import Maker`: the built-in classes have files of their own."""
-        found = next((short for short, where in BUILT_IN.items() if where.endswith(f":{name}")), None)
+        found = next(
+            (short for short, where in BUILT_IN.items() if where.endswith(f":{name}")), None
+        )
         if found is None:
             raise AttributeError(f"module {__name__} has no attribute {name}")
         return _strategy_class(found, Path())
@@ -346,8 +380,10 @@ def _strategy_class(name: str, folder: Path) -> type[Any]:
 def _plugin_class(name: str, folder: Path) -> type[Any]:
     where, _, class_name = name.rpartition(":")
     if not where or not class_name:
-        raise StrategyError(f"strategy {name}: no built-in of that name ({', '.join(BUILT_IN)}); "
-                            "a plugin is named module:Class or path/to/file.py:Class")  # fmt: skip
+        raise StrategyError(
+            f"strategy {name}: no built-in of that name ({', '.join(BUILT_IN)}); "
+            "a plugin is named module:Class or path/to/file.py:Class"
+        )
     try:
         module = _import(where, folder)
     except Exception as error:
@@ -398,13 +434,17 @@ def _arguments(
     text = {key: str(value) for key, value in params.items()}
     keywords = dict(inspect.signature(strategy_class).parameters)
     if any(each.kind is each.VAR_KEYWORD for each in keywords.values()):
-        return ours | {"params": text}  # a plugin of the older framework that hands everything on
+        return ours | {
+            "params": text
+        }  # a plugin of the older framework that hands everything on
     given = {key: value for key, value in ours.items() if key in keywords}
     if "params" in keywords:
         return given | {"params": _params_object(name, strategy_class, text)}
     own = {key: each for key, each in keywords.items() if key not in ours}
     _refuse_unknown(name, text, own)
-    missing = [key for key, each in own.items() if key not in text and each.default is each.empty]
+    missing = [
+        key for key, each in own.items() if key not in text and each.default is each.empty
+    ]
     if missing:
         raise StrategyError(f"strategy {name}: parameter {missing[0]} is missing")
     hints = _hints(name, strategy_class)
@@ -429,7 +469,9 @@ def _hints(name: str, strategy_class: type[Any]) -> dict[str, Any]:
 
 def _typed(name: str, key: str, value: str, hints: dict[str, Any]) -> object:
     if key not in hints:
-        raise StrategyError(f"strategy {name}: parameter {key} has no type; annotate it in the constructor")
+        raise StrategyError(
+            f"strategy {name}: parameter {key} has no type; annotate it in the constructor"
+        )
     found = _plain_number(value, hints[key])
     if found is not None:
         return found
@@ -438,7 +480,9 @@ def _typed(name: str, key: str, value: str, hints: dict[str, Any]) -> object:
     try:
         return TypeAdapter(in_pydantic(hints[key])).validate_strings(value)
     except ValidationError as error:
-        raise StrategyError(f"strategy {name}: parameter {key}={value}: {_reason(error)}") from error
+        raise StrategyError(
+            f"strategy {name}: parameter {key}={value}: {_reason(error)}"
+        ) from error
 
 
 def _plain_number(value: str, hint: Any) -> float | None:
@@ -447,7 +491,9 @@ def _plain_number(value: str, hint: Any) -> float | None:
     constraints: list[Any] = []
     if get_origin(hint) is Annotated:
         kind, *constraints = get_args(hint)
-    if kind not in (int, float) or not all(isinstance(each, msgspec.Meta) for each in constraints):
+    if kind not in (int, float) or not all(
+        isinstance(each, msgspec.Meta) for each in constraints
+    ):
         return None
     try:
         found: float = msgspec.convert(value, hint, strict=False)
@@ -531,7 +577,9 @@ def describe_strategy(name: str, *, relative_to: Path = Path()) -> Description:
     """The strategy called `name`, as for `load_strategy`, without making one. Raises StrategyError."""
     strategy_class = _strategy_class(name, relative_to)
     text = inspect.cleandoc(strategy_class.__doc__ or "")
-    if text.startswith(f"{strategy_class.__name__}("):  # by @dataclass, which repeats the signature
+    if text.startswith(
+        f"{strategy_class.__name__}("
+    ):  # by @dataclass, which repeats the signature
         text = ""
     idea, *others = (" ".join(each.split()) for each in text.split("\n\n"))
     source = ""
@@ -586,7 +634,9 @@ def _bounds(schema: dict[str, Any]) -> str:
     if "minimum" in schema and "maximum" in schema:
         return f"{_figure(schema['minimum'])} … {_figure(schema['maximum'])}"
     signs = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveMaximum": "<"}
-    return ", ".join(f"{sign} {_figure(schema[key])}" for key, sign in signs.items() if key in schema)
+    return ", ".join(
+        f"{sign} {_figure(schema[key])}" for key, sign in signs.items() if key in schema
+    )
 
 
 def _figure(number: float) -> str:
@@ -603,9 +653,15 @@ def table(descriptions: Sequence[Description], width: int) -> Iterator[str]:
     left = min(max((len(line) for lines, _ in rows for line in lines), default=0), width // 2)
     left = max(left, min(len(heads[0][0]), width // 2))
     for lines, words in [([heads[0][0]], [heads[0][1]]), *rows]:
-        column = [piece for line in lines for piece in textwrap.wrap(line, left, subsequent_indent="    ")]
+        column = [
+            piece
+            for line in lines
+            for piece in textwrap.wrap(line, left, subsequent_indent="    ")
+        ]
         beside = [piece for text in words for piece in textwrap.wrap(text, width - left - 2)]
-        yield from (f"{a:{left}}  {b}".rstrip() for a, b in zip_longest(column, beside, fillvalue=""))
+        yield from (
+            f"{a:{left}}  {b}".rstrip() for a, b in zip_longest(column, beside, fillvalue="")
+        )
         yield ""
 
 

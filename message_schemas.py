@@ -28,7 +28,9 @@ ClientId = Annotated[str, Meta(pattern=r"^[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{0,
 """An id that a client may choose: 1 … 64 of `A-Z a-z 0-9 _ . : / @ -`, beginning with any but `@`."""
 OPERATOR = "@house"
 """The login name of the operator, which has no account."""
-LoginId = Annotated[str, Meta(pattern=rf"^(?:{OPERATOR}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")]
+LoginId = Annotated[
+    str, Meta(pattern=rf"^(?:{OPERATOR}|[A-Za-z0-9_.:/\-][A-Za-z0-9_.:/@\-]{{0,63}})\Z")
+]
 """A ClientId, or the operator."""
 Quantity = int
 """At most 40 digits on the wire."""
@@ -76,10 +78,23 @@ class SelfTradePrevention(_Word):
 
 SideWord = Literal["buy", "sell"]
 Channel = Literal[
-    "trades", "book", "book_delta", "positions", "liquidations", "status", "orders", "orders_full"
-]  # fmt: skip
+    "trades",
+    "book",
+    "book_delta",
+    "positions",
+    "liquidations",
+    "status",
+    "orders",
+    "orders_full",
+]
 CHANNELS: tuple[Channel, ...] = get_args(Channel)
-DEFAULT_CHANNELS: tuple[Channel, ...] = ("trades", "book", "positions", "liquidations", "status")
+DEFAULT_CHANNELS: tuple[Channel, ...] = (
+    "trades",
+    "book",
+    "positions",
+    "liquidations",
+    "status",
+)
 """The channels of a reader of 9002 or 9010 that has not subscribed."""
 
 
@@ -149,7 +164,9 @@ class CancelRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, 
     request_id: RequestId | None = None
 
 
-class CancelAllRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="cancel_all"):
+class CancelAllRequest(
+    Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="cancel_all"
+):
     """Cancel every open order of the trader, or those of one symbol, one side, or both."""
 
     type: ClassVar = "cancel_all"
@@ -171,7 +188,9 @@ class ReplaceRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False,
     request_id: RequestId | None = None
 
 
-class OrderStatusRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="order_status"):
+class OrderStatusRequest(
+    Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="order_status"
+):
     """Ask for the state of one order, open or closed."""
 
     type: ClassVar = "order_status"
@@ -181,7 +200,9 @@ class OrderStatusRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=Fa
     request_id: RequestId | None = None
 
 
-class OpenOrdersRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="open_orders"):
+class OpenOrdersRequest(
+    Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="open_orders"
+):
     """Ask for every open order of the trader, by order id."""
 
     type: ClassVar = "open_orders"
@@ -229,7 +250,9 @@ class ReopenRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, 
     request_id: RequestId | None = None
 
 
-class SubscribeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="subscribe"):
+class SubscribeRequest(
+    Struct, kw_only=True, forbid_unknown_fields=True, gc=False, tag="subscribe"
+):
     """Choose channels and symbols on 9002 or 9010. Without channels they stay; without symbols it is all."""
 
     type: ClassVar = "subscribe"
@@ -249,9 +272,19 @@ class ResumeRequest(Struct, kw_only=True, forbid_unknown_fields=True, gc=False, 
 
 
 TradingRequest = (
-    LoginRequest | OrderRequest | PlaceOrderRequest | CancelRequest | CancelAllRequest | ReplaceRequest
-    | OrderStatusRequest | OpenOrdersRequest | AccountRequest | LogoutRequest | PingRequest
-    | CloseRequest | ReopenRequest
+    LoginRequest
+    | OrderRequest
+    | PlaceOrderRequest
+    | CancelRequest
+    | CancelAllRequest
+    | ReplaceRequest
+    | OrderStatusRequest
+    | OpenOrdersRequest
+    | AccountRequest
+    | LogoutRequest
+    | PingRequest
+    | CloseRequest
+    | ReopenRequest
 )
 """The requests of port 9001."""
 FeedRequest = SubscribeRequest | ResumeRequest
@@ -748,10 +781,38 @@ class Resumed(Struct, kw_only=True, gc=False, tag="resumed"):
 
 
 Message = (
-    OrderAccepted | OrderRejected | ReplaceRejected | CancelRejected | Fill | OrderCancelled | OrderReplaced
-    | AllCancelled | OrderStatus | OpenOrders | Account | LoggedIn | LoggedOut | Heartbeat | Pong | Closed
-    | Reopening | Error | Trade | BookUpdate | BookDelta | PositionUpdate | Liquidation | AccountStatus
-    | InsuranceUpdate | MarketStatus | OrderAdd | OrderReduce | OrderRemove | Snapshot | Subscribed | Resumed
+    OrderAccepted
+    | OrderRejected
+    | ReplaceRejected
+    | CancelRejected
+    | Fill
+    | OrderCancelled
+    | OrderReplaced
+    | AllCancelled
+    | OrderStatus
+    | OpenOrders
+    | Account
+    | LoggedIn
+    | LoggedOut
+    | Heartbeat
+    | Pong
+    | Closed
+    | Reopening
+    | Error
+    | Trade
+    | BookUpdate
+    | BookDelta
+    | PositionUpdate
+    | Liquidation
+    | AccountStatus
+    | InsuranceUpdate
+    | MarketStatus
+    | OrderAdd
+    | OrderReduce
+    | OrderRemove
+    | Snapshot
+    | Subscribed
+    | Resumed
 )
 """Every message of the exchange and the relay."""
 
@@ -799,4 +860,8 @@ def _messages(frame: str | bytes) -> list[Message]:
         return _read_several.decode(frame) if several else [_read.decode(frame)]
     except ValidationError:
         messages = _read_raw.decode(frame) if several else [Raw(frame)]
-        return [_read.decode(each) for each in messages if _read_type.decode(each).type in MESSAGE_CLASSES]
+        return [
+            _read.decode(each)
+            for each in messages
+            if _read_type.decode(each).type in MESSAGE_CLASSES
+        ]

@@ -37,7 +37,9 @@ from benchmarks.targets import (
 )
 
 RESULTS = HOME / "benchmarks" / "results.md"
-QUICK_FORMS = "Resting orders go up to 100,000 here, and the replay is scaled from 100,000 commands."
+QUICK_FORMS = (
+    "Resting orders go up to 100,000 here, and the replay is scaled from 100,000 commands."
+)
 """The page's remark on rows whose path is longer than the quick form measures."""
 WITHIN_S = 300.0
 """A benchmark that takes longer is killed."""
@@ -48,7 +50,12 @@ def figures_of(benchmark: str, clone: Path) -> Figures:
     argv = [sys.executable, str(clone / "benchmarks" / f"{benchmark}.py"), "--quick", "--json"]
     try:
         done = subprocess.run(
-            argv, cwd=clone, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=WITHIN_S
+            argv,
+            cwd=clone,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WITHIN_S,
         )
     except subprocess.TimeoutExpired:
         print(f"{benchmark}: not done within {WITHIN_S:.0f} s", file=sys.stderr)
@@ -56,21 +63,31 @@ def figures_of(benchmark: str, clone: Path) -> Figures:
     *told, last = done.stdout.splitlines() or [""]
     print(*told, sep="\n", flush=True)
     if done.returncode or not last.startswith("{"):
-        print(f"{benchmark}: ended with {done.returncode}: {done.stderr.strip()[-500:]}", file=sys.stderr)
+        print(
+            f"{benchmark}: ended with {done.returncode}: {done.stderr.strip()[-500:]}",
+            file=sys.stderr,
+        )
         return {}
     return {name: float(value) for name, value in json.loads(last).items()}
 
 
-def measured(benchmarks: Iterable[str], targets: list[Target], compiled: Path | None) -> Figures:
+def measured(
+    benchmarks: Iterable[str], targets: list[Target], compiled: Path | None
+) -> Figures:
     """All figures; those of the compiled clone begin with `compiled.`."""
     figures: Figures = {}
     for benchmark in benchmarks:
         print(f"== {benchmark}", flush=True)
         figures |= figures_of(benchmark, HOME)
-        is_promised = any(each.benchmark == benchmark and each.build == "compiled" for each in targets)
+        is_promised = any(
+            each.benchmark == benchmark and each.build == "compiled" for each in targets
+        )
         if compiled is not None and is_promised:
             print(f"== {benchmark}, compiled", flush=True)
-            figures |= {f"compiled.{name}": value for name, value in figures_of(benchmark, compiled).items()}
+            figures |= {
+                f"compiled.{name}": value
+                for name, value in figures_of(benchmark, compiled).items()
+            }
     return figures
 
 
@@ -102,20 +119,32 @@ def exit_code(missed: list[str]) -> int:
 def commit_here() -> str:
     argv = ["git", "describe", "--always", "--dirty"]
     return (
-        subprocess.run(argv, cwd=HOME, capture_output=True, text=True, check=False).stdout.strip()
+        subprocess.run(
+            argv, cwd=HOME, capture_output=True, text=True, check=False
+        ).stdout.strip()
         or "unknown"
     )
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="All benchmarks of speed.", epilog="example: make bench")
-    parser.add_argument(
-        "--only", nargs="+", choices=BENCHMARKS, default=BENCHMARKS, help="these, and the rows that they fill"
+    parser = argparse.ArgumentParser(
+        description="All benchmarks of speed.", epilog="example: make bench"
     )
-    parser.add_argument("--compiled", type=Path, help="a copy of this clone whose botpit is compiled")
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        choices=BENCHMARKS,
+        default=BENCHMARKS,
+        help="these, and the rows that they fill",
+    )
+    parser.add_argument(
+        "--compiled", type=Path, help="a copy of this clone whose botpit is compiled"
+    )
     options = parser.parse_args()
     targets = [
-        each for each in read_targets(TABLE.read_text(encoding="utf-8")) if each.benchmark in options.only
+        each
+        for each in read_targets(TABLE.read_text(encoding="utf-8"))
+        if each.benchmark in options.only
     ]
     figures = measured(options.only, targets, options.compiled)
     verdicts = judge(targets, figures, compiled_built=options.compiled is not None)

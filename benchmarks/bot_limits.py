@@ -76,10 +76,18 @@ def least(works: Callable[[int], bool], low: int, high: int) -> int:
 def main() -> int:
     with tempfile.TemporaryDirectory() as name, exchange(Path(name)) as market:
         folder = Path(name)
-        memory_mb = least(lambda mb: trades(market, folder, resource.RLIMIT_AS, mb * MIB), 8, 512)
-        files = least(lambda number: trades(market, folder, resource.RLIMIT_NOFILE, number), 3, 256)
-    print(f"memory      a bot needs {memory_mb} MiB; --max-memory-mb takes {LEAST_MEMORY_MB} and more")
-    print(f"open files  a bot needs {files}; --max-open-files takes {LEAST_OPEN_FILES} and more")
+        memory_mb = least(
+            lambda mb: trades(market, folder, resource.RLIMIT_AS, mb * MIB), 8, 512
+        )
+        files = least(
+            lambda number: trades(market, folder, resource.RLIMIT_NOFILE, number), 3, 256
+        )
+    print(
+        f"memory      a bot needs {memory_mb} MiB; --max-memory-mb takes {LEAST_MEMORY_MB} and more"
+    )
+    print(
+        f"open files  a bot needs {files}; --max-open-files takes {LEAST_OPEN_FILES} and more"
+    )
     return 0 if memory_mb <= LEAST_MEMORY_MB and files <= LEAST_OPEN_FILES else 4
 
 

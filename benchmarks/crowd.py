@@ -72,7 +72,9 @@ class Crowd:
         until = time.monotonic() + CONNECTED_WITHIN_S
         while self.health("sessions") < len(self.bots):
             if time.monotonic() > until:
-                sys.exit(f"not all of {len(self.bots)} bots have logged in: {self.bots[-1][1].said()[-500:]}")
+                sys.exit(
+                    f"not all of {len(self.bots)} bots have logged in: {self.bots[-1][1].said()[-500:]}"
+                )
             time.sleep(0.5)
 
     def health(self, what: str) -> int:
@@ -89,7 +91,8 @@ class Crowd:
         seconds, after = time.monotonic() - began, self.counts.tolist()
         made = [late - early for early, late in zip(before, after, strict=True)]
         return [
-            count * bot.decision_interval / seconds for count, (bot, _) in zip(made, self.bots, strict=False)
+            count * bot.decision_interval / seconds
+            for count, (bot, _) in zip(made, self.bots, strict=False)
         ]
 
     def end(self) -> None:
@@ -116,7 +119,9 @@ def crowd(home: Path) -> Iterator[Crowd]:
             "market_data_uri": f"ws://{HOST}:{feed_port}",
             "order_gateway_uri": f"ws://{HOST}:{exchange.order_port}",
         }
-        config = BattleConfig.model_validate(json.loads(CONFIG.read_text(encoding="utf-8")) | where)
+        config = BattleConfig.model_validate(
+            json.loads(CONFIG.read_text(encoding="utf-8")) | where
+        )
         running = Crowd(home, exchange, relay, config, counts_in(home / "counts"), [])
         until_the_end.callback(running.end)
         yield running
@@ -154,7 +159,10 @@ def largest(running: Crowd, sizes: Iterable[int]) -> Figures:
 
 def main() -> int:
     options = parser_of("crowd", "How many bots a machine holds.", rounds=1).parse_args()
-    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder, crowd(Path(folder)) as running:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        crowd(Path(folder)) as running,
+    ):
         figures = largest(running, QUICK_SIZES if options.quick else SIZES)
     tell(figures, as_json=options.json)
     return EXIT_OK

@@ -82,7 +82,9 @@ def _command(each: Operation) -> Command:
     if each.kind == "replace":
         return Replace(each.trader, None, each.client_order_id, each.price, each.qty)
     in_force = TimeInForce.IOC if each.at_once else TimeInForce.GTC
-    return Order(each.trader, SYMBOL, each.side, each.qty, each.price, in_force, each.client_order_id)
+    return Order(
+        each.trader, SYMBOL, each.side, each.qty, each.price, in_force, each.client_order_id
+    )
 
 
 def bourse_s(operations: list[Operation]) -> float:
@@ -95,7 +97,9 @@ def bourse_s(operations: list[Operation]) -> float:
         elif each.kind == "replace":
             book.modify_order(ids[each.client_order_id], each.price, each.qty)
         else:
-            number = book.place_order(each.side == BUY, each.qty, int(each.trader[1:]), price=each.price)
+            number = book.place_order(
+                each.side == BUY, each.qty, int(each.trader[1:]), price=each.price
+            )
             ids[each.client_order_id] = number
             if each.at_once:
                 book.cancel_order(number)
@@ -107,7 +111,10 @@ def order_matching_s(operations: list[Operation]) -> float:
     named = importlib.import_module
     named("loguru").logger.remove()
     matching = named("order_matching.matching_engine").MatchingEngine(seed=1)
-    limit_order, orders = named("order_matching.order").LimitOrder, named("order_matching.orders").Orders
+    limit_order, orders = (
+        named("order_matching.order").LimitOrder,
+        named("order_matching.orders").Orders,
+    )
     sides = {
         side: getattr(named("order_matching.enums").Side, name)
         for side, name in ((BUY, "BUY"), (SELL, "SELL"))

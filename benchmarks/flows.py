@@ -33,7 +33,13 @@ def bar(count: int, seed: int) -> list[bytes]:
     for number in range(count):
         side = rng.choice((BUY, SELL))
         requests.append(
-            order(rng.randrange(TRADERS), side, PRICE - side * rng.randint(-2, 20), 1, f"b{seed}-{number}")
+            order(
+                rng.randrange(TRADERS),
+                side,
+                PRICE - side * rng.randint(-2, 20),
+                1,
+                f"b{seed}-{number}",
+            )
         )
     return requests
 
@@ -45,7 +51,9 @@ def rest(count: int, seed: int) -> list[bytes]:
     for number in range(count):
         side = rng.choice((BUY, SELL))
         price = PRICE - side * rng.randint(1, 200)
-        requests.append(order(rng.randrange(TRADERS), side, price, rng.randint(1, 9), f"r{seed}-{number}"))
+        requests.append(
+            order(rng.randrange(TRADERS), side, price, rng.randint(1, 9), f"r{seed}-{number}")
+        )
     return requests
 
 
@@ -89,7 +97,11 @@ class _Life:
             trader, client_order_id, side = self._some_quote()
             price, qty = self._quote_price(side) / 100, rng.randint(1, 9)
             return _text(
-                type="replace", trader_id=f"t{trader}", client_order_id=client_order_id, price=price, qty=qty
+                type="replace",
+                trader_id=f"t{trader}",
+                client_order_id=client_order_id,
+                price=price,
+                qty=qty,
             )
         side = rng.choice((BUY, SELL))
         edge = self._price + side * 5
@@ -109,7 +121,9 @@ class _Life:
             f"l{self._seed}-{number}",
         )
         self._quotes.append((trader, client_order_id, side))
-        return order(trader, side, self._quote_price(side), self._rng.randint(1, 9), client_order_id)
+        return order(
+            trader, side, self._quote_price(side), self._rng.randint(1, 9), client_order_id
+        )
 
     def _quote_price(self, side: int) -> int:
         return self._price - side * (1 + int(self._rng.expovariate(0.15)))
@@ -122,7 +136,9 @@ class _Life:
         return quotes[-1]
 
 
-def order(trader: int, side: int, price: int, qty: int, client_order_id: str, **more: str) -> bytes:
+def order(
+    trader: int, side: int, price: int, qty: int, client_order_id: str, **more: str
+) -> bytes:
     """A limit order; `price` in ticks."""
     return _text(
         type="order",

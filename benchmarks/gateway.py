@@ -77,7 +77,9 @@ class Client:
         self.server = server
 
     async def __aenter__(self) -> Client:
-        self._transport, listener = await picows.ws_connect(Answers, f"ws://{HOST}:{self.server.order_port}")
+        self._transport, listener = await picows.ws_connect(
+            Answers, f"ws://{HOST}:{self.server.order_port}"
+        )
         self._answers = cast(Answers, listener)
         return self
 
@@ -109,7 +111,9 @@ class Client:
         while (missing := len(requests) - (answers.count - first)) > 0:
             await asyncio.sleep(0.0005 if missing > BUSY_WAIT_BELOW else 0)
             if perf_counter() - began > STUCK_S:
-                sys.exit(f"{type(self.server).__name__}: {missing} of {len(requests)} were never answered")
+                sys.exit(
+                    f"{type(self.server).__name__}: {missing} of {len(requests)} were never answered"
+                )
         return perf_counter() - began
 
 
@@ -117,7 +121,8 @@ def framed(requests: list[bytes], in_a_frame: int) -> list[bytes]:
     if in_a_frame == 1:
         return requests
     return [
-        b"[" + b",".join(requests[k : k + in_a_frame]) + b"]" for k in range(0, len(requests), in_a_frame)
+        b"[" + b",".join(requests[k : k + in_a_frame]) + b"]"
+        for k in range(0, len(requests), in_a_frame)
     ]
 
 
@@ -170,12 +175,16 @@ async def in_turns(streams: list[tuple[Server, list[bytes], int]]) -> list[Cost]
         for client, (_, requests, _) in zip(clients, streams, strict=True):
             await client.stream(requests[:WARM_UP])
         for first in range(WARM_UP, WARM_UP + ORDERS, A_TURN):
-            for client, (_, requests, in_a_frame), cost in zip(clients, streams, costs, strict=True):
+            for client, (_, requests, in_a_frame), cost in zip(
+                clients, streams, costs, strict=True
+            ):
                 await cost.add(client, requests[first : first + A_TURN], in_a_frame)
     return costs
 
 
-async def throughput(exchange: Server, websockets: Server, picows: Server, round_number: int) -> Figures:
+async def throughput(
+    exchange: Server, websockets: Server, picows: Server, round_number: int
+) -> Figures:
     """One round over all servers, with the same requests."""
     flow = FLOWS["bar"]
     requests, in_frames = (
@@ -243,7 +252,10 @@ async def growth(folder: Path, round_number: int, *, exporter: bool) -> Figures:
                 before = cpu_us(exchange.pid)
                 await client.stream(requests[first : first + SLICE])
                 slices.append((cpu_us(exchange.pid) - before) / SLICE)
-    return {"gateway.growth": slices[-1] / slices[0], "gateway.worst_slice": max(slices) / slices[0]}
+    return {
+        "gateway.growth": slices[-1] / slices[0],
+        "gateway.worst_slice": max(slices) / slices[0],
+    }
 
 
 async def measure(options: argparse.Namespace, folder: Path) -> Figures:
@@ -254,14 +266,17 @@ async def measure(options: argparse.Namespace, folder: Path) -> Figures:
         Echo("websockets", folder) as websockets,
     ):
         with Echo("picows", folder) as bare:
-            figures = middle([await throughput(exchange, websockets, bare, number) for number in rounds])
+            figures = middle(
+                [await throughput(exchange, websockets, bare, number) for number in rounds]
+            )
         exchange.stop()
         tails = [
             await tail(folder / f"tail{number}", websockets, number, exporter=exporter)
             for number in long_rounds
         ]
         growths = [
-            await growth(folder / f"growth{number}", number, exporter=exporter) for number in long_rounds
+            await growth(folder / f"growth{number}", number, exporter=exporter)
+            for number in long_rounds
         ]
     return figures | middle(tails) | middle(growths)
 
@@ -292,7 +307,9 @@ def show(figures: Figures) -> None:
 def main() -> int:
     parser = parser_of("gateway", "The exchange beside echo servers.")
     parser.add_argument(
-        "--no-exporter", action="store_true", help="without the exporter, which reads all that happens"
+        "--no-exporter",
+        action="store_true",
+        help="without the exporter, which reads all that happens",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

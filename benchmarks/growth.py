@@ -66,7 +66,15 @@ def quotes(owners: int, count: int, prefix: str) -> list[Command]:
         side = SIDES[number % 2]
         price = PRICE - side * (1 + number // 2 % LEVELS)
         made.append(
-            Order(f"t{number % owners}", SYMBOL, side, 5, price, TimeInForce.GTC, f"{prefix}{number}")
+            Order(
+                f"t{number % owners}",
+                SYMBOL,
+                side,
+                5,
+                price,
+                TimeInForce.GTC,
+                f"{prefix}{number}",
+            )
         )
     return made
 
@@ -92,7 +100,9 @@ def resting(size: int, rounds: int) -> Figures:
             now_ns = (number + 1) * SECOND_NS
             new = quotes(OWNERS, SAMPLE, f"n{number}-")
             gone: list[Command] = [
-                Cancel(each.trader, None, each.client_order_id) for each in new if isinstance(each, Order)
+                Cancel(each.trader, None, each.client_order_id)
+                for each in new
+                if isinstance(each, Order)
             ]
             cost = us(lambda: apply_all(exchange, new, now_ns), SAMPLE) + us(
                 lambda: apply_all(exchange, gone, now_ns), SAMPLE
@@ -127,13 +137,18 @@ def accounts(size: int, rounds: int) -> Figures:
                 trades.append(Order(f"a{k % size}", SYMBOL, SIDES[k % 2], 1, PRICE))
             cost = us(lambda: apply_all(exchange, trades, now_ns), SAMPLE)
             exchange.apply(SetMark(SYMBOL, PRICE + number % 2), now_ns)
-            return {"order": cost, "tick": us(lambda: exchange.apply(Tick(), now_ns + SECOND_NS // 2))}
+            return {
+                "order": cost,
+                "tick": us(lambda: exchange.apply(Tick(), now_ns + SECOND_NS // 2)),
+            }
 
         return in_rounds(rounds, one_round)
 
 
 def many_instruments(settings: str, size: int) -> str:
-    return settings + "".join(f'[[instruments]]\nsymbol = "S{number}"\n' for number in range(size))
+    return settings + "".join(
+        f'[[instruments]]\nsymbol = "S{number}"\n' for number in range(size)
+    )
 
 
 async def instruments(size: int, rounds: int) -> Figures:
@@ -146,7 +161,9 @@ async def instruments(size: int, rounds: int) -> Figures:
         await running.take(_anywhere(rng, size, INSTRUMENT_SAMPLE, "w"))
         for number in range(rounds):
             cost = await running.take(_anywhere(rng, size, INSTRUMENT_SAMPLE, f"i{number}-"))
-            measured.append({"order": cost, "next_due": us(lambda: exchange.next_due_ns(exchange.now_ns))})
+            measured.append(
+                {"order": cost, "next_due": us(lambda: exchange.next_due_ns(exchange.now_ns))}
+            )
     return middle(measured) | {"tick": tick_us(size)}
 
 
@@ -156,7 +173,12 @@ def _anywhere(rng: random.Random, size: int, count: int, prefix: str) -> list[by
         side, symbol = rng.choice((BUY, SELL)), f"S{rng.randrange(size)}"
         requests.append(
             order(
-                number % 8, side, PRICE - side * rng.randint(-20, 20), 1, f"{prefix}{number}", symbol=symbol
+                number % 8,
+                side,
+                PRICE - side * rng.randint(-20, 20),
+                1,
+                f"{prefix}{number}",
+                symbol=symbol,
             )
         )
     return requests
@@ -180,7 +202,9 @@ def curve(name: str, sizes: tuple[int, ...], cost_of: Callable[[int], Figures]) 
     for size in sizes:
         costs[size] = cost_of(size)
         ratio = costs[size]["order"] / costs[sizes[0]]["order"]
-        said = ", ".join(f"{what.replace('_', ' ')} {each:,.1f} µs" for what, each in costs[size].items())
+        said = ", ".join(
+            f"{what.replace('_', ' ')} {each:,.1f} µs" for what, each in costs[size].items()
+        )
         print(f"{size:9,} {name:12} {said} ({ratio:.2f}x)", flush=True)
     first, last = costs[sizes[0]], costs[sizes[-1]]
     figures = {f"growth.{name}_{what}_us": each for what, each in last.items()}
@@ -194,10 +218,14 @@ def main() -> int:
     options = parser_of("growth", "What an order costs as the market grows.").parse_args()
     figures: Figures = {}
     figures |= curve(
-        "resting", QUICK_RESTING if options.quick else RESTING, lambda size: resting(size, options.rounds)
+        "resting",
+        QUICK_RESTING if options.quick else RESTING,
+        lambda size: resting(size, options.rounds),
     )
     figures |= curve("accounts", ACCOUNTS, lambda size: accounts(size, options.rounds))
-    figures |= curve("instruments", INSTRUMENTS, lambda size: uvloop.run(instruments(size, options.rounds)))
+    figures |= curve(
+        "instruments", INSTRUMENTS, lambda size: uvloop.run(instruments(size, options.rounds))
+    )
     tell(figures, as_json=options.json)
     return EXIT_OK
 

@@ -85,7 +85,9 @@ async def market(settings_text: str, *, kept: bool = True) -> AsyncIterator[Mark
     settings = parse_settings(settings_text)
     with tempfile.TemporaryDirectory() as folder:
         data = DataFolder(Path(folder), Disk()) if kept else None
-        async with traded(MarketLoader(settings, data, Durability.OS, Disk()), settings) as traded_market:
+        async with traded(
+            MarketLoader(settings, data, Durability.OS, Disk()), settings
+        ) as traded_market:
             yield traded_market
         if data is not None:
             data.close()

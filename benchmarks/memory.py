@@ -76,7 +76,11 @@ def without_tape() -> float:
 def _traded(*, keeps: bool) -> float:
     """Bytes of a busy market after MAX_EVENTS private events."""
     sequencer = Sequencer(engine(""))
-    tape, traders, count = PrivateEventBuffer(sequencer.encoder), ActiveTraders(sequencer.exchange, 1), 0
+    tape, traders, count = (
+        PrivateEventBuffer(sequencer.encoder),
+        ActiveTraders(sequencer.exchange, 1),
+        0,
+    )
     before = _settled()
     while count < MAX_EVENTS:
         _, private, _ = sequencer.apply(*traders.next())
@@ -100,7 +104,9 @@ PARTS: dict[str, Callable[[], float]] = {
 def measured(part: str) -> float:
     """In a process of its own."""
     argv = [sys.executable, str(Path(__file__).resolve()), "--part", part]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True)
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, check=True
+    )
     return float(done.stdout)
 
 

@@ -81,7 +81,9 @@ class Exchange(Process):
         self.order_port, self.events_port = free_port(), free_port()
         ports = ["--order-port", str(self.order_port), "--events-port", str(self.events_port)]
         export = [] if exporter else ["--no-export"]
-        super().__init__([str(HOME / "exchange_server.py"), *ports, *export], folder / "exchange.log", folder)
+        super().__init__(
+            [str(HOME / "exchange_server.py"), *ports, *export], folder / "exchange.log", folder
+        )
         self.opened(self.order_port)
 
 
@@ -91,7 +93,8 @@ class Echo(Process):
     def __init__(self, library: str, folder: Path) -> None:
         self.order_port = free_port()
         super().__init__(
-            [str(Path(__file__).resolve()), library, str(self.order_port)], folder / f"{library}.log"
+            [str(Path(__file__).resolve()), library, str(self.order_port)],
+            folder / f"{library}.log",
         )
         self.opened(self.order_port)
 
@@ -106,7 +109,13 @@ def cpu_us(pid: int) -> float:
     """CPU time that the process has used in all its threads, in microseconds; 0 when it is gone."""
     threads = Path(f"/proc/{pid}/task")
     try:
-        return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads.iterdir()) / 1_000
+        return (
+            sum(
+                int((thread / "schedstat").read_text().split()[0])
+                for thread in threads.iterdir()
+            )
+            / 1_000
+        )
     except OSError:
         return 0.0
 

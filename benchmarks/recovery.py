@@ -43,7 +43,9 @@ def made(home: Path, commands: int) -> tuple[Path, Path]:
     make_journal(folder, commands, 1)
     data.set_current(folder)
     data.close()
-    shutil.copytree(home / "with", home / "without", ignore=shutil.ignore_patterns("snapshot-*"))
+    shutil.copytree(
+        home / "with", home / "without", ignore=shutil.ignore_patterns("snapshot-*")
+    )
     return home / "with", home / "without"
 
 
@@ -51,7 +53,9 @@ def replay_s(*arguments: str) -> float:
     """CPU seconds of `botpit replay` with these."""
     before = _children_s()
     argv = command_of("replay", *arguments)
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
     return _children_s() - before
@@ -73,7 +77,9 @@ def start(data: Path, scratch: Path) -> tuple[float, float]:
         "--events-port",
         str(free_port()),
     ]
-    with Process([*argv, "--no-export", "--data-dir", "data"], folder / "log", folder) as exchange:
+    with Process(
+        [*argv, "--no-export", "--data-dir", "data"], folder / "log", folder
+    ) as exchange:
         until = time.monotonic() + OPENS_WITHIN_S
         while " open " not in exchange.said():
             if time.monotonic() > until or "error" in exchange.said():
@@ -85,7 +91,10 @@ def start(data: Path, scratch: Path) -> tuple[float, float]:
 
 
 def one_round(with_snapshot: Path, without: Path, scratch: Path) -> Figures:
-    (long_s, long_mb), (short_s, short_mb) = start(without, scratch), start(with_snapshot, scratch)
+    (long_s, long_mb), (short_s, short_mb) = (
+        start(without, scratch),
+        start(with_snapshot, scratch),
+    )
     journal = str(next(with_snapshot.glob("market-*")))
     return {
         "recovery.measured_s": replay_s(journal, "--verify"),
@@ -105,7 +114,11 @@ def main() -> int:
         figures = in_rounds(options.rounds, lambda _: one_round(*folders, Path(home)))
     measured_s, help_s = figures["recovery.measured_s"], figures["recovery.help_s"]
     figures["recovery.replay_s"] = help_s + (measured_s - help_s) * COMMANDS / commands
-    scaled = f", so {figures['recovery.replay_s']:.1f} s for {COMMANDS:,}" if commands != COMMANDS else ""
+    scaled = (
+        f", so {figures['recovery.replay_s']:.1f} s for {COMMANDS:,}"
+        if commands != COMMANDS
+        else ""
+    )
     print(
         f"replay --verify  {measured_s:.2f} s of CPU for {commands:,} commands{scaled}; "
         f"load {os.getloadavg()[0]:.1f}"

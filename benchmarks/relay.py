@@ -130,7 +130,9 @@ async def relay_server(port: int) -> Server:
 
     await serve(HOST, port, connect, UsualBounds(), dict)
     request_id = json.loads(feed.opening()[0])["request_id"]
-    feed.receive(json.dumps({"type": "subscribed", "request_id": request_id}).encode(), time_ns())
+    feed.receive(
+        json.dumps({"type": "subscribed", "request_id": request_id}).encode(), time_ns()
+    )
     return Server(push, ready, waiting=lambda: max(each.waiting_bytes for each in peers))
 
 
@@ -143,7 +145,8 @@ async def pushed(library: str, port: int, turn: int, messages: int) -> dict[str,
     while not server.ready():
         await asyncio.sleep(0.01)
     turns = [
-        [trade(number) for number in range(first, first + turn)] for first in range(1, messages + 1, turn)
+        [trade(number) for number in range(first, first + turn)]
+        for first in range(1, messages + 1, turn)
     ]
     look_every = max(1, LOOKED_AT_BYTES // (turn * len(turns[0][0])))
     gc.collect()
@@ -211,7 +214,11 @@ def costs(library: str, turn: int, messages: int) -> dict[str, float]:
         str(messages),
     ]
     with subprocess.Popen(
-        argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=True
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
     ) as process:
         try:
             said = drained(process, port)
@@ -235,7 +242,10 @@ def one_round(messages: int) -> Figures:
 def main() -> int:
     parser = parser_of("relay", "The relay's fan-out beside websockets.broadcast.")
     parser.add_argument(
-        "--serve", nargs=4, metavar=("LIBRARY", "PORT", "TURN", "MESSAGES"), help=argparse.SUPPRESS
+        "--serve",
+        nargs=4,
+        metavar=("LIBRARY", "PORT", "TURN", "MESSAGES"),
+        help=argparse.SUPPRESS,
     )
     options = parser.parse_args()
     if options.serve:

@@ -28,7 +28,18 @@ from time import perf_counter, process_time
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from botpit.core.commands import BUY, SELL, Cancel, Command, Login, Open, Order, Replace, Tick, TimeInForce
+from botpit.core.commands import (
+    BUY,
+    SELL,
+    Cancel,
+    Command,
+    Login,
+    Open,
+    Order,
+    Replace,
+    Tick,
+    TimeInForce,
+)
 from botpit.core.events import Rejected, Trade
 from botpit.core.exchange import Exchange
 from botpit.history.journal.disk import Disk
@@ -56,7 +67,9 @@ class ActiveTraders:
     def __init__(self, exchange: Exchange, seed: int) -> None:
         self._exchange = exchange
         self._rng = random.Random(f"active {seed}")
-        self._coming: list[Command] = [Login(f"trader-{number:02d}", True) for number in range(TRADERS)]
+        self._coming: list[Command] = [
+            Login(f"trader-{number:02d}", True) for number in range(TRADERS)
+        ]
         self._traders = [f"trader-{number:02d}" for number in range(TRADERS)]
         self._count = 0
         self._now_ns = 1_750_000_000_000_000_000
@@ -82,17 +95,32 @@ class ActiveTraders:
             return Cancel(trader, rng.choice(quotes).id)
         if quotes and kind < 0.53:
             record = rng.choice(quotes)
-            return Replace(trader, record.id, price=market.mark - record.order.side * rng.randrange(1, 15))
+            return Replace(
+                trader, record.id, price=market.mark - record.order.side * rng.randrange(1, 15)
+            )
         side = BUY if rng.random() < 0.5 - position.lots / 400 else SELL
         client_order_id = f"{trader}-{self._count}"
         if kind > 0.94:
             edge = market.mark + side * 20
             return Order(
-                trader, "SIM", side, rng.randrange(1, 11), edge, TimeInForce.IOC, client_order_id, session=1
+                trader,
+                "SIM",
+                side,
+                rng.randrange(1, 11),
+                edge,
+                TimeInForce.IOC,
+                client_order_id,
+                session=1,
             )
         price = market.mark - side * rng.randrange(0, 20)
         return Order(
-            trader, "SIM", side, rng.randrange(1, 11), price, client_order_id=client_order_id, session=1
+            trader,
+            "SIM",
+            side,
+            rng.randrange(1, 11),
+            price,
+            client_order_id=client_order_id,
+            session=1,
         )
 
 
@@ -101,7 +129,14 @@ def make_journal(folder: Path, commands: int, seed: int) -> Counter[str]:
     settings, disk, counts = parse_settings(""), Disk(), Counter[str]()
     opening = Open(f"replay-{seed}", settings.rules(), settings.engine_instruments())
     begin_market(folder, disk, EXCHANGE, opening)
-    journal = Journal(folder, disk, EXCHANGE, market_id=opening.market_id, next_number=1, durability=Durability.OS)
+    journal = Journal(
+        folder,
+        disk,
+        EXCHANGE,
+        market_id=opening.market_id,
+        next_number=1,
+        durability=Durability.OS,
+    )
     exchange = Exchange(opening)
     traders = ActiveTraders(exchange, seed)
     for number in range(commands):
@@ -123,7 +158,9 @@ def replayed(folder: Path) -> tuple[str, float]:
     """What `botpit replay --verify` says, and how many seconds it took."""
     began = perf_counter()
     argv = command_of("replay", str(folder), "--verify")
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
     if done.returncode:
         sys.exit(f"replay ended with {done.returncode}: {done.stderr}")
     return done.stdout, perf_counter() - began
@@ -161,13 +198,20 @@ def main() -> int:
         description="Replay a long journal, verified.",
         epilog="example: python benchmarks/replay.py --commands 200_000",
     )
-    parser.add_argument("--commands", type=int, default=TARGET_COMMANDS, help="(default: 1,000,000)")
+    parser.add_argument(
+        "--commands", type=int, default=TARGET_COMMANDS, help="(default: 1,000,000)"
+    )
     parser.add_argument("--seed", type=int, default=1, help="(default: %(default)s)")
     parser.add_argument(
-        "--runs", type=int, default=3, help="of the whole; the quickest counts (default: %(default)s)"
+        "--runs",
+        type=int,
+        default=3,
+        help="of the whole; the quickest counts (default: %(default)s)",
     )
     parser.add_argument(
-        "--keep", type=Path, help="keep the journal in this folder, or use the one that is there"
+        "--keep",
+        type=Path,
+        help="keep the journal in this folder, or use the one that is there",
     )
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:

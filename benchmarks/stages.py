@@ -87,7 +87,13 @@ def parts(requests: list[bytes], records: list[Record]) -> Parts:
         steps.extend(map(sequencer.number, outcomes))
 
     def encode() -> None:
-        answers.extend([answer.bytes("own") for answer, *_ in steps if answer and isinstance(answer.event, ANSWERS)])
+        answers.extend(
+            [
+                answer.bytes("own")
+                for answer, *_ in steps
+                if answer and isinstance(answer.event, ANSWERS)
+            ]
+        )
 
     def publish() -> None:
         for number, (_, _, public) in enumerate(steps):
@@ -116,7 +122,12 @@ def journal_us(records: list[Record], count: int) -> float:
         folder, market_opening = Path(home) / "market", opening(RICH)
         begin_market(folder, Disk(), EXCHANGE, market_opening)
         journal = Journal(
-            folder, Disk(), EXCHANGE, market_id=market_opening.market_id, next_number=1, durability=Durability.OS
+            folder,
+            Disk(),
+            EXCHANGE,
+            market_id=market_opening.market_id,
+            next_number=1,
+            durability=Durability.OS,
         )
 
         def append() -> None:

@@ -30,7 +30,9 @@ def in_business(name: str, process: Process, signs: tuple[str, ...]) -> Figures:
     until = time.monotonic() + WITHIN_S
     while not all(sign in process.said() for sign in signs):
         if time.monotonic() > until:
-            sys.exit(f"{name}: expected it to say {' and '.join(signs)}, found: {process.said()[-500:]}")
+            sys.exit(
+                f"{name}: expected it to say {' and '.join(signs)}, found: {process.said()[-500:]}"
+            )
         time.sleep(LOOK_EVERY_S)
     cpu_ms, mb = cpu_us(process.pid) / 1_000, resident_bytes(process.pid) / MB
     return {f"startup.{name}_cpu_ms": cpu_ms, f"startup.{name}_mb": mb}

@@ -17,7 +17,17 @@ from statistics import median
 from typing import Literal
 
 TABLE = Path(__file__).resolve().parent / "targets.toml"
-BENCHMARKS = ("gateway", "stages", "engine", "growth", "relay", "recovery", "memory", "crowd", "startup")
+BENCHMARKS = (
+    "gateway",
+    "stages",
+    "engine",
+    "growth",
+    "relay",
+    "recovery",
+    "memory",
+    "crowd",
+    "startup",
+)
 NOT_BUILT = "not built"
 EXIT_OK, EXIT_MISSED, EXIT_USAGE = 0, 1, 2
 Figures = dict[str, float]
@@ -106,7 +116,9 @@ def _target(row: dict[str, object]) -> Target:
     return target
 
 
-def judge(targets: Iterable[Target], figures: Figures, *, compiled_built: bool) -> list[Verdict]:
+def judge(
+    targets: Iterable[Target], figures: Figures, *, compiled_built: bool
+) -> list[Verdict]:
     """A verdict for each row."""
     return [
         Verdict(each, figures.get(each.name), was_built=each.build == "plain" or compiled_built)
@@ -134,10 +146,15 @@ def parser_of(benchmark: str, description: str, *, rounds: int = 5) -> argparse.
         description=description, epilog=f"example: python benchmarks/{benchmark}.py --quick"
     )
     parser.add_argument(
-        "--rounds", type=int, default=rounds, help="the median of so many counts (default: %(default)s)"
+        "--rounds",
+        type=int,
+        default=rounds,
+        help="the median of so many counts (default: %(default)s)",
     )
     parser.add_argument("--quick", action="store_true", help="smaller, as `make bench` does it")
-    parser.add_argument("--json", action="store_true", help="end with the figures as one line of JSON")
+    parser.add_argument(
+        "--json", action="store_true", help="end with the figures as one line of JSON"
+    )
     return parser
 
 

@@ -5,9 +5,11 @@ The rooms, in the order in which to read them:
 - `core`      the market itself: commands in, events out, integers only; no clock, no chance, no socket
 - `wire`      the border between its integers and what people write: bytes to commands, events to bytes
 - `history`   where commands go before anybody is told and the way back from there, what was said, and replay
-- `venue`     the exchange as a service: gateway and feed without sockets, then their server, a market from begin to end
+- `venue`     the exchange as a service: gateway and feed without sockets, then their server, a
+  market from begin to end
 - `clients`   the other side of the wire: the conversations with feed and order port, and what readers see
-- `bots`      a bot's brain: messages in, strategy, requests out; the built-in strategies, each a class like any plugin's
+- `bots`      a bot's brain: messages in, strategy, requests out; the built-in strategies, each a
+  class like any plugin's
 - `battle`    a battle as plain values, and in `live` as it is played
 - `runs`      the files of a run: written, found, and worked out again
 - `screen`    what a terminal shows
@@ -16,8 +18,8 @@ The rooms, in the order in which to read them:
 - `settings`  every setting and limit, with its unit
 - `compiled`  whether the engine is the compiled one, and whether that is of the sources beside it
 
-Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are each one process and import no
-other.
+Who may import whom is kept by tests/test_house.py. The programs at the top of the repository are
+each one process and import no other.
 """
 
 from botpit.compiled import refuse_stale

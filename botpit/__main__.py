@@ -18,8 +18,14 @@ if __name__ == "__main__":
         sys.path.insert(0, HOME)
 
 COMMANDS = {
-    "demo": ("demo.command", "watch a battle: exchange, relay, bots and monitor in one terminal"),
-    "exchange": ("exchange", "order entry, matching, positions, risk; its journal and its CSV files"),
+    "demo": (
+        "demo.command",
+        "watch a battle: exchange, relay, bots and monitor in one terminal",
+    ),
+    "exchange": (
+        "exchange",
+        "order entry, matching, positions, risk; its journal and its CSV files",
+    ),
     "relay": ("relay", "the exchange's events for any number of readers"),
     "bot": ("bot", "one bot: a strategy that trades"),
     "battle": ("battle", "all bots of a config: started, watched, ranked"),
@@ -27,7 +33,10 @@ COMMANDS = {
     "export": ("export", "a market's events to CSV files; an exchange starts this by itself"),
     "check": ("check", "a finished run recomputed from its files"),
     "replay": ("replay", "a journal replayed: fingerprints, checks, any past state"),
-    "archive": ("archive", "a market's events, made from its journal; an exchange starts this by itself"),
+    "archive": (
+        "archive",
+        "a market's events, made from its journal; an exchange starts this by itself",
+    ),
 }
 """Command -> its module in `botpit.cli`, and its line of help."""
 USAGE = "usage: botpit [-h] [--version] COMMAND ..."

@@ -11,7 +11,14 @@ import tomllib
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from botpit.core.instrument import LARGEST_EXACT, Instrument, Rules
 
@@ -62,7 +69,9 @@ class MarketSettings(_Model):
 
     money_decimals: Annotated[int, Field(ge=0, le=8)] = 2
     starting_cash: Money = Decimal(10_000)
-    self_trade_prevention: Literal["cancel_resting", "cancel_incoming", "cancel_both"] = "cancel_resting"
+    self_trade_prevention: Literal["cancel_resting", "cancel_incoming", "cancel_both"] = (
+        "cancel_resting"
+    )
     maker_fee_bps: SignedBps = 0
     taker_fee_bps: SignedBps = 0
     liquidation_fee_bps: Bps = 50
@@ -199,7 +208,9 @@ def _instrument(each: InstrumentSettings, market: MarketSettings) -> Instrument:
         tick_value=tick_value,
         min_qty=each.min_qty,
         max_qty=each.max_qty,
-        max_order_notional=_units(f"{name}.max_order_notional", max_notional, market.money_decimals),
+        max_order_notional=_units(
+            f"{name}.max_order_notional", max_notional, market.money_decimals
+        ),
         **prices,
         **rates,
     )
@@ -249,13 +260,17 @@ def _ticks(name: str, price: Decimal, tick: Decimal, tick_decimals: int) -> int:
     if price % tick:
         raise SettingsError(f"{name}: {price} is not on the tick {tick}")
     if price.scaleb(tick_decimals) > LARGEST_EXACT:
-        raise SettingsError(f"{name}: {price} is too large to be exact at {tick_decimals} decimals")
+        raise SettingsError(
+            f"{name}: {price} is too large to be exact at {tick_decimals} decimals"
+        )
     return int(price / tick)
 
 
 def _check_rates(name: str, rates: dict[str, Any]) -> None:
     if not 0 < rates["maintenance_margin_bps"] < rates["initial_margin_bps"]:
-        raise SettingsError(f"{name}: 0 < maintenance_margin_bps < initial_margin_bps must hold")
+        raise SettingsError(
+            f"{name}: 0 < maintenance_margin_bps < initial_margin_bps must hold"
+        )
     if rates["price_band_bps"] >= rates["initial_margin_bps"]:
         raise SettingsError(f"{name}: price_band_bps must be smaller than initial_margin_bps")
     if rates["maker_fee_bps"] + rates["taker_fee_bps"] < 0:

@@ -1,9 +1,10 @@
-"""Makes docs/growth.svg: what an order costs as a market grows, in four directions, as benchmarks/growth.py measures it.
+"""Makes docs/growth.svg: what an order costs as a market grows, in four directions, as
+benchmarks/growth.py measures it.
 
     python docs/make_curves.py
 
-Needs matplotlib, which is among benchmarks/requirements.txt; takes two minutes. The figures are microseconds of CPU on the
-present machine: what a curve tells is its slope.
+Needs matplotlib, which is among benchmarks/requirements.txt; takes two minutes. The figures are
+microseconds of CPU on the present machine: what a curve tells is its slope.
 """
 
 from __future__ import annotations
@@ -36,20 +37,42 @@ async def sent() -> list[float]:
     async with market(RICH) as running:
         running.read()
         requests = bar(SLICE * SLICES, 1)
-        return [await running.take(requests[first : first + SLICE]) for first in range(0, len(requests), SLICE)]
+        return [
+            await running.take(requests[first : first + SLICE])
+            for first in range(0, len(requests), SLICE)
+        ]
 
 
 def curves() -> list[Curve]:
     said: list[tuple[str, tuple[int, ...], Callable[[int], Figures]]] = [
-        ("orders resting (engine: new and cancel)", RESTING, lambda size: resting(size, ROUNDS)),
-        ("accounts with a position (engine: an order that trades)", ACCOUNTS, lambda size: accounts(size, ROUNDS)),
-        ("instruments, eight traders in all (whole way)", INSTRUMENTS, lambda size: uvloop.run(instruments(size, ROUNDS))),
+        (
+            "orders resting (engine: new and cancel)",
+            RESTING,
+            lambda size: resting(size, ROUNDS),
+        ),
+        (
+            "accounts with a position (engine: an order that trades)",
+            ACCOUNTS,
+            lambda size: accounts(size, ROUNDS),
+        ),
+        (
+            "instruments, eight traders in all (whole way)",
+            INSTRUMENTS,
+            lambda size: uvloop.run(instruments(size, ROUNDS)),
+        ),
     ]
     found: list[Curve] = []
     for name, sizes, cost_of in said:
         print(f"measuring {name}", file=sys.stderr, flush=True)
         found.append((name, list(sizes), [cost_of(size)["order"] for size in sizes]))
-    return [*found, ("orders sent (whole way)", [SLICE * (k + 1) for k in range(SLICES)], uvloop.run(sent()))]
+    return [
+        *found,
+        (
+            "orders sent (whole way)",
+            [SLICE * (k + 1) for k in range(SLICES)],
+            uvloop.run(sent()),
+        ),
+    ]
 
 
 def draw(found: list[Curve], plots: Any) -> None:
@@ -68,16 +91,25 @@ def draw(found: list[Curve], plots: Any) -> None:
 
 def main() -> int:
     argparse.ArgumentParser(
-        description="Draws what an order costs as a market grows.", epilog="example: python docs/make_curves.py"
+        description="Draws what an order costs as a market grows.",
+        epilog="example: python docs/make_curves.py",
     ).parse_args()
     try:
         pyplot = import_module("matplotlib.pyplot")
     except ImportError:
-        print("error: matplotlib is missing: pip install -r benchmarks/requirements.txt", file=sys.stderr)
+        print(
+            "error: matplotlib is missing: pip install -r benchmarks/requirements.txt",
+            file=sys.stderr,
+        )
         return 2
     found = curves()
     for name, sizes, costs in found:
-        print(f"{name}: " + ", ".join(f"{size:,} {cost:.1f} µs" for size, cost in zip(sizes, costs, strict=True)))
+        print(
+            f"{name}: "
+            + ", ".join(
+                f"{size:,} {cost:.1f} µs" for size, cost in zip(sizes, costs, strict=True)
+            )
+        )
     draw(found, pyplot)
     return 0
 

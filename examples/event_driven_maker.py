@@ -13,7 +13,9 @@ from message_schemas import SideWord
 
 
 class EventDrivenMaker(Strategy):
-    def __init__(self, *, size: int = 2, lots_per_tick: int = 5, max_position: int = 30) -> None:
+    def __init__(
+        self, *, size: int = 2, lots_per_tick: int = 5, max_position: int = 30
+    ) -> None:
         self.size = size
         self.lots_per_tick = lots_per_tick
         self.max_position = max_position
@@ -42,9 +44,13 @@ class EventDrivenMaker(Strategy):
     def price(self, market: Market, side: SideWord, sign: int, own: OpenOrder | None) -> float:
         """A tick better than the others on this side, but behind the other one and by the position's lean."""
         book, tick = market.book, market.instrument.tick
-        levels, opposite = (book.bids, book.best_ask) if side == "buy" else (book.asks, book.best_bid)
+        levels, opposite = (
+            (book.bids, book.best_ask) if side == "buy" else (book.asks, book.best_bid)
+        )
         others = [
-            price for price, qty in levels if not (own and price == own.price and qty <= own.leaves_qty)
+            price
+            for price, qty in levels
+            if not (own and price == own.price and qty <= own.leaves_qty)
         ]
         price = others[0] + sign * tick if others else market.mid_price - sign * 3 * tick
         if opposite is not None:

@@ -37,9 +37,13 @@ class Follower:
                     await self.ask(type="account")
                 case "account":
                     self.position = sum(each["position"] for each in message["positions"])
-                    print(f"logged in as {self.trader_id}, position {self.position}", flush=True)
+                    print(
+                        f"logged in as {self.trader_id}, position {self.position}", flush=True
+                    )
                 case "fill":
-                    self.position += message["qty"] if message["side"] == "buy" else -message["qty"]
+                    self.position += (
+                        message["qty"] if message["side"] == "buy" else -message["qty"]
+                    )
                     print(
                         f"{message['side']} {message['qty']} at {message['price']}, position {self.position}",
                         flush=True,
@@ -81,7 +85,10 @@ async def trade(options: argparse.Namespace) -> None:
         stop = asyncio.Event()
         for number in (signal.SIGINT, signal.SIGTERM):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        tasks = [asyncio.create_task(each) for each in (follower.listen(), follower.watch(feed), stop.wait())]
+        tasks = [
+            asyncio.create_task(each)
+            for each in (follower.listen(), follower.watch(feed), stop.wait())
+        ]
         done, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         for task in others:
             task.cancel()
@@ -94,8 +101,12 @@ async def trade(options: argparse.Namespace) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Follow the last trade, over the bare wire.")
     parser.add_argument("--trader-id", default="plain", help="default: %(default)s")
-    parser.add_argument("--order-gateway-uri", default="ws://127.0.0.1:9001", help="default: %(default)s")
-    parser.add_argument("--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s")
+    parser.add_argument(
+        "--order-gateway-uri", default="ws://127.0.0.1:9001", help="default: %(default)s"
+    )
+    parser.add_argument(
+        "--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s"
+    )
     asyncio.run(trade(parser.parse_args()))
 
 

@@ -71,7 +71,9 @@ def run(seed: int, commands: int, kills: int) -> Counter[str]:
             if died.returncode == -signal.SIGKILL:
                 deaths[died.stdout.strip()] += 1
             elif died.returncode:
-                raise Difference(f"after {deaths.total()} kills: exit code {died.returncode}: {died.stderr}")
+                raise Difference(
+                    f"after {deaths.total()} kills: exit code {died.returncode}: {died.stderr}"
+                )
             else:
                 start_again(folder)
             found = restored(folder)
@@ -92,11 +94,16 @@ def start_again(folder: Path) -> None:
 def check_the_end(folder: Path, lived: subprocess.CompletedProcess[str]) -> None:
     if lived.returncode:
         raise Difference(f"the last one: {lived.stderr}")
-    if b"".join(path.read_bytes() for _, path in events_files(folder)) != b"".join(replayed_lines(folder)):
+    if b"".join(path.read_bytes() for _, path in events_files(folder)) != b"".join(
+        replayed_lines(folder)
+    ):
         raise Difference("the archive is not what a replay writes")
     market_id = Reading(folder, Disk(), EXCHANGE).opening.market_id
     for number, path in snapshots(folder):
-        if read_snapshot(path, number, market_id, EXCHANGE).state_hash() != states(folder, [number])[number]:
+        if (
+            read_snapshot(path, number, market_id, EXCHANGE).state_hash()
+            != states(folder, [number])[number]
+        ):
             raise Difference(f"the snapshot of record {number} is not the state of the replay")
     drafts = list(folder.glob(".*.draft"))
     if drafts:
@@ -113,7 +120,10 @@ def main() -> int:
     def prove() -> list[str]:
         deaths = run(options.seed, options.commands, options.kills)
         causes = [f"{count:5}  killed at: {what}" for what, count in deaths.most_common()]
-        return [*causes, f"{deaths.total():5}  kills: 100 % recovered, the archive as if unhurt"]
+        return [
+            *causes,
+            f"{deaths.total():5}  kills: 100 % recovered, the archive as if unhurt",
+        ]
 
     return judged(options.seed, prove)
 

@@ -72,7 +72,9 @@ class TradeRecorder(Recorder):
             return False
         return True
 
-    def of_others(self, beyond: int, without: str, until: int | None = None) -> list[dict[str, Any]]:
+    def of_others(
+        self, beyond: int, without: str, until: int | None = None
+    ) -> list[dict[str, Any]]:
         return [trade for trade in self.trades[beyond:until] if without not in traders(trade)]
 
     def counts(self) -> dict[str, tuple[int, int, int]]:
@@ -130,7 +132,10 @@ class Outcome:
     def came_back(self) -> int:
         """How many of the killed traded again."""
         return sum(
-            any(kill.trader_id in traders(trade) for trade in self.recorder.trades[kill.trades :])
+            any(
+                kill.trader_id in traders(trade)
+                for trade in self.recorder.trades[kill.trades :]
+            )
             for kill in self.kills
         )
 
@@ -166,11 +171,18 @@ class Outcome:
         for row in battle["standings"]:
             name, told = (
                 row["trader_id"],
-                (row["trades"], row["volume"], round(row["volume"] * (row["maker_share"] or 0))),
+                (
+                    row["trades"],
+                    row["volume"],
+                    round(row["volume"] * (row["maker_share"] or 0)),
+                ),
             )
             if told != counted.get(name, (0, 0, 0)):
                 yield f"{name}: trades, lots, lots as maker are {told}, recorded were {counted.get(name)}"
-            if self.reports.get(name, row["volume"]) != row["volume"] and not row["deleveragings"]:
+            if (
+                self.reports.get(name, row["volume"]) != row["volume"]
+                and not row["deleveragings"]
+            ):
                 reported = self.reports[name]
                 yield f"{name}: its report has {reported} filled lots, the recorder {row['volume']}"
 
@@ -194,7 +206,9 @@ class Outcome:
         )
 
 
-async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str) -> Outcome:
+async def watch(
+    kills: int, every_s: float, seed: int, config: Path, folder: Path, *flags: str
+) -> Outcome:
     """One battle on free ports, all its files in `folder`, with a kill every so often."""
     recorder = TradeRecorder()
     async with terminals(folder) as parts:
@@ -209,8 +223,12 @@ async def watch(kills: int, every_s: float, seed: int, config: Path, folder: Pat
     check = [sys.executable, "-m", "botpit", "check", str(folder)]
     checked = subprocess.run(check, capture_output=True, text=True, cwd=HOME, check=False)
     return Outcome(
-        kills=done, recorder=recorder, results=results, reports=reports(results, folder),
-        tracebacks=logs_with_tracebacks(folder), exit_codes={**parts.exit_codes, "check": checked.returncode},
+        kills=done,
+        recorder=recorder,
+        results=results,
+        reports=reports(results, folder),
+        tracebacks=logs_with_tracebacks(folder),
+        exit_codes={**parts.exit_codes, "check": checked.returncode},
         check=checked.stdout + checked.stderr,
     )
 
@@ -247,7 +265,9 @@ def victims(config: Path, kills: int, seed: int) -> list[str]:
 async def kill(victim: str, parts: Terminals, recorder: TradeRecorder) -> Kill:
     """kill -9 of the process that the runner's log names."""
     pid = int(await parts.logged("battle", rf"started name={re.escape(victim)} pid=(\d+)"))
-    killed = Kill(victim, time.time(), len(recorder.trades), log_of(victim, parts).stat().st_size)
+    killed = Kill(
+        victim, time.time(), len(recorder.trades), log_of(victim, parts).stat().st_size
+    )
     processes.kill(pid)
     return killed
 
@@ -259,13 +279,18 @@ def log_of(bot: str, parts: Terminals) -> Path:
 async def came_back(last: Kill, parts: Terminals) -> None:
     """Wait until the killed bot is connected to the exchange again."""
     async with asyncio.timeout(PATIENCE_S):
-        while b"connected to=gateway" not in log_of(last.trader_id, parts).read_bytes()[last.log_bytes :]:
+        while (
+            b"connected to=gateway"
+            not in log_of(last.trader_id, parts).read_bytes()[last.log_bytes :]
+        ):
             await asyncio.sleep(0.05)
 
 
 def reports(results: dict[str, Any], folder: Path) -> dict[str, int]:
     (battle,) = results["rounds"]
-    found = {each["bot"]["trader_id"]: each["report"] for each in battle["bots"] if each["report"]}
+    found = {
+        each["bot"]["trader_id"]: each["report"] for each in battle["bots"] if each["report"]
+    }
     return {
         name: json.loads((folder / path).read_text(encoding="utf-8"))["filled_qty"]
         for name, path in found.items()
@@ -284,7 +309,9 @@ def main() -> int:
     parser.battle(BATTLE)
     options = parser.parse_args()
     kills = max(1, round(options.seconds / options.every) - 1)
-    outcome = in_a_folder(lambda folder: watch(kills, options.every, options.seed, options.config, folder))
+    outcome = in_a_folder(
+        lambda folder: watch(kills, options.every, options.seed, options.config, folder)
+    )
     print(outcome)
     for difference in outcome.differences():
         print(f"DIFFERENCE {difference}")

@@ -65,6 +65,7 @@ ANSWERS = (
     "replace_rejected",
 )
 
+
 @dataclass(slots=True)
 class Outcome:
     """What a run showed. `counts` of requests and events, `difference` the first one."""
@@ -120,7 +121,11 @@ class Run:
     """One market through several cycles."""
 
     def __init__(
-        self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome, orders_per_s: float
+        self,
+        exchange: RestartableExchange,
+        rng: random.Random,
+        outcome: Outcome,
+        orders_per_s: float,
     ) -> None:
         self._exchange = exchange
         self._rng = rng
@@ -144,7 +149,9 @@ class Run:
         counts = self._outcome.counts
         counts["markets"] += 1
         counts["trades"] += len(self._ledger.trades)
-        counts["private events"] += sum(len(account.events) for account in self._ledger.accounts.values())
+        counts["private events"] += sum(
+            len(account.events) for account in self._ledger.accounts.values()
+        )
         await self._exchange.stop()
 
     async def _cycle(self) -> None:
@@ -171,7 +178,8 @@ class Run:
             }
             for order in orders:
                 await session.send(
-                    *(Asked(dict(order.request), order) for _ in range(2)), as_array=self._rng.random() < 0.5
+                    *(Asked(dict(order.request), order) for _ in range(2)),
+                    as_array=self._rng.random() < 0.5,
                 )
             self._outcome.counts["sent again"] += len(orders)
         for session in sessions:
@@ -179,11 +187,18 @@ class Run:
 
     async def _trade_until_death(self, sessions: list[Session]) -> None:
         counts, each_per_s = self._outcome.counts, self._orders_per_s / len(sessions)
-        traders = [Trading(session, random.Random(self._rng.random()), each_per_s) for session in sessions]
+        traders = [
+            Trading(session, random.Random(self._rng.random()), each_per_s)
+            for session in sessions
+        ]
         load_s = self._rng.uniform(SHORTEST_LOAD_S, LONGEST_LOAD_S)
         assert self._trades.listening is not None
-        death = self._exchange.die(load_s, with_archivist=self._rng.random() < ARCHIVIST_DIES_TOO)
-        await asyncio.gather(death, self._trades.listening, *(trader.trade() for trader in traders))
+        death = self._exchange.die(
+            load_s, with_archivist=self._rng.random() < ARCHIVIST_DIES_TOO
+        )
+        await asyncio.gather(
+            death, self._trades.listening, *(trader.trade() for trader in traders)
+        )
         for session in sessions:
             self._unanswered[session.account.trader] = list(session.unanswered)
             counts["unanswered"] += len(session.unanswered)
@@ -199,7 +214,9 @@ class Run:
             raise Difference("lost", f"the exchange does not start again: {error}") from error
         self._outcome.counts["replayed"] += self._exchange.replayed
         if self._exchange.market_id != self._market_id:
-            raise Difference("lost", f"market {self._market_id} is {self._exchange.market_id} now")
+            raise Difference(
+                "lost", f"market {self._market_id} is {self._exchange.market_id} now"
+            )
 
     # ----------------------------------------------------------------------------------------- the comparison
 
@@ -209,9 +226,14 @@ class Run:
         from_seq = max(1, self._ledger.seq - self._rng.randint(0, OVERLAP))
         await self._trades.resume(exchange.events, self._market_id, from_seq)
         known = sum(len(account.events) + len(account.ahead) for account in accounts)
-        logins = [log_in(exchange.orders, each, self._market_id, self._last_seq(each)) for each in accounts]
+        logins = [
+            log_in(exchange.orders, each, self._market_id, self._last_seq(each))
+            for each in accounts
+        ]
         sessions = list(await asyncio.gather(*logins))
-        self._outcome.counts["learnt"] += sum(len(account.events) for account in accounts) - known
+        self._outcome.counts["learnt"] += (
+            sum(len(account.events) for account in accounts) - known
+        )
         for session in sessions:
             await self._compare(session)
         self._ledger.settle()
@@ -228,10 +250,15 @@ class Run:
         """Compare one trader's orders (the new and some old ones), its open orders and its account."""
         account, unanswered = session.account, self._unanswered[session.account.trader]
         orders = list(account.orders.values())
-        new, old = orders[self._compared[account.trader] :], orders[: self._compared[account.trader]]
+        new, old = (
+            orders[self._compared[account.trader] :],
+            orders[: self._compared[account.trader]],
+        )
         self._compared[account.trader] = len(orders)
         asked = [each.order for each in unanswered if each.order is not None]
-        wanted = dict.fromkeys([*new, *asked, *self._rng.sample(old, min(len(old), OLD_ORDERS))])
+        wanted = dict.fromkeys(
+            [*new, *asked, *self._rng.sample(old, min(len(old), OLD_ORDERS))]
+        )
         there = await self._statuses(session, list(wanted))
         for each in unanswered:
             outcome = "happened" if self._has_happened(each, there) else "not happened"
@@ -247,7 +274,10 @@ class Run:
         there: set[Sent] = set()
         for some in batched(orders, STATUS_AT_A_TIME):
             told = await session.ask(
-                *({"type": "order_status", "client_order_id": each.client_order_id} for each in some)
+                *(
+                    {"type": "order_status", "client_order_id": each.client_order_id}
+                    for each in some
+                )
             )
             there.update(
                 each
@@ -280,8 +310,14 @@ class Run:
 
 
 async def watch(
-    cycles: int, folder: Path, *, seed: int, orders_per_s: float = 1_000.0, durability: str = "os",
-    plant: str = NONE, tell: Callable[[Outcome], None] = lambda outcome: None,
+    cycles: int,
+    folder: Path,
+    *,
+    seed: int,
+    orders_per_s: float = 1_000.0,
+    durability: str = "os",
+    plant: str = NONE,
+    tell: Callable[[Outcome], None] = lambda outcome: None,
 ) -> Outcome:
     """So many cycles on fixed ports, all files in `folder`. Ends with the first difference."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
@@ -300,7 +336,9 @@ async def watch(
     finally:
         outcome.seconds = monotonic() - began_s
         await exchange.stop()
-    outcome.counts["archivists down"] = exchange.log.read_text(encoding="utf-8").count("is not started again")
+    outcome.counts["archivists down"] = exchange.log.read_text(encoding="utf-8").count(
+        "is not started again"
+    )
     return outcome
 
 
@@ -337,7 +375,10 @@ def main() -> int:
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
     numbers = range(options.processes)
-    outcome, cycles = Outcome(), [len(range(number, options.cycles, options.processes)) for number in numbers]
+    outcome, cycles = (
+        Outcome(),
+        [len(range(number, options.cycles, options.processes)) for number in numbers],
+    )
     with ProcessPoolExecutor(options.processes, get_context("spawn")) as pool:
         for share in pool.map(one_process, numbers, cycles, [options] * options.processes):
             outcome.add(share)

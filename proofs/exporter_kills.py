@@ -76,7 +76,11 @@ class Rows(Recorder):
         super().__init__()
         self.rows: dict[str, list[Row]] = {"insurance.csv": []}
         for symbol in SYMBOLS:
-            self.rows |= {f"{symbol}/{file}": [] for file, _ in COLUMNS.values() if file != "insurance.csv"}
+            self.rows |= {
+                f"{symbol}/{file}": []
+                for file, _ in COLUMNS.values()
+                if file != "insurance.csv"
+            }
         self.seq = 0
         self._heard: Counter[str] = Counter()
 
@@ -122,7 +126,10 @@ class Load:
     def _pair(self) -> list[dict[str, Any]]:
         """Mostly a bull buys from a bear, so that positions grow until the price turns against them."""
         half = TRADERS // 2
-        bull, bear = self._rng.choice(self._traders[:half]), self._rng.choice(self._traders[half:])
+        bull, bear = (
+            self._rng.choice(self._traders[:half]),
+            self._rng.choice(self._traders[half:]),
+        )
         buyer, seller = (bull, bear) if self._rng.random() < 0.7 else (bear, bull)
         phase = 2 * math.pi * (monotonic() - self._began_s) / CYCLE_S
         price = round(100 * (1 + SWING * math.sin(phase)) + self._rng.uniform(-0.2, 0.2), 2)
@@ -191,7 +198,9 @@ class Victim:
         """Whether any file is longer than recorded."""
         with suppress(FileNotFoundError):
             sizes = json.loads((self.csv_dir / STATE_FILE).read_bytes())["sizes"]
-            return any((self.csv_dir / file).stat().st_size > size for file, size in sizes.items())
+            return any(
+                (self.csv_dir / file).stat().st_size > size for file, size in sizes.items()
+            )
         return False
 
     async def catch_up(self, seq: int) -> None:
@@ -205,11 +214,16 @@ class Victim:
 
     def _starts(self) -> list[str]:
         """What it logged until each of its connections, and after the last."""
-        return re.split(r"INFO exporter connected", self._parts.log("exporter").read_text(encoding="utf-8"))
+        return re.split(
+            r"INFO exporter connected", self._parts.log("exporter").read_text(encoding="utf-8")
+        )
 
     def cuts(self) -> list[int]:
         """Bytes that each start cut off, of all files together."""
-        return [sum(map(int, re.findall(r"cut back .* bytes=(\d+)", start))) for start in self._starts()]
+        return [
+            sum(map(int, re.findall(r"cut back .* bytes=(\d+)", start)))
+            for start in self._starts()
+        ]
 
 
 @dataclass(slots=True)
@@ -249,7 +263,13 @@ class Outcome:
 
 
 async def watch(
-    kills: int, folder: Path, *, seed: int, flush_ms: int, trades_per_s: float, plant: str = NONE
+    kills: int,
+    folder: Path,
+    *,
+    seed: int,
+    flush_ms: int,
+    trades_per_s: float,
+    plant: str = NONE,
 ) -> Outcome:
     """One run on free ports, all its files in `folder`."""
     recorder = Rows()
@@ -258,7 +278,9 @@ async def watch(
         recording = asyncio.create_task(recorder.record(parts.events))
         await recorder.hears("subscribed")
         began_s = monotonic()
-        trading = asyncio.create_task(Load(random.Random(seed), trades_per_s).trade(parts.orders))
+        trading = asyncio.create_task(
+            Load(random.Random(seed), trades_per_s).trade(parts.orders)
+        )
         victim = Victim(parts, flush_ms, plant)
         await victim.die(kills, random.Random(seed))
         trading.cancel()
@@ -270,10 +292,14 @@ async def watch(
         await parts.stop("exchange", "exporter")
         await recording
     return Outcome(
-        kills=victim.kills, cuts=victim.cuts(), seconds=seconds,
+        kills=victim.kills,
+        cuts=victim.cuts(),
+        seconds=seconds,
         rows={file: len(rows) for file, rows in recorder.rows.items()},
-        differences=differences(recorder.rows, victim.csv_dir), ended=victim.ended,
-        exit_codes=parts.exit_codes, tracebacks=logs_with_tracebacks(folder),
+        differences=differences(recorder.rows, victim.csv_dir),
+        ended=victim.ended,
+        exit_codes=parts.exit_codes,
+        tracebacks=logs_with_tracebacks(folder),
     )
 
 

@@ -23,7 +23,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from proofs.harness.exports import TRADES, Row, csv_rows, row_of
 from proofs.harness.main import ProofParser, in_a_folder, verdict
 from proofs.harness.recorder import Recorder
-from proofs.harness.terminals import HOME, OPENS_WITHIN_S, Terminals, logs_with_tracebacks, terminals
+from proofs.harness.terminals import (
+    HOME,
+    OPENS_WITHIN_S,
+    Terminals,
+    logs_with_tracebacks,
+    terminals,
+)
 
 
 class TradesAndQuotes(Recorder):
@@ -49,7 +55,8 @@ class TradesAndQuotes(Recorder):
                 self.rows.append(row_of(message))
             case "book_update":
                 self._quotes(
-                    message["timestamp"], message["best_bid"] is not None and message["best_ask"] is not None
+                    message["timestamp"],
+                    message["best_bid"] is not None and message["best_ask"] is not None,
                 )
 
     def _quotes(self, now_ms: int, two_sided: bool) -> None:
@@ -80,7 +87,9 @@ class Outcome:
     trades_after_restart: int = 0
 
     def __str__(self) -> str:
-        accepted = ", ".join(f"{trader} {count}" for trader, count in sorted(self.accepted.items()))
+        accepted = ", ".join(
+            f"{trader} {count}" for trader, count in sorted(self.accepted.items())
+        )
         return "\n".join(
             [
                 f"trades recorded         {self.trades:,}",
@@ -120,14 +129,22 @@ async def watch(
             await restart_relay(parts)
         trades_then = len(recorder.rows)
         await recorder.half(seconds, trades)
-        trades_after, states = len(recorder.rows) - trades_then, monitor_states(parts.log("monitor"))
+        trades_after, states = (
+            len(recorder.rows) - trades_then,
+            monitor_states(parts.log("monitor")),
+        )
         await parts.stop("battle", "relay", "monitor", "exchange")
         await recording
     return Outcome(
-        trades=len(recorder.rows), rows_equal=csv_rows(folder / TRADES) == recorder.rows,
-        two_sided=recorder.two_sided(), accepted=accepted_orders(folder / "bots"),
-        kinds=kinds_of_bots(config), tracebacks=logs_with_tracebacks(folder), exit_codes=parts.exit_codes,
-        monitor_states=states if kill_relay else [], trades_after_restart=trades_after if kill_relay else 0,
+        trades=len(recorder.rows),
+        rows_equal=csv_rows(folder / TRADES) == recorder.rows,
+        two_sided=recorder.two_sided(),
+        accepted=accepted_orders(folder / "bots"),
+        kinds=kinds_of_bots(config),
+        tracebacks=logs_with_tracebacks(folder),
+        exit_codes=parts.exit_codes,
+        monitor_states=states if kill_relay else [],
+        trades_after_restart=trades_after if kill_relay else 0,
     )
 
 
@@ -182,7 +199,9 @@ def main() -> int:
     parser.add_argument("--kill-relay", action="store_true", help=killed)
     options = parser.parse_args()
     outcome = in_a_folder(
-        lambda folder: watch(options.seconds, options.config, folder, kill_relay=options.kill_relay)
+        lambda folder: watch(
+            options.seconds, options.config, folder, kill_relay=options.kill_relay
+        )
     )
     return verdict(outcome, is_good=outcome.rows_equal and not outcome.tracebacks)
 

@@ -24,7 +24,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from botpit.history.journal.reading import DamageError
 from botpit.history.journal.segments import segments
 from proofs.harness.main import Difference, ProofParser, judged
-from proofs.harness.stored_market import PLACE, StoredMarket, copy_of, make_market, remembering_little
+from proofs.harness.stored_market import (
+    PLACE,
+    StoredMarket,
+    copy_of,
+    make_market,
+    remembering_little,
+)
 from tests.kept_market import restored
 
 
@@ -82,7 +88,9 @@ def share(market: StoredMarket, seed: str, cuts: int, every_byte: bool) -> tuple
         before = 0
         for path in earlier:
             length, cuts_of_it = path.stat().st_size, -(-cuts // 10 // len(earlier))
-            before += cut_an_earlier(mine, path, [rng.randrange(length) for _ in range(cuts_of_it)])
+            before += cut_an_earlier(
+                mine, path, [rng.randrange(length) for _ in range(cuts_of_it)]
+            )
     return in_last, before
 
 

@@ -100,7 +100,9 @@ class Market:
         if found != self.commands[: len(found)] or len(found) > self.sent:
             raise Difference(f"{len(found)} commands came back, and not as they were sent")
         if len(found) < self.answered:
-            raise Difference(f"{self.answered} commands were answered, and {len(found)} came back")
+            raise Difference(
+                f"{self.answered} commands were answered, and {len(found)} came back"
+            )
         market.reading.cut_off()
         return len(found)
 
@@ -108,7 +110,9 @@ class Market:
 # --------------------------------------------------------------------------------------------------- failures
 
 
-def a_run(opening: Open, commands: Commands, durability: Durability, disk: FailingDisk) -> Market:
+def a_run(
+    opening: Open, commands: Commands, durability: Durability, disk: FailingDisk
+) -> Market:
     """All commands, or those until the failure; the market is then as the exchange leaves it.
 
     Raises Difference.
@@ -139,7 +143,9 @@ def a_run(opening: Open, commands: Commands, durability: Durability, disk: Faili
     return market
 
 
-def fail_at(opening: Open, commands: Commands, durability: Durability, disk: FailingDisk) -> str:
+def fail_at(
+    opening: Open, commands: Commands, durability: Durability, disk: FailingDisk
+) -> str:
     """One run with a failure. Returns the name of the call that failed. Raises Difference."""
     market = a_run(opening, commands, durability, disk)
     try:
@@ -151,7 +157,9 @@ def fail_at(opening: Open, commands: Commands, durability: Durability, disk: Fai
     return disk.calls[disk.fail_at - 1]
 
 
-def failures(seed: int, orders: int, durability: Durability, calls: Sequence[int]) -> Counter[str]:
+def failures(
+    seed: int, orders: int, durability: Durability, calls: Sequence[int]
+) -> Counter[str]:
     """Fail at each of these calls, in each way. Raises Difference."""
     opening, commands = stream_of(seed, orders)
     counts: Counter[str] = Counter()
@@ -160,7 +168,10 @@ def failures(seed: int, orders: int, durability: Durability, calls: Sequence[int
             for once in (False, True):
                 try:
                     name = fail_at(
-                        opening, commands, durability, FailingDisk(call, code, part=part, once=once)
+                        opening,
+                        commands,
+                        durability,
+                        FailingDisk(call, code, part=part, once=once),
                     )
                 except Difference as difference:
                     how = f"{errno.errorcode[code]}, {part:.0%} written, once {once}"
@@ -227,7 +238,10 @@ def run(seed: int, orders: int, markets: int, processes: int, every: int = 1) ->
                 for each in range(processes)
             ]
         numbers = list(range(markets))
-        parts += [pool.submit(losses, seed, orders, numbers[each::processes]) for each in range(processes)]
+        parts += [
+            pool.submit(losses, seed, orders, numbers[each::processes])
+            for each in range(processes)
+        ]
         for part in parts:
             counts += part.result()
     return counts
@@ -246,7 +260,10 @@ def main() -> int:
         failed = sum(count for what, count in counts.items() if what.endswith(" failed"))
         injected = failed + counts["losses of power"]
         kinds = [f"{count:10,}  {what}" for what, count in sorted(counts.items())]
-        return [*kinds, f"{injected:10,}  faults: 0 answers after one, 0 answered commands lost, 0 refused"]
+        return [
+            *kinds,
+            f"{injected:10,}  faults: 0 answers after one, 0 answered commands lost, 0 refused",
+        ]
 
     return judged(options.seed, prove)
 

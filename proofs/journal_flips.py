@@ -27,7 +27,13 @@ from botpit.history.journal.reading import DamageError
 from botpit.history.journal.segments import Durability, segments
 from botpit.history.journal.snapshots import snapshots
 from proofs.harness.main import Difference, ProofParser, judged
-from proofs.harness.stored_market import PLACE, StoredMarket, copy_of, make_market, remembering_little
+from proofs.harness.stored_market import (
+    PLACE,
+    StoredMarket,
+    copy_of,
+    make_market,
+    remembering_little,
+)
 from tests.kept_market import restored
 
 REFUSED, TORN, PASSED_OVER = (
@@ -53,7 +59,11 @@ def flip(market: StoredMarket, path: Path, place: int, bit: int) -> str:
 @contextmanager
 def only_older_snapshots(path: Path) -> Iterator[None]:
     """Hide the snapshots that are newer than this one: it would not be looked at."""
-    newer = [each for _, each in snapshots(path.parent) if path.suffix == ".json" and each.name > path.name]
+    newer = [
+        each
+        for _, each in snapshots(path.parent)
+        if path.suffix == ".json" and each.name > path.name
+    ]
     for each in newer:
         each.rename(each.with_suffix(".hidden"))
     try:
@@ -73,7 +83,11 @@ def noticed(market: StoredMarket, path: Path, place: int) -> str:
         return REFUSED
     if found.state != market.expected.get(found.number):
         raise Difference(f"a state that never was: {found}")
-    if found.dropped and path == segments(market.folder)[-1] and place >= path.stat().st_size - found.dropped:
+    if (
+        found.dropped
+        and path == segments(market.folder)[-1]
+        and place >= path.stat().st_size - found.dropped
+    ):
         return TORN
     if path.suffix == ".json" and [
         complaint.startswith(f"{path}: not used: ") for complaint in complaints
@@ -110,7 +124,9 @@ def run(seed: int, commands: int, flips: int, processes: int) -> Counter[str]:
             with remembering_little():
                 market = make_market(Path(temporary) / durability, seed, commands, durability)
             shares = [f"{seed}.{durability}.{number}" for number in range(processes)]
-            parts += [pool.submit(share, market, name, flips // processes // 2) for name in shares]
+            parts += [
+                pool.submit(share, market, name, flips // processes // 2) for name in shares
+            ]
         for part in parts:
             counts += part.result()
     return counts

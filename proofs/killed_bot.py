@@ -102,7 +102,10 @@ class DropCopy:
 
     def _take(self, message: dict[str, Any]) -> None:
         if message["type"] == "account":
-            assert message["account_seq"] == self.counted["account_seq"], (message, self.counted)
+            assert message["account_seq"] == self.counted["account_seq"], (
+                message,
+                self.counted,
+            )
             self._account.set()
         elif message["type"] not in ("logged_in", "heartbeat"):
             self._count(message)
@@ -138,10 +141,13 @@ class Outcome:
 
     def __str__(self) -> str:
         lines = [
-            f"{name:<15}{told:>16}   report {self.reported[name]:>16}" for name, told in self.told.items()
+            f"{name:<15}{told:>16}   report {self.reported[name]:>16}"
+            for name, told in self.told.items()
         ]
         verdict = "the report agrees with the drop copy" if self.agrees else "THEY DIFFER"
-        return "\n".join([f"{self.kills} kills, {self.missed} fills missed and made up for", *lines, verdict])
+        return "\n".join(
+            [f"{self.kills} kills, {self.missed} fills missed and made up for", *lines, verdict]
+        )
 
 
 @asynccontextmanager
@@ -166,7 +172,9 @@ async def trade_by_hand(uri: str, trader: str) -> None:
             {"trader_id": "carol", "side": "sell"},
             {"trader_id": trader, "side": "buy", "time_in_force": "ioc"},
         ):
-            await socket.send(json.dumps(order | {"type": "order", "qty": BY_HAND_LOTS, "price": 101}))
+            await socket.send(
+                json.dumps(order | {"type": "order", "qty": BY_HAND_LOTS, "price": 101})
+            )
             answer = json.loads(await socket.recv())
             assert answer["type"] == "order_accepted", answer
 
@@ -182,7 +190,9 @@ class Victim:
 
     async def starts(self) -> None:
         self._lives += 1
-        await self._parts.start("alice", "bot_client.py", *self._flags, "--seed", str(self._lives))
+        await self._parts.start(
+            "alice", "bot_client.py", *self._flags, "--seed", str(self._lives)
+        )
 
     async def dies(self, copy: DropCopy) -> int:
         """kill -9, and trade in its name; how many fills its report does not have."""

@@ -38,13 +38,19 @@ def shares(commands: int, first_seed: int, seeds: int) -> list[str]:
 
 
 def run(options: argparse.Namespace) -> Counter[str]:
-    names = [options.episode] if options.episode else shares(options.commands, options.seed, options.seeds)
+    names = (
+        [options.episode]
+        if options.episode
+        else shares(options.commands, options.seed, options.seeds)
+    )
     length = min(EPISODE, options.commands)
     counts: Counter[str] = Counter()
     started, done = monotonic(), 0
     with ProcessPoolExecutor(options.processes) as pool:
         batches = [names[start : start + 10] for start in range(0, len(names), 10)]
-        for finished in as_completed([pool.submit(run_episodes, batch, length) for batch in batches]):
+        for finished in as_completed(
+            [pool.submit(run_episodes, batch, length) for batch in batches]
+        ):
             try:
                 counts += finished.result()
             except AssertionError:
@@ -84,8 +90,13 @@ def main() -> int:
     missing = never_seen(counts)
     if options.episode:
         missing = []
-    seeds, seconds = f"{options.seed} to {options.seed + options.seeds - 1}", monotonic() - started
-    print(f"{options.commands:,} commands, seeds {seeds}, {seconds:,.0f} s: 0 differences, 0 broken laws")
+    seeds, seconds = (
+        f"{options.seed} to {options.seed + options.seeds - 1}",
+        monotonic() - started,
+    )
+    print(
+        f"{options.commands:,} commands, seeds {seeds}, {seconds:,.0f} s: 0 differences, 0 broken laws"
+    )
     if missing:
         print(f"never seen: {', '.join(missing)}", file=sys.stderr)
     return EXIT_DIFFERENT if missing else EXIT_OK

@@ -72,11 +72,15 @@ class Score:
         if made == expected:
             self.incoming_right += 1
         else:
-            self.first_wrong = self.first_wrong or f"line {line}: fills {made} instead of {expected}"
+            self.first_wrong = (
+                self.first_wrong or f"line {line}: fills {made} instead of {expected}"
+            )
 
     def all_right(self) -> bool:
         return (
-            self.books_right == self.books and self.incoming_right == self.incoming and not self.crossing_adds
+            self.books_right == self.books
+            and self.incoming_right == self.incoming
+            and not self.crossing_adds
         )
 
     def __str__(self) -> str:
@@ -123,7 +127,9 @@ def levels_text(bids: list[tuple[int, int]], asks: list[tuple[int, int]]) -> str
     asks = [*asks, *[(9_999_999_999, 0)] * 10]
     bids = [*bids, *[(-9_999_999_999, 0)] * 10]
     levels = zip(asks[:10], bids[:10], strict=True)
-    return ",".join(f"{ask},{ask_qty},{bid},{bid_qty}" for (ask, ask_qty), (bid, bid_qty) in levels)
+    return ",".join(
+        f"{ask},{ask_qty},{bid},{bid_qty}" for (ask, ask_qty), (bid, bid_qty) in levels
+    )
 
 
 # ------------------------------------------------------------------------------------------- the engine alone
@@ -187,7 +193,9 @@ class EngineDay:
         match line:
             case ["B", _row, crc]:
                 self.score.book(
-                    number, int(crc, 16), levels_text(self.book.bids.top(10), self.book.asks.top(10))
+                    number,
+                    int(crc, 16),
+                    levels_text(self.book.bids.top(10), self.book.asks.top(10)),
                 )
             case ["N", name, side, price, qty]:
                 self._add(number, name, Order(RESTING, SYMBOL, int(side), int(qty), int(price)))
@@ -199,7 +207,9 @@ class EngineDay:
                 assert record is not None, name
                 self._change(number, Replace(RESTING, order_id, qty=record.qty - int(qty)))
             case ["X", side, limit, qty, *fills]:
-                order = Order(INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC)
+                order = Order(
+                    INCOMING, SYMBOL, int(side), int(qty), int(limit), TimeInForce.IOC
+                )
                 events = self.exchange.apply(order, number).events
                 made = [
                     (self.ids.names[_resting_id(each)], each.qty, each.price)
@@ -219,7 +229,10 @@ class EngineDay:
     def _change(self, number: int, command: Cancel | Replace) -> None:
         events = self.exchange.apply(command, number).events
         assert len(events) == 2, (number, events)
-        assert isinstance(command, Replace) or isinstance(events[1], OrderRemoved), (number, events)
+        assert isinstance(command, Replace) or isinstance(events[1], OrderRemoved), (
+            number,
+            events,
+        )
 
 
 def _resting_id(trade: Traded) -> int:
@@ -261,7 +274,9 @@ class WireDay:
         self.waiting: deque[Message] = deque()
 
     async def run(self, lines: Iterable[list[str]]) -> Score:
-        await self.events.send(json.dumps({"type": "subscribe", "channels": ["trades", "book_delta"]}))
+        await self.events.send(
+            json.dumps({"type": "subscribe", "channels": ["trades", "book_delta"]})
+        )
         while not isinstance(await self._next(), Subscribed):
             pass
         started = perf_counter()
@@ -282,13 +297,20 @@ class WireDay:
                 self.score.adds += 1
                 self.score.crossing_adds += bool(await self._fold())
             case ["C", name]:
-                await self._ask({"type": "cancel", "trader_id": RESTING, "order_id": self.ids.latest[name]})
+                await self._ask(
+                    {"type": "cancel", "trader_id": RESTING, "order_id": self.ids.latest[name]}
+                )
                 assert not await self._fold()
             case ["R", name, qty]:
                 self.totals[name] -= int(qty)
                 order_id = self.ids.latest[name]
                 await self._ask(
-                    {"type": "replace", "trader_id": RESTING, "order_id": order_id, "qty": self.totals[name]}
+                    {
+                        "type": "replace",
+                        "trader_id": RESTING,
+                        "order_id": order_id,
+                        "qty": self.totals[name],
+                    }
                 )
                 assert not await self._fold()
             case ["X", side, limit, qty, *fills]:
@@ -299,7 +321,11 @@ class WireDay:
         await self._ask(order)
         trades = await self._fold() if expected else []
         made = [
-            (self.ids.names[_resting_side_id(each)], each.qty, round(each.price * TICKS_PER_USD))
+            (
+                self.ids.names[_resting_side_id(each)],
+                each.qty,
+                round(each.price * TICKS_PER_USD),
+            )
             for each in trades
         ]
         self.score.fills(number, expected, made)
@@ -339,10 +365,16 @@ def _resting_side_id(trade: Trade) -> int:
     return order_id
 
 
-def _order(trader: str, side: str, qty: str, price: str, time_in_force: str = "gtc") -> dict[str, Any]:
+def _order(
+    trader: str, side: str, qty: str, price: str, time_in_force: str = "gtc"
+) -> dict[str, Any]:
     return {
-        "type": "order", "trader_id": trader, "side": "buy" if side == "1" else "sell", "qty": int(qty),
-        "price": int(price) / TICKS_PER_USD, "time_in_force": time_in_force,
+        "type": "order",
+        "trader_id": trader,
+        "side": "buy" if side == "1" else "sell",
+        "qty": int(qty),
+        "price": int(price) / TICKS_PER_USD,
+        "time_in_force": time_in_force,
     }
 
 
@@ -369,7 +401,10 @@ def main() -> int:
     parser.add_argument("--lines", type=int, help="stop after this many lines")
     options = parser.parse_args()
     if not options.file.is_file():
-        print(f"error: {options.file} is not there; see the docstring for what it holds", file=sys.stderr)
+        print(
+            f"error: {options.file} is not there; see the docstring for what it holds",
+            file=sys.stderr,
+        )
         return EXIT_UNUSABLE
     if options.wire:
         score = in_a_folder(lambda folder: over_the_wire(options.file, folder))

@@ -90,11 +90,16 @@ def _time(line: str) -> str:
 def _says_no_trade(lines: list[str], at: int) -> bool:
     """Whether position and realised PnL are as in the row before of the same account."""
     _, trader, position, _, realized, _ = lines[at].split(",")
-    before = next((cells for line in lines[at - 1 : 0 : -1] if (cells := line.split(","))[1] == trader), None)
+    before = next(
+        (cells for line in lines[at - 1 : 0 : -1] if (cells := line.split(","))[1] == trader),
+        None,
+    )
     return before is not None and (before[2], before[4]) == (position, realized)
 
 
-def _another(cell: str, column: str, rng: random.Random, step: Decimal, lines: list[str]) -> str:
+def _another(
+    cell: str, column: str, rng: random.Random, step: Decimal, lines: list[str]
+) -> str:
     sign = rng.choice((-1, 1))
     match column:
         case "timestamp" | "position":
@@ -105,14 +110,21 @@ def _another(cell: str, column: str, rng: random.Random, step: Decimal, lines: l
             return OTHER_WORD[cell]
         case "trader_id" | "buy_trader" | "sell_trader":
             words = {word for line in lines[1:] for word in line.rstrip("\n").split(",")}
-            names = sorted(word for word in words - OTHER_WORD.keys() if re.match("'?[a-z]", word))
+            names = sorted(
+                word for word in words - OTHER_WORD.keys() if re.match("'?[a-z]", word)
+            )
             return rng.choice([name for name in names if name != cell] or [f"{cell}-2"])
         case _:
             return repr(float(Decimal(cell) + sign * step))
 
 
 def hunt(
-    run: Path, faults: int, seed: int, *, step: Decimal = Decimal("0.01"), with_results: bool = True
+    run: Path,
+    faults: int,
+    seed: int,
+    *,
+    step: Decimal = Decimal("0.01"),
+    with_results: bool = True,
 ) -> Iterator[Finding]:
     """Plant a fault and check, so many times, each in a fresh copy of the run."""
     rng = random.Random(seed)
@@ -121,7 +133,11 @@ def hunt(
         for _ in range(faults):
             shutil.rmtree(copy, ignore_errors=True)
             shutil.copytree(run, copy)
-            paths = [path for path in sorted(copy.rglob("*.csv")) if path.read_bytes().count(b"\n") > 1]
+            paths = [
+                path
+                for path in sorted(copy.rglob("*.csv"))
+                if path.read_bytes().count(b"\n") > 1
+            ]
             weights = [path.stat().st_size ** 0.5 for path in paths]
             fault = plant(rng.choices(paths, weights)[0], rng, step)
             said = _said(copy, with_results)
@@ -143,7 +159,8 @@ def _points_at(fault: Fault, said: str) -> bool:
         return True
     named = re.findall(r"(\S+\.csv):(\d+)", said)
     lines = [
-        Path(path).read_text(encoding="utf-8").splitlines()[int(line) - 1 : int(line)] for path, line in named
+        Path(path).read_text(encoding="utf-8").splitlines()[int(line) - 1 : int(line)]
+        for path, line in named
     ]
     return any(line and _time(line[0]) == fault.at for line in lines) or fault.at in said
 
@@ -157,17 +174,26 @@ def main() -> int:
     parser.number("--faults", 500, "how many")
     parser.number("--seed", 1)
     parser.add_argument(
-        "--step", type=Decimal, default=Decimal("0.01"), help="of prices and money (default: %(default)s)"
+        "--step",
+        type=Decimal,
+        default=Decimal("0.01"),
+        help="of prices and money (default: %(default)s)",
     )
     parser.add_argument("--no-results", action="store_true", help="the CSV files alone")
-    parser.add_argument("--show", action="store_true", help="every fault, and what was said of it")
+    parser.add_argument(
+        "--show", action="store_true", help="every fault, and what was said of it"
+    )
     options = parser.parse_args()
     if (said := _said(options.run_dir, not options.no_results)) is not None:
         print(f"error: the run is not right as it is: {said}", file=sys.stderr)
         return EXIT_UNUSABLE
     planted, found, located = Counter[str](), Counter[str](), Counter[str]()
     hunted = hunt(
-        options.run_dir, options.faults, options.seed, step=options.step, with_results=not options.no_results
+        options.run_dir,
+        options.faults,
+        options.seed,
+        step=options.step,
+        with_results=not options.no_results,
     )
     for each in hunted:
         planted[each.fault.kind] += 1

@@ -36,7 +36,12 @@ def replayed(python: str, folder: Path, hash_seed: int, zone: str) -> str:
     argv = command_of("replay", str(folder), "--verify", python=python)
     environment = os.environ | {"PYTHONHASHSEED": str(hash_seed), "TZ": zone}
     done = subprocess.run(
-        argv, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env=environment
+        argv,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environment,
     )
     if done.returncode:
         return f"exit code {done.returncode}: {done.stderr}"
@@ -44,19 +49,26 @@ def replayed(python: str, folder: Path, hash_seed: int, zone: str) -> str:
 
 
 def version(python: str) -> str:
-    return subprocess.run([python, "-c", TOLD], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [python, "-c", TOLD], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
-def run(seed: int, commands: int, runs: int, others: list[str]) -> tuple[Counter[str], Counter[str]]:
+def run(
+    seed: int, commands: int, runs: int, others: list[str]
+) -> tuple[Counter[str], Counter[str]]:
     """How often each Python ran, and how often what was printed."""
     rng, pythons = random.Random(f"runs {seed}"), Counter[str]()
-    asked = [sys.executable] * runs + [python for python in others for _ in range(RUNS_OF_OTHERS)]
+    asked = [sys.executable] * runs + [
+        python for python in others for _ in range(RUNS_OF_OTHERS)
+    ]
     with tempfile.TemporaryDirectory() as temporary, ThreadPoolExecutor(2) as pool:
         folder = Path(temporary) / "market"
         write_journal(folder, *stream_of(seed, commands), segment_bytes=400_000)
         archive(folder, snapshot_records=commands // 3)
         outputs = [
-            pool.submit(replayed, each, folder, rng.randrange(2**32), rng.choice(ZONES)) for each in asked
+            pool.submit(replayed, each, folder, rng.randrange(2**32), rng.choice(ZONES))
+            for each in asked
         ]
         printed = Counter(each.result() for each in outputs)
     for python in {sys.executable, *others}:
@@ -65,7 +77,9 @@ def run(seed: int, commands: int, runs: int, others: list[str]) -> tuple[Counter
 
 
 def main() -> int:
-    parser = ProofParser("Replay one journal again and again.", "replay_runs.py --python python3.12")
+    parser = ProofParser(
+        "Replay one journal again and again.", "replay_runs.py --python python3.12"
+    )
     parser.random_seed()
     parser.number("--commands", 20_000)
     parser.number("--runs", 100)
@@ -83,7 +97,9 @@ def main() -> int:
     for said, count in printed.most_common():
         print(f"{count} runs:\n{said}", end="")
     ran = ", ".join(f"Python {name}: {count}" for name, count in sorted(pythons.items()))
-    print(f"{printed.total()} runs ({ran}), {len(printed)} outcome ({monotonic() - started:,.0f} s)")
+    print(
+        f"{printed.total()} runs ({ran}), {len(printed)} outcome ({monotonic() - started:,.0f} s)"
+    )
     return EXIT_OK if len(printed) == 1 else EXIT_DIFFERENT
 
 

@@ -48,7 +48,12 @@ ORDERS_AT_ONCE = 200
 CONNECTIONS = 6
 MOST_PER_FRAME, MOST_FRAMES = 8, 4
 LOGINS = 0.3
-CUTS = ("after the answers", "before the answers", "among the answers", "in the middle of a frame")
+CUTS = (
+    "after the answers",
+    "before the answers",
+    "among the answers",
+    "in the middle of a frame",
+)
 ORDERS_PER_RESTART = 500
 """After so many orders, on average, the exchange dies, at any moment."""
 WAITS_S = 30.0
@@ -91,7 +96,10 @@ class Outcome:
                 f"connections cut      {self.cuts.total():,}: "
                 + ", ".join(f"{count:,} {how}" for how, count in self.cuts.items()),
                 "exchange             "
-                + (", ".join(f"{how} {count} times" for how, count in self.deaths.items()) or "ran through"),
+                + (
+                    ", ".join(f"{how} {count} times" for how, count in self.deaths.items())
+                    or "ran through"
+                ),
                 f"journal              {self.records:,} records, {self.orders:,} orders accepted",
                 f"double orders        {max(0, self.orders - self.ids)}, differences {len(self.differences)}",
                 *self.differences[:1],
@@ -131,7 +139,9 @@ class Raw:
             while True:
                 first, size = await self._reader.readexactly(2)
                 if size > 125:
-                    size = int.from_bytes(await self._reader.readexactly(2 if size == 126 else 8), "big")
+                    size = int.from_bytes(
+                        await self._reader.readexactly(2 if size == 126 else 8), "big"
+                    )
                 payload = await self._reader.readexactly(size)
                 if first & 15 == 1:
                     return payload
@@ -163,7 +173,9 @@ class Client:
     `answers`: id -> the order id and account_seq of its first answer.
     """
 
-    def __init__(self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome) -> None:
+    def __init__(
+        self, exchange: RestartableExchange, rng: random.Random, outcome: Outcome
+    ) -> None:
         self.answers: dict[str, tuple[int, int]] = {}
         self._first: set[str] = set()
         self._exchange = exchange
@@ -172,7 +184,9 @@ class Client:
 
     async def send(self, orders: list[dict[str, Any]]) -> None:
         """Send each one to five times, over connections that are cut and at last over one that is not."""
-        copies = [order for order in orders for _ in range(self._rng.randint(0, MOST_TIMES - 1))]
+        copies = [
+            order for order in orders for _ in range(self._rng.randint(0, MOST_TIMES - 1))
+        ]
         self._rng.shuffle(copies)
         await asyncio.gather(
             *(self._send_and_cut(copies[number::CONNECTIONS]) for number in range(CONNECTIONS))
@@ -213,7 +227,11 @@ class Client:
     async def _talk(self, raw: Raw, orders: list[dict[str, Any]], how: str) -> None:
         """Raises OSError, Cut."""
         if self._rng.random() < LOGINS:
-            await raw.send(frame(json.dumps({"type": "login", "trader_id": orders[0]["trader_id"]}).encode()))
+            await raw.send(
+                frame(
+                    json.dumps({"type": "login", "trader_id": orders[0]["trader_id"]}).encode()
+                )
+            )
         sent = b"".join(self._frames(orders))
         self._outcome.sent += len(orders)
         if how == "in the middle of a frame":
@@ -251,7 +269,9 @@ class Client:
             return self._outcome.differences.append(f"refused: {told}")
         number, answer = told["client_order_id"], (told["order_id"], told["account_seq"])
         if self.answers.setdefault(number, answer) != answer:
-            self._outcome.differences.append(f"{number} was order {self.answers[number]}, and now {told}")
+            self._outcome.differences.append(
+                f"{number} was order {self.answers[number]}, and now {told}"
+            )
         if told.get("repeated"):
             self._outcome.repeated += 1
         elif number in self._first:
@@ -262,7 +282,12 @@ class Client:
 
 
 async def watch(
-    orders: int, folder: Path, *, seed: int, plant: str = NONE, orders_per_restart: int = ORDERS_PER_RESTART
+    orders: int,
+    folder: Path,
+    *,
+    seed: int,
+    plant: str = NONE,
+    orders_per_restart: int = ORDERS_PER_RESTART,
 ) -> Outcome:
     """One run on fixed ports, all its files in `folder`; the exchange dies once per so many orders."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
@@ -280,7 +305,11 @@ async def watch(
 
 
 async def _send_all(
-    client: Client, exchange: RestartableExchange, orders: int, orders_per_restart: int, rng: random.Random,
+    client: Client,
+    exchange: RestartableExchange,
+    orders: int,
+    orders_per_restart: int,
+    rng: random.Random,
     outcome: Outcome,
 ) -> None:
     progress = Progress()
@@ -298,7 +327,13 @@ def _orders(first: int, number: int, rng: random.Random) -> Iterator[dict[str, A
     """Of one trader."""
     place = first // ORDERS_AT_ONCE % len(TRADERS)
     side = "buy" if place < 2 else "sell"
-    order = {"type": "order", "trader_id": TRADERS[place], "side": side, "symbol": "SIM", "request_id": 1}
+    order = {
+        "type": "order",
+        "trader_id": TRADERS[place],
+        "side": side,
+        "symbol": "SIM",
+        "request_id": 1,
+    }
     for each in range(first, first + number):
         terms = {"qty": rng.randint(1, 9), "price": round(100 + rng.randint(-3, 3) / 100, 2)}
         yield order | terms | {"client_order_id": f"r-{each}"}
@@ -326,7 +361,10 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
     for record in reading.records():
         for event in replay.take(record).events:
             if isinstance(event, OrderAccepted) and not event.repeated:
-                number, kept = str(event.order.client_order_id), (event.order_id, event.account_seq)
+                number, kept = (
+                    str(event.order.client_order_id),
+                    (event.order_id, event.account_seq),
+                )
                 orders[number] += 1
                 if answers.get(number) != kept:
                     outcome.differences.append(
@@ -336,7 +374,9 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
     outcome.differences += [
         f"{number} is accepted {times} times" for number, times in orders.items() if times > 1
     ]
-    outcome.differences += [f"{number} is not in the journal" for number in answers.keys() - orders.keys()]
+    outcome.differences += [
+        f"{number} is not in the journal" for number in answers.keys() - orders.keys()
+    ]
 
 
 def main() -> int:

@@ -126,7 +126,8 @@ class Load:
         sides = self._rng.sample([("ann", "buy"), ("ben", "sell")], 2)
         order = {"type": "order", "price": price, "qty": qty}
         return [
-            order | {"trader_id": who, "side": side, "client_order_id": f"p-{next(self._numbers)}"}
+            order
+            | {"trader_id": who, "side": side, "client_order_id": f"p-{next(self._numbers)}"}
             for who, side in sides
         ]
 
@@ -154,14 +155,18 @@ class Reader:
             if told["type"] == "trade":
                 self._outcome.relayed += 1
                 if last and told["channel_seq"] != last + 1:
-                    self._outcome.relay_holes.append(f"trade {told['channel_seq']} comes after trade {last}")
+                    self._outcome.relay_holes.append(
+                        f"trade {told['channel_seq']} comes after trade {last}"
+                    )
                 last = told["channel_seq"]
 
 
 class Victims:
     """The exchange with its exporter, and the relay, and how each of them dies."""
 
-    def __init__(self, parts: Terminals, exchange: RestartableExchange, outcome: Outcome) -> None:
+    def __init__(
+        self, parts: Terminals, exchange: RestartableExchange, outcome: Outcome
+    ) -> None:
         self.csv_dir = parts.folder / "csv"
         self.exchange = exchange
         self._parts = parts
@@ -211,7 +216,10 @@ class Victims:
         with suppress(TimeoutError):
             await self.written(await self._seq())
         await self._parts.stop("relay")
-        self._outcome.exit_codes += [self._parts.exit_codes["relay"], await self.exchange.stop()]
+        self._outcome.exit_codes += [
+            self._parts.exit_codes["relay"],
+            await self.exchange.stop(),
+        ]
 
     async def _seq(self) -> int:
         """Of the last public event."""
@@ -222,20 +230,29 @@ class Victims:
 def trades_of(market: Path) -> list[Row]:
     """The journal of a market, replayed: each trade as a row of trades.csv."""
     lines = map(read_line, replayed_lines(market))
-    return [row_of(json.loads(bytes(line.message))) for line in lines if line.channel == "trades"]
+    return [
+        row_of(json.loads(bytes(line.message))) for line in lines if line.channel == "trades"
+    ]
 
 
-async def watch(rounds: int, folder: Path, *, seed: int, trades_per_s: float, plant: str = NONE) -> Outcome:
+async def watch(
+    rounds: int, folder: Path, *, seed: int, trades_per_s: float, plant: str = NONE
+) -> Outcome:
     """One run on fixed ports, all its files in `folder`."""
     outcome, began_s = Outcome(), monotonic()
     program = exchange_whose_exporter_is(exporter_with(plant, folder), folder)
-    exchange = RestartableExchange(folder, "--csv-dir", str(folder / "csv"), settings=MARKET, program=program)
+    exchange = RestartableExchange(
+        folder, "--csv-dir", str(folder / "csv"), settings=MARKET, program=program
+    )
     async with terminals(folder) as parts:
         victims = Victims(parts, exchange, outcome)
         tasks: list[asyncio.Task[None]] = []
         try:
             await victims.start()
-            load, reader = Load(exchange.orders, random.Random(seed), outcome), Reader(parts.relay, outcome)
+            load, reader = (
+                Load(exchange.orders, random.Random(seed), outcome),
+                Reader(parts.relay, outcome),
+            )
             tasks.append(asyncio.create_task(load.trade(PAIRS_PER_FRAME / trades_per_s)))
             tasks.append(asyncio.create_task(reader.read()))
             await victims.written(1)

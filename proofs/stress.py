@@ -35,7 +35,11 @@ STRESS_BATTLE = HOME / "bots_config_stress.json"
 STARTING_CASH = Decimal(10_000)
 CENT = Decimal("0.01")
 QUIET_WITHIN_S = 30.0
-THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED = "maintenance_margin_breach", "bankruptcy", "auto_deleverage"
+THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED = (
+    "maintenance_margin_breach",
+    "bankruptcy",
+    "auto_deleverage",
+)
 PAID = "insurance payment"
 EXPECTED = (THROUGH_THE_BOOK, PAID, DELEVERAGED)
 
@@ -139,7 +143,10 @@ def balance(accounts: Iterable[dict[str, Any]], fund: Decimal) -> Balance:
     return Balance(
         accounts=len(answers),
         cash=sum((money(account["cash"]) for account in answers), Decimal(0)),
-        cost=sum((money(each["position"] * each["avg_entry_price"]) for each in positions), Decimal(0)),
+        cost=sum(
+            (money(each["position"] * each["avg_entry_price"]) for each in positions),
+            Decimal(0),
+        ),
         fund=fund,
         lots=sum(each["position"] for each in positions),
     )
@@ -158,7 +165,9 @@ class Outcome:
     def is_good(self) -> bool:
         """Whether every expected event came, all books agree, and no process failed."""
         well = not self.tracebacks and not any(self.exit_codes.values())
-        return well and self.recorder.has_seen_all() and self.balance.is_exact() and self.csv_equal
+        return (
+            well and self.recorder.has_seen_all() and self.balance.is_exact() and self.csv_equal
+        )
 
     def __str__(self) -> str:
         seen = self.recorder
@@ -194,7 +203,9 @@ class Outcome:
         return f"{len(rows)} ({lots:,} lots of {len(traders)} traders)"
 
 
-async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: bool = False) -> Outcome:
+async def watch(
+    seconds: float, config: Path, folder: Path, *, until_all_seen: bool = False
+) -> Outcome:
     """One stress battle on free ports, all its files in `folder`; it ends early when all was seen."""
     recorder = Liquidations()
     async with terminals(folder) as parts:
@@ -211,8 +222,11 @@ async def watch(seconds: float, config: Path, folder: Path, *, until_all_seen: b
         await recording
     written = csv_rows(folder / "liquidations.csv"), csv_rows(folder / "insurance.csv")
     return Outcome(
-        recorder=recorder, balance=books, csv_equal=written == (recorder.liquidations, recorder.insurance),
-        tracebacks=logs_with_tracebacks(folder), exit_codes=parts.exit_codes,
+        recorder=recorder,
+        balance=books,
+        csv_equal=written == (recorder.liquidations, recorder.insurance),
+        tracebacks=logs_with_tracebacks(folder),
+        exit_codes=parts.exit_codes,
     )
 
 

@@ -1,8 +1,8 @@
 """The table of the house, file by file: what each may import, and which are pure.
 
-A file's own room does not help it: it may import what its row names, and the standard library. Names of the same room are
-short, and stand in an order in which each file stands on those before it. The file "" is the room's `__init__`, or a
-room that is one file.
+A file's own room does not help it: it may import what its row names, and the standard library.
+Names of the same room are short, and stand in an order in which each file stands on those before
+it. The file "" is the room's `__init__`, or a room that is one file.
 """
 
 from __future__ import annotations
@@ -29,9 +29,8 @@ ROWS: dict[str, dict[str, str]] = {
         "refusals": "events prospects ledger",
         "risk.liquidation": "commands events positions orders accounts market matching risk.margin ledger",
         "rules": "instrument commands events ledger",
-        "entry":
-            "commands events orders accounts market prospects matching risk.margin risk.checks ledger "
-            "refusals",
+        "entry": "commands events orders accounts market prospects matching risk.margin risk.checks ledger "
+        "refusals",
         "sessions": "commands events ledger refusals",
         "ticks": "commands events accounts market risk.margin ledger risk.liquidation",
         "admin": "commands events phases market prospects risk.checks ledger refusals risk.liquidation rules",
@@ -94,9 +93,8 @@ ROWS: dict[str, dict[str, str]] = {
         "replay": "journal.records journal.snapshots vocabulary botpit.core botpit.wire msgspec",
         "journal.folder": "journal.disk journal.records journal.segments journal.reading botpit.io",
         "journal.recovery": "journal.disk journal.records journal.segments journal.snapshots journal.reading",
-        "archive.follower":
-            "journal.disk archive.lines journal.records archive.files journal.segments journal.snapshots "
-            "vocabulary journal.recovery botpit.core botpit.wire",
+        "archive.follower": "journal.disk archive.lines journal.records archive.files journal.segments journal.snapshots "
+        "vocabulary journal.recovery botpit.core botpit.wire",
         "archive.process": "journal.disk journal.records journal.reading archive.follower botpit.io",
     },
     "botpit.clients": {
@@ -129,12 +127,10 @@ ROWS: dict[str, dict[str, str]] = {
         "feed": "notice state botpit.clients message_schemas msgspec",
         "order_entry": "notice state bot_strategies botpit.clients message_schemas msgspec",
         "strategies.zero_intelligence": "strategies.quoting strategies.customers bot_strategies msgspec",
-        "strategies.zip_trader":
-            "strategies.quoting strategies.customers bot_strategies message_schemas msgspec",
+        "strategies.zip_trader": "strategies.quoting strategies.customers bot_strategies message_schemas msgspec",
         "market_handle": "state book order_entry bot_strategies message_schemas",
-        "brain":
-            "notice counts state runner feed order_entry market_handle bot_strategies botpit.clients "
-            "message_schemas",
+        "brain": "notice counts state runner feed order_entry market_handle bot_strategies botpit.clients "
+        "message_schemas",
         "": "notice counts report market_handle brain",
     },
     "botpit.battle": {
@@ -163,16 +159,12 @@ ROWS: dict[str, dict[str, str]] = {
         "gateway.market": "gateway.private feed.publisher botpit.core botpit.wire",
         "gateway.queries": "gateway.sessions gateway.routes botpit.core botpit.wire message_schemas",
         "gateway.trading": "gateway.sessions gateway.routes botpit.core botpit.wire message_schemas",
-        "gateway.auth":
-            "gateway.sessions gateway.routes gateway.market botpit.core botpit.wire message_schemas",
-        "loader":
-            "gateway.private feed.publisher gateway.market botpit.core botpit.history botpit.history.journal "
-            "botpit.io botpit.settings botpit.wire",
-        "gateway.admin":
-            "gateway.sessions gateway.routes gateway.auth botpit.core botpit.wire message_schemas",
-        "gateway.gateway":
-            "rates gateway.sessions gateway.routes gateway.market gateway.queries gateway.trading "
-            "gateway.auth gateway.admin botpit.core botpit.wire message_schemas",
+        "gateway.auth": "gateway.sessions gateway.routes gateway.market botpit.core botpit.wire message_schemas",
+        "loader": "gateway.private feed.publisher gateway.market botpit.core botpit.history botpit.history.journal "
+        "botpit.io botpit.settings botpit.wire",
+        "gateway.admin": "gateway.sessions gateway.routes gateway.auth botpit.core botpit.wire message_schemas",
+        "gateway.gateway": "rates gateway.sessions gateway.routes gateway.market gateway.queries gateway.trading "
+        "gateway.auth gateway.admin botpit.core botpit.wire message_schemas",
         "turn": "feed.subscriptions gateway.sessions feed.publisher gateway.gateway",
         "server": "feed.subscriptions gateway.sessions feed.publisher turn botpit.history.journal botpit.io",
         "lifecycle": "tokens loader gateway.gateway turn server botpit.core botpit.io botpit.settings",
@@ -193,8 +185,7 @@ ROWS: dict[str, dict[str, str]] = {
         "audit.cash": "audit.rows audit.holdings audit.fees audit.change audit.moment",
         "audit.settlement": "audit.rows audit.holdings audit.fees audit.moment",
         "folder": "audit.rows audit.results botpit.io",
-        "audit.ledger":
-            "audit.rows audit.holdings audit.fees audit.marks audit.moment audit.cash audit.settlement",
+        "audit.ledger": "audit.rows audit.holdings audit.fees audit.marks audit.moment audit.cash audit.settlement",
         "audit.text": "audit.rows audit.holdings audit.ledger",
         "audit.totals": "audit.rows audit.holdings audit.results audit.ledger",
     },

@@ -1,4 +1,6 @@
-"""Markets on disk for tests: a seeded stream of commands in a journal, archived, and what the market was after any record."""
+"""Markets on disk for tests: a seeded stream of commands in a journal, archived, and what the
+market was after any record.
+"""
 
 from __future__ import annotations
 
@@ -34,14 +36,25 @@ def stream_of(seed: object, count: int) -> tuple[Open, list[tuple[Command, int]]
 
 
 def write_journal(
-    folder: Path, begun: Open, commands: Iterable[tuple[Command, int]], *, segment_bytes: int = 2**30,
-    durability: Durability = Durability.OS, disk: Disk | None = None,
+    folder: Path,
+    begun: Open,
+    commands: Iterable[tuple[Command, int]],
+    *,
+    segment_bytes: int = 2**30,
+    durability: Durability = Durability.OS,
+    disk: Disk | None = None,
 ) -> None:
     """The market's journal, written turn by turn as an exchange does."""
     disk = disk or Disk()
     begin_market(folder, disk, EXCHANGE, begun)
     journal = Journal(
-        folder, disk, EXCHANGE, market_id=begun.market_id, next_number=1, durability=durability, segment_bytes=segment_bytes
+        folder,
+        disk,
+        EXCHANGE,
+        market_id=begun.market_id,
+        next_number=1,
+        durability=durability,
+        segment_bytes=segment_bytes,
     )
     write_turns(journal, commands)
     journal.close()
@@ -63,10 +76,19 @@ def fail(why: str) -> None:
     raise AssertionError(why)
 
 
-def archive(folder: Path, *, snapshot_records: int = 2**30, file_bytes: int = 2**30, until: int = 2**30) -> Archivist:
-    """Bring the archive up to date, or to a record; at the very end there is a snapshot, at a record before it not."""
+def archive(
+    folder: Path, *, snapshot_records: int = 2**30, file_bytes: int = 2**30, until: int = 2**30
+) -> Archivist:
+    """Bring the archive up to date, or to a record; at the very end there is a snapshot, at a
+    record before it not.
+    """
     archivist = Archivist(
-        folder, Disk(), following=False, complain=fail, snapshot_records=snapshot_records, file_bytes=file_bytes
+        folder,
+        Disk(),
+        following=False,
+        complain=fail,
+        snapshot_records=snapshot_records,
+        file_bytes=file_bytes,
     )
     for record in archivist.news():
         assert record is not None
@@ -92,7 +114,9 @@ def states(folder: Path, numbers: Iterable[int]) -> dict[int, str]:
 
 @dataclass
 class Restored:
-    """What a recovery came to: the state after record `number`, `dropped` bytes of a torn end, going on from `snapshot`."""
+    """What a recovery came to: the state after record `number`, `dropped` bytes of a torn end,
+    going on from `snapshot`.
+    """
 
     number: int
     state: str
@@ -102,8 +126,12 @@ class Restored:
 
 def restored(folder: Path, complaints: list[str] | None = None) -> Restored:
     """Recover as an exchange does. Raises DamageError."""
-    market = recover(folder, Disk(), EXCHANGE, fail if complaints is None else complaints.append)
+    market = recover(
+        folder, Disk(), EXCHANGE, fail if complaints is None else complaints.append
+    )
     for record in market.tail():
         market.machine.apply(record.command, record.now_ns)
     state = sha256(state_text(EXCHANGE, market.machine)).hexdigest()
-    return Restored(market.last_number, state, market.torn.dropped if market.torn else 0, market.number)
+    return Restored(
+        market.last_number, state, market.torn.dropped if market.torn else 0, market.number
+    )

@@ -1,6 +1,8 @@
-"""A whole exchange without sockets, for tests of border, gateway and feed: text in, messages out, on a clock the test turns.
+"""A whole exchange without sockets, for tests of border, gateway and feed: text in, messages out,
+on a clock the test turns.
 
-Every message that anybody is sent is first validated, strictly and without spare keys, as the message class of its type.
+Every message that anybody is sent is first validated, strictly and without spare keys, as the
+message class of its type.
 """
 
 from __future__ import annotations
@@ -57,7 +59,13 @@ def text(**fields: object) -> str:
     return json.dumps(fields)
 
 
-def order(trader: str | None = None, side: str = "buy", qty: int = 1, price: float | None = 100.0, **more: Any) -> Message:
+def order(
+    trader: str | None = None,
+    side: str = "buy",
+    qty: int = 1,
+    price: float | None = 100.0,
+    **more: Any,
+) -> Message:
     """An order; `trader` None: left to the login, `price` None: a market order."""
     fields = {"type": "order", "side": side, "qty": qty, **more}
     fields |= {} if trader is None else {"trader_id": trader}
@@ -112,7 +120,9 @@ class Client:
         self.session = venue.gateway.connect()
 
     def sends(self, frame: object) -> list[Any]:
-        """Send a frame (text, bytes, or what becomes JSON) and take the messages that wait; an array comes as a list."""
+        """Send a frame (text, bytes, or what becomes JSON) and take the messages that wait; an
+        array comes as a list.
+        """
         return [_read(message) for message in self.sends_raw(frame)]
 
     def sends_raw(self, frame: object) -> list[bytes]:
@@ -200,7 +210,9 @@ class Crowd:
 
     def acts(self) -> Any:
         """One request of one of them, and its answer."""
-        answer = self._client.asks(self.request(self._rng.choice(("alice", "bob", "carol", "dave"))))
+        answer = self._client.asks(
+            self.request(self._rng.choice(("alice", "bob", "carol", "dave")))
+        )
         self._last_order_id = max(self._last_order_id, answer.get("order_id") or 0)
         return answer
 
@@ -210,7 +222,12 @@ class Crowd:
             case 0 | 1:
                 return {"type": "cancel", "trader_id": trader, "order_id": self._some_order()}
             case 2:
-                return {"type": "replace", "trader_id": trader, "order_id": self._some_order(), "qty": rng.randrange(1, 12)}
+                return {
+                    "type": "replace",
+                    "trader_id": trader,
+                    "order_id": self._some_order(),
+                    "qty": rng.randrange(1, 12),
+                }
             case 3 if rng.random() < 0.1:
                 return {"type": "cancel_all", "trader_id": trader}
             case _:
@@ -223,21 +240,45 @@ class Crowd:
         rng = self._rng
         symbol, instrument = rng.choice(self._markets)
         ticks = instrument.reference_price + rng.randrange(-20, 21)
-        price = None if rng.random() < 0.1 else ticks * instrument.tick_units / 10**instrument.tick_decimals
+        price = (
+            None
+            if rng.random() < 0.1
+            else ticks * instrument.tick_units / 10**instrument.tick_decimals
+        )
         words = (
             {}
             if price is None
-            else rng.choice(({}, {}, {}, {"time_in_force": "ioc"}, {"post_only": True}, {"time_in_force": "fok"}))
+            else rng.choice(
+                (
+                    {},
+                    {},
+                    {},
+                    {"time_in_force": "ioc"},
+                    {"post_only": True},
+                    {"time_in_force": "fok"},
+                )
+            )
         )
-        return order(trader, rng.choice(("buy", "sell")), rng.randrange(1, 12), price, symbol=symbol, **words)
+        return order(
+            trader,
+            rng.choice(("buy", "sell")),
+            rng.randrange(1, 12),
+            price,
+            symbol=symbol,
+            **words,
+        )
 
 
 class SocketlessVenue:
-    """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token there is no house's door."""
+    """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token
+    there is no house's door.
+    """
 
     def __init__(self, toml: str = "", market_id: str = "m1", token: str | None = None) -> None:
         settings = parse_settings(toml)
-        self.exchange = Exchange(Open(market_id, settings.rules(), settings.engine_instruments()))
+        self.exchange = Exchange(
+            Open(market_id, settings.rules(), settings.engine_instruments())
+        )
         self.sequencer = Sequencer(self.exchange)
         self.encoder = self.sequencer.encoder
         self.feed = Feed(self.sequencer)
@@ -273,7 +314,13 @@ class SocketlessVenue:
         """Everything that a refused message must not change."""
         exchange = self.exchange
         accounts = {
-            trader: (account.cash, account.seq, account.sessions, dict(account.open_sessions), sorted(account.by_client_id))
+            trader: (
+                account.cash,
+                account.seq,
+                account.sessions,
+                dict(account.open_sessions),
+                sorted(account.by_client_id),
+            )
             for trader, account in exchange.accounts.items()
         }
         books = {

@@ -30,9 +30,16 @@ def test_a_figure_on_the_mark_meets_its_target(capsys: pytest.CaptureFixture[str
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.name)
-def test_a_figure_beyond_the_mark_is_missed_by_name(target, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_figure_beyond_the_mark_is_missed_by_name(
+    target, capsys: pytest.CaptureFixture[str]
+) -> None:
     worse = ON_THE_MARK[target.name] * (0.99 if target.at_least else 1.01)
-    assert exit_code(misses(judge(TARGETS, ON_THE_MARK | {target.name: worse}, compiled_built=True))) == 1
+    assert (
+        exit_code(
+            misses(judge(TARGETS, ON_THE_MARK | {target.name: worse}, compiled_built=True))
+        )
+        == 1
+    )
     assert capsys.readouterr().err == f"missed: {target.name}\n"
 
 
@@ -41,7 +48,9 @@ def test_what_was_not_measured_is_missed() -> None:
 
 
 def test_what_was_not_built_is_no_miss() -> None:
-    plain = {name: value for name, value in ON_THE_MARK.items() if not name.startswith("compiled.")}
+    plain = {
+        name: value for name, value in ON_THE_MARK.items() if not name.startswith("compiled.")
+    }
     verdicts = judge(TARGETS, plain, compiled_built=False)
     assert misses(verdicts) == []
     assert [verdict.cells()[2] for verdict in verdicts].count("not built") == 3
@@ -51,7 +60,9 @@ def test_the_page_has_a_line_for_each_row() -> None:
     verdicts = judge(TARGETS, {**ON_THE_MARK, "gateway.p50": 2.0}, compiled_built=False)
     text = page(verdicts, datetime(2026, 11, 28, tzinfo=UTC), "abc", "2 CPUs, Python 3.11.7")
     assert "2026-11-28, commit abc, 2 CPUs, Python 3.11.7." in text
-    assert "| sequential round trip vs `websockets` echo, p50 | 2.1x | 2x | ≤ 1.6x | no |" in text
+    assert (
+        "| sequential round trip vs `websockets` echo, p50 | 2.1x | 2x | ≤ 1.6x | no |" in text
+    )
     assert text.count("\n|") == len(TARGETS) + 2
 
 
@@ -66,4 +77,8 @@ def test_a_row_that_cannot_be_used_is_named(row: str, fault: str) -> None:
 
 
 def test_amounts_are_written_as_people_write_them() -> None:
-    assert [amount(0.2166, "x"), amount(729, "bytes"), amount(7.1, "ms")] == ["0.217x", "729 bytes", "7.1 ms"]
+    assert [amount(0.2166, "x"), amount(729, "bytes"), amount(7.1, "ms")] == [
+        "0.217x",
+        "729 bytes",
+        "7.1 ms",
+    ]

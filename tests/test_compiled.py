@@ -1,4 +1,6 @@
-"""The compiled engine is optional and never older than its source; building it is for CI, which runs laws and stories on it."""
+"""The compiled engine is optional and never older than its source; building it is for CI, which
+runs laws and stories on it.
+"""
 
 from __future__ import annotations
 
@@ -31,14 +33,26 @@ def tree(tmp_path: Path) -> Path:
 
 
 def imported(tree: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([sys.executable, "-c", "import botpit"], cwd=tree, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        [sys.executable, "-c", "import botpit"],
+        cwd=tree,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_extensions_of_these_sources_are_taken(tree: Path) -> None:
     assert imported(tree).returncode == 0
 
 
-EDITED = ["core/exchange.py", "core/commands.py", "core/risk/margin.py", "venue/gateway/gateway.py", "venue/rates.py"]
+EDITED = [
+    "core/exchange.py",
+    "core/commands.py",
+    "core/risk/margin.py",
+    "venue/gateway/gateway.py",
+    "venue/rates.py",
+]
 
 
 @pytest.mark.parametrize("edited", EDITED)
@@ -47,22 +61,37 @@ def test_extensions_of_other_sources_are_refused(tree: Path, edited: str) -> Non
         file.write("# edited since\n")
     refused = imported(tree)
     assert refused.returncode == 1
-    assert "StaleExtension: the engine was compiled from other sources than those beside it: run `make fast`" in refused.stderr
+    assert (
+        "StaleExtension: the engine was compiled from other sources than those beside it: run `make fast`"
+        in refused.stderr
+    )
 
 
 def test_what_is_compiled_is_there_and_stamped() -> None:
-    stamped = {HOUSE / name for name in compiled._FILES}.union(*((HOUSE / room).glob("*.py") for room in compiled._ROOMS))
+    stamped = {HOUSE / name for name in compiled._FILES}.union(
+        *((HOUSE / room).glob("*.py") for room in compiled._ROOMS)
+    )
     for name in FAST["COMPILED"]:
         assert HOUSE / name in stamped
 
 
-RECORDS = [(orders, "OrderRecord"), *((prospects, name) for name in ("Match", "Prospect", "Refusal", "Outcome"))]
+RECORDS = [
+    (orders, "OrderRecord"),
+    *((prospects, name) for name in ("Match", "Prospect", "Refusal", "Outcome")),
+]
 
 
-@pytest.mark.parametrize(("module", "name"), RECORDS, ids=lambda each: each if isinstance(each, str) else "")
-def test_the_records_take_the_same_arguments_in_both(tmp_path: Path, module: ModuleType, name: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "name"), RECORDS, ids=lambda each: each if isinstance(each, str) else ""
+)
+def test_the_records_take_the_same_arguments_in_both(
+    tmp_path: Path, module: ModuleType, name: str
+) -> None:
     expected = ["self", *getattr(module, name).__struct_fields__]
-    assert list(inspect.signature(natively(tmp_path, module)[name].__init__).parameters) == expected
+    assert (
+        list(inspect.signature(natively(tmp_path, module)[name].__init__).parameters)
+        == expected
+    )
 
 
 def test_a_record_made_plain_shares_no_default(tmp_path: Path) -> None:
@@ -73,7 +102,11 @@ def test_a_record_made_plain_shares_no_default(tmp_path: Path) -> None:
 
 def test_every_struct_of_the_engine_that_is_compiled_is_a_record() -> None:
     """A compiled module that holds a struct crashes when it is imported."""
-    with_structs = {name for name in FAST["COMPILED"] if "(Struct" in (HOUSE / name).read_text(encoding="utf-8")}
+    with_structs = {
+        name
+        for name in FAST["COMPILED"]
+        if "(Struct" in (HOUSE / name).read_text(encoding="utf-8")
+    }
     assert with_structs == set(FAST["RECORDS"])
 
 
@@ -84,5 +117,11 @@ def natively(folder: Path, module: ModuleType) -> dict[str, Any]:
 
 
 def test_it_says_which_engine_runs() -> None:
-    said = subprocess.run([sys.executable, "-m", "botpit", "--version"], cwd=HOUSE, capture_output=True, text=True, check=True)
+    said = subprocess.run(
+        [sys.executable, "-m", "botpit", "--version"],
+        cwd=HOUSE,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert said.stdout.strip().endswith(f"({engine()} engine)")

@@ -1,7 +1,9 @@
-"""Every bot of examples/ trades: as real processes against a real exchange, each until the feed has told a trade of its own.
+"""Every bot of examples/ trades: as real processes against a real exchange, each until the feed has
+told a trade of its own.
 
-The bots are run as their docstrings say, from another folder than the repository. What trades is read off the exchange's own
-events, so that the wire itself is the witness and no bot's word is taken for it.
+The bots are run as their docstrings say, from another folder than the repository. What trades is
+read off the exchange's own events, so that the wire itself is the witness and no bot's word is
+taken for it.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ MAX_BYTES = 16 * 2**20
 
 
 class RunningMarket:
-    """An exchange and a relay with two makers and a taker, so that whoever comes finds somebody to trade with."""
+    """An exchange and a relay with two makers and a taker, so that whoever comes finds somebody to
+    trade with.
+    """
 
     def __init__(self, gateway_uri: str, feed_uri: str, events_uri: str) -> None:
         self.uris = (f"--order-gateway-uri={gateway_uri}", f"--market-data-uri={feed_uri}")
@@ -54,16 +58,37 @@ class RunningMarket:
                     symbols.add(message["symbol"])
         return symbols
 
-    def bot(self, trader_id: str, strategy: str, *params: str, folder: Path, symbol: str | None = None):
-        flags = [f"--trader-id={trader_id}", f"--strategy={strategy}", "--decision-interval=0.05", *self.uris]
+    def bot(
+        self,
+        trader_id: str,
+        strategy: str,
+        *params: str,
+        folder: Path,
+        symbol: str | None = None,
+    ):
+        flags = [
+            f"--trader-id={trader_id}",
+            f"--strategy={strategy}",
+            "--decision-interval=0.05",
+            *self.uris,
+        ]
         flags += [f"--symbol={symbol}"] if symbol else []
-        return running("bot_client.py", *flags, *(f"--strategy-param={each}" for each in params), folder=folder)
+        return running(
+            "bot_client.py",
+            *flags,
+            *(f"--strategy-param={each}" for each in params),
+            folder=folder,
+        )
 
 
 @pytest.fixture(scope="module")
 def running_market(tmp_path_factory) -> Iterator[RunningMarket]:
     folder = tmp_path_factory.mktemp("running_market")
-    with exchange(folder) as house, relay(folder, house.events) as (_, port), contextlib.ExitStack() as bots:
+    with (
+        exchange(folder) as house,
+        relay(folder, house.events) as (_, port),
+        contextlib.ExitStack() as bots,
+    ):
         running_market = RunningMarket(house.orders, f"ws://127.0.0.1:{port}", house.events)
         bots.enter_context(running_market.bot("maker", "maker", folder=folder))
         bots.enter_context(running_market.bot("taker", "taker", "activity=1", folder=folder))
@@ -73,7 +98,12 @@ def running_market(tmp_path_factory) -> Iterator[RunningMarket]:
 
 
 @pytest.mark.parametrize(
-    "name", ["my_first_bot.py:MyFirstBot", "event_driven_maker.py:EventDrivenMaker", "parameter_model.py:ChannelTrader"]
+    "name",
+    [
+        "my_first_bot.py:MyFirstBot",
+        "event_driven_maker.py:EventDrivenMaker",
+        "parameter_model.py:ChannelTrader",
+    ],
 )
 def test_an_example_bot_trades_and_stops_cleanly(running_market, tmp_path, name):
     with running_market.bot(name, str(EXAMPLES / name), folder=tmp_path) as bot:
@@ -91,9 +121,13 @@ def test_the_pairs_trader_trades_both_instruments_of_a_running_market(tmp_path):
         market = RunningMarket(house.orders, f"ws://127.0.0.1:{port}", house.events)
         for name, strategy in (("maker", "maker"), ("noise", "random")):
             for symbol in ("SIM", "ALT"):
-                bots.enter_context(market.bot(f"{name}-{symbol}", strategy, symbol=symbol, folder=tmp_path))
+                bots.enter_context(
+                    market.bot(f"{name}-{symbol}", strategy, symbol=symbol, folder=tmp_path)
+                )
         pairs = str(EXAMPLES / "pairs_trader.py") + ":PairsTrader"
-        bot = bots.enter_context(market.bot("pairs", pairs, "window=5", "entry=0.5", folder=tmp_path))
+        bot = bots.enter_context(
+            market.bot("pairs", pairs, "window=5", "entry=0.5", folder=tmp_path)
+        )
         assert market.symbols_traded_by("pairs", 2) == {"SIM", "ALT"}
         assert bot.stops(signal.SIGINT) == 0
     faults = ("strategy crashed", "price off the tick", "slow callback", "Traceback")
@@ -108,7 +142,9 @@ def test_the_bot_without_our_library_trades(running_market, tmp_path):
 
 
 def test_the_bot_without_our_library_imports_nothing_of_ours():
-    imported = re.findall(r"^(?:from|import) (\w+)", (EXAMPLES / "plain_websockets.py").read_text(), re.MULTILINE)
+    imported = re.findall(
+        r"^(?:from|import) (\w+)", (EXAMPLES / "plain_websockets.py").read_text(), re.MULTILINE
+    )
     ours = {path.stem for path in HOUSE.glob("*.py")} | {"botpit"}
     assert "websockets" in imported and not ours & set(imported)
 
@@ -118,7 +154,9 @@ def node() -> list[str]:
     program = shutil.which("node")
     if program is None:
         pytest.skip("Node is not installed")
-    version = subprocess.run([program, "--version"], capture_output=True, text=True, timeout=PATIENCE_S).stdout.strip()
+    version = subprocess.run(
+        [program, "--version"], capture_output=True, text=True, timeout=PATIENCE_S
+    ).stdout.strip()
     major = int(version.lstrip("v").split(".")[0])
     if major < 20:
         pytest.skip(f"Node {version} has no WebSocket: 20 or newer is needed")
@@ -153,8 +191,12 @@ def test_a_javascript_bot_that_reaches_nobody_says_so(tmp_path):
         assert bot.ends() == 1
 
 
-def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(running_market, tmp_path):
-    """By file, by module, by module of a package: `tmp_path/battle` has the config, the runner works in `tmp_path`."""
+def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(
+    running_market, tmp_path
+):
+    """By file, by module, by module of a package: `tmp_path/battle` has the config, the runner
+    works in `tmp_path`.
+    """
     folder = tmp_path / "battle"
     (folder / "rooms").mkdir(parents=True)
     for name in ("my_first_bot.py", "event_driven_maker.py", "parameter_model.py"):
@@ -166,17 +208,25 @@ def test_plugins_beside_a_config_in_another_folder_trade_under_the_runner(runnin
         "by-module": "beside_the_config:ChannelTrader",
         "built-in": "value",
     }
-    bots = [{"trader_id": trader, "strategy": strategy, "decision_interval": 0.05} for trader, strategy in names.items()]
-    uris = {"market_data_uri": running_market.feed_uri, "order_gateway_uri": running_market.gateway_uri}
+    bots = [
+        {"trader_id": trader, "strategy": strategy, "decision_interval": 0.05}
+        for trader, strategy in names.items()
+    ]
+    uris = {
+        "market_data_uri": running_market.feed_uri,
+        "order_gateway_uri": running_market.gateway_uri,
+    }
     (folder / "bots.json").write_text(json.dumps({**uris, "bots": bots}))
-    with running("bot_battle_runner.py", "--config", "battle/bots.json", folder=tmp_path) as battle:
+    with running(
+        "bot_battle_runner.py", "--config", "battle/bots.json", folder=tmp_path
+    ) as battle:
         running_market.wait_for_trades_of(*names)
         assert battle.stops(signal.SIGINT) == 0
     (played,) = json.loads((tmp_path / "results.json").read_text())["rounds"]
     assert {each["exit_code"] for each in played["bots"]} == {0}
 
 
-# --------------------------------------------------------------------------------------------------- what each example shows
+# -------------------------------------------------------------------------- what each example shows
 
 
 def test_the_first_bot_has_eight_lines_and_sides_with_the_heavier_half():
@@ -194,7 +244,10 @@ def test_the_event_driven_maker_acts_on_the_book_and_on_its_fills():
     market = Market(f"{EXAMPLES / 'event_driven_maker.py'}:EventDrivenMaker", lots_per_tick=1)
     assert market.accepts_all() == [], "no timer"
     market.answers(market.sent[-2:])  # what it did at the start
-    assert [(order.side, order.price) for order in market.handle.orders] == [("buy", 99.85), ("sell", 100.15)]
+    assert [(order.side, order.price) for order in market.handle.orders] == [
+        ("buy", 99.85),
+        ("sell", 100.15),
+    ]
     assert market.shows([(99.5, 9)], [(100.5, 9)]) == ["replace by 99.55", "replace by 100.45"]
     bid = market.handle.orders[0]
     words = market.answers(market.fills(bid, 2))

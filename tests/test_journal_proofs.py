@@ -1,4 +1,6 @@
-"""The proofs of proofs/journal_*.py, short, and each of their checkers shown a planted fault that it must find."""
+"""The proofs of proofs/journal_*.py, short, and each of their checkers shown a planted fault that
+it must find.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> StoredMarket:
 @pytest.fixture(scope="module")
 def batch_market(tmp_path_factory: pytest.TempPathFactory) -> StoredMarket:
     with remembering_little():
-        return make_market(tmp_path_factory.mktemp("flip") / "market", SEED, COMMANDS, Durability.BATCH)
+        return make_market(
+            tmp_path_factory.mktemp("flip") / "market", SEED, COMMANDS, Durability.BATCH
+        )
 
 
-# ------------------------------------------------------------------------------------------------------------------------ cuts
+# --------------------------------------------------------------------------------------------- cuts
 
 
 def test_a_journal_cut_anywhere_comes_back_to_its_last_whole_record_or_is_refused(market):
@@ -43,14 +47,18 @@ def test_so_does_one_that_was_durable_in_batches(batch_market):
 
 def plant_leniency(monkeypatch):
     def torn_anywhere(self, bad, index, reason):
-        self.torn = reading.Torn(bad.path, bad.offset_of(index), bad.after - bad.offset_of(index))
+        self.torn = reading.Torn(
+            bad.path, bad.offset_of(index), bad.after - bad.offset_of(index)
+        )
 
     monkeypatch.setattr(reading.Reading, "_take_as_torn", torn_anywhere)
 
 
 def plant_a_wrong_count(monkeypatch):
     torn = reading.Torn
-    monkeypatch.setattr(reading, "Torn", lambda path, offset, dropped: torn(path, offset, dropped - 1))
+    monkeypatch.setattr(
+        reading, "Torn", lambda path, offset, dropped: torn(path, offset, dropped - 1)
+    )
 
 
 def plant_trust_in_lines_without_an_end(monkeypatch):
@@ -64,10 +72,19 @@ def plant_trust_in_lines_without_an_end(monkeypatch):
 
 def plant_a_forgotten_record(monkeypatch):
     news = reading.Reading.news
-    monkeypatch.setattr(reading.Reading, "news", lambda self, after=0: (each for each in news(self, after) if each.number % 10))
+    monkeypatch.setattr(
+        reading.Reading,
+        "news",
+        lambda self, after=0: (each for each in news(self, after) if each.number % 10),
+    )
 
 
-PLANTED = [plant_leniency, plant_a_wrong_count, plant_trust_in_lines_without_an_end, plant_a_forgotten_record]
+PLANTED = [
+    plant_leniency,
+    plant_a_wrong_count,
+    plant_trust_in_lines_without_an_end,
+    plant_a_forgotten_record,
+]
 
 
 @pytest.mark.parametrize("plant", PLANTED)
@@ -77,13 +94,19 @@ def test_the_check_of_cuts_finds_a_planted_fault(market, monkeypatch, plant):
         journal_cuts.share(market, str(SEED), 30, True)
 
 
-# ----------------------------------------------------------------------------------------------------------------------- flips
+# -------------------------------------------------------------------------------------------- flips
 
 
 def test_a_flipped_bit_is_always_noticed(market, batch_market):
-    counts = journal_flips.share(market, str(SEED), 100) + journal_flips.share(batch_market, str(SEED), 100)
+    counts = journal_flips.share(market, str(SEED), 100) + journal_flips.share(
+        batch_market, str(SEED), 100
+    )
     assert counts.total() == 280
-    assert {how.partition(": ")[2] for how in counts} == {journal_flips.REFUSED, journal_flips.TORN, journal_flips.PASSED_OVER}
+    assert {how.partition(": ")[2] for how in counts} == {
+        journal_flips.REFUSED,
+        journal_flips.TORN,
+        journal_flips.PASSED_OVER,
+    }
 
 
 def plant_blind_trust(monkeypatch):
@@ -92,7 +115,9 @@ def plant_blind_trust(monkeypatch):
 
 def plant_a_weak_checksum(monkeypatch):
     """One that sees seven bits of eight."""
-    monkeypatch.setattr(records, "crc32", lambda data, seed=0: crc32(bytes(byte & 0xFE for byte in data), seed))
+    monkeypatch.setattr(
+        records, "crc32", lambda data, seed=0: crc32(bytes(byte & 0xFE for byte in data), seed)
+    )
 
 
 def plant_trust_in_snapshots(monkeypatch):
@@ -107,7 +132,9 @@ def plant_trust_in_snapshots(monkeypatch):
 
 
 def plant_silence(monkeypatch):
-    monkeypatch.setattr(journal_flips, "restored", lambda folder, complaints: restored(folder, []))
+    monkeypatch.setattr(
+        journal_flips, "restored", lambda folder, complaints: restored(folder, [])
+    )
 
 
 @pytest.mark.parametrize("plant", [plant_blind_trust, plant_trust_in_snapshots, plant_silence])
@@ -125,14 +152,19 @@ def test_the_check_of_flips_finds_a_checksum_that_is_too_weak(tmp_path, monkeypa
         journal_flips.share(market, str(SEED), 300)
 
 
-# -------------------------------------------------------------------------------------------------------------------- failures
+# ----------------------------------------------------------------------------------------- failures
 
 
 def test_whatever_call_fails_nothing_is_answered_after_it_and_nothing_answered_is_lost():
     counts = Counter[str]()
     for durability in Durability:
         counts += journal_failures.failures(SEED, 100, durability, range(1, 12))
-    assert {name.rpartition(": ")[2] for name in counts} >= {"open failed", "write failed", "sync failed", "sync_folder failed"}
+    assert {name.rpartition(": ")[2] for name in counts} >= {
+        "open failed",
+        "write failed",
+        "sync failed",
+        "sync_folder failed",
+    }
 
 
 def test_whenever_power_is_lost_nothing_answered_is_and_the_market_goes_on():

@@ -20,18 +20,27 @@ def faults(source: str) -> Iterator[str]:
     names: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(ROOMS):
-            names |= {alias.asname or alias.name: f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {
+                alias.asname or alias.name: f"{node.module}.{alias.name}"
+                for alias in node.names
+            }
     for name, full in names.items():
         if private(name):
             yield full
     for node in ast.walk(tree):
         match node:
-            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in names and private(attr):
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in names and private(
+                attr
+            ):
                 yield f"{names[name]}.{attr}"
 
 
 def test_no_test_takes_a_private_name_of_a_proof_or_a_benchmark() -> None:
-    found = [fault for path in TESTS.rglob("*.py") for fault in faults(path.read_text(encoding="utf-8"))]
+    found = [
+        fault
+        for path in TESTS.rglob("*.py")
+        for fault in faults(path.read_text(encoding="utf-8"))
+    ]
     assert found == []
 
 

@@ -10,7 +10,14 @@ import pytest
 
 from botpit.core.instrument import Instrument, Rules
 from botpit.io.bounds import UsualBounds
-from botpit.settings import InstrumentSettings, MarketSettings, ServerSettings, Settings, SettingsError, parse_settings
+from botpit.settings import (
+    InstrumentSettings,
+    MarketSettings,
+    ServerSettings,
+    Settings,
+    SettingsError,
+    parse_settings,
+)
 
 MARKET = {
     "money_decimals": 2, "starting_cash": 10_000, "self_trade_prevention": "cancel_resting", "maker_fee_bps": 0,
@@ -21,7 +28,13 @@ MARKET = {
     "max_requests_per_s": 1_000,
     "max_cancels_per_s": 5_000, "settle_window_s": 30,
 }  # fmt: skip
-SERVER = {"slow_reader_bytes": 1_048_576, "max_connections_per_address": 256, "ping_s": 5, "pong_s": 5, "handshake_s": 5}
+SERVER = {
+    "slow_reader_bytes": 1_048_576,
+    "max_connections_per_address": 256,
+    "ping_s": 5,
+    "pong_s": 5,
+    "handshake_s": 5,
+}
 INSTRUMENT = {
     "symbol": "SIM", "tick": Decimal("0.01"), "lot": 1, "reference_price": 100, "min_price": None, "max_price": 1_000_000,
     "min_qty": 1,
@@ -40,12 +53,15 @@ def refusal(text: str) -> str:
 
 
 def only_instrument(**keys: Any) -> Instrument:
-    lines = "\n".join(f'{key} = "{value}"' if key == "symbol" else f"{key} = {value}" for key, value in keys.items())
+    lines = "\n".join(
+        f'{key} = "{value}"' if key == "symbol" else f"{key} = {value}"
+        for key, value in keys.items()
+    )
     [instrument] = parse_settings(f"[[instruments]]\n{lines}").engine_instruments()
     return instrument
 
 
-# ----------------------------------------------------------------------------------------------------------------- defaults
+# ----------------------------------------------------------------------------------------- defaults
 
 
 def test_every_key_is_optional_and_has_its_default():
@@ -67,8 +83,13 @@ def test_no_key_is_there_that_this_test_does_not_know():
 
 def test_the_default_market_in_the_engines_integers():
     assert parse_settings("").rules() == Rules(
-        money_decimals=2, starting_cash=1_000_000, self_trade_prevention="cancel_resting", insurance_fund=0, max_accounts=10_000,
-        mark_to_market_ms=1_000, settle_window_s=30,
+        money_decimals=2,
+        starting_cash=1_000_000,
+        self_trade_prevention="cancel_resting",
+        insurance_fund=0,
+        max_accounts=10_000,
+        mark_to_market_ms=1_000,
+        settle_window_s=30,
     )
     assert only_instrument() == Instrument(
         symbol="SIM", tick_units=1, tick_decimals=2, lot="1", tick_value=1, reference_price=10_000, min_price=1,
@@ -84,7 +105,7 @@ def test_settings_are_frozen():
         parse_settings("").market.max_accounts = 5
 
 
-# ---------------------------------------------------------------------------------------------------------------- the file
+# ----------------------------------------------------------------------------------------- the file
 
 
 def test_all_of_it_can_be_set():
@@ -116,25 +137,74 @@ def test_all_of_it_can_be_set():
     """
     settings = parse_settings(text)
     assert settings.rules() == Rules(
-        money_decimals=3, starting_cash=123_456, self_trade_prevention="cancel_both", insurance_fund=500, max_accounts=7,
-        mark_to_market_ms=1_000, settle_window_s=30,
+        money_decimals=3,
+        starting_cash=123_456,
+        self_trade_prevention="cancel_both",
+        insurance_fund=500,
+        max_accounts=7,
+        mark_to_market_ms=1_000,
+        settle_window_s=30,
     )
-    assert (settings.server.slow_reader_bytes, settings.server.ping_s, settings.server.pong_s) == (100_000, 0.5, 5)
+    assert (
+        settings.server.slow_reader_bytes,
+        settings.server.ping_s,
+        settings.server.pong_s,
+    ) == (100_000, 0.5, 5)
     one, two = settings.engine_instruments()
-    assert (one.symbol, one.tick_units, one.tick_decimals, one.lot, one.tick_value) == ("ONE", 5, 2, "0.1", 5)
-    assert (one.reference_price, one.min_price, one.max_price, one.min_qty, one.max_qty) == (400, 201, 600, 5, 50)
-    assert (one.max_order_notional, one.max_position, one.initial_margin_bps) == (12_500, 9, 2_000)
-    assert (two.symbol, two.initial_margin_bps, two.price_band_bps, two.max_position) == ("TWO", 5_000, 4_999, 0)
+    assert (one.symbol, one.tick_units, one.tick_decimals, one.lot, one.tick_value) == (
+        "ONE",
+        5,
+        2,
+        "0.1",
+        5,
+    )
+    assert (one.reference_price, one.min_price, one.max_price, one.min_qty, one.max_qty) == (
+        400,
+        201,
+        600,
+        5,
+        50,
+    )
+    assert (one.max_order_notional, one.max_position, one.initial_margin_bps) == (
+        12_500,
+        9,
+        2_000,
+    )
+    assert (two.symbol, two.initial_margin_bps, two.price_band_bps, two.max_position) == (
+        "TWO",
+        5_000,
+        4_999,
+        0,
+    )
 
 
 @pytest.mark.parametrize("key", OVERRIDES)
 def test_an_instrument_has_the_markets_value_or_its_own(key):
-    value = {"max_position": 7, "initial_margin_bps": 3_000, "price_band_bps": 900, "maintenance_margin_bps": 1_100}.get(key, 77)
-    theirs = parse_settings(f"[market]\n{key} = {value}\n[[instruments]]").engine_instruments()[0]
+    value = {
+        "max_position": 7,
+        "initial_margin_bps": 3_000,
+        "price_band_bps": 900,
+        "maintenance_margin_bps": 1_100,
+    }.get(key, 77)
+    theirs = parse_settings(f"[market]\n{key} = {value}\n[[instruments]]").engine_instruments()[
+        0
+    ]
     own = only_instrument(**{key: value})
-    assert getattr(own, key) == getattr(theirs, key) == (value * 100 if key == "max_order_notional" else value)
+    assert (
+        getattr(own, key)
+        == getattr(theirs, key)
+        == (value * 100 if key == "max_order_notional" else value)
+    )
     if key.endswith("fee_bps") or key == "max_position":
-        assert getattr(parse_settings(f"[market]\n{key} = {value}\n[[instruments]]\n{key} = 0").engine_instruments()[0], key) == 0
+        assert (
+            getattr(
+                parse_settings(
+                    f"[market]\n{key} = {value}\n[[instruments]]\n{key} = 0"
+                ).engine_instruments()[0],
+                key,
+            )
+            == 0
+        )
 
 
 @pytest.mark.parametrize(("tick", "units", "decimals", "money_decimals", "tick_value"), [
@@ -145,12 +215,16 @@ def test_an_instrument_has_the_markets_value_or_its_own(key):
 def test_ticks_become_integers_exactly(tick, units, decimals, money_decimals, tick_value):
     text = f"[market]\nmoney_decimals = {money_decimals}\n[[instruments]]\ntick = {tick}"
     [instrument] = parse_settings(text).engine_instruments()
-    assert (instrument.tick_units, instrument.tick_decimals, instrument.tick_value) == (units, decimals, tick_value)
+    assert (instrument.tick_units, instrument.tick_decimals, instrument.tick_value) == (
+        units,
+        decimals,
+        tick_value,
+    )
     assert Decimal(instrument.reference_price) * Decimal(tick) == 100
     assert instrument.min_price == 1, "one tick"
 
 
-# ---------------------------------------------------------------------------------------------------------------- mistakes
+# ----------------------------------------------------------------------------------------- mistakes
 
 
 @pytest.mark.parametrize(("text", "key"), [
@@ -164,7 +238,14 @@ def test_an_unknown_key_is_refused_by_name(text, key):
 
 
 @pytest.mark.parametrize(
-    "text", ["[market", "market = ", "[market]\nstarting_cash = 1\nstarting_cash = 2", "\x00", "starting_cash: 5"]
+    "text",
+    [
+        "[market",
+        "market = ",
+        "[market]\nstarting_cash = 1\nstarting_cash = 2",
+        "\x00",
+        "starting_cash: 5",
+    ],
 )
 def test_what_is_no_toml_is_said_to_be_none(text):
     assert refusal(text).startswith("not valid TOML: ")
@@ -238,8 +319,16 @@ def test_rates_of_market_or_instrument_that_would_be_unsafe_are_refused(keys, na
 
 
 def test_rates_on_the_edge_are_taken():
-    assert only_instrument(maintenance_margin_bps=1_999, initial_margin_bps=2_000, price_band_bps=1_999).price_band_bps == 1_999
-    assert only_instrument(initial_margin_bps=10_000, price_band_bps=9_999).initial_margin_bps == 10_000
+    assert (
+        only_instrument(
+            maintenance_margin_bps=1_999, initial_margin_bps=2_000, price_band_bps=1_999
+        ).price_band_bps
+        == 1_999
+    )
+    assert (
+        only_instrument(initial_margin_bps=10_000, price_band_bps=9_999).initial_margin_bps
+        == 10_000
+    )
     assert only_instrument(maker_fee_bps=-5, taker_fee_bps=5).maker_fee_bps == -5
 
 

@@ -1,6 +1,8 @@
-"""docs/SYSTEM_DESIGN.md against the engine: what its blocks say is played, and every number on the page is worked out again.
+"""docs/SYSTEM_DESIGN.md against the engine: what its blocks say is played, and every number on the
+page is worked out again.
 
-A check gives sentences, one for each fault. The page is to give none; then faults are planted into it, and each has to be named.
+A check gives sentences, one for each fault. The page is to give none; then faults are planted into
+it, and each has to be named.
 """
 
 from __future__ import annotations
@@ -18,7 +20,12 @@ import pytest
 from stories.stage import Person, Stage
 
 from botpit.core.risk.liquidation import bankruptcy_price
-from botpit.core.risk.margin import BPS, excess_times_bps, initial_times_bps, maintenance_times_bps
+from botpit.core.risk.margin import (
+    BPS,
+    excess_times_bps,
+    initial_times_bps,
+    maintenance_times_bps,
+)
 from botpit.settings import MarketSettings
 from tests.docs.page import HOUSE, Page, key
 from tests.test_docs import missing_files
@@ -30,13 +37,20 @@ State = dict[str, Fraction]
 """What the page may call by a name (`alice's equity`), in the engine's integers."""
 
 
-# ---------------------------------------------------------------------------------------------------------------- arithmetic
+# --------------------------------------------------------------------------------------- arithmetic
 
 
 def value(expression: str) -> Fraction:
     """The exact value of an expression as the page writes it."""
     text = re.sub(r"(?<=\d),(?=\d{3})", "", expression)
-    for sign, python in (("·", "*"), ("÷", "/"), ("⌊", "floor("), ("⌋", ")"), ("⌈", "ceil("), ("⌉", ")")):
+    for sign, python in (
+        ("·", "*"),
+        ("÷", "/"),
+        ("⌊", "floor("),
+        ("⌋", ")"),
+        ("⌈", "ceil("),
+        ("⌉", ")"),
+    ):
         text = text.replace(sign, python)
     return _worked_out(ast.parse(text.strip(), mode="eval").body)
 
@@ -74,11 +88,13 @@ def chain_faults(chain: str) -> Iterator[str]:
             yield f"{one} {relation} {other}: it is {value(one)} and {value(other)}"
 
 
-# ----------------------------------------------------------------------------------------------------------------- the play
+# ----------------------------------------------------------------------------------------- the play
 
 
 class Play:
-    """One block, line by line. `moments` is the state after each fill of the last deeds, `told` what is not yet on the page."""
+    """One block, line by line. `moments` is the state after each fill of the last deeds, `told`
+    what is not yet on the page.
+    """
 
     def __init__(self) -> None:
         self.faults: list[str] = []
@@ -103,17 +119,19 @@ class Play:
         self.faults += [f"not on the page: {sentence}" for sentence in self._told]
         self._told = []
 
-    # ------------------------------------------------------------------------------------------------------------ what is done
+    # --------------------------------------------------------------------------------- what is done
 
     def _does(self, deed: str) -> None:
         fund = re.fullmatch(r"insurance has ([\d,.]+)", deed)
-        self._stage = self._stage or opened(fund[1].replace(",", "") if fund else "0", self._moments_of)
+        self._stage = self._stage or opened(
+            fund[1].replace(",", "") if fund else "0", self._moments_of
+        )
         self._told += [] if fund else perform(self._stage, deed)
 
     def _moments_of(self, stage: Stage) -> None:
         self._moments.append(state(stage))
 
-    # ----------------------------------------------------------------------------------------------------------- what is said
+    # --------------------------------------------------------------------------------- what is said
 
     def _compare_told(self, sentence: str) -> None:
         really = self._told.pop(0) if self._told else "nothing"
@@ -123,7 +141,9 @@ class Play:
             self._fills += 2
         if self._expected is not None:
             name, number = self._expected
-            said = re.search(r" at ([\d.]+)" if name == "price" else r" (?:buys|sells) (\d+) ", sentence)
+            said = re.search(
+                r" at ([\d.]+)" if name == "price" else r" (?:buys|sells) (\d+) ", sentence
+            )
             if said is None or value(said[1].replace(".", "")) != number:
                 self.faults.append(f"{name} {number}: next is {sentence}")
             self._expected = None
@@ -136,7 +156,9 @@ class Play:
         if name in ("price", "lots"):
             self._expected = (name, number)
         elif name.endswith("'s threshold"):
-            self.faults += threshold_faults(self._stage, name.removesuffix("'s threshold"), int(number))
+            self.faults += threshold_faults(
+                self._stage, name.removesuffix("'s threshold"), int(number)
+            )
         elif name in now and now[name] != number:
             self.faults.append(f"{line}: {name} is {now[name]}")
         elif "'s " in name and name not in now:
@@ -144,7 +166,9 @@ class Play:
 
 
 def opened(fund: str, after_fill: Callable[[Stage], None]) -> Stage:
-    """A stage that nobody has money on yet; `after_fill` is called after every fill that is booked, also within a Tick."""
+    """A stage that nobody has money on yet; `after_fill` is called after every fill that is booked,
+    also within a Tick.
+    """
     stage = Stage(starting_cash="0", insurance_fund=fund)
     book_fill = stage.exchange.book_fill
 
@@ -158,7 +182,11 @@ def opened(fund: str, after_fill: Callable[[Stage], None]) -> Stage:
 
 def state(stage: Stage) -> State:
     exchange = stage.exchange
-    found = {"the mark": exchange.first_market.mark, "insurance's cash": exchange.insurance, "paid in": units(stage.paid_in)}
+    found = {
+        "the mark": exchange.first_market.mark,
+        "insurance's cash": exchange.insurance,
+        "paid in": units(stage.paid_in),
+    }
     for trader, account in exchange.accounts.items():
         found |= {f"{trader}'s cash": account.cash, f"{trader}'s equity": account.equity()}
         for name, times_bps in (
@@ -184,7 +212,7 @@ def threshold_faults(stage: Stage, trader: str, threshold: int) -> Iterator[str]
             yield f"{trader}'s threshold: at {price} it is {'not ' if crossed else ''}crossed"
 
 
-# ----------------------------------------------------------------------------------------------------------- what people do
+# ----------------------------------------------------------------------------------- what people do
 
 
 def perform(stage: Stage, deed: str) -> list[str]:
@@ -198,7 +226,11 @@ def perform(stage: Stage, deed: str) -> list[str]:
     else:
         raise AssertionError(f"nobody knows how to do this: {deed}")
     of_course = (r".* accepted", r".* is open: mark", r".* logged in", rf"{deed}")
-    return [sentence for sentence in stage.told if not any(re.fullmatch(each, sentence) for each in of_course)]
+    return [
+        sentence
+        for sentence in stage.told
+        if not any(re.fullmatch(each, sentence) for each in of_course)
+    ]
 
 
 def bring(stage: Stage, names: str, money: str) -> None:
@@ -236,7 +268,7 @@ DEEDS: dict[str, Callable[..., Any]] = {
 }
 
 
-# ------------------------------------------------------------------------------------------------------------------- the page
+# ----------------------------------------------------------------------------------------- the page
 
 
 def block_faults(page: Page) -> Iterator[str]:
@@ -260,7 +292,11 @@ def prose_faults(page: Page) -> Iterator[str]:
     checked = {plain(number) for block in page.blocks for number in numbers(block)}
     sentences = re.sub(r"`[^`]*`|\[[^]]*\]\([^)]*\)", "", "\n".join(page.under.values()))
     checked |= {row["default"] for row in page.rows("How the market works")} | {"1"}
-    yield from (f"{number} is in no block" for number in numbers(sentences) if plain(number) not in checked)
+    yield from (
+        f"{number} is in no block"
+        for number in numbers(sentences)
+        if plain(number) not in checked
+    )
 
 
 def numbers(text: str) -> list[str]:
@@ -273,7 +309,12 @@ def plain(number: str) -> str:
 
 def faults(text: str) -> list[str]:
     page = Page(text)
-    found = [*block_faults(page), *setting_faults(page), *prose_faults(page), *missing_files("SYSTEM_DESIGN", text)]
+    found = [
+        *block_faults(page),
+        *setting_faults(page),
+        *prose_faults(page),
+        *missing_files("SYSTEM_DESIGN", text),
+    ]
     if text.count("\n") > MOST_LINES:
         found.append(f"{text.count(chr(10))} lines, of at most {MOST_LINES}")
     return found
@@ -314,11 +355,19 @@ PLANTED = [
 def test_a_fault_on_the_page_is_named(true: str, false: str, named: str) -> None:
     text = SYSTEM_DESIGN.read_text(encoding="utf-8")
     assert text.count(true) == 1, true
-    assert any(named in fault for fault in faults(text.replace(true, false))), faults(text.replace(true, false))
+    assert any(named in fault for fault in faults(text.replace(true, false))), faults(
+        text.replace(true, false)
+    )
 
 
 def test_the_page_would_notice_another_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     """One in which positions are closed a tick too cheap."""
-    monkeypatch.setattr("botpit.core.risk.liquidation.bankruptcy_price", lambda position: bankruptcy_price(position) - 1)
+    monkeypatch.setattr(
+        "botpit.core.risk.liquidation.bankruptcy_price",
+        lambda position: bankruptcy_price(position) - 1,
+    )
     named = faults(SYSTEM_DESIGN.read_text(encoding="utf-8"))
-    assert "alice sells 50 at 79.40: bankruptcy: told is alice sells 50 at 79.39: bankruptcy" in named
+    assert (
+        "alice sells 50 at 79.40: bankruptcy: told is alice sells 50 at 79.39: bankruptcy"
+        in named
+    )

@@ -13,7 +13,11 @@ FOLDERS = ("botpit", "benchmarks", "proofs", "tests")
 
 def retired() -> set[str]:
     """The words of each table's last column that are names of classes."""
-    rows = (line for line in GLOSSARY.read_text(encoding="utf-8").splitlines() if line.startswith("| "))
+    rows = (
+        line
+        for line in GLOSSARY.read_text(encoding="utf-8").splitlines()
+        if line.startswith("| ")
+    )
     words = (word.strip() for row in rows for word in row.split("|")[3].split(","))
     return {word for word in words if word[:1].isupper()}
 
@@ -52,5 +56,11 @@ def test_the_code_says_none_of_the_retired_words() -> None:
 
 def test_a_retired_word_is_found(tmp_path: Path) -> None:
     planted = tmp_path / "planted.py"
-    planted.write_text("class Floor:\n    pass\n\n\ndef opened(at: Place) -> None:\n    pass\n", encoding="utf-8")
-    assert faults(iter([planted]), retired()) == ["planted.py:1 says Floor", "planted.py:5 says Place"]
+    planted.write_text(
+        "class Floor:\n    pass\n\n\ndef opened(at: Place) -> None:\n    pass\n",
+        encoding="utf-8",
+    )
+    assert faults(iter([planted]), retired()) == [
+        "planted.py:1 says Floor",
+        "planted.py:5 says Place",
+    ]

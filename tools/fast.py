@@ -29,11 +29,13 @@ WORKSHOP = HOME / "build" / "fast"
 RECORDS = ["botpit/core/orders.py", "botpit/core/prospects.py"]
 """Their structs become plain classes."""
 COMPILED = [
-    *RECORDS, "botpit/core/accounts.py", "botpit/core/admin.py", "botpit/core/book.py", "botpit/core/entry.py",
+    *RECORDS, "botpit/core/accounts.py", "botpit/core/admin.py", "botpit/core/book.py",
+    "botpit/core/entry.py",
     "botpit/core/exchange.py", "botpit/core/ledger.py", "botpit/core/market.py", "botpit/core/matching.py",
     "botpit/core/phases.py", "botpit/core/positions.py", "botpit/core/refusals.py", "botpit/core/sessions.py",
     "botpit/core/ticks.py", "botpit/core/timers.py", "botpit/core/valuation.py", "botpit/core/risk/checks.py",
-    "botpit/core/risk/liquidation.py", "botpit/core/risk/margin.py", "botpit/core/risk/watch.py", "botpit/wire/sequencer.py",
+    "botpit/core/risk/liquidation.py", "botpit/core/risk/margin.py", "botpit/core/risk/watch.py",
+    "botpit/wire/sequencer.py",
     "botpit/venue/gateway/gateway.py", "botpit/venue/gateway/private.py", "botpit/venue/gateway/sessions.py",
     "botpit/venue/rates.py", "botpit/history/journal/records.py",
 ]  # fmt: skip
@@ -91,7 +93,9 @@ def natively(source: str) -> str:
     """The structs of `source` as plain classes with the same `__init__`, which mypyc makes native."""
     tree = ast.parse(source)
     for node in tree.body:
-        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "Struct" for base in node.bases):
+        if isinstance(node, ast.ClassDef) and any(
+            ast.unparse(base) == "Struct" for base in node.bases
+        ):
             fields = [each for each in node.body if isinstance(each, ast.AnnAssign)]
             methods = [each for each in node.body if isinstance(each, ast.FunctionDef)]
             node.bases, node.keywords, node.body = [], [], [_init(fields), *methods]
@@ -124,7 +128,9 @@ def _suffix() -> str:
 
 def built(tree: Path) -> list[Path]:
     """The extension modules in a tree, behind their stamp: a tree with an extension always has the stamp."""
-    extensions = sorted([*tree.glob(f"*{_suffix()}"), *(tree / "botpit").rglob(f"*{_suffix()}")])
+    extensions = sorted(
+        [*tree.glob(f"*{_suffix()}"), *(tree / "botpit").rglob(f"*{_suffix()}")]
+    )
     stamp = tree / STAMP
     return [stamp, *extensions] if stamp.exists() else extensions
 

@@ -21,6 +21,8 @@ class CompiledWheel(BuildHookInterface[Any]):
         if needed:
             raise RuntimeError(needed)
         for path in fast["build"]():
-            build_data["force_include"][str(path)] = path.relative_to(fast["WORKSHOP"]).as_posix()
+            build_data["force_include"][str(path)] = path.relative_to(
+                fast["WORKSHOP"]
+            ).as_posix()
         build_data["pure_python"] = False
         build_data["infer_tag"] = True

@@ -156,7 +156,9 @@ class BattleConfig(_Model):
             symbol=config.symbol,
             seed=seed,
             decision_interval=config.decision_interval,
-            strategy_params={key: _text(value) for key, value in config.strategy_params.items()},
+            strategy_params={
+                key: _text(value) for key, value in config.strategy_params.items()
+            },
             market_data_uri=config.market_data_uri or self.market_data_uri,
             order_gateway_uri=config.order_gateway_uri or self.order_gateway_uri,
             log_level=config.log_level,
@@ -173,10 +175,14 @@ def parse_battle(text: str, try_out: Callable[[Bot], object]) -> BattleConfig:
     bots.
     """
     try:
-        config = BattleConfig.model_validate(json.loads(text, object_pairs_hook=_without_repeated_keys))
+        config = BattleConfig.model_validate(
+            json.loads(text, object_pairs_hook=_without_repeated_keys)
+        )
         bots = config.all_bots()
     except ValidationError as error:
-        raise BattleConfigError([_sentence(each) for each in error.errors(include_url=False)]) from error
+        raise BattleConfigError(
+            [_sentence(each) for each in error.errors(include_url=False)]
+        ) from error
     except (ValueError, RecursionError) as error:
         raise BattleConfigError([f"not valid JSON: {error}"]) from error
     problems = [*_problems_of_names(bots), *_problems_of_strategies(bots, try_out)]
@@ -225,7 +231,11 @@ def _without_repeated_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_PLAIN_WORDS = {"extra_forbidden": "unknown key", "missing": "is missing", "model_type": "must be an object"}
+_PLAIN_WORDS = {
+    "extra_forbidden": "unknown key",
+    "missing": "is missing",
+    "model_type": "must be an object",
+}
 
 
 def _sentence(error: Any) -> str:

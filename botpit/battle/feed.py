@@ -26,7 +26,9 @@ class BattleFeed:
     marks; they are there when `answered`.
     """
 
-    def __init__(self, began: Mapping[str, float] | None = None, newcomers: float | None = None) -> None:
+    def __init__(
+        self, began: Mapping[str, float] | None = None, newcomers: float | None = None
+    ) -> None:
         self.session = FeedSession(Need.CATCH_UP, lambda: CHANNELS)
         self.mirror = Mirror()
         self.statistics = Statistics(tape_length=1)
@@ -81,7 +83,9 @@ class BattleFeed:
             deleveragings=statistics.deleveragings_by_trader.total(),
             unseen_liquidations=statistics.unseen_liquidations - before["liquidations"],
             insurance_cash=mirror.insurance_cash,
-            instruments={symbol: InstrumentTerms.of(each) for symbol, each in mirror.instruments.items()},
+            instruments={
+                symbol: InstrumentTerms.of(each) for symbol, each in mirror.instruments.items()
+            },
             settlement=settlement,
         )
 
@@ -105,14 +109,18 @@ class BattleFeed:
                 self._note_market(market_id_before)
                 for state in message.positions:
                     self.equities.see(
-                        state.trader_id, state.total_equity, newcomer=market_id_before is not None
+                        state.trader_id,
+                        state.total_equity,
+                        newcomer=market_id_before is not None,
                     )
 
     def _note_market(self, market_id_before: str | None) -> None:
         """A round's first market had a past; one that takes its place has not."""
         if self._before is None:
             counted = self.statistics
-            self._before = Counter(trades=counted.trade_count, liquidations=counted.liquidation_count)
+            self._before = Counter(
+                trades=counted.trade_count, liquidations=counted.liquidation_count
+            )
         elif market_id_before != self.mirror.market_id:
             self._before = Counter()
             self.equities.forget()

@@ -42,11 +42,17 @@ def trader_results(
 
 def _without_trades(trader_id: str, equity: float) -> Standing:
     return Standing(
-        trader_id=trader_id, cash=equity, realized_pnl=0.0, unrealized_pnl=0.0, total_equity=equity
+        trader_id=trader_id,
+        cash=equity,
+        realized_pnl=0.0,
+        unrealized_pnl=0.0,
+        total_equity=equity,
     )
 
 
-def _result(account: Standing, feed: BattleFeed, report: BotReport | None, restarts: int) -> TraderResult:
+def _result(
+    account: Standing, feed: BattleFeed, report: BotReport | None, restarts: int
+) -> TraderResult:
     name = account.trader_id
     statistics = feed.statistics
     volume = statistics.volume_by_trader[name]
@@ -66,7 +72,9 @@ def _result(account: Standing, feed: BattleFeed, report: BotReport | None, resta
     if report is None:
         return public
     latency_us = Latency(**report.latency_us.model_dump())
-    return replace(public, fees=report.fees, rejects=dict(report.rejected), latency_us=latency_us)
+    return replace(
+        public, fees=report.fees, rejects=dict(report.rejected), latency_us=latency_us
+    )
 
 
 def totals(rounds: Iterable[RoundResult]) -> list[TotalResult]:

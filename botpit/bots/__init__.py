@@ -13,6 +13,13 @@ from botpit.bots.notice import Notice, Output
 from botpit.bots.report import ReportError, counts_of, report_text
 
 __all__ = [
-    "Brain", "Counts", "MarketHandle", "Notice", "Output", "ReportError", "counts_of", "report_text",
+    "Brain",
+    "Counts",
+    "MarketHandle",
+    "Notice",
+    "Output",
+    "ReportError",
+    "counts_of",
+    "report_text",
     "request_text",
-]  # fmt: skip
+]

@@ -42,9 +42,14 @@ from message_schemas import (
 )
 
 HOOK_OF: dict[type, str] = {
-    Fill: "on_fill", OrderAccepted: "on_order", OrderCancelled: "on_order", OrderReplaced: "on_order",
-    OrderRejected: "on_order", ReplaceRejected: "on_order", CancelRejected: "on_order",
-}  # fmt: skip
+    Fill: "on_fill",
+    OrderAccepted: "on_order",
+    OrderCancelled: "on_order",
+    OrderReplaced: "on_order",
+    OrderRejected: "on_order",
+    ReplaceRejected: "on_order",
+    CancelRejected: "on_order",
+}
 """What the strategy is told of what happens to its orders."""
 
 
@@ -199,15 +204,25 @@ class Brain:
     def _fold(self, message: Message, heard: Heard) -> None:
         symbol = self.state.symbol_of(message, heard.request)
         self.counts.apply(message)
-        self.counts.market_id, self.counts.account_seq = self.session.market_id, self.session.account_seq
+        self.counts.market_id, self.counts.account_seq = (
+            self.session.market_id,
+            self.session.account_seq,
+        )
         self.state.apply(message)
         match message:
             case LoggedIn() if isinstance(heard.request, LoginRequest):
                 self._logged_in(message)
-            case Error() if isinstance(heard.request, LoginRequest) and message.reason in START_ANEW:
-                told: dict[str, object] = {"reason": message.reason, "last_seq": heard.request.last_seq}
+            case Error() if (
+                isinstance(heard.request, LoginRequest) and message.reason in START_ANEW
+            ):
+                told: dict[str, object] = {
+                    "reason": message.reason,
+                    "last_seq": heard.request.last_seq,
+                }
                 told["market_id"] = heard.request.market_id
-                self._tell(Notice("beginning anew, what happened meanwhile is not counted", told))
+                self._tell(
+                    Notice("beginning anew, what happened meanwhile is not counted", told)
+                )
             case Error():
                 self._tell(_refusal("login refused, trying again", message))
             case OrderRejected() | ReplaceRejected() | CancelRejected():
@@ -215,7 +230,11 @@ class Brain:
                 if not isinstance(message, CancelRejected):
                     self._tell(_refusal(message.type, message, routine=True))
         if heard.unresolved:
-            self._tell(Notice("orders had no answer and are not open", {"count": len(heard.unresolved)}))
+            self._tell(
+                Notice(
+                    "orders had no answer and are not open", {"count": len(heard.unresolved)}
+                )
+            )
         self._tell_strategy(symbol, message)
 
     def _tell_strategy(self, symbol: str | None, message: Message) -> None:
@@ -263,7 +282,9 @@ class Brain:
 
     def _ask(self, hook: str, call: Callable[..., None], *arguments: object) -> None:
         """Ask the strategy, if it was started in the market that both sides now speak of."""
-        started = self._started_market is not None and self._started_market == self.state.market_id
+        started = (
+            self._started_market is not None and self._started_market == self.state.market_id
+        )
         stopping = self.session.state in (State.LEAVING, State.DONE)
         if started and self._started_market == self.state.view.market_id and not stopping:
             self.runner.ask(hook, call, *arguments)
@@ -287,9 +308,13 @@ def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> lis
 def request_text(request: TradingRequest | SubscribeRequest) -> str:
     """A request as it goes over the wire: JSON without the fields that are None."""
     values = {name: getattr(request, name) for name in request.__struct_fields__}
-    told = {"type": request.type} | {name: value for name, value in values.items() if value is not None}
+    told = {"type": request.type} | {
+        name: value for name, value in values.items() if value is not None
+    }
     return json.dumps(told, separators=(",", ":"))
 
 
-def _refusal(what: str, answer: Error | OrderRejected | ReplaceRejected, *, routine: bool = False) -> Notice:
+def _refusal(
+    what: str, answer: Error | OrderRejected | ReplaceRejected, *, routine: bool = False
+) -> Notice:
     return Notice(what, answer.details | {"reason": answer.reason}, routine)

@@ -11,7 +11,14 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from botpit.bots.latency import LatencyHistogram
-from message_schemas import CancelRejected, Fill, Message, OrderAccepted, OrderRejected, ReplaceRejected
+from message_schemas import (
+    CancelRejected,
+    Fill,
+    Message,
+    OrderAccepted,
+    OrderRejected,
+    ReplaceRejected,
+)
 
 UNITS = 10**8
 """Of fees in one of the account currency: no market's money has more decimals."""

@@ -15,7 +15,8 @@ from math import ceil
 BUCKETS_PER_DOUBLING = 15
 DOUBLINGS = 26
 UPPER_US = tuple(
-    round(2 ** (step / BUCKETS_PER_DOUBLING), 3) for step in range(DOUBLINGS * BUCKETS_PER_DOUBLING + 1)
+    round(2 ** (step / BUCKETS_PER_DOUBLING), 3)
+    for step in range(DOUBLINGS * BUCKETS_PER_DOUBLING + 1)
 )
 """The upper bounds of all buckets, each less than 5 % above the one before: 1 µs (or less) … 67 s."""
 
@@ -44,7 +45,9 @@ class LatencyHistogram:
 
     def buckets(self) -> list[Bucket]:
         """Those that are not empty, shortest first."""
-        return [(UPPER_US[index], count) for index, count in sorted(self._counts.items()) if count]
+        return [
+            (UPPER_US[index], count) for index, count in sorted(self._counts.items()) if count
+        ]
 
     def quantile(self, share: float) -> float | None:
         """How many microseconds this share (0 < share <= 1) took at most, to a bucket's upper bound."""

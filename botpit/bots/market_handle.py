@@ -23,7 +23,11 @@ class MarketHandle:
     __slots__ = ("_book", "_entry", "_markets", "_state", "_symbol")
 
     def __init__(
-        self, symbol: str, state: BotState, entry: OrderEntry, markets: Mapping[str, MarketHandle]
+        self,
+        symbol: str,
+        state: BotState,
+        entry: OrderEntry,
+        markets: Mapping[str, MarketHandle],
     ) -> None:
         self._symbol = symbol
         self._book = BookHandle(symbol, state)
@@ -96,7 +100,9 @@ class MarketHandle:
     def cancel(self, order: OpenOrder) -> bool:
         return self._entry.cancel(order)
 
-    def replace(self, order: OpenOrder, *, price: float | None = None, qty: int | None = None) -> bool:
+    def replace(
+        self, order: OpenOrder, *, price: float | None = None, qty: int | None = None
+    ) -> bool:
         return self._entry.replace(order, price, qty)
 
     def cancel_all(self, side: SideWord | None = None, *, symbol: str | None = None) -> bool:

@@ -80,7 +80,9 @@ class OrderEntry:
         self._hint_at_tick(price, order.symbol, order.side)
         order_id, client_order_id = _names(order)
         return self._send(
-            ReplaceRequest(order_id=order_id, client_order_id=client_order_id, price=price, qty=qty)
+            ReplaceRequest(
+                order_id=order_id, client_order_id=client_order_id, price=price, qty=qty
+            )
         )
 
     def cancel_all(self, symbol: str, side: SideWord | None) -> bool:
@@ -115,7 +117,10 @@ class OrderEntry:
         match request:
             case OrderRequest():
                 state.orders.refused(request.client_order_id)
-                state.last_rejection_reason, state.last_rejection_ts = rejection.reason, rejection.timestamp
+                state.last_rejection_reason, state.last_rejection_ts = (
+                    rejection.reason,
+                    rejection.timestamp,
+                )
             case CancelRequest():
                 self._cancel_refused(request, rejection.reason)
             case CancelAllRequest() if request.symbol is not None:

@@ -55,9 +55,13 @@ class OwnOrders:
         """Count an order that is on its way, unless its id is in use: then the exchange will refuse it."""
         assert request.client_order_id is not None
         order = OpenOrder(
-            client_order_id=request.client_order_id, symbol=symbol, side=request.side.value, qty=request.qty,
-            leaves_qty=request.qty, price=request.price,
-        )  # fmt: skip
+            client_order_id=request.client_order_id,
+            symbol=symbol,
+            side=request.side.value,
+            qty=request.qty,
+            leaves_qty=request.qty,
+            price=request.price,
+        )
         self._found_or_added(request.client_order_id, order)
 
     def refused(self, client_order_id: str | None) -> None:
@@ -76,9 +80,13 @@ class OwnOrders:
         if event.side is None:
             return
         order = OpenOrder(
-            client_order_id=event.client_order_id, symbol=event.symbol, side=event.side, qty=event.qty,
-            leaves_qty=event.qty, price=event.price,
-        )  # fmt: skip
+            client_order_id=event.client_order_id,
+            symbol=event.symbol,
+            side=event.side,
+            qty=event.qty,
+            leaves_qty=event.qty,
+            price=event.price,
+        )
         tracked = self._found_or_added(_key(event.client_order_id, event.order_id), order)
         tracked.order.order_id, tracked.order.queue_ahead = event.order_id, event.queue_ahead
         tracked.placed_ms = event.timestamp
@@ -108,7 +116,9 @@ class OwnOrders:
 
     def told(self, answer: OpenOrders) -> None:
         """The exchange's own list: orders it does not know are gone, orders we did not know are added."""
-        known = {key: each for key, each in self._by_key.items() if each.order.order_id is not None}
+        known = {
+            key: each for key, each in self._by_key.items() if each.order.order_id is not None
+        }
         self._by_key.clear()
         self._by_symbol.clear()
         for state in answer.orders:
@@ -123,7 +133,11 @@ class OwnOrders:
         for tracked in self._by_symbol[trade.symbol].values():
             order = tracked.order
             at_its_level = order.side == resting_side and order.price == trade.price
-            if at_its_level and trade.timestamp > tracked.placed_ms and order.queue_ahead is not None:
+            if (
+                at_its_level
+                and trade.timestamp > tracked.placed_ms
+                and order.queue_ahead is not None
+            ):
                 order.queue_ahead = max(0, order.queue_ahead - trade.qty)
 
     def book_told(self, book: BookUpdate) -> None:
@@ -131,11 +145,18 @@ class OwnOrders:
         ours = self._by_symbol[book.symbol]
         if not ours:
             return
-        held: dict[SideWord, dict[float | None, int]] = {"buy": dict(book.bids), "sell": dict(book.asks)}
+        held: dict[SideWord, dict[float | None, int]] = {
+            "buy": dict(book.bids),
+            "sell": dict(book.asks),
+        }
         for tracked in ours.values():
             order = tracked.order
             at_level = held[order.side].get(order.price)
-            if at_level is not None and order.order_id is not None and book.timestamp > tracked.placed_ms:
+            if (
+                at_level is not None
+                and order.order_id is not None
+                and book.timestamp > tracked.placed_ms
+            ):
                 most = max(0, at_level - order.leaves_qty)
                 if order.queue_ahead is None or order.queue_ahead > most:
                     order.queue_ahead = most
@@ -161,7 +182,9 @@ def _key(client_order_id: str | None, order_id: int | None) -> str:
 
 
 def _open_order(state: OrderState) -> OpenOrder:
-    assert state.side is not None and state.qty is not None and state.leaves_qty is not None, state
+    assert state.side is not None and state.qty is not None and state.leaves_qty is not None, (
+        state
+    )
     return OpenOrder(
         client_order_id=state.client_order_id,
         symbol=state.symbol or "",

@@ -59,9 +59,17 @@ class Report(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
 
 
 _LIKE_COUNTS = (
-    "market_id", "account_seq", "sent", "accepted", "fills", "maker_fills", "filled_qty", "maker_qty",
-    "callback_errors", "slow_callbacks",
-)  # fmt: skip
+    "market_id",
+    "account_seq",
+    "sent",
+    "accepted",
+    "fills",
+    "maker_fills",
+    "filled_qty",
+    "maker_qty",
+    "callback_errors",
+    "slow_callbacks",
+)
 
 
 def report_text(trader_id: str, counts: Counts) -> str:

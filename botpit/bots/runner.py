@@ -13,7 +13,16 @@ MAX_CRASHES_IN_A_ROW = 10
 """So many crashes of one hook without a success in between end the bot."""
 SLOW_CALLBACK_S = 1.0
 """A hook that takes longer is told by name: meanwhile the bot hears nothing, neither fills nor prices."""
-HOOKS = ("on_start", "on_book", "on_trade", "on_fill", "on_order", "on_timer", "on_stop", "next_order")
+HOOKS = (
+    "on_start",
+    "on_book",
+    "on_trade",
+    "on_fill",
+    "on_order",
+    "on_timer",
+    "on_stop",
+    "next_order",
+)
 
 
 class StrategyRunner:
@@ -24,7 +33,9 @@ class StrategyRunner:
     left nobody could tell it, and an interpreter that has none to unwind its stack may hang.
     """
 
-    def __init__(self, strategy: Strategy, tell: Tell, counts: Counts, clock_s: Callable[[], float]) -> None:
+    def __init__(
+        self, strategy: Strategy, tell: Tell, counts: Counts, clock_s: Callable[[], float]
+    ) -> None:
         self.failure: str | None = None
         self.thinking = False
         self.reserve_bytes = 0
@@ -34,7 +45,9 @@ class StrategyRunner:
         self._counts = counts
         self._clock_s = clock_s
         self.hooks = frozenset(
-            hook for hook in HOOKS if getattr(type(strategy), hook) is not getattr(Strategy, hook)
+            hook
+            for hook in HOOKS
+            if getattr(type(strategy), hook) is not getattr(Strategy, hook)
         )
         self._crashes: Counter[str] = Counter()
 

@@ -45,7 +45,9 @@ class BotState:
         self.last_liquidation_ts = 0
         self.begin(None, [], ())
 
-    def begin(self, market_id: str | None, instruments: list[InstrumentInfo], symbols: Sequence[str]) -> None:
+    def begin(
+        self, market_id: str | None, instruments: list[InstrumentInfo], symbols: Sequence[str]
+    ) -> None:
         """Another market, of which nothing is known yet."""
         self.market_id = market_id
         self.instruments = {each.symbol: each for each in instruments}
@@ -58,7 +60,11 @@ class BotState:
     def sees_market(self) -> bool:
         """Whether the view shows this market, with every instrument that the bot trades."""
         same = self.market_id is not None and self.view.market_id == self.market_id
-        return same and bool(self.symbols) and all(symbol in self.view.books for symbol in self.symbols)
+        return (
+            same
+            and bool(self.symbols)
+            and all(symbol in self.view.books for symbol in self.symbols)
+        )
 
     # ------------------------------------------------------------------------------------ what happened to it
 
@@ -67,7 +73,9 @@ class BotState:
         match message:
             case Account():
                 self.account = message
-                self.positions = Counter({each.symbol: each.position for each in message.positions})
+                self.positions = Counter(
+                    {each.symbol: each.position for each in message.positions}
+                )
             case OpenOrders():
                 self.orders.told(message)
             case OrderAccepted():
@@ -77,7 +85,9 @@ class BotState:
             case OrderCancelled():
                 self.orders.cancelled(message)
             case Fill():
-                self.positions[message.symbol] += message.qty if message.side == "buy" else -message.qty
+                self.positions[message.symbol] += (
+                    message.qty if message.side == "buy" else -message.qty
+                )
                 self.orders.filled(message)
             case Liquidation():
                 self.last_liquidation_ts = message.timestamp
@@ -91,7 +101,9 @@ class BotState:
         return next(iter(self.instruments), None)
 
     def _symbol_of_order(self, said: object) -> str | None:
-        order = self.orders.named(getattr(said, "client_order_id", None), getattr(said, "order_id", None))
+        order = self.orders.named(
+            getattr(said, "client_order_id", None), getattr(said, "order_id", None)
+        )
         return None if order is None else order.symbol
 
     # ----------------------------------------------------------------------------------- what follows from it
@@ -179,8 +191,13 @@ def _when(state: PositionState) -> tuple[int, int]:
 def _as_state(account: Account, symbol: str) -> PositionState:
     """One instrument of an account's answer; a flat one where it is not named."""
     flat = AccountPosition(
-        symbol=symbol, position=0, avg_entry_price=0.0, unrealized_pnl=0.0, realized_pnl=0.0, mark_price=0.0
-    )  # fmt: skip
+        symbol=symbol,
+        position=0,
+        avg_entry_price=0.0,
+        unrealized_pnl=0.0,
+        realized_pnl=0.0,
+        mark_price=0.0,
+    )
     here = next((each for each in account.positions if each.symbol == symbol), flat)
     return PositionState(
         trader_id=account.trader_id,

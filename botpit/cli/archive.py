@@ -18,7 +18,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Archive a market's journal, to its end or until told to stop; return the exit code."""
     options = arguments(argv, prog)
     give_way(NICENESS)
-    return start("archive", options.log_level, lambda: keep(options.folder, following=options.follow))
+    return start(
+        "archive", options.log_level, lambda: keep(options.folder, following=options.follow)
+    )
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:
@@ -28,6 +30,8 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "example: %(prog)s exchange-data/market-1f0c",
     )
     parser.add_argument("folder", type=Path, help="the market's folder")
-    parser.add_argument("--follow", action="store_true", help="continue while an exchange writes the journal")
+    parser.add_argument(
+        "--follow", action="store_true", help="continue while an exchange writes the journal"
+    )
     add_usual_flags(parser)
     return parser.parse_args(argv)

@@ -60,7 +60,10 @@ def begun(options: argparse.Namespace) -> Coroutine[Any, Any, ExitCode]:
 
 
 async def battle(
-    config: BattleConfig, connection: FeedConnection, operator: Operator | None, options: argparse.Namespace
+    config: BattleConfig,
+    connection: FeedConnection,
+    operator: Operator | None,
+    options: argparse.Namespace,
 ) -> ExitCode:
     """The battle from the first process to the results. Raises ProgramError when it cannot begin as asked."""
     started_at = utc_now()
@@ -75,7 +78,9 @@ async def battle(
         raise ProgramError(f"--log-dir: {error}") from error
     board = BattleBoard(connection, options.rounds)
     settings = settings_of(options)
-    played = Battle(config, settings, connection, operator, launch, board, options.results.parent)
+    played = Battle(
+        config, settings, connection, operator, launch, board, options.results.parent
+    )
     ended_by = await played.play()
     results = Results(
         version=__version__,
@@ -134,7 +139,11 @@ def launch_options_of(options: argparse.Namespace) -> LaunchOptions:
 
 def versions() -> dict[str, str]:
     """The versions of everything that a battle's course may depend on."""
-    ours = {"botpit": __version__, "python": platform.python_version(), "platform": platform.platform()}
+    ours = {
+        "botpit": __version__,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
     return ours | {name: metadata.version(name) for name in ("pydantic", "websockets")}
 
 
@@ -150,28 +159,57 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     flag = parser.add_argument
     flag("--config", type=Path, default=Path("bots_config.json"), help="default: %(default)s")
     flag(
-        "--duration", metavar="S", type=float, default=math.inf,
+        "--duration",
+        metavar="S",
+        type=float,
+        default=math.inf,
         help="seconds of a round (default: until told to stop)",
-    )  # fmt: skip
+    )
     flag(
-        "--warm-up", metavar="S", type=float, default=0.0,
+        "--warm-up",
+        metavar="S",
+        type=float,
+        default=0.0,
         help="the first seconds of a round, which do not count (default: 0)",
-    )  # fmt: skip
+    )
     flag(
-        "--cool-down", metavar="S", type=float, default=0.0,
+        "--cool-down",
+        metavar="S",
+        type=float,
+        default=0.0,
         help="seconds from the end of the last bot to the standings (default: 0)",
-    )  # fmt: skip
-    flag("--rounds", metavar="N", type=int, default=1, help="each in a new market (default: %(default)s)")
+    )
     flag(
-        "--house-token", metavar="FILE", type=Path,
+        "--rounds",
+        metavar="N",
+        type=int,
+        default=1,
+        help="each in a new market (default: %(default)s)",
+    )
+    flag(
+        "--house-token",
+        metavar="FILE",
+        type=Path,
         help="the file of exchange_server.py --house-token-file, to close markets and begin new ones",
-    )  # fmt: skip
-    flag("--stagger-ms", metavar="MS", type=float, default=20.0, help="between two starts (default: 20)")
+    )
     flag(
-        "--results", type=Path, default=Path("results.json"),
+        "--stagger-ms",
+        metavar="MS",
+        type=float,
+        default=20.0,
+        help="between two starts (default: 20)",
+    )
+    flag(
+        "--results",
+        type=Path,
+        default=Path("results.json"),
         help="never overwritten (default: %(default)s)",
-    )  # fmt: skip
-    flag("--log-dir", type=Path, help="for the bots' logs and reports (default: logs, beside --results)")
+    )
+    flag(
+        "--log-dir",
+        type=Path,
+        help="for the bots' logs and reports (default: logs, beside --results)",
+    )
     flag("--python", default=sys.executable, help="the bots' interpreter (default: this one)")
     add_usual_flags(parser)
     options = parser.parse_args(argv)

@@ -37,7 +37,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
     try:
         # Before any thread is there: the system sets address space aside for each.
         Limits(
-            cpu_s=options.max_cpu_s, memory_mb=options.max_memory_mb, open_files=options.max_open_files
+            cpu_s=options.max_cpu_s,
+            memory_mb=options.max_memory_mb,
+            open_files=options.max_open_files,
         ).impose()
     except ValueError as error:
         return refused(ProgramError(str(error)))
@@ -98,29 +100,74 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
 def add_trading_flags(parser: argparse.ArgumentParser) -> None:
     """Who trades what, how and where."""
     add = parser.add_argument
-    strategies = f"{', '.join(BUILT_IN)}, module:Class or path/to/file.py:Class (default: %(default)s)"
-    add("--trader-id", required=True, type=client_id, help="who trades; letters, digits and _ . : / @ -")
+    strategies = (
+        f"{', '.join(BUILT_IN)}, module:Class or path/to/file.py:Class (default: %(default)s)"
+    )
+    add(
+        "--trader-id",
+        required=True,
+        type=client_id,
+        help="who trades; letters, digits and _ . : / @ -",
+    )
     add("--strategy", default="random", help=strategies)
-    add("--strategy-param", metavar="NAME=VALUE", action="append", default=[], type=name_and_value,
-        help="a parameter of the strategy; may be repeated")  # fmt: skip
-    add("--strategy-dir", type=Path, default=Path(),
-        help="folder that --strategy is relative to (default: .)")  # fmt: skip
-    add("--symbol", type=client_id,
-        help="the instrument it trades; left out: the one its strategy names, or else the first")  # fmt: skip
+    add(
+        "--strategy-param",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        type=name_and_value,
+        help="a parameter of the strategy; may be repeated",
+    )
+    add(
+        "--strategy-dir",
+        type=Path,
+        default=Path(),
+        help="folder that --strategy is relative to (default: .)",
+    )
+    add(
+        "--symbol",
+        type=client_id,
+        help="the instrument it trades; left out: the one its strategy names, or else the first",
+    )
     add("--seed", type=int, default=1, help="of the strategy's chance (default: %(default)s)")
-    add("--decision-interval", metavar="SECONDS", type=interval, default=0.5, help="default: %(default)s")
+    add(
+        "--decision-interval",
+        metavar="SECONDS",
+        type=interval,
+        default=0.5,
+        help="default: %(default)s",
+    )
     add("--market-data-uri", default="ws://127.0.0.1:9010", help="default: %(default)s")
     add("--order-gateway-uri", default="ws://127.0.0.1:9001", help="default: %(default)s")
-    add("--report", metavar="FILE", type=Path,
-        help="keep counts, fees and latencies in this file; an existing one is continued")  # fmt: skip
+    add(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="keep counts, fees and latencies in this file; an existing one is continued",
+    )
 
 
 def add_limit_flags(parser: argparse.ArgumentParser) -> None:
     """What the process may use up."""
     add = parser.add_argument
-    add("--max-cpu-s", metavar="N", type=int, help="stop when so many seconds of CPU time are used up")
-    add("--max-memory-mb", metavar="N", type=int, help=f"MiB of address space, at least {LEAST_MEMORY_MB}")
-    add("--max-open-files", metavar="N", type=int, help=f"files and sockets, at least {LEAST_OPEN_FILES}")
+    add(
+        "--max-cpu-s",
+        metavar="N",
+        type=int,
+        help="stop when so many seconds of CPU time are used up",
+    )
+    add(
+        "--max-memory-mb",
+        metavar="N",
+        type=int,
+        help=f"MiB of address space, at least {LEAST_MEMORY_MB}",
+    )
+    add(
+        "--max-open-files",
+        metavar="N",
+        type=int,
+        help=f"files and sockets, at least {LEAST_OPEN_FILES}",
+    )
 
 
 def client_id(text: str) -> str:
@@ -135,7 +182,9 @@ def client_id(text: str) -> str:
 def interval(text: str) -> float:
     value = float(text)
     if not 0 < value <= LONGEST_INTERVAL_S:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {LONGEST_INTERVAL_S:g} seconds")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not above 0 and at most {LONGEST_INTERVAL_S:g} seconds"
+        )
     return value
 
 

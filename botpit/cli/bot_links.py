@@ -17,7 +17,14 @@ from botpit.io.link import Link
 from botpit.io.log import fields
 from botpit.io.rate_limited_log import RateLimitedLog
 from botpit.io.state_file import StateFile
-from message_schemas import LoggedIn, Message, OrderAccepted, OrderRequest, SubscribeRequest, parse_messages
+from message_schemas import (
+    LoggedIn,
+    Message,
+    OrderAccepted,
+    OrderRequest,
+    SubscribeRequest,
+    parse_messages,
+)
 
 GOODBYE_S = 1.0
 """How long a stopping bot waits for the answer to its cancel_all; a lost connection cancels as well."""
@@ -51,10 +58,16 @@ class Bot:
         self._report = report
         self._said_goodbye = asyncio.Event()
         self._gateway = Link(
-            gateway_uri, on_open=self._greeting, on_frame=self._gateway_frame, on_state=self._gateway_state
+            gateway_uri,
+            on_open=self._greeting,
+            on_frame=self._gateway_frame,
+            on_state=self._gateway_state,
         )
         self._feed = Link(
-            feed_uri, on_open=self._subscription, on_frame=self._feed_frame, on_state=self._feed_state
+            feed_uri,
+            on_open=self._subscription,
+            on_frame=self._feed_frame,
+            on_state=self._feed_state,
         )
         self._decision_interval_s = decision_interval_s
         self._trouble = RateLimitedLog(_log, per_s=TROUBLE_LINES_PER_S)
@@ -89,9 +102,13 @@ class Bot:
     def summary(self) -> str:
         counts = self.brain.counts
         done = {"accepted": counts.accepted, "fills": counts.fills, "lots": counts.filled_qty}
-        rejected = {f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())}
+        rejected = {
+            f"rejected_{reason}": times for reason, times in sorted(counts.rejected.items())
+        }
         holds = self.brain.state.summary()
-        return fields(**done, **holds, rejected=counts.rejected.total(), **rejected, **counts.summary())
+        return fields(
+            **done, **holds, rejected=counts.rejected.total(), **rejected, **counts.summary()
+        )
 
     # -------------------------------------------------------------------------------------------------- links
 
@@ -129,7 +146,9 @@ class Bot:
         try:
             return parse_messages(frame)
         except ValueError as error:
-            self._trouble.say(logging.WARNING, "ignored a frame that is not a message", {"reason": error})
+            self._trouble.say(
+                logging.WARNING, "ignored a frame that is not a message", {"reason": error}
+            )
             return []
 
     def _carry_out(self, outputs: list[Output]) -> None:
@@ -141,7 +160,9 @@ class Bot:
                 case SubscribeRequest():
                     self._feed.send(request_text(output))
                 case _:
-                    if self._gateway.send(request_text(output)) and isinstance(output, OrderRequest):
+                    if self._gateway.send(request_text(output)) and isinstance(
+                        output, OrderRequest
+                    ):
                         self.brain.handed_over(output)
         if self.brain.failed:
             self.over.set()

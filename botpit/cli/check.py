@@ -53,7 +53,9 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     where = "the folder of trades.csv and performance.csv, or of a folder with them for each instrument"
     parser.add_argument("run_dir", metavar="RUN_DIR", type=Path, help=where)
     which = parser.add_mutually_exclusive_group()
-    which.add_argument("--results", type=Path, help="default: the newest results*.json in RUN_DIR, if any")
+    which.add_argument(
+        "--results", type=Path, help="default: the newest results*.json in RUN_DIR, if any"
+    )
     which.add_argument("--no-results", action="store_true", help="check the CSV files alone")
     add_version(parser)
     return parser.parse_args(argv)
@@ -62,7 +64,9 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
 def check(options: argparse.Namespace) -> ExitCode:
     """Check a run and print the outcome."""
     try:
-        for line in findings(options.run_dir, options.results, with_results=not options.no_results):
+        for line in findings(
+            options.run_dir, options.results, with_results=not options.no_results
+        ):
             print(printable(line), flush=True)
     except Wrong as wrong:
         for line in [str(wrong), *getattr(wrong, "__notes__", [])]:
@@ -104,7 +108,10 @@ def _audit(market: MarketFiles, battle: Battle | None) -> Iterator[str]:
     symbols = _symbols(market, record)
     ledger = _ledger(symbols, record)
     with _progress(market) as progressed:
-        sheets = (portion.sheet(symbols.get(portion.folder, ""), progressed) for portion in market.portions)
+        sheets = (
+            portion.sheet(symbols.get(portion.folder, ""), progressed)
+            for portion in market.portions
+        )
         ledger.read(sheets)
     for portion in market.portions:
         portion.check_complete()
@@ -167,7 +174,9 @@ def _read(path: Path, read: Callable[[str], _Record]) -> _Record:
     except Unreadable as error:
         raise Wrong(str(path), str(error)) from error
     except OtherFormat as error:
-        raise ProgramError(f"{path}: {error}; --no-results checks the CSV files alone") from error
+        raise ProgramError(
+            f"{path}: {error}; --no-results checks the CSV files alone"
+        ) from error
 
 
 def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, Battle]:
@@ -181,7 +190,9 @@ def _rounds(path: Path, markets: Sequence[MarketFiles]) -> dict[str | None, Batt
         return {None: next(iter(found.values()))}
     if not any(market.market_id in found for market in markets):
         theirs = ", ".join(map(str, found))
-        ours = ", ".join(market.market_id or f"an unknown one, without {STATE}" for market in markets)
+        ours = ", ".join(
+            market.market_id or f"an unknown one, without {STATE}" for market in markets
+        )
         raise ProgramError(f"{path} is of market {theirs}, the CSV files are of {ours}")
     return found
 

@@ -70,23 +70,51 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     )
     flag = parser.add_argument
     flag("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    flag("--order-port", type=port_number, default=9001, help="port of order entry (default: %(default)s)")
-    flag("--events-port", type=port_number, default=9002, help="port of the events (default: %(default)s)")
-    flag("--config", type=Path, help="market rules and limits as TOML (default: exchange.toml, if any)")
+    flag(
+        "--order-port",
+        type=port_number,
+        default=9001,
+        help="port of order entry (default: %(default)s)",
+    )
+    flag(
+        "--events-port",
+        type=port_number,
+        default=9002,
+        help="port of the events (default: %(default)s)",
+    )
+    flag(
+        "--config",
+        type=Path,
+        help="market rules and limits as TOML (default: exchange.toml, if any)",
+    )
     flag("--no-export", action="store_true", help="do not start the CSV exporter")
-    flag("--csv-dir", type=Path, default=Path(), help="of the CSV files (default: the current folder)")
+    flag(
+        "--csv-dir",
+        type=Path,
+        default=Path(),
+        help="of the CSV files (default: the current folder)",
+    )
     data_dir = "of the journals (default: %(default)s)"
     flag("--data-dir", type=Path, default=Path("exchange-data"), help=data_dir)
     flag(
-        "--durability", type=durability, default=Durability.OS, metavar="os|batch|none",
+        "--durability",
+        type=durability,
+        default=Durability.OS,
+        metavar="os|batch|none",
         help="what an answer survives: the end of this process, a loss of power, or nothing (default: os)",
-    )  # fmt: skip
+    )
     flag("--fresh", action="store_true", help="begin a new market beside those in --data-dir")
-    flag("--reconfigure", action="store_true", help="let an existing market take over other rules")
     flag(
-        "--house-token-file", type=Path, metavar="FILE",
+        "--reconfigure",
+        action="store_true",
+        help="let an existing market take over other rules",
+    )
+    flag(
+        "--house-token-file",
+        type=Path,
+        metavar="FILE",
         help="admit the operator by the token in FILE, made if need be (default: no operator)",
-    )  # fmt: skip
+    )
     add_usual_flags(parser)
     return parser.parse_args(argv)
 
@@ -130,7 +158,9 @@ async def exchange(options: argparse.Namespace, parts: Parts) -> ExitCode:
         raise ProgramError(f"--data-dir: {error}") from error
     except (DamageError, OtherFormat) as error:
         remedy = "put back what was there, or begin a new market with --fresh"
-        raise ProgramError(f"--data-dir: {error}; {remedy}", exit_code=ExitCode.DAMAGED) from error
+        raise ProgramError(
+            f"--data-dir: {error}; {remedy}", exit_code=ExitCode.DAMAGED
+        ) from error
     except OSError as error:
         log.critical("halted: the journal cannot be written %s", fields(reason=error))
         return ExitCode.HALTED
@@ -167,7 +197,9 @@ async def trade(options: argparse.Namespace, parts: Parts) -> None:
         venue = venue_of(markets.first(fresh=options.fresh, reconfigure=options.reconfigure))
         await venue.open()
         ports = {"order_port": orders.port, "events_port": events.port}
-        log.info("open %s", fields(market_id=venue.market_id, **ports, engine=compiled.engine()))
+        log.info(
+            "open %s", fields(market_id=venue.market_id, **ports, engine=compiled.engine())
+        )
         async with _exporter(options, events.port, parts):
             stop = asyncio.create_task(until_told_to_stop())
             while await _trade(venue, stop, options):
@@ -211,12 +243,16 @@ async def _archivist(folder: Path | None, log_level: str) -> AsyncIterator[None]
         yield
         return
     argv = command_of("archive", "--follow", "--log-level", log_level, str(folder))
-    async with supervised("archivist", argv, folder / "archivist.log", grace_s=ARCHIVIST_GRACE_S):
+    async with supervised(
+        "archivist", argv, folder / "archivist.log", grace_s=ARCHIVIST_GRACE_S
+    ):
         yield
 
 
 @contextlib.asynccontextmanager
-async def _exporter(options: argparse.Namespace, events_port: int, parts: Parts) -> AsyncIterator[None]:
+async def _exporter(
+    options: argparse.Namespace, events_port: int, parts: Parts
+) -> AsyncIterator[None]:
     """The exporter as our child while we trade; restarted when it is killed.
 
     It ends last, with all rows written.
@@ -229,7 +265,9 @@ async def _exporter(options: argparse.Namespace, events_port: int, parts: Parts)
     argv = parts.command_of("export", *where, "--log-level", options.log_level)
     async with contextlib.AsyncExitStack() as until_the_end:
         try:
-            child = supervised("exporter", argv, options.csv_dir / "exporter.log", grace_s=EXPORTER_DRAIN_S)
+            child = supervised(
+                "exporter", argv, options.csv_dir / "exporter.log", grace_s=EXPORTER_DRAIN_S
+            )
             await until_the_end.enter_async_context(child)
         except OSError as error:
             reason = f"cannot export to {options.csv_dir}: {error}; choose another folder with --csv-dir"

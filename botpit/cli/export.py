@@ -1,8 +1,10 @@
-"""Write what happens in a market to CSV files, each event once, across lost connections and across its own end, however sudden.
+"""Write what happens in a market to CSV files, each event once, across lost connections and across
+its own end, however sudden.
 
-A feed session decides which events are new, `Sheets` holds their rows until the next flush and records how
-far the files are, `Export` wires both to a socket. As a child of the exchange it is the last to leave: when it
-is to stop, it takes what the exchange sent before it closed the socket, and writes it.
+A feed session decides which events are new, `Sheets` holds their rows until the next flush and
+records how far the files are, `Export` wires both to a socket. As a child of the exchange it is the
+last to leave: when it is to stop, it takes what the exchange sent before it closed the socket, and
+writes it.
 """
 
 from __future__ import annotations
@@ -27,9 +29,13 @@ from botpit.runs.export.sheets import MAX_WAITING_ROWS, Sheets
 from message_schemas import Snapshot, parse_messages
 
 DRAIN_S = 2.0
-"""A child that is told to stop waits so long for the exchange to close the socket, and takes what still comes."""
+"""A child that is told to stop waits so long for the exchange to close the socket, and takes what
+still comes.
+"""
 PREDECESSOR_S = 5.0
-"""A child waits so long for the exporter of an exchange that was there before its own, which may still be writing."""
+"""A child waits so long for the exporter of an exchange that was there before its own, which may
+still be writing.
+"""
 NICENESS = 5
 """A child leaves the processors to its exchange, but is not left behind by an archivist."""
 log = logging.getLogger("exporter")
@@ -42,7 +48,9 @@ class Export:
     """
 
     def __init__(self, options: argparse.Namespace) -> None:
-        self._link = Link(options.uri, on_open=self._opening, on_frame=self._frame, on_state=self._state)
+        self._link = Link(
+            options.uri, on_open=self._opening, on_frame=self._frame, on_state=self._state
+        )
         self._sheets = Sheets(options.dir)
         self._session = FeedSession(
             Need.RECORD,
@@ -69,13 +77,16 @@ class Export:
         except ExportError as error:
             log.error("the export ends %s", fields(reason=error))
             return error.exit_code
-        log.info("ended %s", fields(rows=self._sheets.rows_written, missing_events=self._session.missing))
+        log.info(
+            "ended %s",
+            fields(rows=self._sheets.rows_written, missing_events=self._session.missing),
+        )
         with suppress(asyncio.CancelledError):
             await reading
         return 0
 
     async def _until_the_end(self, *tasks: asyncio.Task[None]) -> None:
-        """Until one of the tasks fails, or we are told to stop and, as a child, have heard the exchange out."""
+        """Until a task fails, or we are told to stop and, as a child, have heard the exchange out."""
         told = asyncio.create_task(until_told_to_stop())
         await asyncio.wait({*tasks, told}, return_when=asyncio.FIRST_COMPLETED)
         if told.done():
@@ -108,7 +119,10 @@ class Export:
             elif isinstance(message, Snapshot) and (checkpoint := self._session.checkpoint):
                 self._sheets.lay_out(checkpoint, [each.symbol for each in message.instruments])
         if self._sheets.full and not self._paused:
-            log.warning("the disk is slow: later events are asked for again %s", fields(rows_waiting=MAX_WAITING_ROWS))
+            log.warning(
+                "the disk is slow: later events are asked for again %s",
+                fields(rows_waiting=MAX_WAITING_ROWS),
+            )
             self._session.pause()
         self._ask()
 
@@ -133,7 +147,10 @@ class Export:
                 self._ask()
         await self._sheets.flush(self._session.checkpoint)  # what came during the last one
         if self._paused:
-            log.error("the disk was too slow: rows are missing %s", fields(from_event=self._session.seq + 1))
+            log.error(
+                "the disk was too slow: rows are missing %s",
+                fields(from_event=self._session.seq + 1),
+            )
 
 
 async def _finished(task: asyncio.Task[None]) -> None:
@@ -144,11 +161,15 @@ async def _finished(task: asyncio.Task[None]) -> None:
 
 
 async def export(options: argparse.Namespace) -> int:
-    """The export from start to stop; returns the exit code. Raises ProgramError when it cannot start as asked."""
+    """The export from start to stop; returns the exit code. Raises ProgramError when it cannot
+    start as asked.
+    """
     async with AsyncExitStack() as until_the_end:
         try:
             options.dir.mkdir(parents=True, exist_ok=True)
-            await until_the_end.enter_async_context(locked(options.dir, PREDECESSOR_S if is_child() else 0.0))
+            await until_the_end.enter_async_context(
+                locked(options.dir, PREDECESSOR_S if is_child() else 0.0)
+            )
             prepared = Export(options)
         except (OSError, ValueError) as error:
             raise ProgramError(str(error)) from error
@@ -169,10 +190,26 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "Write an exchange's (or a relay's) trades, accounts, liquidations and insurance fund to CSV files.",
         "an existing export is continued; example: %(prog)s --dir runs/today",
     )
-    parser.add_argument("--uri", default="ws://127.0.0.1:9002", help="the event stream (default: %(default)s)")
-    parser.add_argument("--dir", type=Path, default=Path(), help="folder of the files, made if need be (default: here)")
-    parser.add_argument("--flush-ms", type=int, default=500, help="rows wait at most so long (default: %(default)s)")
-    parser.add_argument("--from-seq", type=int, help="first event to write in a new folder (default: what comes from now on)")
+    parser.add_argument(
+        "--uri", default="ws://127.0.0.1:9002", help="the event stream (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--dir",
+        type=Path,
+        default=Path(),
+        help="folder of the files, made if need be (default: here)",
+    )
+    parser.add_argument(
+        "--flush-ms",
+        type=int,
+        default=500,
+        help="rows wait at most so long (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--from-seq",
+        type=int,
+        help="first event to write in a new folder (default: what comes from now on)",
+    )
     add_usual_flags(parser)
     options = parser.parse_args(argv)
     if not 1 <= options.flush_ms <= 60_000:
@@ -180,4 +217,3 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     if options.from_seq is not None and options.from_seq < 1:
         parser.error("--from-seq takes the number of an event, 1 or more")
     return options
-

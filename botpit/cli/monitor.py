@@ -1,7 +1,8 @@
 """The monitor: watches the relay's feed and shows it, as a live screen, as plain lines or as JSON lines.
 
-It is read-only and may come and go at any time. The screen is drawn on a clock of its own and never faster, so that a busy
-market costs the terminal nothing; what is shown is one `Watch`, whatever the form.
+It is read-only and may come and go at any time. The screen is drawn on a clock of its own and never
+faster, so that a busy market costs the terminal nothing; what is shown is one `Watch`, whatever the
+form.
 """
 
 from __future__ import annotations
@@ -38,16 +39,22 @@ _log = logging.getLogger("monitor")
 
 
 class Monitor:
-    """The link to the relay and what is known through it. `changed` is set by a first snapshot and by each turn of the link."""
+    """The link to the relay and what is known through it. `changed` is set by a first snapshot and
+    by each turn of the link.
+    """
 
     def __init__(self, uri: str, symbol: str | None) -> None:
         self.watch = Watch(uri, symbol)
-        self.link = Link(uri, on_open=self._greeting, on_frame=self._received, on_state=self._link_changed)
+        self.link = Link(
+            uri, on_open=self._greeting, on_frame=self._received, on_state=self._link_changed
+        )
         self.changed = asyncio.Event()
         self._asked_s = 0.0
 
     def ask_for_what_is_missing(self) -> None:
-        """Subscribe again, which brings a snapshot, if one is awaited and was not asked for within the last second."""
+        """Subscribe again, which brings a snapshot, if one is awaited and was not asked for within
+        the last second.
+        """
         now_s = time.monotonic()
         if self.watch.session.waiting and now_s - self._asked_s >= LINE_S:
             for request in self.watch.ask_again():
@@ -64,7 +71,10 @@ class Monitor:
             complete = self.watch.received(frame, time.monotonic(), time.time_ns() // 1_000_000)
         except ValueError as error:
             if self.watch.unreadable_frames == 1:
-                _log.warning("a frame that is not a message; further ones are only counted %s", fields(error=error))
+                _log.warning(
+                    "a frame that is not a message; further ones are only counted %s",
+                    fields(error=error),
+                )
             return
         if not complete:
             self.ask_for_what_is_missing()
@@ -73,15 +83,21 @@ class Monitor:
 
     def _link_changed(self, connected: bool, reason: str) -> None:
         if (connected, reason) != (self.watch.connected, self.watch.reason):
-            _log.info("%s %s", "connected" if connected else "disconnected", fields(uri=self.watch.uri, reason=reason))
+            _log.info(
+                "%s %s",
+                "connected" if connected else "disconnected",
+                fields(uri=self.watch.uri, reason=reason),
+            )
             self.changed.set()
         self.watch.link_changed(connected, reason)
 
 
-# ------------------------------------------------------------------------------------------------------------------- forms
+# -------------------------------------------------------------------------------------------- forms
 
 
-async def show_once(monitor: Monitor, *, as_json: bool, patience_s: float = FIRST_SNAPSHOT_S) -> int:
+async def show_once(
+    monitor: Monitor, *, as_json: bool, patience_s: float = FIRST_SNAPSHOT_S
+) -> int:
     """Print one frame, or one JSON line, as soon as there is a snapshot."""
     watch = monitor.watch
     try:
@@ -90,7 +106,9 @@ async def show_once(monitor: Monitor, *, as_json: bool, patience_s: float = FIRS
                 monitor.changed.clear()
                 await monitor.changed.wait()
     except TimeoutError:
-        reason = f"no snapshot from {watch.uri} within {patience_s:g} s ({foreign(watch.reason)})"
+        reason = (
+            f"no snapshot from {watch.uri} within {patience_s:g} s ({foreign(watch.reason)})"
+        )
         raise ProgramError(f"{reason}; is a relay running there?") from None
     if as_json:
         print(watch.json_line(time.monotonic()), flush=True)
@@ -134,10 +152,12 @@ async def show_screen(monitor: Monitor, *, refresh_hz: float) -> int:
 
 def stdout_console() -> Console:
     """Writes escape codes only if stdout is a terminal; rich itself honours NO_COLOR."""
-    return Console(force_terminal=sys.stdout.isatty(), markup=False, emoji=False, highlight=False)
+    return Console(
+        force_terminal=sys.stdout.isatty(), markup=False, emoji=False, highlight=False
+    )
 
 
-# -------------------------------------------------------------------------------------------------------------------- main
+# --------------------------------------------------------------------------------------------- main
 
 
 def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
@@ -155,7 +175,9 @@ async def watch(options: argparse.Namespace) -> int:
     except ValueError as error:
         raise ProgramError(f"--uri: {foreign(str(error))}") from error
     try:
-        return await first_end_of(shown(monitor, options), monitor.link.run(), until_told_to_stop())
+        return await first_end_of(
+            shown(monitor, options), monitor.link.run(), until_told_to_stop()
+        )
     except UnknownSymbol as error:
         raise ProgramError(f"--symbol: {foreign(str(error))}") from error
     except BrokenPipeError:
@@ -169,12 +191,20 @@ def shown(monitor: Monitor, options: argparse.Namespace) -> Coroutine[Any, Any, 
         return show_once(monitor, as_json=options.json)
     if options.json:
         return show_json(monitor)
-    return show_screen(monitor, refresh_hz=options.refresh_hz) if draws(options) else show_lines(monitor)
+    return (
+        show_screen(monitor, refresh_hz=options.refresh_hz)
+        if draws(options)
+        else show_lines(monitor)
+    )
 
 
 def draws(options: argparse.Namespace) -> bool:
     """Whether the live screen is wanted and stdout can show it."""
-    return not (options.once or options.json) and sys.stdout.isatty() and not stdout_console().is_dumb_terminal
+    return (
+        not (options.once or options.json)
+        and sys.stdout.isatty()
+        and not stdout_console().is_dumb_terminal
+    )
 
 
 async def first_end_of(*activities: Coroutine[Any, Any, int | str | None]) -> int:
@@ -196,16 +226,33 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "Watch a botpit market: book, tape, traders. Read-only. Without a terminal: plain progress lines.",
         "example: %(prog)s --uri ws://127.0.0.1:9010 --symbol SIM",
     )
-    parser.add_argument("--uri", default="ws://127.0.0.1:9010", help="address of the relay (default: %(default)s)")
+    parser.add_argument(
+        "--uri",
+        default="ws://127.0.0.1:9010",
+        help="address of the relay (default: %(default)s)",
+    )
     parser.add_argument("--symbol", help="instrument to show (default: the first)")
-    parser.add_argument("--refresh-hz", type=refresh_hz, default=4.0, help="redraws per second, up to 60 (default: 4)")
-    parser.add_argument("--once", action="store_true", help="print one frame and end; exit 2 if there is no market within 5 s")
-    parser.add_argument("--json", action="store_true", help="one JSON line per second instead of a screen")
+    parser.add_argument(
+        "--refresh-hz",
+        type=refresh_hz,
+        default=4.0,
+        help="redraws per second, up to 60 (default: 4)",
+    )
+    parser.add_argument(
+        "--once",
+        action="store_true",
+        help="print one frame and end; exit 2 if there is no market within 5 s",
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="one JSON line per second instead of a screen"
+    )
     add_usual_flags(parser, "default: %(default)s; silent below the screen")
     return parser.parse_args(argv)
 
 
 def refresh_hz(text: str) -> float:
     if not 0 < (value := float(text)) <= MAX_REFRESH_HZ:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most {MAX_REFRESH_HZ:g}")
+        raise argparse.ArgumentTypeError(
+            f"{text} is not above 0 and at most {MAX_REFRESH_HZ:g}"
+        )
     return value

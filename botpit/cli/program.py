@@ -23,11 +23,13 @@ def parser_of(prog: str | None, description: str, epilog: str) -> argparse.Argum
     return argparse.ArgumentParser(prog=prog, description=description, epilog=epilog)
 
 
-def add_usual_flags(parser: argparse.ArgumentParser, log_level_help: str = "(default: %(default)s)") -> None:
+def add_usual_flags(
+    parser: argparse.ArgumentParser, log_level_help: str = "(default: %(default)s)"
+) -> None:
     """The flags that every program of its own process takes: `--log-level` and `--version`."""
     parser.add_argument(
         "--log-level", type=str.lower, choices=LOG_LEVELS, default="info", help=log_level_help
-    )  # fmt: skip
+    )
     add_version(parser)
 
 
@@ -38,7 +40,9 @@ def add_version(parser: argparse.ArgumentParser) -> None:
 def port_number(text: str, *, least: int = 0) -> int:
     """A port flag's value. Port 0 stands for any free one; `least=1` refuses it."""
     if not text.isdecimal() or not least <= int(text) <= MAX_PORT:
-        raise argparse.ArgumentTypeError(f"expected a port from {least} to {MAX_PORT}, found {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"expected a port from {least} to {MAX_PORT}, found {text!r}"
+        )
     return int(text)
 
 

@@ -42,9 +42,20 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "The botpit relay: fans the exchange's event stream out to bots, monitors and recorders.",
         "example: %(prog)s --upstream-uri ws://127.0.0.1:9002 --port 9010",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=port_number, default=9010, help="port to listen on, 0: any (default: %(default)s)")
-    parser.add_argument("--upstream-uri", default="ws://127.0.0.1:9002", help="the event stream (default: %(default)s)")
+    parser.add_argument(
+        "--host", default="127.0.0.1", help="address to listen on (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--port",
+        type=port_number,
+        default=9010,
+        help="port to listen on, 0: any (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--upstream-uri",
+        default="ws://127.0.0.1:9002",
+        help="the event stream (default: %(default)s)",
+    )
     add_usual_flags(parser)
     return parser.parse_args(argv)
 
@@ -54,7 +65,9 @@ class Relay:
 
     def __init__(self, upstream_uri: str) -> None:
         try:
-            self.link = Link(upstream_uri, on_open=self._opening, on_frame=self._frame, on_state=self._state)
+            self.link = Link(
+                upstream_uri, on_open=self._opening, on_frame=self._frame, on_state=self._state
+            )
         except ValueError as error:
             raise ProgramError(f"--upstream-uri: {error}") from error
         self.feed = RelayFeed(self.link.send)
@@ -66,9 +79,12 @@ class Relay:
 
     def health(self) -> dict[str, object]:
         return {
-            "uptime_s": round(monotonic() - self._started, 3), "seq": self.feed.seq,
+            "uptime_s": round(monotonic() - self._started, 3),
+            "seq": self.feed.seq,
             "sessions": self.feed.subscriptions.readers(),
-            "market_id": self.feed.market_id, "state": "open", "holes": self.feed.holes,
+            "market_id": self.feed.market_id,
+            "state": "open",
+            "holes": self.feed.holes,
             "upstream": "connected" if self.link.connected else "disconnected",
         }
 
@@ -85,8 +101,9 @@ class Relay:
         self._news.set()
 
     async def relay(self) -> None:
-        """Pass on what arrives. For many readers, what comes within a moment goes out together: a write to each of them is what
-        costs."""
+        """Pass on what arrives. For many readers, what comes within a moment goes out together: a
+        write to each of them is what costs.
+        """
         while True:
             await self._news.wait()
             if self.feed.subscriptions.readers() >= MANY_READERS:
@@ -101,7 +118,9 @@ class Relay:
                 self.feed.receive(frame, time_ns())
             except ValueError as error:
                 what = fields(error=error, holes=self.feed.holes + 1)
-                log.warning("upstream sent a frame that is not a message; asking again %s", what)
+                log.warning(
+                    "upstream sent a frame that is not a message; asking again %s", what
+                )
                 self.feed.hole()
         deliver(self.feed.end_turn(time_ns()))
 
@@ -113,7 +132,9 @@ class Relay:
         if connected:
             log.info("upstream connected %s", fields(uri=self.link.uri))
         elif not self._said:
-            log.warning("upstream lost; trying again %s", fields(uri=self.link.uri, reason=reason))
+            log.warning(
+                "upstream lost; trying again %s", fields(uri=self.link.uri, reason=reason)
+            )
         self._said = not connected
 
 
@@ -121,12 +142,16 @@ async def relay(options: argparse.Namespace) -> ExitCode:
     """The relay from start to stop. Raises ProgramError when it cannot start as asked."""
     parts = Relay(options.upstream_uri)
     try:
-        server = await listen(options.host, options.port, parts.port.connect, UsualBounds(), parts.health)
+        server = await listen(
+            options.host, options.port, parts.port.connect, UsualBounds(), parts.health
+        )
     except PortError as error:
         raise port_refused(error, {options.port: "--port"}) from error
     log.info("open %s", fields(port=server.port, upstream=options.upstream_uri))
     stop = asyncio.create_task(until_told_to_stop())
-    work: list[asyncio.Future[Any]] = [*map(asyncio.create_task, (parts.link.run(), parts.relay(), every(POLL_S, parts.tick)))]
+    work: list[asyncio.Future[Any]] = [
+        *map(asyncio.create_task, (parts.link.run(), parts.relay(), every(POLL_S, parts.tick)))
+    ]
     ends: list[asyncio.Future[Any]] = [stop, server.failed, *work]
     done, _ = await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     await server.close()
@@ -136,6 +161,7 @@ async def relay(options: argparse.Namespace) -> ExitCode:
     if stop in done:
         log.info("stopped %s", fields(why=stop.result(), seq=parts.feed.seq))
         return ExitCode.OK
-    log.critical("stopped by a fault of the relay itself", exc_info=next(iter(done)).exception())
+    log.critical(
+        "stopped by a fault of the relay itself", exc_info=next(iter(done)).exception()
+    )
     return ExitCode.FAULT
-

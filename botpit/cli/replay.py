@@ -56,7 +56,12 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
     flag("--verify", action="store_true", help="also check every snapshot and the law of money")
     until = "stop after that event, or before that time (ISO-8601)"
     flag("--until", type=moment, metavar="SEQ|TIME", help=until)
-    flag("--events", type=Path, metavar="FILE", help="write every event, a JSON line each, to this new file")
+    flag(
+        "--events",
+        type=Path,
+        metavar="FILE",
+        help="write every event, a JSON line each, to this new file",
+    )
     flag("--show", choices=sorted(SHOWN), help="print that part of the state at the end")
     return parser.parse_args(argv)
 
@@ -168,7 +173,9 @@ class EventsFile:
     def take(self, outcome: Outcome) -> None:
         """Write one record's events."""
         _, private, public = self._sequencer.number(outcome)
-        self._write(partial(self._file.writelines, (line for _, line in lines_of(private, public))))
+        self._write(
+            partial(self._file.writelines, (line for _, line in lines_of(private, public)))
+        )
 
     def close(self) -> None:
         self._write(self._file.close)
@@ -177,7 +184,9 @@ class EventsFile:
         try:
             write()
         except OSError as error:
-            raise ProgramError(f"{self._path}: {error.strerror}", exit_code=ExitCode.HALTED) from error
+            raise ProgramError(
+                f"{self._path}: {error.strerror}", exit_code=ExitCode.HALTED
+            ) from error
 
 
 @contextmanager
@@ -245,7 +254,10 @@ def accounts_text(played: Replay) -> str:
 
     rows = [["trader", "status", "cash", "equity", "positions"]]
     for account in exchange.accounts.values():
-        positions = [f"{held.lots:+} {held.market.instrument.symbol}" for held in account.held_positions()]
+        positions = [
+            f"{held.lots:+} {held.market.instrument.symbol}"
+            for held in account.held_positions()
+        ]
         figures = [money(account.cash), money(account.equity())]
         rows.append([account.trader, account.state(), *figures, ", ".join(positions) or "0"])
     funds = f"@fees {money(exchange.fees)}, @insurance {money(exchange.insurance)}"

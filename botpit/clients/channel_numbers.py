@@ -71,4 +71,6 @@ class ChannelNumbers:
         """Of these channels, where `counts` have come further than these, or less far."""
         keys = {**counts, **self._last}
         ours = {key: number for key, (number, _) in self._last.items()}
-        return [key for key in keys if key[0] in channels and counts.get(key, 0) != ours.get(key, 0)]
+        return [
+            key for key in keys if key[0] in channels and counts.get(key, 0) != ours.get(key, 0)
+        ]

@@ -55,7 +55,15 @@ from message_schemas import (
     SubscribeRequest,
 )
 
-__all__ = ["Checkpoint", "FeedSession", "Need", "State", "counts_of", "request_fields", "request_text"]
+__all__ = [
+    "Checkpoint",
+    "FeedSession",
+    "Need",
+    "State",
+    "counts_of",
+    "request_fields",
+    "request_text",
+]
 
 _SUBSCRIBE_IDS = {Need.CATCH_UP: "first"}
 _RESUME_IDS = {Need.CATCH_UP: "again", Need.RECORD: "resume"}
@@ -127,7 +135,9 @@ class FeedSession:
         if checkpoint is not None:
             self._go_on(checkpoint)
         elif need is Need.RECORD and from_seq != 1:
-            self._numbers = ChannelNumbers(None)  # nobody has said yet how many there were before
+            self._numbers = ChannelNumbers(
+                None
+            )  # nobody has said yet how many there were before
 
     def hears(self, channel: str) -> bool:
         """Whether messages of this channel are taken now."""
@@ -218,7 +228,9 @@ class FeedSession:
                 return self.delta(event.symbol, event.prev_book_seq, event.book_seq, event.seq)
             case "orders" if event.trader_id is not None:
                 channel = "orders_full"
-        return self.event((channel, getattr(event, "symbol", "")), event.channel_seq or 0, event.seq or 0)
+        return self.event(
+            (channel, getattr(event, "symbol", "")), event.channel_seq or 0, event.seq or 0
+        )
 
     def _take_answer(self, message: Message) -> bool:
         match message:
@@ -310,10 +322,17 @@ class FeedSession:
         return True
 
     def snapshot(
-        self, market_id: str, seq: int, counts: Mapping[Key, int], book_seqs: Mapping[str, int] | None = None
+        self,
+        market_id: str,
+        seq: int,
+        counts: Mapping[Key, int],
+        book_seqs: Mapping[str, int] | None = None,
     ) -> bool:
         """Whether this snapshot, of the market as of event `seq`, is where the folds go on from."""
-        self._newest, self._newest_book_seqs = Checkpoint(market_id, seq, counts), book_seqs or {}
+        self._newest, self._newest_book_seqs = (
+            Checkpoint(market_id, seq, counts),
+            book_seqs or {},
+        )
         which = self._which(market_id)
         if which is Input.SNAPSHOT and self.need is Need.RELAY and self.taking:
             differing = self._numbers.differing(counts, self.covered or ())
@@ -340,7 +359,9 @@ class FeedSession:
     def resumed(self, request_id: str | int | None) -> None:
         self._answered(request_id)
 
-    def refused(self, request_id: str | int | None, reason: str, details: Mapping[str, Any]) -> None:
+    def refused(
+        self, request_id: str | int | None, reason: str, details: Mapping[str, Any]
+    ) -> None:
         if self.need is Need.RELAY and reason == "rate_limited":
             self.limited = True
         elif request_id is None or request_id not in {self._awaited, *self._looks}:
@@ -385,11 +406,17 @@ class FeedSession:
         self._subscribed = frozenset(channels)
         if self.need is Need.RECORD:
             self.covered = self._subscribed
-        self._ask(SubscribeRequest(channels=channels, batch=True, request_id=self._id(self._subscribe_id)))
+        self._ask(
+            SubscribeRequest(
+                channels=channels, batch=True, request_id=self._id(self._subscribe_id)
+            )
+        )
 
     def _resume(self, word: str | None) -> None:
         seq = self.seq if self._good_seq is None else self._good_seq
-        self._ask(ResumeRequest(from_seq=seq + 1, market_id=self.market_id, request_id=self._id(word)))
+        self._ask(
+            ResumeRequest(from_seq=seq + 1, market_id=self.market_id, request_id=self._id(word))
+        )
 
     def _ask(self, request: FeedRequest) -> None:
         self._requests.append(request)
@@ -442,7 +469,9 @@ class FeedSession:
         if events > 0 and self._covers(key[0]):
             self.missing += events
             where = f"channel {key[0]}, symbol {key[1]!r}"
-            self._complain(f"{events} events of {where} are missing before event {self.seq + 1}")
+            self._complain(
+                f"{events} events of {where} are missing before event {self.seq + 1}"
+            )
 
     def _want_less(self, reason: str, oldest_seq: int | None) -> Input:
         """The past is refused: want what is left of it, then what follows the newest snapshot, then what
@@ -477,7 +506,9 @@ def counts_of(channel_seq: Mapping[str, Mapping[str, int]]) -> dict[Key, int]:
 def request_fields(request: FeedRequest) -> dict[str, Any]:
     """A request as it is sent: without what is None."""
     fields = {name: getattr(request, name) for name in request.__struct_fields__}
-    return {"type": request.type} | {name: value for name, value in fields.items() if value is not None}
+    return {"type": request.type} | {
+        name: value for name, value in fields.items() if value is not None
+    }
 
 
 def request_text(request: FeedRequest) -> str:

@@ -65,7 +65,7 @@ class Do(Enum):
 
 
 class Row(NamedTuple):
-    """What a reader of this need does, in any of these states and on any of these inputs, and its next state."""
+    """What a reader of this need does, in these states and on these inputs, and its next state."""
 
     need: Need
     states: tuple[State, ...]

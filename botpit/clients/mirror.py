@@ -128,9 +128,16 @@ class Mirror:
             self._forget()
             self.market_id = snapshot.market_id
         self.seq, self.last_event_ms = snapshot.seq, snapshot.timestamp
-        self.instruments = {instrument.symbol: instrument for instrument in snapshot.instruments}
-        self.books = {symbol: _view(symbol, state, snapshot.seq) for symbol, state in snapshot.books.items()}
-        self.positions = {(state.trader_id, state.symbol): state for state in snapshot.positions}
+        self.instruments = {
+            instrument.symbol: instrument for instrument in snapshot.instruments
+        }
+        self.books = {
+            symbol: _view(symbol, state, snapshot.seq)
+            for symbol, state in snapshot.books.items()
+        }
+        self.positions = {
+            (state.trader_id, state.symbol): state for state in snapshot.positions
+        }
 
     def _note_time(self, seq: int, timestamp: int) -> None:
         self.seq = max(self.seq, seq)
@@ -142,7 +149,9 @@ class Mirror:
         self._note_time(trade.seq, trade.timestamp)
         book = self.books.get(trade.symbol)
         if book is not None:
-            book.last_trade = LastTrade(price=trade.price, qty=trade.qty, timestamp=trade.timestamp)
+            book.last_trade = LastTrade(
+                price=trade.price, qty=trade.qty, timestamp=trade.timestamp
+            )
 
     def _position(self, update: PositionUpdate) -> None:
         self._note_time(update.seq, update.timestamp)

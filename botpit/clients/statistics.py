@@ -58,7 +58,9 @@ class Statistics:
         counts = snapshot.channel_seq
         self.trade_count = sum(counts.get("trades", {}).values())
         # What else the channel brings has no symbol.
-        self.liquidation_count = sum(n for symbol, n in counts.get("liquidations", {}).items() if symbol)
+        self.liquidation_count = sum(
+            n for symbol, n in counts.get("liquidations", {}).items() if symbol
+        )
 
     def _trade(self, trade: Trade) -> None:
         self.tape.append(trade)
@@ -68,7 +70,9 @@ class Statistics:
             self.trades_by_trader[trader_id] += 1
             self.volume_by_trader[trader_id] += trade.qty
         if trade.aggressor_side is not None:
-            maker = {"buy": trade.sell_trader_id, "sell": trade.buy_trader_id}[trade.aggressor_side]
+            maker = {"buy": trade.sell_trader_id, "sell": trade.buy_trader_id}[
+                trade.aggressor_side
+            ]
             self.maker_volume_by_trader[maker] += trade.qty
 
     def _liquidation(self, event: Liquidation) -> None:

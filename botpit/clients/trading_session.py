@@ -65,7 +65,9 @@ DEFAULT_WAIT_MS = 1_000
 LONGEST_WAIT_MS = 60_000
 """How long an exchange is left alone that refuses without saying how long, and at most."""
 
-PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
+PrivateEvent = (
+    OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
+)
 """What carries an `account_seq` of its own: 1, 2, 3 … for each trader."""
 _PRIVATE_EVENTS: tuple[type[PrivateEvent], ...] = get_args(PrivateEvent)
 
@@ -321,7 +323,9 @@ class TradingSession:
         elif error.reason == "rate_limited":
             self._be_quiet(error.details.get("retry_after_ms"), now_ms)
 
-    def _rejected(self, rejection: Rejection, request: TradingRequest | None, now_ms: int) -> None:
+    def _rejected(
+        self, rejection: Rejection, request: TradingRequest | None, now_ms: int
+    ) -> None:
         if rejection.reason == "rate_limited":
             self._be_quiet(rejection.details.get("retry_after_ms"), now_ms)
         if request is self._farewell is not None:

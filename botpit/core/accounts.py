@@ -35,8 +35,19 @@ class Account(Holdings):
     """
 
     __slots__ = (
-        "_closed_by_id", "_closed_count", "_first_closed", "_last_closed", "bankrupt", "by_client_id",
-        "forgot", "frozen", "held", "open_sessions", "resting", "seq", "sessions",
+        "_closed_by_id",
+        "_closed_count",
+        "_first_closed",
+        "_last_closed",
+        "bankrupt",
+        "by_client_id",
+        "forgot",
+        "frozen",
+        "held",
+        "open_sessions",
+        "resting",
+        "seq",
+        "sessions",
     )
 
     def __init__(self, trader: str, cash: int, moves: Moves) -> None:
@@ -173,7 +184,9 @@ class Account(Holdings):
             return found
         if self._closed_by_id is None:
             closed = self.closed_orders()
-            self._closed_by_id = {entry.id: entry for entry in closed if isinstance(entry, OrderRecord)}
+            self._closed_by_id = {
+                entry.id: entry for entry in closed if isinstance(entry, OrderRecord)
+            }
         return self._closed_by_id.get(order_id)
 
     # ---------------------------------------------------------------------------------------------- snapshots
@@ -182,8 +195,12 @@ class Account(Holdings):
         """Its state as plain values."""
         return {
             **{name: getattr(self, name) for name in _KEPT},
-            "open_sessions": [[session, cancel] for session, cancel in self.open_sessions.items()],
-            "positions": {symbol: position.capture() for symbol, position in self.positions.items()},
+            "open_sessions": [
+                [session, cancel] for session, cancel in self.open_sessions.items()
+            ],
+            "positions": {
+                symbol: position.capture() for symbol, position in self.positions.items()
+            },
             "orders": [record.capture() for record in self.known_orders()],
             "remembered": [_remembered(entry) for entry in self.closed_orders()],
         }

@@ -21,7 +21,15 @@ from botpit.core.commands import (
     SetMark,
     Unfreeze,
 )
-from botpit.core.events import Answer, CancelReason, MarketStatus, Reason, Rejected, Request, TradingStatus
+from botpit.core.events import (
+    Answer,
+    CancelReason,
+    MarketStatus,
+    Reason,
+    Rejected,
+    Request,
+    TradingStatus,
+)
 from botpit.core.ledger import NS_PER_S, Ledger
 from botpit.core.market import Market
 from botpit.core.phases import PHASES
@@ -31,7 +39,12 @@ from botpit.core.risk.checks import invalid_price
 from botpit.core.risk.liquidation import settle_deficits
 from botpit.core.rules import reconfigure
 
-_REASONS: dict[type[Any], str] = {Halt: "halt", Resume: "resume", Close: "close", SetMark: "mark"}
+_REASONS: dict[type[Any], str] = {
+    Halt: "halt",
+    Resume: "resume",
+    Close: "close",
+    SetMark: "mark",
+}
 
 
 def obey(ledger: Ledger, command: AdminCommand) -> Answer | None:
@@ -46,7 +59,9 @@ def obey(ledger: Ledger, command: AdminCommand) -> Answer | None:
     return None
 
 
-def _about_market(ledger: Ledger, command: Halt | Resume | Close | SetMark) -> MarketStatus | Rejected:
+def _about_market(
+    ledger: Ledger, command: Halt | Resume | Close | SetMark
+) -> MarketStatus | Rejected:
     symbol = command.symbol
     market = ledger.markets.get(symbol)
     if market is None:
@@ -77,10 +92,17 @@ def _enter(ledger: Ledger, market: Market, status: TradingStatus, reason: str) -
 def _settle(ledger: Ledger, market: Market) -> None:
     """Turn all positions into cash at a mark that nobody can paint: the mean of the window."""
     symbol = market.instrument.symbol
-    records = [record for side in (market.book.bids, market.book.asks) for level in side for record in level]
+    records = [
+        record
+        for side in (market.book.bids, market.book.asks)
+        for level in side
+        for record in level
+    ]
     for record in sorted(records, key=lambda record: record.id):
         ledger.take_off(record, CancelReason.CLOSED)
-    ledger.set_mark(market, market.mean_mark(ledger.now_ns, ledger.rules.settle_window_s * NS_PER_S))
+    ledger.set_mark(
+        market, market.mean_mark(ledger.now_ns, ledger.rules.settle_window_s * NS_PER_S)
+    )
     settle_deficits(ledger)
     for trader in sorted(ledger.accounts):
         position = ledger.accounts[trader].positions.get(symbol)
@@ -88,7 +110,9 @@ def _settle(ledger: Ledger, market: Market) -> None:
             ledger.book_fill(position, -position.sign(), abs(position.lots), market.mark)
 
 
-def _about_trader(ledger: Ledger, command: Freeze | Unfreeze | CancelTrader | Deposit) -> Answer | None:
+def _about_trader(
+    ledger: Ledger, command: Freeze | Unfreeze | CancelTrader | Deposit
+) -> Answer | None:
     account = ledger.accounts.get(command.trader)
     if account is None or (isinstance(command, Deposit) and command.amount <= 0):
         return refuse(ledger, Request.OPERATOR, Refusal(Reason.INVALID_MESSAGE), command.trader)

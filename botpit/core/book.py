@@ -55,7 +55,9 @@ class BookSide:
     def top(self, depth: int) -> list[tuple[int, int]]:
         """The best `depth` levels as (price, qty), best first."""
         sign, levels = self.sign, self.levels
-        return [(rank * sign, levels[rank * sign].qty) for rank in self.ranks[: -depth - 1 : -1]]
+        return [
+            (rank * sign, levels[rank * sign].qty) for rank in self.ranks[: -depth - 1 : -1]
+        ]
 
     def qty_at(self, price: int) -> int:
         level = self.levels.get(price)

@@ -84,29 +84,58 @@ class Order(Struct, gc=False):
         return astuple(self)[:-1] == astuple(other)[:-1]
 
     def values(self) -> tuple[Any, ...]:
-        """The order as journals and snapshots keep it: an off-tick price stands apart, with 0 in its place."""
+        """The order as journals and snapshots keep it: an off-tick price stands apart, 0 in its place."""
         price: Any = self.price
         off_tick = ""
         if type(price) is OffTick:
             price, off_tick = 0, price.text
         return (
-            self.trader, self.symbol, self.side, self.qty, price, self.time_in_force, self.client_order_id,
-            self.post_only, self.reduce_only, self.self_trade_prevention, self.expires_at_ns, off_tick,
+            self.trader,
+            self.symbol,
+            self.side,
+            self.qty,
+            price,
+            self.time_in_force,
+            self.client_order_id,
+            self.post_only,
+            self.reduce_only,
+            self.self_trade_prevention,
+            self.expires_at_ns,
+            off_tick,
             self.session,
         )
 
     @staticmethod
     def of(
-        trader: str, symbol: str, side: int, qty: int, price: int | None, time_in_force: TimeInForce,
-        client_order_id: str | None, post_only: bool, reduce_only: bool,
-        self_trade_prevention: SelfTradePrevention | None, expires_at_ns: int | None, off_tick: str,
+        trader: str,
+        symbol: str,
+        side: int,
+        qty: int,
+        price: int | None,
+        time_in_force: TimeInForce,
+        client_order_id: str | None,
+        post_only: bool,
+        reduce_only: bool,
+        self_trade_prevention: SelfTradePrevention | None,
+        expires_at_ns: int | None,
+        off_tick: str,
         session: int,
     ) -> Order:
         """The order of its `values`."""
         asked = _together(price, off_tick)
         return Order(
-            trader, symbol, side, qty, asked, time_in_force, client_order_id, post_only, reduce_only,
-            self_trade_prevention, expires_at_ns, session,
+            trader,
+            symbol,
+            side,
+            qty,
+            asked,
+            time_in_force,
+            client_order_id,
+            post_only,
+            reduce_only,
+            self_trade_prevention,
+            expires_at_ns,
+            session,
         )
 
 
@@ -145,7 +174,11 @@ class Replace(Struct, gc=False):
 
     @staticmethod
     def of(
-        trader: str, order_id: int | None, client_order_id: str | None, price: int | None, qty: int | None,
+        trader: str,
+        order_id: int | None,
+        client_order_id: str | None,
+        price: int | None,
+        qty: int | None,
         off_tick: str,
     ) -> Replace:
         """The replace of its `values`."""
@@ -235,5 +268,18 @@ class Reconfigure(Struct, gc=False):
     instruments: tuple[Instrument, ...]
 
 
-AdminCommand = Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit | Reconfigure
-Command = Open | Order | Cancel | CancelAll | Replace | Login | Logout | SessionLost | Tick | AdminCommand
+AdminCommand = (
+    Halt | Resume | Close | SetMark | Freeze | Unfreeze | CancelTrader | Deposit | Reconfigure
+)
+Command = (
+    Open
+    | Order
+    | Cancel
+    | CancelAll
+    | Replace
+    | Login
+    | Logout
+    | SessionLost
+    | Tick
+    | AdminCommand
+)

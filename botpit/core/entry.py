@@ -35,7 +35,14 @@ from botpit.core.matching import match_order, own_cancels
 from botpit.core.orders import OrderRecord, RefusedOrder, packed, unpacked
 from botpit.core.prospects import Match, Prospect, Refusal
 from botpit.core.refusals import refuse, too_many_accounts
-from botpit.core.risk.checks import bad_qty, bad_terms, invalid_price, too_much, would_cross, would_increase
+from botpit.core.risk.checks import (
+    bad_qty,
+    bad_terms,
+    invalid_price,
+    too_much,
+    would_cross,
+    would_increase,
+)
 from botpit.core.risk.margin import fee
 
 _PREVENTIONS = {each.value: each for each in SelfTradePrevention}
@@ -66,7 +73,9 @@ def place(ledger: Ledger, order: Order) -> OrderAccepted | Rejected:
     return _accept(ledger, order, prospect)
 
 
-def _judged(ledger: Ledger, account: Account, market: Market, order: Order) -> Prospect | Refusal:
+def _judged(
+    ledger: Ledger, account: Account, market: Market, order: Order
+) -> Prospect | Refusal:
     """What the order would do, if it may."""
     if not market.phase.takes_orders:
         return Refusal(Reason.MARKET_HALTED)
@@ -83,12 +92,20 @@ def _judged(ledger: Ledger, account: Account, market: Market, order: Order) -> P
 
 
 def _prospect(
-    ledger: Ledger, account: Account, market: Market, order: Order, qty: int, limit: int, *old: OrderRecord
+    ledger: Ledger,
+    account: Account,
+    market: Market,
+    order: Order,
+    qty: int,
+    limit: int,
+    *old: OrderRecord,
 ) -> Prospect:
     """What `qty` lots of the order would do at `limit` or better, its old form taken away."""
     position, sign = account.position(market), order.side
     prevention = order.self_trade_prevention or _PREVENTIONS[ledger.rules.self_trade_prevention]
-    made = match_order(position, sign, qty, limit, market.book.side(-sign), prevention, order.reduce_only)
+    made = match_order(
+        position, sign, qty, limit, market.book.side(-sign), prevention, order.reduce_only
+    )
     resting = made.left if order.time_in_force in _RESTS and not made.stopped else 0
     removed = [*old]
     if made.cancels:
@@ -133,7 +150,9 @@ def _accept(ledger: Ledger, order: Order, prospect: Prospect) -> OrderAccepted:
         acceptance = packed(queue_ahead, account_seq, now_ns)
     qty = order.qty
     ledger.last_order_id += 1
-    record = OrderRecord(ledger.last_order_id, order, limit, prospect.position, qty, qty, acceptance)
+    record = OrderRecord(
+        ledger.last_order_id, order, limit, prospect.position, qty, qty, acceptance
+    )
     account.enter(record)
     accepted = OrderAccepted(record.id, order, queue_ahead, account_seq, now_ns)
     ledger.events.append(accepted)
@@ -184,11 +203,15 @@ def cancel(ledger: Ledger, asked: Cancel) -> OrderCancelled | Rejected:
 def cancel_all(ledger: Ledger, asked: CancelAll) -> AllCancelled | Rejected:
     """Cancel a trader's open orders; a trader without an account has none."""
     if asked.symbol is not None and asked.symbol not in ledger.markets:
-        return refuse(ledger, Request.CANCEL, Refusal(Reason.UNKNOWN_SYMBOL), asked.trader, asked.symbol)
+        return refuse(
+            ledger, Request.CANCEL, Refusal(Reason.UNKNOWN_SYMBOL), asked.trader, asked.symbol
+        )
     account = ledger.accounts.get(asked.trader)
     if account is None:
         return ledger.cancel_all(asked.trader, 0, [])
-    records = [each for each in account.open_orders(asked.symbol) if asked.side in (0, each.order.side)]
+    records = [
+        each for each in account.open_orders(asked.symbol) if asked.side in (0, each.order.side)
+    ]
     return ledger.cancel_all(asked.trader, account.seq, records)
 
 
@@ -219,7 +242,9 @@ def replace(ledger: Ledger, asked: Replace) -> OrderReplaced | Rejected:
     return _refuse_replace(ledger, record, refusal)
 
 
-def _reduce_in_place(ledger: Ledger, record: OrderRecord, qty: int, leaves: int) -> OrderReplaced:
+def _reduce_in_place(
+    ledger: Ledger, record: OrderRecord, qty: int, leaves: int
+) -> OrderReplaced:
     record.qty = qty
     replaced = _replaced(ledger, record, leaves, kept_priority=True)
     ledger.events.append(replaced)
@@ -233,7 +258,9 @@ def _move(
 ) -> OrderReplaced | Rejected:
     """The incoming order's way, with the old leaves taken away; refused means untouched."""
     order, leaves = record.order, qty - record.filled
-    prospect = _prospect(ledger, ledger.accounts[order.trader], market, order, leaves, price, record)
+    prospect = _prospect(
+        ledger, ledger.accounts[order.trader], market, order, leaves, price, record
+    )
     refusal = _unwanted(order, prospect) or too_much(prospect)
     if refusal is not None:
         return _refuse_replace(ledger, record, refusal)
@@ -246,18 +273,30 @@ def _move(
     return replaced
 
 
-def _replaced(ledger: Ledger, record: OrderRecord, leaves: int, *, kept_priority: bool) -> OrderReplaced:
+def _replaced(
+    ledger: Ledger, record: OrderRecord, leaves: int, *, kept_priority: bool
+) -> OrderReplaced:
     order = record.order
     return OrderReplaced(
-        record.id, order.client_order_id, order.trader, order.symbol, record.price, record.qty, leaves,
-        kept_priority, ledger.accounts[order.trader].next_seq(), ledger.now_ns,
+        record.id,
+        order.client_order_id,
+        order.trader,
+        order.symbol,
+        record.price,
+        record.qty,
+        leaves,
+        kept_priority,
+        ledger.accounts[order.trader].next_seq(),
+        ledger.now_ns,
     )
 
 
 # ---------------------------------------------------------------------------------------------------- answers
 
 
-def find_order(account: Account, order_id: int | None, client_order_id: str | None) -> OrderRecord | None:
+def find_order(
+    account: Account, order_id: int | None, client_order_id: str | None
+) -> OrderRecord | None:
     """The accepted order, open or closed, that every given id names."""
     found = account.remembered_order(order_id, client_order_id)
     if isinstance(found, OrderRecord):
@@ -271,7 +310,9 @@ def _find(ledger: Ledger, asked: Cancel | Replace, request: Request) -> OrderRec
     record = find_order(account, asked.order_id, asked.client_order_id) if account else None
     if record is None:
         unknown = Refusal(Reason.UNKNOWN_ORDER)
-        return refuse(ledger, request, unknown, asked.trader, "", asked.order_id, asked.client_order_id)
+        return refuse(
+            ledger, request, unknown, asked.trader, "", asked.order_id, asked.client_order_id
+        )
     if not record.leaves:
         return _refuse_known(ledger, request, record, Refusal(Reason.ALREADY_CLOSED))
     return record
@@ -286,12 +327,16 @@ def _answer_again(
     if isinstance(known, RefusedOrder):
         answer = known.answer
     else:
-        answer = OrderAccepted(known.id, known.order, *unpacked(known.acceptance), repeated=True)
+        answer = OrderAccepted(
+            known.id, known.order, *unpacked(known.acceptance), repeated=True
+        )
     ledger.events.append(answer)
     return answer
 
 
-def _refuse_and_burn(ledger: Ledger, account: Account, order: Order, refusal: Refusal) -> Rejected:
+def _refuse_and_burn(
+    ledger: Ledger, account: Account, order: Order, refusal: Refusal
+) -> Rejected:
     answer = _refuse_order(ledger, order, refusal)
     if order.client_order_id is not None:
         account.burn(RefusedOrder(order, answer))
@@ -299,13 +344,19 @@ def _refuse_and_burn(ledger: Ledger, account: Account, order: Order, refusal: Re
 
 
 def _refuse_order(ledger: Ledger, order: Order, refusal: Refusal) -> Rejected:
-    return refuse(ledger, Request.ORDER, refusal, order.trader, order.symbol, None, order.client_order_id)
+    return refuse(
+        ledger, Request.ORDER, refusal, order.trader, order.symbol, None, order.client_order_id
+    )
 
 
 def _refuse_replace(ledger: Ledger, record: OrderRecord, refusal: Refusal) -> Rejected:
     return _refuse_known(ledger, Request.REPLACE, record, refusal)
 
 
-def _refuse_known(ledger: Ledger, request: Request, record: OrderRecord, refusal: Refusal) -> Rejected:
+def _refuse_known(
+    ledger: Ledger, request: Request, record: OrderRecord, refusal: Refusal
+) -> Rejected:
     order = record.order
-    return refuse(ledger, request, refusal, order.trader, order.symbol, record.id, order.client_order_id)
+    return refuse(
+        ledger, request, refusal, order.trader, order.symbol, record.id, order.client_order_id
+    )

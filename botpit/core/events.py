@@ -15,7 +15,9 @@ from botpit.core.commands import Order
 
 
 class Reason(StrEnum):
-    """Why a request was refused, in the order of the checks: those of gateway and feed, then those of the engine."""
+    """Why a request was refused, in the order of the checks: those of gateway and feed, then those
+    of the engine.
+    """
 
     INVALID_JSON = "invalid_json"
     INVALID_MESSAGE = "invalid_message"
@@ -47,7 +49,14 @@ class Reason(StrEnum):
 
 
 BEFORE_THE_ENGINE = frozenset(
-    (Reason.INVALID_JSON, Reason.UNAUTHORIZED, Reason.OTHER_MARKET, Reason.SEQ_AHEAD, Reason.TOO_OLD, Reason.RATE_LIMITED)
+    (
+        Reason.INVALID_JSON,
+        Reason.UNAUTHORIZED,
+        Reason.OTHER_MARKET,
+        Reason.SEQ_AHEAD,
+        Reason.TOO_OLD,
+        Reason.RATE_LIMITED,
+    )
 )
 """For these a request never becomes a command."""
 
@@ -246,7 +255,6 @@ class MarketStatus(Struct, gc=False):
     now_ns: int
 
 
-
 class Trade(Struct, gc=False):
     trade_id: int
     symbol: str
@@ -314,9 +322,17 @@ class OrderRemoved(Struct, gc=False):
 OrderAnswer = OrderAccepted | Rejected | OrderCancelled | OrderReplaced | AllCancelled
 Answer = OrderAnswer | LoggedIn | LoggedOut | MarketStatus | AccountStatus
 """What answers a command. A Tick, a lost session, a deposit and other rules have no answer."""
-PrivateEvent = OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
+PrivateEvent = (
+    OrderAccepted | OrderReplaced | OrderCancelled | Fill | Liquidation | AccountStatus
+)
 BookEvent = OrderAdded | OrderReduced | OrderRemoved
 PublicEvent = (
-    Trade | PositionUpdate | Liquidation | AccountStatus | InsuranceUpdate | MarketStatus | BookEvent
+    Trade
+    | PositionUpdate
+    | Liquidation
+    | AccountStatus
+    | InsuranceUpdate
+    | MarketStatus
+    | BookEvent
 )
 Event = Answer | PrivateEvent | PublicEvent

@@ -41,7 +41,9 @@ class Instrument:
     max_position: int
 
     def band(self, mark: int) -> tuple[int, int]:
-        """Lowest and highest price an order may name at this mark, both included (SYSTEM_DESIGN.md, The mark)."""
+        """Lowest and highest price an order may name at this mark, both included (SYSTEM_DESIGN.md,
+        The mark).
+        """
         width = max(1, mark * self.price_band_bps // 10_000)
         return max(self.min_price, mark - width), min(self.max_price, mark + width)
 

@@ -141,7 +141,12 @@ class Ledger:
     # ------------------------------------------------------------------------------------------------- trades
 
     def trade(
-        self, taker: OrderRecord, maker: OrderRecord, qty: int, taker_fee: int, house_fee: int = 0
+        self,
+        taker: OrderRecord,
+        maker: OrderRecord,
+        qty: int,
+        taker_fee: int,
+        house_fee: int = 0,
     ) -> None:
         """Both sides of a trade at the maker's price. The taker pays `taker_fee` and, when liquidated,
         `house_fee` to insurance."""
@@ -166,25 +171,48 @@ class Ledger:
         sign = taker.order.side
         buyer, seller = (taker, maker) if sign == BUY else (maker, taker)
         trade = Trade(
-            self.last_trade_id, maker.order.symbol, maker.price, qty, buyer.order.trader, seller.order.trader,
-            sign, buyer.id, seller.id, self.now_ns,
+            self.last_trade_id,
+            maker.order.symbol,
+            maker.price,
+            qty,
+            buyer.order.trader,
+            seller.order.trader,
+            sign,
+            buyer.id,
+            seller.id,
+            self.now_ns,
         )
         self.events.append(trade)
 
-    def _fill(self, record: OrderRecord, qty: int, price: int, paid: int, liquidity: Liquidity) -> Account:
+    def _fill(
+        self, record: OrderRecord, qty: int, price: int, paid: int, liquidity: Liquidity
+    ) -> Account:
         """One side of a trade; returns whose."""
         order = record.order
         account = self.accounts[order.trader]
         record.filled += qty
         self.book_fill(record.position, order.side, qty, price, paid)
         fill = Fill(
-            record.id, order.client_order_id, self.last_trade_id, order.trader, order.symbol, order.side,
-            price, qty, record.leaves, paid, liquidity, account.next_seq(), self.now_ns,
+            record.id,
+            order.client_order_id,
+            self.last_trade_id,
+            order.trader,
+            order.symbol,
+            order.side,
+            price,
+            qty,
+            record.leaves,
+            paid,
+            liquidity,
+            account.next_seq(),
+            self.now_ns,
         )
         self.events.append(fill)
         return account
 
-    def book_fill(self, position: Position, side: int, qty: int, price: int, paid: int = 0) -> None:
+    def book_fill(
+        self, position: Position, side: int, qty: int, price: int, paid: int = 0
+    ) -> None:
         """Change a position and its account's cash by one fill."""
         account = position.account
         account.cash += position.trade(side, qty, price) - paid
@@ -220,7 +248,9 @@ class Ledger:
         self._emit_reduced(record, lots)
         return cancelled
 
-    def cancel_all(self, trader: str, account_seq: int, records: list[OrderRecord]) -> AllCancelled:
+    def cancel_all(
+        self, trader: str, account_seq: int, records: list[OrderRecord]
+    ) -> AllCancelled:
         """Cancel resting orders of a trader whose last event is `account_seq`, one by one, after the answer
         that counts them."""
         answer = AllCancelled(trader, len(records), account_seq + len(records), self.now_ns)
@@ -254,15 +284,31 @@ class Ledger:
     def _emit_book_change(self, kind: type[Any], record: OrderRecord, lots: int) -> None:
         order = record.order
         self.events.append(
-            kind(record.id, order.symbol, order.trader, order.side, record.price, lots, self.now_ns)
+            kind(
+                record.id,
+                order.symbol,
+                order.trader,
+                order.side,
+                record.price,
+                lots,
+                self.now_ns,
+            )
         )
 
-    def _emit_cancelled(self, record: OrderRecord, lots: int, reason: CancelReason) -> OrderCancelled:
+    def _emit_cancelled(
+        self, record: OrderRecord, lots: int, reason: CancelReason
+    ) -> OrderCancelled:
         order = record.order
         account = self.accounts[order.trader]
         account.closed(record)
         cancelled = OrderCancelled(
-            record.id, order.client_order_id, order.trader, order.symbol, lots, reason, account.next_seq(),
+            record.id,
+            order.client_order_id,
+            order.trader,
+            order.symbol,
+            lots,
+            reason,
+            account.next_seq(),
             self.now_ns,
         )
         self.events.append(cancelled)
@@ -288,7 +334,15 @@ class Ledger:
         account, market = position.account, position.market
         position.told_mark = market.mark
         update = PositionUpdate(
-            account.trader, market.instrument.symbol, position.lots, position.cost, account.cash,
-            position.realized, position.unrealized(), account.equity(), market.mark, self.now_ns,
+            account.trader,
+            market.instrument.symbol,
+            position.lots,
+            position.cost,
+            account.cash,
+            position.realized,
+            position.unrealized(),
+            account.equity(),
+            market.mark,
+            self.now_ns,
         )
         self.events.append(update)

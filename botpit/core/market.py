@@ -62,9 +62,14 @@ class Market(Valuation):
     def capture(self) -> dict[str, Any]:
         """Its state as plain values; the orders in its book by trader and id."""
         return {
-            "last_trade": self.last_trade, "last_qty": self.last_qty, "last_time_ns": self.last_time_ns,
-            "status": self.status.value, "mark": self.mark, "marks": [list(each) for each in self.marks],
-            "bids": self.book.bids.capture(), "asks": self.book.asks.capture(),
+            "last_trade": self.last_trade,
+            "last_qty": self.last_qty,
+            "last_time_ns": self.last_time_ns,
+            "status": self.status.value,
+            "mark": self.mark,
+            "marks": [list(each) for each in self.marks],
+            "bids": self.book.bids.capture(),
+            "asks": self.book.asks.capture(),
         }
 
     def restore(self, values: dict[str, Any]) -> None:

@@ -16,7 +16,12 @@ from botpit.core.prospects import Match
 
 
 def match_order(
-    taker: Position, sign: int, qty: int, limit: int, against: BookSide, prevention: SelfTradePrevention,
+    taker: Position,
+    sign: int,
+    qty: int,
+    limit: int,
+    against: BookSide,
+    prevention: SelfTradePrevention,
     reduce_only: bool,
 ) -> Match:
     """What `qty` lots of `taker` would do to the side `against`, at `limit` or better."""

@@ -63,7 +63,9 @@ class RefusedOrder:
         """The order and what was said against it."""
         answer = self.answer
         return {
-            "order": self.order.values(), "reason": answer.reason.value, "now_ns": answer.now_ns,
+            "order": self.order.values(),
+            "reason": answer.reason.value,
+            "now_ns": answer.now_ns,
             "details": answer.details,
         }
 
@@ -85,8 +87,14 @@ def restored_refusal(values: dict[str, Any]) -> RefusedOrder:
     """The refused order of what `RefusedOrder.capture` gave."""
     order = _restored_order(values["order"])
     answer = Rejected(
-        Request.ORDER, Reason(values["reason"]), order.trader, values["now_ns"], order.symbol, None,
-        order.client_order_id, values["details"],
+        Request.ORDER,
+        Reason(values["reason"]),
+        order.trader,
+        values["now_ns"],
+        order.symbol,
+        None,
+        order.client_order_id,
+        values["details"],
     )
     return RefusedOrder(order, answer)
 

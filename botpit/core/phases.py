@@ -33,11 +33,19 @@ _OPEN, _HALTED, _CLOSED = TradingStatus.OPEN, TradingStatus.HALTED, TradingStatu
 PHASES = {
     row.status: row
     for row in (
-        Phase(_OPEN, takes_orders=True, trades=True,
-              leads_to={Halt: _HALTED, Resume: _OPEN, Close: _CLOSED, SetMark: _OPEN}),
-        Phase(_HALTED, takes_orders=False, trades=False,
-              leads_to={Halt: _HALTED, Resume: _OPEN, Close: _CLOSED, SetMark: _HALTED}),
+        Phase(
+            _OPEN,
+            takes_orders=True,
+            trades=True,
+            leads_to={Halt: _HALTED, Resume: _OPEN, Close: _CLOSED, SetMark: _OPEN},
+        ),
+        Phase(
+            _HALTED,
+            takes_orders=False,
+            trades=False,
+            leads_to={Halt: _HALTED, Resume: _OPEN, Close: _CLOSED, SetMark: _HALTED},
+        ),
         Phase(_CLOSED, takes_orders=False, trades=False, leads_to={}),
     )
-}  # fmt: skip
+}
 """Every phase there is, by the status that the world is shown."""

@@ -55,7 +55,16 @@ _NOTHING_OPEN: Final = OpenTotals()
 class Holdings:
     """An account as far as it is cash and positions. `changed`: the last position with a stale `stake`."""
 
-    __slots__ = ("cash", "changed", "gain", "moves", "positions", "stake", "trader", "valued_at")
+    __slots__ = (
+        "cash",
+        "changed",
+        "gain",
+        "moves",
+        "positions",
+        "stake",
+        "trader",
+        "valued_at",
+    )
 
     def __init__(self, trader: str, cash: int, moves: Moves) -> None:
         self.trader = trader
@@ -190,7 +199,11 @@ class Position:
 
     def note_change(self) -> None:
         """From now on the account's `stake` is out of date by this position."""
-        self.is_changed, self.changed_before, self.account.changed = True, self.account.changed, self
+        self.is_changed, self.changed_before, self.account.changed = (
+            True,
+            self.account.changed,
+            self,
+        )
 
     # -------------------------------------------------------------------------------------------- open orders
 
@@ -246,7 +259,9 @@ class Position:
     def _renew_losses(self) -> None:
         self._mark_of_losses = self.market.mark
         for side, totals in ((BUY, self.buys), (SELL, self.sells)):
-            totals.loss = sum(lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items())
+            totals.loss = sum(
+                lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items()
+            )
 
     # ---------------------------------------------------------------------------------------------- snapshots
 

@@ -8,12 +8,24 @@ from botpit.core.prospects import Refusal
 
 
 def refuse(
-    ledger: Ledger, request: Request, refusal: Refusal, trader: str = "", symbol: str = "",
-    order_id: int | None = None, client_order_id: str | None = None,
+    ledger: Ledger,
+    request: Request,
+    refusal: Refusal,
+    trader: str = "",
+    symbol: str = "",
+    order_id: int | None = None,
+    client_order_id: str | None = None,
 ) -> Rejected:
     """Say no to a request, with the ids by which whoever asked knows it."""
     answer = Rejected(
-        request, refusal.reason, trader, ledger.now_ns, symbol, order_id, client_order_id, refusal.details
+        request,
+        refusal.reason,
+        trader,
+        ledger.now_ns,
+        symbol,
+        order_id,
+        client_order_id,
+        refusal.details,
     )
     ledger.events.append(answer)
     return answer

@@ -14,16 +14,26 @@ from botpit.core.events import MarketStatus
 from botpit.core.instrument import Instrument, Rules
 from botpit.core.ledger import Ledger
 
-_FIXED = frozenset({
-    "instruments", "money_decimals", "insurance_fund", "tick_units", "tick_decimals", "lot", "tick_value",
-})  # fmt: skip
+_FIXED = frozenset(
+    {
+        "instruments",
+        "money_decimals",
+        "insurance_fund",
+        "tick_units",
+        "tick_decimals",
+        "lot",
+        "tick_value",
+    }
+)
 """Positions, prices and cash are counted in these; and the fund was paid in once, at the opening."""
 
 
 def differences(old: Open, new: Open) -> list[str]:
     """`instruments.SIM.taker_fee_bps: 0, now 5`: every rule that is another one, in the engine's integers."""
     found = _different("market", old.rules, new.rules)
-    before, after = ({each.symbol: each for each in opening.instruments} for opening in (old, new))
+    before, after = (
+        {each.symbol: each for each in opening.instruments} for opening in (old, new)
+    )
     if list(before) != list(after):
         return [*found, f"instruments: {', '.join(before)}, now {', '.join(after)}"]
     for symbol, instrument in before.items():
@@ -33,20 +43,36 @@ def differences(old: Open, new: Open) -> list[str]:
 
 def not_changeable(ledger: Ledger, new: Open) -> list[str]:
     """What of it no running market can take, a sentence each."""
-    old = Open(ledger.market_id, ledger.rules, tuple(market.instrument for market in ledger.markets.values()))
-    fixed = [each for each in differences(old, new) if each.partition(":")[0].rpartition(".")[2] in _FIXED]
+    old = Open(
+        ledger.market_id,
+        ledger.rules,
+        tuple(market.instrument for market in ledger.markets.values()),
+    )
+    fixed = [
+        each
+        for each in differences(old, new)
+        if each.partition(":")[0].rpartition(".")[2] in _FIXED
+    ]
     if fixed:
         return fixed
     marks = ((each, ledger.markets[each.symbol].mark) for each in new.instruments)
     return [
         f"instruments.{each.symbol}: its mark, {mark} ticks, is outside {each.min_price} to {each.max_price}"
-        for each, mark in marks if not each.min_price <= mark <= each.max_price
+        for each, mark in marks
+        if not each.min_price <= mark <= each.max_price
     ]
 
 
 def _different(name: str, old: Rules | Instrument, new: Rules | Instrument) -> list[str]:
-    pairs = ((field.name, getattr(old, field.name), getattr(new, field.name)) for field in fields(old))
-    return [f"{name}.{key}: {before}, now {after}" for key, before, after in pairs if before != after]
+    pairs = (
+        (field.name, getattr(old, field.name), getattr(new, field.name))
+        for field in fields(old)
+    )
+    return [
+        f"{name}.{key}: {before}, now {after}"
+        for key, before, after in pairs
+        if before != after
+    ]
 
 
 def reconfigure(ledger: Ledger, command: Reconfigure) -> None:
@@ -57,6 +83,8 @@ def reconfigure(ledger: Ledger, command: Reconfigure) -> None:
     for instrument in command.instruments:
         market = ledger.markets[instrument.symbol]
         market.take_terms(instrument)
-        ledger.events.append(MarketStatus(instrument.symbol, market.status, "reconfigure", ledger.now_ns))
+        ledger.events.append(
+            MarketStatus(instrument.symbol, market.status, "reconfigure", ledger.now_ns)
+        )
     for account in ledger.accounts.values():
         ledger.margin_watch.invalidate(account)

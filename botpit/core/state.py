@@ -29,7 +29,9 @@ def capture(exchange: Exchange) -> dict[str, Any]:
     return {
         **{name: getattr(exchange, name) for name in _COUNTERS},
         "markets": {symbol: market.capture() for symbol, market in exchange.markets.items()},
-        "accounts": {trader: account.capture() for trader, account in exchange.accounts.items()},
+        "accounts": {
+            trader: account.capture() for trader, account in exchange.accounts.items()
+        },
         **exchange.timers.capture(),
     }
 

@@ -75,7 +75,12 @@ def _next_round_ns(ledger: Ledger) -> int:
 def next_due_ns(ledger: Ledger, now_ns: int) -> int | None:
     """When a Tick may next change something, given no other command: at once, later, or (None) never."""
     timers = ledger.timers
-    if _moving(ledger) or timers.marked_until is not None or _thawing(ledger) or would_act(ledger):
+    if (
+        _moving(ledger)
+        or timers.marked_until is not None
+        or _thawing(ledger)
+        or would_act(ledger)
+    ):
         return now_ns
     later = [timers.next_expiry_ns(), _next_marking_ns(ledger, now_ns)]
     return min((time for time in later if time is not None), default=None)

@@ -40,7 +40,8 @@ class Moves:
 
 
 class Valuation:
-    """The mark only moves at Ticks, so every command between two Ticks sees one mark (SYSTEM_DESIGN.md, The mark).
+    """The mark only moves at Ticks, so every command between two Ticks sees one mark
+    (SYSTEM_DESIGN.md, The mark).
 
     `marks` is where the mark stood and since when, as far back as a settlement may ask; `index` its place
     among the instruments; `unpublished` is false once an update of every position has shown this mark.
@@ -48,8 +49,16 @@ class Valuation:
     """
 
     __slots__ = (
-        "band_high", "band_low", "index", "instrument", "mark", "marks", "moves", "tick_value", "unpublished",
-    )  # fmt: skip
+        "band_high",
+        "band_low",
+        "index",
+        "instrument",
+        "mark",
+        "marks",
+        "moves",
+        "tick_value",
+        "unpublished",
+    )
 
     def __init__(self, instrument: Instrument, index: int, moves: Moves) -> None:
         self.instrument = instrument

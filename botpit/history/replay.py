@@ -25,7 +25,9 @@ from botpit.wire.channels import CHANNELS
 HASHED_TOGETHER = 1_000
 """Events are hashed when so many wait: the hash is the same, and quicker."""
 _encode = msgspec.json.Encoder(order="deterministic").encode
-_Order = msgspec.defstruct("_Order", [name for name in get_type_hints(Order.of) if name != "return"])
+_Order = msgspec.defstruct(
+    "_Order", [name for name in get_type_hints(Order.of) if name != "return"]
+)
 _Accepted = msgspec.defstruct("_Accepted", OrderAccepted.__struct_fields__)
 
 
@@ -77,10 +79,14 @@ class Replay:
     def check(self, kept: str | None) -> None:
         """Compare the state with a snapshot's hash, if any, and with the law of money. Raises Unlike."""
         if kept is not None and kept != self.state_hash():
-            raise Unlike(f"the snapshot of record {self.number} is not the state that the journal leads to")
+            raise Unlike(
+                f"the snapshot of record {self.number} is not the state that the journal leads to"
+            )
         owed = money_out_of_place(self.exchange)
         if owed:
-            raise Unlike(f"after record {self.number} {owed} units of money are not accounted for")
+            raise Unlike(
+                f"after record {self.number} {owed} units of money are not accounted for"
+            )
 
     def _hash_waiting(self) -> None:
         if not self._waiting:

@@ -13,8 +13,22 @@ from botpit.history.journal.records import Vocabulary
 EXCHANGE: Final[Vocabulary[Exchange]] = Vocabulary(
     opening=cmd.Open,
     kinds=(
-        cmd.Order, cmd.Cancel, cmd.CancelAll, cmd.Replace, cmd.Login, cmd.Logout, cmd.SessionLost, cmd.Tick,
-        cmd.Halt, cmd.Resume, cmd.Close, cmd.SetMark, cmd.Freeze, cmd.Unfreeze, cmd.CancelTrader, cmd.Deposit,
+        cmd.Order,
+        cmd.Cancel,
+        cmd.CancelAll,
+        cmd.Replace,
+        cmd.Login,
+        cmd.Logout,
+        cmd.SessionLost,
+        cmd.Tick,
+        cmd.Halt,
+        cmd.Resume,
+        cmd.Close,
+        cmd.SetMark,
+        cmd.Freeze,
+        cmd.Unfreeze,
+        cmd.CancelTrader,
+        cmd.Deposit,
         cmd.Reconfigure,
     ),
     rules_version=1,
@@ -22,4 +36,4 @@ EXCHANGE: Final[Vocabulary[Exchange]] = Vocabulary(
     capture=capture,
     restore=restore,
     opening_of=opening_of,
-)  # fmt: skip
+)

@@ -41,7 +41,9 @@ class Child:
         self._lifeline: int | None = lifeline
 
     @classmethod
-    async def start(cls, name: str, argv: Sequence[str], log_path: Path, *, in_front: bool = False) -> Child:
+    async def start(
+        cls, name: str, argv: Sequence[str], log_path: Path, *, in_front: bool = False
+    ) -> Child:
         """Start `argv`; stdout and stderr are appended to `log_path`, which is made with its folder if need
         be.
 

@@ -205,7 +205,9 @@ class Connection(WSListener):
                 behind_it = self._fresh[len(self._fresh) - frame.tail_size :]
                 self._fragments = Fragments(payload, behind_it)
             case WSMsgType.TEXT:
-                raise ProtocolError(1002, "a new message before the end of the one in fragments")
+                raise ProtocolError(
+                    1002, "a new message before the end of the one in fragments"
+                )
             case WSMsgType.CONTINUATION:
                 self._continue(payload, frame.fin)
 

@@ -91,4 +91,6 @@ def _numbered(path: Path) -> Iterator[Path]:
 
 def _all_taken(path: Path) -> FileExistsError:
     numbered = MAX_NUMBERED_FILES - 1
-    return FileExistsError(f"{path} and {numbered} numbered ones beside it exist already; move some away")
+    return FileExistsError(
+        f"{path} and {numbered} numbered ones beside it exist already; move some away"
+    )

@@ -43,7 +43,9 @@ class Fleet:
         member = self._members.get(name)
         return [] if member is None else list(member.restarts)
 
-    async def start(self, name: str, argv: Sequence[str], policy: RestartPolicy | None = None) -> None:
+    async def start(
+        self, name: str, argv: Sequence[str], policy: RestartPolicy | None = None
+    ) -> None:
         """Start one more child; it is restarted as `policy` allows, never without one."""
         member = Supervisor(name, argv, self.log_path(name), policy)
         try:

@@ -32,7 +32,9 @@ class Reception:
         path, _, _ = request.path.partition(b"?")
         if not self._is_ours(request):
             hosts = ", ".join(sorted(self._hosts))
-            return _response(403, f"403: Host, and Origin where there is one, must be one of {hosts}")
+            return _response(
+                403, f"403: Host, and Origin where there is one, must be one of {hosts}"
+            )
         if path == b"/healthz":
             return _response(200, json.dumps(self._health()), "application/json")
         if headers.get("Upgrade", "").lower() != "websocket":
@@ -52,7 +54,9 @@ class Reception:
         origins = request.headers.getall("Origin", [])
         if len(hosts) != 1 or len(origins) > 1:
             return False
-        return self._is_our_host(hosts[0]) and all(self._is_our_origin(origin) for origin in origins)
+        return self._is_our_host(hosts[0]) and all(
+            self._is_our_origin(origin) for origin in origins
+        )
 
     def _is_our_host(self, text: str) -> bool:
         host = _HOST.fullmatch(text)

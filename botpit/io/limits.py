@@ -44,7 +44,9 @@ class Limits:
     def impose(self) -> None:
         """Limit this process from now on. Raises LimitError."""
         _impose("--max-cpu-s", "RLIMIT_CPU", self.cpu_s, least=1, grace=CPU_GRACE_S)
-        _impose("--max-memory-mb", "RLIMIT_AS", self.memory_mb, least=LEAST_MEMORY_MB, unit=2**20)
+        _impose(
+            "--max-memory-mb", "RLIMIT_AS", self.memory_mb, least=LEAST_MEMORY_MB, unit=2**20
+        )
         _impose("--max-open-files", "RLIMIT_NOFILE", self.open_files, least=LEAST_OPEN_FILES)
 
 
@@ -58,7 +60,9 @@ def on_cpu_limit(reached: Callable[[], None]) -> None:
         signal.signal(signal.SIGXCPU, lambda *_: reached())
 
 
-def _impose(flag: str, name: str, value: int | None, *, least: int, unit: int = 1, grace: int = 0) -> None:
+def _impose(
+    flag: str, name: str, value: int | None, *, least: int, unit: int = 1, grace: int = 0
+) -> None:
     if value is None:
         return
     if resource is None or not hasattr(resource, name):

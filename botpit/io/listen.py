@@ -1,4 +1,5 @@
-"""Addresses to listen on: reserved before there is a server, handed from one server to the next, given back at the end.
+"""Addresses to listen on: reserved before there is a server, handed from one server to the next,
+given back at the end.
 
 Whoever dials between two servers is not turned away but waits, because the sockets go on listening.
 """
@@ -29,10 +30,16 @@ class PortError(Exception):
 
 
 async def listen(
-    host: str, port: int, connect: Callable[[Connection], Peer], bounds: Bounds, health: Health,
+    host: str,
+    port: int,
+    connect: Callable[[Connection], Peer],
+    bounds: Bounds,
+    health: Health,
     sockets: Sequence[socket] = (),
 ) -> Server:
-    """Serve at an address, on the `sockets` that a server before left for this one if there are any. Raises PortError."""
+    """Serve at an address, on the `sockets` that a server before left for this one if there are
+    any. Raises PortError.
+    """
     with _usable(host, port):
         return await serve(host, port, connect, bounds, health, sockets)
 
@@ -52,13 +59,17 @@ class Endpoint:
         """Have the port before the server is there. Raises PortError."""
         with _usable(self.host, self.port):
             loop = asyncio.get_running_loop()
-            places = await loop.getaddrinfo(self.host, self.port, type=SOCK_STREAM, flags=AI_PASSIVE)
+            places = await loop.getaddrinfo(
+                self.host, self.port, type=SOCK_STREAM, flags=AI_PASSIVE
+            )
             self.sockets = [
                 create_server(address[:2], family=family, backlog=BACKLOG)
                 for family, _, _, _, address in dict.fromkeys(places)
             ]
 
-    async def open(self, connect: Callable[[Connection], Peer], bounds: Bounds, health: Health) -> Server:
+    async def open(
+        self, connect: Callable[[Connection], Peer], bounds: Bounds, health: Health
+    ) -> Server:
         """Raises PortError."""
         server = await listen(self.host, self.port, connect, bounds, health, self.sockets)
         self.port, self.sockets = server.port, []

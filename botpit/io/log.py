@@ -53,7 +53,9 @@ def printable(text: str) -> str:
     """`text` with escapes (`\\n`, `\\x1b`) for what could move a cursor, hide text or end a line."""
     if text.isprintable():
         return text
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+    return "".join(
+        c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text
+    )
 
 
 def fields(**values: object) -> str:

@@ -42,7 +42,9 @@ class Refused(OrderPortError):
 
 async def ask(uri: str, requests: Iterable[Request], within_s: float) -> list[Answer]:
     """Send one request after the other; return their answers, `error` included. Raises OrderPortError."""
-    connecting = connect(uri, compression=None, proxy=None, open_timeout=None, close_timeout=1.0)
+    connecting = connect(
+        uri, compression=None, proxy=None, open_timeout=None, close_timeout=1.0
+    )
     try:
         async with asyncio.timeout(within_s), connecting as connection:
             return [await _answer(connection, request) for request in requests]
@@ -56,20 +58,27 @@ async def _answer(connection: ClientConnection, request: Request) -> Answer:
     await connection.send(json.dumps(request))
     while True:
         answer = json.loads(await connection.recv())
-        if isinstance(answer, dict) and answer.get("type") in (ANSWERS[request["type"]], "error"):
+        if isinstance(answer, dict) and answer.get("type") in (
+            ANSWERS[request["type"]],
+            "error",
+        ):
             return answer
 
 
 # --------------------------------------------------------------------------------------------------- accounts
 
 
-async def equities(uri: str, trader_ids: Sequence[str]) -> tuple[dict[str, float], float | None]:
+async def equities(
+    uri: str, trader_ids: Sequence[str]
+) -> tuple[dict[str, float], float | None]:
     """The equity of each trader (a new account's where it has none yet), and the cash of a new account.
 
     Traders that the exchange does not answer for are left out; without an exchange, that is all of them.
     """
     newcomer = f"newcomer-{secrets.token_hex(8)}"
-    requests = [{"type": "account", "trader_id": trader_id} for trader_id in (*trader_ids, newcomer)]
+    requests = [
+        {"type": "account", "trader_id": trader_id} for trader_id in (*trader_ids, newcomer)
+    ]
     try:
         answers = await ask(uri, requests, ACCOUNTS_WITHIN_S)
     except OrderPortError as error:

@@ -20,7 +20,11 @@ class RateLimitedLog:
         self._left_out = 0
 
     def say(
-        self, level: int, text: str, details: Mapping[str, object], error: Exception | None = None
+        self,
+        level: int,
+        text: str,
+        details: Mapping[str, object],
+        error: Exception | None = None,
     ) -> None:
         """Log `text key=value …`, with the traceback of `error`."""
         second = int(time.monotonic())

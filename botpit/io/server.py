@@ -93,7 +93,9 @@ class Server:
         self._loop = asyncio.get_running_loop()
         places: list[dict[str, Any]] = [{"sock": each} for each in sockets]
         for place in places or [{"host": host, "port": port}]:
-            listener = await self._loop.create_server(lambda: _Door(self), backlog=BACKLOG, **place)
+            listener = await self._loop.create_server(
+                lambda: _Door(self), backlog=BACKLOG, **place
+            )
             self._listeners.append(listener)
         self.port = self._listeners[0].sockets[0].getsockname()[1]
         self._step_s = min(self.settings.ping_s, self.settings.pong_s) / _CLOCK_STEPS
@@ -193,13 +195,17 @@ class _Door(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peername = transport.get_extra_info("peername")
         self.address = peername[0] if peername else ""
-        self.transport = transport = cast(asyncio.Transport, transport)  # uvloop's do not inherit from it
+        self.transport = transport = cast(
+            asyncio.Transport, transport
+        )  # uvloop's do not inherit from it
         if not self._server.admit(self):
             transport.write(_TOO_MANY)
             transport.close()
             return
         server = self._server
-        self.connection = Connection(transport, self.address, server.settings, server.connect, server.fail)
+        self.connection = Connection(
+            transport, self.address, server.settings, server.connect, server.fail
+        )
         self._parser = _parser(self._receive_request, server.settings.handshake_s)
         self._parser.connection_made(self)
 
@@ -225,7 +231,9 @@ class _Door(asyncio.BufferedProtocol):
         if self._parser is not None:
             self._server.forget(self)
             self._parser.connection_lost(exc)
-            self._parser = None  # a cycle with this door: it would keep 16 KiB until a full collection
+            self._parser = (
+                None  # a cycle with this door: it would keep 16 KiB until a full collection
+            )
 
     # ------------------------------------------------------------------------------ for picows: its transport
 
@@ -250,7 +258,9 @@ class _Door(asyncio.BufferedProtocol):
         if not self.connection.upgraded:
             self.transport.close()
 
-    def _receive_request(self, request: WSUpgradeRequest) -> Connection | WSUpgradeResponseWithListener:
+    def _receive_request(
+        self, request: WSUpgradeRequest
+    ) -> Connection | WSUpgradeResponseWithListener:
         """picows' listener factory."""
         try:
             response = self._server.reception.answer(request)

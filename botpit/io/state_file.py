@@ -58,7 +58,9 @@ class StateFile:
             replace_file(self.path, text)
         except OSError as error:
             if not self._failed:
-                _log.error("cannot be written %s", fields(file=self.path, reason=error.strerror))
+                _log.error(
+                    "cannot be written %s", fields(file=self.path, reason=error.strerror)
+                )
             self._failed = True
         else:
             self._kept = text

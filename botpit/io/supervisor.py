@@ -71,7 +71,12 @@ class Restart:
 
 @asynccontextmanager
 async def supervised(
-    name: str, argv: Sequence[str], log_path: Path, *, grace_s: float, policy: RestartPolicy = SERVICE
+    name: str,
+    argv: Sequence[str],
+    log_path: Path,
+    *,
+    grace_s: float,
+    policy: RestartPolicy = SERVICE,
 ) -> AsyncIterator[None]:
     """Keep a child running while the context lasts; then ask it to end, and kill it `grace_s` seconds later.
 
@@ -92,7 +97,9 @@ class Supervisor:
     `stopped`: it ran until `stop` ended it. `gave_up`: it failed once more after its last restart.
     """
 
-    def __init__(self, name: str, argv: Sequence[str], log_path: Path, policy: RestartPolicy | None) -> None:
+    def __init__(
+        self, name: str, argv: Sequence[str], log_path: Path, policy: RestartPolicy | None
+    ) -> None:
         self.log_path = log_path
         self.restarts: deque[Restart] = deque(maxlen=MAX_RESTARTS_KEPT)
         self.stopped = False
@@ -159,7 +166,9 @@ class Supervisor:
             return False
         if exit_code in policy.final_codes:
             level = logging.ERROR if exit_code else logging.INFO
-            _log.log(level, "is not started again %s", fields(name=self._name, exit_code=exit_code))
+            _log.log(
+                level, "is not started again %s", fields(name=self._name, exit_code=exit_code)
+            )
             return False
         ran_s = time.monotonic() - self._started_s
         if ran_s > policy.forgiven_s:
@@ -170,16 +179,24 @@ class Supervisor:
                 return False
             if await self._started_again():
                 ran_s = round(ran_s, 3)
-                restart = Restart(at=utc_now(), exit_code=exit_code, ran_s=ran_s, backoff_s=backoff_s)
+                restart = Restart(
+                    at=utc_now(), exit_code=exit_code, ran_s=ran_s, backoff_s=backoff_s
+                )
                 self.restarts.append(restart)
                 return True
         self.gave_up = True
-        _log.error("given up %s", fields(name=self._name, restarts=len(self.restarts), log=self.log_path))
+        _log.error(
+            "given up %s",
+            fields(name=self._name, restarts=len(self.restarts), log=self.log_path),
+        )
         return False
 
     async def _stopped_within(self, backoff_s: float) -> bool:
         restarts = len(self.restarts)
-        _log.info("starts again soon %s", fields(name=self._name, backoff_s=backoff_s, restarts=restarts))
+        _log.info(
+            "starts again soon %s",
+            fields(name=self._name, backoff_s=backoff_s, restarts=restarts),
+        )
         with suppress(TimeoutError):
             await asyncio.wait_for(self._stop.wait(), backoff_s)
         return self._stop.is_set()

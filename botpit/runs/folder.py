@@ -18,7 +18,11 @@ from botpit.runs.audit.rows import COLUMNS, Sheet, Wrong
 STATE = ".export-state.json"
 NEEDED = ("trades.csv", "performance.csv")
 OF_THE_MARKET = "insurance.csv"
-CHANNELS = {"trades.csv": "trades", "performance.csv": "positions", "liquidations.csv": "liquidations"}
+CHANNELS = {
+    "trades.csv": "trades",
+    "performance.csv": "positions",
+    "liquidations.csv": "liquidations",
+}
 MAX_LINE_BYTES = 1_000
 MAX_JSON_BYTES = 64 * 2**20
 BLOCK_BYTES = 2**20
@@ -62,7 +66,9 @@ class Portion:
                 self.at += len(raw)
                 self.rows += self.line > 1  # line 1 is the header
                 if self.at > self.end or raw[-1:] != b"\n":
-                    raise Wrong(f"{self.path}:{self.line}", f"expected a whole line, found {raw[:80]!r}")
+                    raise Wrong(
+                        f"{self.path}:{self.line}", f"expected a whole line, found {raw[:80]!r}"
+                    )
                 if self.line % PROGRESS_LINES == 0:
                     progressed(self.at - reported)
                     reported = self.at
@@ -78,9 +84,13 @@ class Portion:
         """Raise Wrong when, after all lines were read, some that were written are missing."""
         place = f"{self.path}:{self.line + 1}"
         if self.at < self.end:
-            raise Wrong(place, f"expected {self.end} bytes by {STATE}, the file ends after {self.at}")
+            raise Wrong(
+                place, f"expected {self.end} bytes by {STATE}, the file ends after {self.at}"
+            )
         if self.expected_rows not in (None, self.rows):
-            raise Wrong(place, f"expected {self.expected_rows} rows by {STATE}, found {self.rows}")
+            raise Wrong(
+                place, f"expected {self.expected_rows} rows by {STATE}, found {self.rows}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +122,9 @@ def markets_of(folder: Path) -> list[MarketFiles]:
     Raises ProgramError; Wrong for a damaged state file.
     """
     if not folder.is_dir():
-        raise ProgramError(f"{folder}: not a folder; name the one that has {' and '.join(NEEDED)}")
+        raise ProgramError(
+            f"{folder}: not a folder; name the one that has {' and '.join(NEEDED)}"
+        )
     path = folder / STATE
     if not path.exists():
         return [MarketFiles(None, [_whole(folder, name) for name in _names(folder)])]
@@ -135,7 +147,9 @@ def _names(folder: Path) -> list[str]:
         for name in NEEDED:
             path = folder / within / name
             if not path.is_file():
-                raise ProgramError(f"there is no {path}; name the folder that has {' and '.join(NEEDED)}")
+                raise ProgramError(
+                    f"there is no {path}; name the folder that has {' and '.join(NEEDED)}"
+                )
     names = [f"{within}/{name}".lstrip("/") for within in folders for name in CHANNELS]
     names.append(OF_THE_MARKET)
     return [name for name in names if (folder / name).is_file()]
@@ -151,7 +165,9 @@ def _whole(folder: Path, name: str) -> Portion:
     within, _, kind = name.rpartition("/")
     path = folder / name
     if kind not in COLUMNS or within in (".", "..") or "/" in within:
-        raise Wrong(str(folder / STATE), f"expected the name of a CSV file in sizes, found {name!r}")
+        raise Wrong(
+            str(folder / STATE), f"expected the name of a CSV file in sizes, found {name!r}"
+        )
     if not path.is_file():
         raise ProgramError(f"there is no {path}, which {STATE} names")
     return Portion(path, kind, within, 0, path.stat().st_size)
@@ -168,7 +184,9 @@ def _portions(folder: Path, state: StateRecord, place: int) -> list[Portion]:
         portion.start = began.get(name, 0)
         portion.end = ends.get(name, 0)
         if portion.start > portion.end:
-            text = f"{name} of a market begins at byte {portion.start} and ends at {portion.end}"
+            text = (
+                f"{name} of a market begins at byte {portion.start} and ends at {portion.end}"
+            )
             raise Wrong(str(folder / STATE), text)
         if is_last:
             portion.expected_rows = _expected_rows(state, portion)

@@ -46,7 +46,9 @@ class BattleBoard:
         self._began_s = time.monotonic()
         self.begin_round(1, dict)
         self._is_terminal = sys.stdout.isatty()
-        self._console = Console(force_terminal=self._is_terminal, markup=False, emoji=False, highlight=False)
+        self._console = Console(
+            force_terminal=self._is_terminal, markup=False, emoji=False, highlight=False
+        )
 
     def begin_round(self, number: int, restarts: Callable[[], Mapping[str, int]]) -> None:
         """`restarts` returns how often each bot of this round was restarted."""
@@ -96,7 +98,10 @@ class BattleBoard:
     # -------------------------------------------------------------------------------------------------- parts
 
     async def _draw(self) -> None:
-        with Live(console=self._console, auto_refresh=False, transient=True) as live, _log_above():
+        with (
+            Live(console=self._console, auto_refresh=False, transient=True) as live,
+            _log_above(),
+        ):
             while True:
                 rows = self._rows()
                 live.update(Leaderboard(self.progress(rows), rows), refresh=True)
@@ -135,7 +140,9 @@ def _log_above() -> Iterator[None]:
     moved = []
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
-            moved.append((handler, handler.setStream(sys.stderr)))  # stderr is the table's while it lives
+            moved.append(
+                (handler, handler.setStream(sys.stderr))
+            )  # stderr is the table's while it lives
     try:
         yield
     finally:

@@ -59,7 +59,12 @@ class _Rungs:
     """The levels of both sides as lines of equal columns, with bars that compare them all."""
 
     def __init__(
-        self, titles: Words, decimals: int, asks: list[Level], bids: list[Level], options: ConsoleOptions
+        self,
+        titles: Words,
+        decimals: int,
+        asks: list[Level],
+        bids: list[Level],
+        options: ConsoleOptions,
     ) -> None:
         self._titles = titles
         self._decimals = decimals
@@ -85,7 +90,9 @@ class _Rungs:
         for words, (_, qty) in zip(self._words(levels), levels, strict=True):
             figures = (self._joined(words), figures_style)
             depth = bar(qty / self._deepest, self._bar_columns, ascii_only=self._ascii_only)
-            line = Text.assemble(figures, " ", (depth, f"dim {style}"), no_wrap=True, overflow="ellipsis")
+            line = Text.assemble(
+                figures, " ", (depth, f"dim {style}"), no_wrap=True, overflow="ellipsis"
+            )
             lines.append(line)
             figures_style = style  # only the best level is bold
         return lines
@@ -96,4 +103,6 @@ class _Rungs:
             yield price_text(price, self._decimals), f"{qty:,}", f"{total:,}"
 
     def _joined(self, words: Words) -> str:
-        return " ".join(word.rjust(width) for word, width in zip(words, self._widths, strict=False))
+        return " ".join(
+            word.rjust(width) for word, width in zip(words, self._widths, strict=False)
+        )

@@ -93,9 +93,21 @@ P99 = Column("p99 ms", lambda row: _ms(row.latency_us.p99))
 WON = Column("won", lambda row: f"{row.rounds_won:,}")
 
 FINAL = (
-    EQUITY, GAIN, REALISED, UNREALISED, POSITION, TRADES, VOLUME,
-    MAKER, FEES, DRAWDOWN, REJECTS, RESTARTS, P50, P99,
-)  # fmt: skip
+    EQUITY,
+    GAIN,
+    REALISED,
+    UNREALISED,
+    POSITION,
+    TRADES,
+    VOLUME,
+    MAKER,
+    FEES,
+    DRAWDOWN,
+    REJECTS,
+    RESTARTS,
+    P50,
+    P99,
+)
 TOTALS = (GAIN, WON, TRADES, VOLUME, FEES, DRAWDOWN, REJECTS, RESTARTS)
 LIVE = (EQUITY, GAIN, POSITION, TRADES, DRAWDOWN, RESTARTS, REALISED, UNREALISED, VOLUME, MAKER)
 """The most important first."""
@@ -167,7 +179,9 @@ def remarks(rows: Sequence[TraderResult]) -> list[str]:
 
 def market_remarks(market: MarketResult) -> list[str]:
     """Forced trades, the insurance fund and unseen trades on one line; no line if there were none."""
-    words = forced_words(market.liquidations, market.deleveragings) + insurance_words(market.insurance_cash)
+    words = forced_words(market.liquidations, market.deleveragings) + insurance_words(
+        market.insurance_cash
+    )
     if market.unseen_trades:
         words.append(f"{counted(market.unseen_trades, 'trade')} unseen")
     if not words:
@@ -191,7 +205,9 @@ def _apart(row: TraderResult) -> Iterator[str]:
 # ----------------------------------------------------------------------------------------------------- tables
 
 
-def _fitting(columns: Sequence[Column], rows: Sequence[Row], width: int) -> Iterator[list[Column]]:
+def _fitting(
+    columns: Sequence[Column], rows: Sequence[Row], width: int
+) -> Iterator[list[Column]]:
     """Group the columns, each group behind rank and trader and, if possible, at most `width` cells wide."""
     group: list[Column] = [RANK, TRADER]
     for column in columns:

@@ -54,7 +54,9 @@ class MonitorScreen:
         body = Layout()
         book = self.watch.book
         if book is None:
-            body.update(Panel(cell("waiting for the first snapshot"), border_style=self._frame_style))
+            body.update(
+                Panel(cell("waiting for the first snapshot"), border_style=self._frame_style)
+            )
         elif wide:
             self._side_by_side(body, book, lines - header.lines)
         else:

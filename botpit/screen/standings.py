@@ -7,7 +7,14 @@ from botpit.clients.mirror import Mirror
 from botpit.clients.statistics import Statistics
 from botpit.screen.text import counted, foreign, money_text
 
-__all__ = ["Standing", "forced_words", "fund_words", "insurance_words", "position_text", "standings"]
+__all__ = [
+    "Standing",
+    "forced_words",
+    "fund_words",
+    "insurance_words",
+    "position_text",
+    "standings",
+]
 
 
 def position_text(positions: dict[str, int]) -> str:

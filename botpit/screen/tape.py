@@ -61,7 +61,10 @@ class TradeTape:
         return time | self._liquidation(event)
 
     def _newest_first(self) -> list[Trade | Liquidation]:
-        events: list[Trade | Liquidation] = [*self.watch.statistics.tape, *self.watch.statistics.liquidations]
+        events: list[Trade | Liquidation] = [
+            *self.watch.statistics.tape,
+            *self.watch.statistics.liquidations,
+        ]
         shown = [event for event in events if event.symbol == self.watch.symbol]
         return sorted(shown, key=lambda event: event.seq or 0, reverse=True)
 
@@ -74,7 +77,9 @@ class TradeTape:
         aggressor = seller if side == "sell" else buyer
         aggressor.style = style
         return {
-            "price": cell(f"{arrow}{price_text(trade.price, self.watch.decimals)}", style, right=True),
+            "price": cell(
+                f"{arrow}{price_text(trade.price, self.watch.decimals)}", style, right=True
+            ),
             "lots": cell(f"{trade.qty:,}", style, right=True),
             "buyer": buyer,
             "seller": seller,
@@ -89,7 +94,9 @@ class TradeTape:
         if event.side == "sell":
             buyer, seller = reason, trader
         return {
-            "price": cell(f"!{price_text(event.price, self.watch.decimals)}", style, right=True),
+            "price": cell(
+                f"!{price_text(event.price, self.watch.decimals)}", style, right=True
+            ),
             "lots": cell(f"{event.qty:,}", style, right=True),
             "buyer": buyer,
             "seller": seller,
@@ -102,7 +109,9 @@ def _titles() -> Row:
     return {title: cell(title, "dim", right=title in RIGHT) for title in titles}
 
 
-def _room_for_each(names: tuple[str, ...], widths: dict[str, int], options: ConsoleOptions) -> int:
+def _room_for_each(
+    names: tuple[str, ...], widths: dict[str, int], options: ConsoleOptions
+) -> int:
     """The width left beside the figures for each name, with a space between any two columns."""
     gaps = len(widths) + len(names) - 1
     room = options.max_width - sum(widths.values()) - gaps

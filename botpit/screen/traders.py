@@ -90,7 +90,9 @@ class Traders:
             status.append(" ").append_text(position)
         return status
 
-    def _curves(self, rows: list[Standing], columns: int, lines: int, ascii_only: bool) -> list[Text]:
+    def _curves(
+        self, rows: list[Standing], columns: int, lines: int, ascii_only: bool
+    ) -> list[Text]:
         lines_each = 1
         if not ascii_only:
             lines_each = _lines_each(len(self.rows), lines)
@@ -142,7 +144,9 @@ def _room_for_curves(columns: Columns, room: int, gap: int) -> int:
 
 
 def _table(columns: Columns, gap: int) -> Table:
-    table = Table(box=None, expand=True, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim")
+    table = Table(
+        box=None, expand=True, padding=(0, gap, 0, 0), pad_edge=False, header_style="dim"
+    )
     for title in columns:
         justify: JustifyMethod = "right" if title in FIGURES else "left"
         ratio = 1 if title == "trader" else None

@@ -166,7 +166,9 @@ class Watch:
         self._measure(messages, now_s, wall_ms)
         if self.mirror.market_id is not None and not self.ready:
             traded = ", ".join(sorted(self.mirror.books))
-            raise UnknownSymbol(f"{self.symbol} is not traded at {self.uri}; there are: {traded}")
+            raise UnknownSymbol(
+                f"{self.symbol} is not traded at {self.uri}; there are: {traded}"
+            )
         return not self.session.requests()
 
     def last_event_age_s(self, now_s: float) -> float | None:
@@ -263,7 +265,9 @@ class Watch:
             # The mirror keeps positions in the order of their last update, so a trader's latest equity
             # counts.
             positions = self.mirror.positions.values()
-            self.equity.take(now_s, {position.trader_id: position.total_equity for position in positions})
+            self.equity.take(
+                now_s, {position.trader_id: position.total_equity for position in positions}
+            )
 
 
 def _rounded(value: float | None, decimals: int) -> float | None:

@@ -1,7 +1,8 @@
 """One market on its two ports, from its first socket to its last.
 
-The pure rooms are wired together here and given a clock and an end. When a market ends nothing of it is left: the next one is
-another `Venue`, so that a market that follows another begins as one after a start of the process does.
+The pure rooms are wired together here and given a clock and an end. When a market ends nothing of
+it is left: the next one is another `Venue`, so that a market that follows another begins as one
+after a start of the process does.
 """
 
 from __future__ import annotations
@@ -37,14 +38,22 @@ class Venue:
     """The parts of one market. To its gateway it is the operator, known by its token."""
 
     def __init__(
-        self, market: LoadedMarket, settings: Settings, token: Token, for_orders: Endpoint, for_events: Endpoint
+        self,
+        market: LoadedMarket,
+        settings: Settings,
+        token: Token,
+        for_orders: Endpoint,
+        for_events: Endpoint,
     ) -> None:
         live = market.live
         self.exchange, self.feed, self.folder = live.exchange, live.feed, market.folder
         self.gateway = Gateway(
-            live, market.journal, self,
-            max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
-        )  # fmt: skip
+            live,
+            market.journal,
+            self,
+            max_requests_per_s=settings.market.max_requests_per_s,
+            max_cancels_per_s=settings.market.max_cancels_per_s,
+        )
         turns = Turns(self.gateway, live.feed, time_ns, monotonic_ns)
         self.traders = OrderPort(turns, live.feed, market.journal)
         self.readers = FeedPort(live.feed.subscriptions, self.traders.gate)
@@ -62,7 +71,9 @@ class Venue:
         return self.exchange.market_id
 
     async def open(self) -> None:
-        """Let everybody in. Raises PortError when one cannot be had, OSError when the journal cannot be written."""
+        """Let everybody in. Raises PortError when one cannot be had, OSError when the journal
+        cannot be written.
+        """
         if self._market.is_recovered:
             self._go_on()
         bounds = self._settings.server
@@ -70,7 +81,9 @@ class Venue:
         self.events = await self._for_events.open(self.readers.connect, bounds, self.health)
 
     def _go_on(self) -> None:
-        """What is to be done first in a market that an earlier process left: take over its rules, end its sessions."""
+        """What is to be done first in a market that an earlier process left: take over its rules,
+        end its sessions.
+        """
         changes = self._market.changes
         if changes is not None:
             self.gateway.reconfigure(Reconfigure(changes.rules, changes.instruments), time_ns())
@@ -80,11 +93,14 @@ class Venue:
 
     def health(self) -> dict[str, object]:
         return {
-            "uptime_s": round(monotonic() - self._opened, 3), "seq": self.feed.seq, "sessions": self.gateway.sessions(),
-            "market_id": self.market_id, "state": self.state,
+            "uptime_s": round(monotonic() - self._opened, 3),
+            "seq": self.feed.seq,
+            "sessions": self.gateway.sessions(),
+            "market_id": self.market_id,
+            "state": self.state,
         }
 
-    # ------------------------------------------------------------------------------------------------------------- the operator
+    # --------------------------------------------------------------------------------- the operator
 
     def knows(self, token: str) -> bool:
         return self._token.matches(token)
@@ -96,12 +112,17 @@ class Venue:
         if not self._reopened.done():
             self._reopened.set_result(None)
 
-    # -------------------------------------------------------------------------------------------------------- from open to end
+    # ----------------------------------------------------------------------------- from open to end
 
     async def trade(self, stop: asyncio.Future[str]) -> bool:
         """Trade until told to stop, or until the operator wants another market (True). Raises Halted."""
         clock = asyncio.create_task(every(self._settings.market.tick_ms / 1_000, self._tick))
-        faults: list[asyncio.Future[Any]] = [clock, self.orders.failed, self.events.failed, self.traders.failed]
+        faults: list[asyncio.Future[Any]] = [
+            clock,
+            self.orders.failed,
+            self.events.failed,
+            self.traders.failed,
+        ]
         ends: list[asyncio.Future[Any]] = [stop, self._reopened, *faults]
         _spare_what_stays()
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -125,7 +146,9 @@ class Venue:
     async def _end(self, *, reopening: bool) -> None:
         """Close both ports, after everybody got what is still his."""
         await self.traders.settle()
-        await asyncio.gather(self._for_orders.close(self.orders, reopening=reopening), self.readers.caught_up())
+        await asyncio.gather(
+            self._for_orders.close(self.orders, reopening=reopening), self.readers.caught_up()
+        )
         await self.traders.end()
         await self._for_events.close(self.events, reopening=reopening)
 
@@ -135,12 +158,19 @@ class Venue:
 
     def _log_fault(self, fault: BaseException | None) -> None:
         if isinstance(fault, OSError):
-            remedy = "what was acknowledged is safe; make room or mend the disk, then start again"
-            log.critical("halted: the journal cannot be written %s", fields(reason=fault, folder=self.folder, remedy=remedy))
+            remedy = (
+                "what was acknowledged is safe; make room or mend the disk, then start again"
+            )
+            log.critical(
+                "halted: the journal cannot be written %s",
+                fields(reason=fault, folder=self.folder, remedy=remedy),
+            )
             return
         log.critical("halted by a fault of the exchange itself", exc_info=fault)
         if isinstance(fault, Culprit) and self.folder is not None:
-            path = write_new(self.folder / "crash.txt", f"{fault}\n{''.join(format_exception(fault))}")
+            path = write_new(
+                self.folder / "crash.txt", f"{fault}\n{''.join(format_exception(fault))}"
+            )
             log.critical("the command is not in the journal, but here %s", fields(file=path))
 
     def _tick(self) -> None:
@@ -154,16 +184,20 @@ class Venue:
 
 
 def _spare_what_stays() -> None:
-    """What lives now is not looked at by the collector again, and full collections come in quiet moments only.
+    """What lives now is not looked at by the collector again, and full collections come in quiet
+    moments only.
 
-    Orders, accounts and the past mostly stay, and looking through those of a large market stops it for a second. Of what is new
-    only the youngest are looked at in between: one generation more would stop the market for a tenth of a second.
+    Orders, accounts and the past mostly stay, and looking through those of a large market stops it
+    for a second. Of what is new only the youngest are looked at in between: one generation more
+    would stop the market for a tenth of a second.
     """
     gc.freeze()
     gc.set_threshold(2_000, 1_000_000, 1_000_000)
 
 
 def forget_what_was() -> None:
-    """A market's parts name each other: when it is over only a full collection frees it, one that spares nothing."""
+    """A market's parts name each other: when it is over only a full collection frees it, one that
+    spares nothing.
+    """
     gc.unfreeze()
     gc.collect()

@@ -54,18 +54,30 @@ class LoadedMarket:
 
 
 class OtherRules(Exception):
-    """The market was opened with other rules than those of the settings. `changeable`: it can take over these."""
+    """The market was opened with other rules than those of the settings. `changeable`: it can take
+    over these.
+    """
 
     def __init__(self, changes: list[str], *, changeable: bool) -> None:
-        super().__init__(f"the market was opened with other rules: {'; '.join(changes)} (in the engine's units)")
+        super().__init__(
+            f"the market was opened with other rules: {'; '.join(changes)} (in the engine's units)"
+        )
         self.changeable = changeable
 
 
 class MarketLoader:
-    """The markets of one exchange, one after the other. With `data` they are kept there, as `durability` says."""
+    """The markets of one exchange, one after the other. With `data` they are kept there, as
+    `durability` says.
+    """
 
     def __init__(
-        self, settings: Settings, data: DataFolder | None, durability: Durability, disk: Disk, *, track: Track = iter
+        self,
+        settings: Settings,
+        data: DataFolder | None,
+        durability: Durability,
+        disk: Disk,
+        *,
+        track: Track = iter,
     ) -> None:
         self._settings = settings
         self._data = data
@@ -90,18 +102,25 @@ class MarketLoader:
         sequencer = Sequencer(Exchange(opening))
         private = PrivateEventBuffer(sequencer.encoder)
         if self._data is None:
-            return LoadedMarket(LiveMarket(sequencer, Feed(sequencer), private), DiscardingJournal())
+            return LoadedMarket(
+                LiveMarket(sequencer, Feed(sequencer), private), DiscardingJournal()
+            )
         folder = self._data.begin(EXCHANGE, opening)
         live = LiveMarket(sequencer, Feed(sequencer, Past(folder)), private)
         journal = Journal(
-            folder, self._disk, EXCHANGE, market_id=opening.market_id, next_number=1, durability=self._durability
+            folder,
+            self._disk,
+            EXCHANGE,
+            market_id=opening.market_id,
+            next_number=1,
+            durability=self._durability,
         )
         return LoadedMarket(live, journal, folder)
 
     def _opening(self, market_id: str) -> Open:
         return Open(market_id, self._settings.rules(), self._settings.engine_instruments())
 
-    # -------------------------------------------------------------------------------------------------------------- recovery
+    # ------------------------------------------------------------------------------------- recovery
 
     def _recovered(self, folder: Path) -> LoadedMarket:
         found = recover(folder, self._disk, EXCHANGE, _log.warning)
@@ -118,11 +137,22 @@ class MarketLoader:
 
     def _log(self, found: Recovered[Exchange], from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
-        told = {"market_id": found.machine.market_id, "records": found.last_number, "replayed": replayed}
+        told = {
+            "market_id": found.machine.market_id,
+            "records": found.last_number,
+            "replayed": replayed,
+        }
         _log.info("recovered %s", fields(**told))
         if found.torn is not None:
-            torn = {"bytes": found.torn.dropped, "file": found.torn.path, "offset": found.torn.offset}
-            _log.warning("the end of the journal was torn: what nobody was told of is dropped %s", fields(**torn))
+            torn = {
+                "bytes": found.torn.dropped,
+                "file": found.torn.path,
+                "offset": found.torn.offset,
+            }
+            _log.warning(
+                "the end of the journal was torn: what nobody was told of is dropped %s",
+                fields(**torn),
+            )
 
     def _check_rules(self, market: LoadedMarket, reconfigure: bool) -> LoadedMarket:
         wanted = self._opening(market.live.exchange.market_id)
@@ -142,8 +172,12 @@ def _private_past(exchange: Exchange, past: Past, encoder: Encoder) -> PrivateEv
     """Each trader's last events before the tail, as far back as none is missing."""
     newest = {trader: account.seq for trader, account in exchange.accounts.items()}
     by_trader: dict[str, list[PastMessage]] = {trader: [] for trader in newest}
-    for line in past.private(MAX_EVENTS, lambda line: line.account_seq <= newest.get(line.trader, 0)):
-        by_trader[line.trader].append(PastMessage(line.trader, line.account_seq, bytes(line.message)))
+    for line in past.private(
+        MAX_EVENTS, lambda line: line.account_seq <= newest.get(line.trader, 0)
+    ):
+        by_trader[line.trader].append(
+            PastMessage(line.trader, line.account_seq, bytes(line.message))
+        )
     tape = PrivateEventBuffer(encoder)
     for trader, messages in by_trader.items():
         if messages and messages[-1].account_seq == newest[trader]:

@@ -1,5 +1,6 @@
-"""A rate limit on a clock that is handed in: so many a second, with a burst of one second's worth (a leaky bucket, in
-integers)."""
+"""A rate limit on a clock that is handed in: so many a second, with a burst of one second's worth
+(a leaky bucket, in integers).
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
 """The two ports of a server as peers of its sockets: order entry with its turns, and the feed.
 
-This is where the pure rooms meet the event loop. A *turn* reads what the sockets have brought, carries it out one command after
-another, and then, in this order: writes the journal, sends each session its answers and private events, sends the public events,
-sends the views. What one of these steps does for many commands it does for all of them in one go, and each socket gets one joined
+This is where the pure rooms meet the event loop. A *turn* reads what the sockets have brought,
+carries it out one command after another, and then, in this order: writes the journal, sends each
+session its answers and private events, sends the public events, sends the views. What one of these
+steps does for many commands it does for all of them in one go, and each socket gets one joined
 write per turn.
 """
 
@@ -47,7 +48,11 @@ class FeedPort:
         self._catching_up = False
 
     def connect(self, connection: Connection) -> FeedPeer:
-        return FeedPeer(self, self._subscriptions, Gated(connection, self._gate) if self._gate else connection)
+        return FeedPeer(
+            self,
+            self._subscriptions,
+            Gated(connection, self._gate) if self._gate else connection,
+        )
 
     def keep_catching_up(self) -> None:
         """Send slices of the past to those who asked for it, as fast as each of them reads."""
@@ -64,7 +69,10 @@ class FeedPort:
     def _catch_up(self) -> None:
         behind = self._subscriptions.catching_up()
         for reader in behind:
-            if reader.sink.waiting_bytes < CATCH_UP_WAITING_BYTES and not self._subscriptions.catch_up(reader, time_ns()):
+            if (
+                reader.sink.waiting_bytes < CATCH_UP_WAITING_BYTES
+                and not self._subscriptions.catch_up(reader, time_ns())
+            ):
                 reader.sink.close(1008, "slow_consumer")
         self._catching_up = bool(behind)
         if behind:
@@ -109,10 +117,12 @@ class OrderPeer:
 
 
 class OrderPort:
-    """The turns of one market on the event loop: sockets bring frames, turns are taken, sockets are written to.
+    """The turns of one market on the event loop: sockets bring frames, turns are taken, sockets are
+    written to.
 
-    `failed` ends with the exception when the exchange itself or its disk is at fault; nothing more is sent to anybody then.
-    `gate` stands before all sockets: shut while a journal that is asked for it has yet to make durable what they would send.
+    `failed` ends with the exception when the exchange itself or its disk is at fault; nothing more
+    is sent to anybody then. `gate` stands before all sockets: shut while a journal that is asked
+    for it has yet to make durable what they would send.
     """
 
     def __init__(self, turns: Turns, feed: Feed, journal: Journal | DiscardingJournal) -> None:
@@ -126,7 +136,7 @@ class OrderPort:
         self._view_timer: asyncio.TimerHandle | None = None
         self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    # ------------------------------------------------------------------------------------------------------------- sockets
+    # -------------------------------------------------------------------------------------- sockets
 
     def connect(self, connection: Connection) -> OrderPeer:
         peer = OrderPeer(self, self._turns, Gated(connection, self.gate))
@@ -138,7 +148,7 @@ class OrderPort:
         self._turns.lose(peer.session)
         self.arm()
 
-    # --------------------------------------------------------------------------------------------------------------- turns
+    # ---------------------------------------------------------------------------------------- turns
 
     def tick(self) -> None:
         """Let time pass: expiries, marks, heartbeats."""
@@ -196,13 +206,15 @@ class OrderPort:
         due_ns = self._feed.next_view_ns()
         if due_ns is not None and self._view_timer is None:
             delay_s = max(0, due_ns - time_ns()) / 1_000_000_000
-            self._view_timer = asyncio.get_running_loop().call_later(delay_s, self._guarded, self._publish_views)
+            self._view_timer = asyncio.get_running_loop().call_later(
+                delay_s, self._guarded, self._publish_views
+            )
 
     def _publish_views(self) -> None:
         self._view_timer = None
         self.finish()
 
-    # ------------------------------------------------------------------------------------------------------------- the end
+    # -------------------------------------------------------------------------------------- the end
 
     def drain(self) -> None:
         """Take everything that still waits, however long that is."""
@@ -230,7 +242,9 @@ class OrderPort:
         """Have the journal made durable in another thread; what is written meanwhile is the next one's."""
         if self._syncing is None and not self.failed.done():
             self._syncing = asyncio.get_running_loop().run_in_executor(None, self._journal.sync)
-            self._syncing.add_done_callback(lambda done: self._guarded(lambda: self._synced(done)))
+            self._syncing.add_done_callback(
+                lambda done: self._guarded(lambda: self._synced(done))
+            )
 
     def _synced(self, done: asyncio.Future[None]) -> None:
         self._syncing = None

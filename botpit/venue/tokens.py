@@ -1,7 +1,7 @@
 """The operator's token: a secret in a file for its owner's eyes only, made when it is not there.
 
-A file, because arguments and environments are seen by others and end up in logs. What was read is kept as a digest: no error, log
-or crash can tell what is not known here.
+A file, because arguments and environments are seen by others and end up in logs. What was read is
+kept as a digest: no error, log or crash can tell what is not known here.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class Token:
 
 
 def read_token(path: Path | None) -> Token:
-    """The token in the file, which is made (0600, and never over anything) when it is not there; None: one that nobody knows.
+    """The token in the file, which is made (0600, and never over anything) when it is not there;
+    None: one that nobody knows.
 
     Raises TokenError.
     """
@@ -71,7 +72,10 @@ def _read(path: Path) -> str:
     except UnicodeDecodeError as error:
         raise TokenError("it is not UTF-8 text") from error
     if not MIN_CHARS <= len(text) <= MAX_CHARS:
-        raise TokenError(f"it holds {len(text)} characters, a token has {MIN_CHARS} to {MAX_CHARS}; without a file one is made")
+        raise TokenError(
+            f"it holds {len(text)} characters, a token has {MIN_CHARS} to {MAX_CHARS}; "
+            "without a file one is made"
+        )
     return text
 
 

@@ -1,9 +1,11 @@
-"""The exchange's one thread of work, without its sockets: frames in, and turn by turn what is to be written to whom.
+"""The exchange's one thread of work, without its sockets: frames in, and turn by turn what is to be
+written to whom.
 
-A *turn* reads what the sockets have brought, carries it out one command after another, and lists what everybody is to be
-sent, in this order: each session its answers and private events, then the public events, then the views. It is bounded,
-and sockets with more to say go to the end of the line. What is done for many commands is done for all of them in one go.
-The clock is handed in, so that a market in simulated time takes the very same turns.
+A *turn* reads what the sockets have brought, carries it out one command after another, and lists
+what everybody is to be sent, in this order: each session its answers and private events, then the
+public events, then the views. It is bounded, and sockets with more to say go to the end of the
+line. What is done for many commands is done for all of them in one go. The clock is handed in, so
+that a market in simulated time takes the very same turns.
 """
 
 from __future__ import annotations
@@ -26,7 +28,8 @@ MAX_INBOX = 1_000
 
 @dataclass(slots=True)
 class Written:
-    """What a turn came to: messages for sessions, deliveries for readers, in this order, once the journal is written.
+    """What a turn came to: messages for sessions, deliveries for readers, in this order, once the
+    journal is written.
 
     `readable`: sessions whose sockets may be read again.
     """
@@ -43,7 +46,11 @@ class Turns:
     """
 
     def __init__(
-        self, gateway: Gateway, feed: Feed, now_ns: Callable[[], int], spent_ns: Callable[[], int]
+        self,
+        gateway: Gateway,
+        feed: Feed,
+        now_ns: Callable[[], int],
+        spent_ns: Callable[[], int],
     ) -> None:
         self._gateway = gateway
         self._feed = feed

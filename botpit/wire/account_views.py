@@ -38,15 +38,24 @@ class AccountViews:
 
     def logged_in(self, e: LoggedIn, scope: str) -> bytes:
         fields = {
-            "type": "logged_in", "trader_id": e.trader, "scope": scope, "account_seq": e.account_seq,
-            "market_id": self._exchange.market_id, "session": e.session,
-            "instruments": instruments(self._exchange, self._units), "timestamp": milliseconds(e.now_ns),
-        }  # fmt: skip
+            "type": "logged_in",
+            "trader_id": e.trader,
+            "scope": scope,
+            "account_seq": e.account_seq,
+            "market_id": self._exchange.market_id,
+            "session": e.session,
+            "instruments": instruments(self._exchange, self._units),
+            "timestamp": milliseconds(e.now_ns),
+        }
         return json_text(fields)
 
     def order_status(
-        self, trader: str, account: Account | None, record: OrderRecord | RefusedOrder | None,
-        asked: tuple[int | None, str | None], now_ns: int,
+        self,
+        trader: str,
+        account: Account | None,
+        record: OrderRecord | RefusedOrder | None,
+        asked: tuple[int | None, str | None],
+        now_ns: int,
     ) -> bytes:
         """`asked`: the ids in the question, for an order that is not known."""
         if record is None:
@@ -54,19 +63,36 @@ class AccountViews:
         else:
             state = self._order_state(record)
         complete = account is None or not account.forgot
-        return json_text(_OrderStatus(*astuple(state), complete, _seq(account), milliseconds(now_ns)))
+        return json_text(
+            _OrderStatus(*astuple(state), complete, _seq(account), milliseconds(now_ns))
+        )
 
     def open_orders(self, trader: str, account: Account | None, now_ns: int) -> bytes:
         records = account.open_orders() if account else ()
         orders = list(map(self._order_state, records))
-        return json_text({"type": "open_orders", "trader_id": trader, "orders": orders, **_stamp(account, now_ns)})
+        return json_text(
+            {
+                "type": "open_orders",
+                "trader_id": trader,
+                "orders": orders,
+                **_stamp(account, now_ns),
+            }
+        )
 
     def _order_state(self, record: OrderRecord | RefusedOrder) -> Any:
         order = record.order
-        named = (order.client_order_id, order.trader, order.symbol, SIDES[order.side], order_type(order))
+        named = (
+            order.client_order_id,
+            order.trader,
+            order.symbol,
+            SIDES[order.side],
+            order_type(order),
+        )
         price = self._encoder.asked_price(order)
         if isinstance(record, RefusedOrder):
-            return _OrderState(None, *named, price, order.qty, 0, 0, 0, "rejected", record.answer.reason)
+            return _OrderState(
+                None, *named, price, order.qty, 0, 0, 0, "rejected", record.answer.reason
+            )
         if order.price is not None:
             price = self._units.scales[order.symbol].raw(record.price)
         quantities = (record.qty, record.filled, record.leaves, record.cancelled)
@@ -75,7 +101,9 @@ class AccountViews:
     def account(self, trader: str, account: Account | None, now_ns: int) -> bytes:
         """An unknown trader's account looks like a new one."""
         money = self._units.money
-        shown = account or Account(trader, self._exchange.rules.starting_cash, self._exchange.moves)
+        shown = account or Account(
+            trader, self._exchange.rules.starting_cash, self._exchange.moves
+        )
         fields = {
             "type": "account",
             "trader_id": trader,

@@ -65,7 +65,17 @@ Answers = {
     "cancel_all": "cancel_rejected",
 }
 """The refusal that answers a faulty request; every other known request is answered by `error`."""
-_KNOWN = {"login", "order_status", "open_orders", "account", "logout", "ping", "close", "reopen", *Answers}
+_KNOWN = {
+    "login",
+    "order_status",
+    "open_orders",
+    "account",
+    "logout",
+    "ping",
+    "close",
+    "reopen",
+    *Answers,
+}
 
 
 @dataclass(slots=True)
@@ -152,9 +162,13 @@ def _depth(data: bytes) -> int:
 def _strict_fault(data: bytes) -> Fault | None:
     """The fault of well-formed data by our stricter rules: nesting, NaN and Infinity, long numbers."""
     if _depth(data) > MAX_DEPTH:
-        return Fault("order_rejected", Reason.INVALID_JSON, {"error": f"nested deeper than {MAX_DEPTH}"})
+        return Fault(
+            "order_rejected", Reason.INVALID_JSON, {"error": f"nested deeper than {MAX_DEPTH}"}
+        )
     try:
-        parsed = json.loads(data, parse_constant=_constant, parse_int=_number, parse_float=_number)
+        parsed = json.loads(
+            data, parse_constant=_constant, parse_int=_number, parse_float=_number
+        )
     except ValueError as error:
         return Fault("order_rejected", Reason.INVALID_JSON, {"error": str(error)})
     if not isinstance(parsed, dict):
@@ -196,7 +210,9 @@ def _invalid_message(error: str) -> Fault:
 def _with_ids(error: str, data: bytes) -> Fault:
     """An `invalid_message` with the type and the ids that can still be read from the data."""
     fault = _invalid_message(error)
-    parsed = json.loads(data, parse_int=lambda text: int(text) if len(text) <= MAX_DIGITS else None)
+    parsed = json.loads(
+        data, parse_int=lambda text: int(text) if len(text) <= MAX_DIGITS else None
+    )
     if not isinstance(parsed, dict):
         return fault
     fault.request_id = _request_id(parsed.get("request_id"))
@@ -243,7 +259,11 @@ _IN_FORCE: dict[wire.TimeInForce | None, TimeInForce]
 _IN_FORCE = {wire.TimeInForce(each.value): each for each in TimeInForce}
 _IN_FORCE[None] = TimeInForce.GTC
 _SIGN = {"buy": BUY, "sell": SELL}
-_BUY, _MARKET, _GTC = wire.Side.BUY, wire.OrderType.MARKET, TimeInForce.GTC  # an enum's own lookup is slow
+_BUY, _MARKET, _GTC = (
+    wire.Side.BUY,
+    wire.OrderType.MARKET,
+    TimeInForce.GTC,
+)  # an enum's own lookup is slow
 
 
 class Decoder:
@@ -260,7 +280,9 @@ class Decoder:
         symbol = request.symbol or self.default_symbol
         market_order = request.order_type is _MARKET
         in_force = _market_in_force(request) if market_order else _limit_in_force(request)
-        if request.post_only and (market_order or in_force in (TimeInForce.IOC, TimeInForce.FOK)):
+        if request.post_only and (
+            market_order or in_force in (TimeInForce.IOC, TimeInForce.FOK)
+        ):
             raise FieldError("post_only: only for limit orders that may rest")
         price = None if request.price is None else self._price(symbol, request.price)
         return Order(
@@ -302,7 +324,9 @@ class Decoder:
         return OffTick(repr(price)) if ticks is None else ticks
 
 
-def needs_an_order(request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest) -> None:
+def needs_an_order(
+    request: wire.CancelRequest | wire.ReplaceRequest | wire.OrderStatusRequest,
+) -> None:
     """Raises FieldError when the request names no order."""
     if request.order_id is None and request.client_order_id is None:
         raise FieldError("order_id: name the order by order_id, client_order_id, or both")

@@ -1,7 +1,8 @@
 """Messages to bytes: events as their views, answers and refusals, each written once.
 
-What an event becomes follows from the fields of its message (`wire/forms.py`); this module knows which events there are, and what
-a refusal says. A test validates everything that is written here as the message class of its type.
+What an event becomes follows from the fields of its message (`wire/forms.py`); this module knows
+which events there are, and what a refusal says. A test validates everything that is written here as
+the message class of its type.
 """
 
 from __future__ import annotations
@@ -33,10 +34,20 @@ def with_request_id(message: bytes, request_id: str | int | None) -> bytes:
 
 def fault_bytes(fault: Fault, now_ns: int) -> bytes:
     """The answer to a request that never became a command."""
-    fields: dict[str, Any] = {"type": fault.answer, "reason": fault.reason, "details": fault.details}
+    fields: dict[str, Any] = {
+        "type": fault.answer,
+        "reason": fault.reason,
+        "details": fault.details,
+    }
     if fault.answer != "error":
-        fields |= {"trader_id": fault.trader_id, "order_id": fault.order_id, "client_order_id": fault.client_order_id}
-    return with_request_id(json_text(fields | {"timestamp": milliseconds(now_ns)}), fault.request_id)
+        fields |= {
+            "trader_id": fault.trader_id,
+            "order_id": fault.order_id,
+            "client_order_id": fault.client_order_id,
+        }
+    return with_request_id(
+        json_text(fields | {"timestamp": milliseconds(now_ns)}), fault.request_id
+    )
 
 
 def pong(now_ns: int) -> bytes:
@@ -59,15 +70,24 @@ def nested(message: bytes) -> object:
 
 def closed(exchange: Exchange, units: Units, symbols: list[str], now_ns: int) -> bytes:
     """The answer to the operator's `close`. The marks are what positions were settled at."""
-    settlement = {symbol: units.price(symbol, exchange.markets[symbol].mark) for symbol in symbols}
+    settlement = {
+        symbol: units.price(symbol, exchange.markets[symbol].mark) for symbol in symbols
+    }
     return json_text(
-        {"type": "closed", "symbols": symbols, "settlement": settlement, "timestamp": milliseconds(now_ns)}
+        {
+            "type": "closed",
+            "symbols": symbols,
+            "settlement": settlement,
+            "timestamp": milliseconds(now_ns),
+        }
     )
 
 
 def reopening(market_id: str, now_ns: int) -> bytes:
     """The answer to the operator's `reopen`."""
-    return json_text({"type": "reopening", "market_id": market_id, "timestamp": milliseconds(now_ns)})
+    return json_text(
+        {"type": "reopening", "market_id": market_id, "timestamp": milliseconds(now_ns)}
+    )
 
 
 class Encoder:
@@ -79,18 +99,37 @@ class Encoder:
     def __init__(self, exchange: Exchange) -> None:
         self.units = Units(exchange)
         self.writers: dict[View, dict[type[Any], Write]] = {
-            "own": {event: self._writer(event, message, "own") for event, message in {**PRIVATE_MESSAGES, **ANSWERS}.items()},
-            "public": {event: self._writer(event, message, "public") for event, message in MESSAGES.items()},
-            "observer": {event: self._writer(event, message, "observer") for event, message in MESSAGES.items()},
+            "own": {
+                event: self._writer(event, message, "own")
+                for event, message in {**PRIVATE_MESSAGES, **ANSWERS}.items()
+            },
+            "public": {
+                event: self._writer(event, message, "public")
+                for event, message in MESSAGES.items()
+            },
+            "observer": {
+                event: self._writer(event, message, "observer")
+                for event, message in MESSAGES.items()
+            },
         }
-        refusals = {request: self._writer(ev.Rejected, message, "own") for request, message in REFUSALS.items()}
-        self.writers["own"][ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](e, seq, channel_seq)
+        refusals = {
+            request: self._writer(ev.Rejected, message, "own")
+            for request, message in REFUSALS.items()
+        }
+        self.writers["own"][ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](
+            e, seq, channel_seq
+        )
 
     def _writer(self, event: type[Any], message: type[Any], view: View) -> Write:
         return writer(
-            event, message, view, self.units,
-            order_type=order_type, asked_price=self.asked_price, details=self._details,
-        )  # fmt: skip
+            event,
+            message,
+            view,
+            self.units,
+            order_type=order_type,
+            asked_price=self.asked_price,
+            details=self._details,
+        )
 
     def event(self, event: Any, view: View, seq: int = 0, channel_seq: int = 0) -> bytes:
         """An event as those see it who read this view; its numbers, if it is a public one."""

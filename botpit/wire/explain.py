@@ -12,7 +12,16 @@ from dataclasses import field as dataclass_field
 from functools import cache, cached_property, reduce
 from operator import or_
 from types import UnionType
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Literal,
+    Union,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import msgspec
 
@@ -23,7 +32,9 @@ if TYPE_CHECKING:
 class Refusal(ValueError):
     """`where` is the path to the field, empty for the request as a whole. `no_json`: it is not even JSON."""
 
-    def __init__(self, why: str, where: tuple[object, ...] = (), *, no_json: bool = False) -> None:
+    def __init__(
+        self, why: str, where: tuple[object, ...] = (), *, no_json: bool = False
+    ) -> None:
         super().__init__(why)
         self.why, self.where, self.no_json = why, where, no_json
 
@@ -32,7 +43,9 @@ class Explainer:
     """Explains one kind of requests, the tagged structs of `union`."""
 
     def __init__(self, union: Any) -> None:
-        self._structs: dict[str, type[msgspec.Struct]] = {each.type: each for each in get_args(union)}
+        self._structs: dict[str, type[msgspec.Struct]] = {
+            each.type: each for each in get_args(union)
+        }
 
     def read(self, data: bytes) -> msgspec.Struct:
         """The request, if pydantic finds it valid. Raises Refusal."""
@@ -99,7 +112,9 @@ def in_pydantic(hint: Any) -> Any:
     kind, parts = get_origin(hint), get_args(hint)
     if kind is Annotated:
         bare, *marks = parts
-        bounds = [_bounds(bare, mark) if isinstance(mark, msgspec.Meta) else mark for mark in marks]
+        bounds = [
+            _bounds(bare, mark) if isinstance(mark, msgspec.Meta) else mark for mark in marks
+        ]
         return Annotated[in_pydantic(bare), *bounds]
     if kind in (Union, UnionType):
         return reduce(or_, map(in_pydantic, parts))

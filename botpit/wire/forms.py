@@ -1,9 +1,10 @@
 """How an event becomes the bytes of its message: a writer for each, built from the fields of the message.
 
-`message_schemas` says which fields a message has, and in which order. Where the event has a field under another
-name or in another unit, a row of `_SOURCES` says so; every other field has the event's own name. From both a
-function is compiled, once, the way dataclasses compile a constructor: it puts the values into a struct of exactly
-these fields, which msgspec writes in half the time that it takes to put the same text together.
+`message_schemas` says which fields a message has, and in which order. Where the event has a field
+under another name or in another unit, a row of `_SOURCES` says so; every other field has the
+event's own name. From both a function is compiled, once, the way dataclasses compile a constructor:
+it puts the values into a struct of exactly these fields, which msgspec writes in half the time that
+it takes to put the same text together.
 """
 
 from __future__ import annotations
@@ -22,8 +23,10 @@ from botpit.wire.units import Units
 from message_schemas import CHANNEL_OF
 
 View = Literal["public", "own", "observer"]
-"""Who reads it. `public`: everybody, numbered by `seq` and `channel_seq`. `own`: the trader whose event it is, numbered by
-`account_seq`. `observer`: a reader of `orders_full`, to whom the order-by-order book names its traders."""
+"""Who reads it. `public`: everybody, numbered by `seq` and `channel_seq`. `own`: the trader whose
+event it is, numbered by `account_seq`. `observer`: a reader of `orders_full`, to whom the
+order-by-order book names its traders.
+"""
 Write = Callable[[Any, int, int], bytes]
 """An event, its `seq` and its `channel_seq` (of a public view; else 0) to the message's bytes."""
 
@@ -63,14 +66,20 @@ _OWN_SOURCES: dict[type[Any], dict[str, str]] = {
     ev.Rejected: {"details": "details(e)"},
 }
 """Of these events some fields come from elsewhere."""
-_LEFT_OUT = {"public": {"account_seq"}, "observer": {"account_seq"}, "own": {"seq", "channel_seq"}}
+_LEFT_OUT = {
+    "public": {"account_seq"},
+    "observer": {"account_seq"},
+    "own": {"seq", "channel_seq"},
+}
 """The numbers of the other views."""
 _LAST = ("timestamp", "request_id")
 """What ends a message, in whichever order its class has the fields."""
 
 
 def fields_of(message: type[Any], view: View) -> list[str]:
-    """The fields of a message in this view, in the order of the wire. The id of a request is added by who answers it."""
+    """The fields of a message in this view, in the order of the wire. The id of a request is added
+    by who answers it.
+    """
     left_out = {"request_id", *_LEFT_OUT[view]}
     if view == "public" and CHANNEL_OF.get(message) == "orders":
         left_out.add("trader_id")
@@ -79,7 +88,9 @@ def fields_of(message: type[Any], view: View) -> list[str]:
 
 
 def form_of(message: type[Any], view: View) -> Any:
-    """A struct of these fields, by position, that takes any values, and among them numbers that are text already."""
+    """A struct of these fields, by position, that takes any values, and among them numbers that are
+    text already.
+    """
     options = {"tag": message.type, "tag_field": "type"} if hasattr(message, "type") else {}
     return msgspec.defstruct(message.__name__, fields_of(message, view), gc=False, **options)
 
@@ -96,16 +107,32 @@ def _compiled(event: type[Any], message: type[Any], view: View) -> Callable[...,
         f"        return json_text(form({values}))\n"
         "    return write\n"
     )
-    names: dict[str, Any] = {"form": form, "json_text": json_text, "sides": SIDES, "UNSET": UNSET, "NS_PER_MS": NS_PER_MS}
-    exec(compile(code, f"<writer of {message.type}, {view}>", "exec"), names)  # our own text, made above
+    names: dict[str, Any] = {
+        "form": form,
+        "json_text": json_text,
+        "sides": SIDES,
+        "UNSET": UNSET,
+        "NS_PER_MS": NS_PER_MS,
+    }
+    exec(
+        compile(code, f"<writer of {message.type}, {view}>", "exec"), names
+    )  # our own text, made above
     bound: Callable[..., Write] = names["bound"]
     return bound
 
 
-def writer(event: type[Any], message: type[Any], view: View, units: Units, **functions: Callable[[Any], Any]) -> Write:
+def writer(
+    event: type[Any],
+    message: type[Any],
+    view: View,
+    units: Units,
+    **functions: Callable[[Any], Any],
+) -> Write:
     """The writer of one kind of event, for one market.
 
     `functions`: `order_type`, `asked_price` and `details`, which only some events need.
     """
     bound = _compiled(cast(Hashable, event), cast(Hashable, message), view)
-    return bound(scales=units.scales, money=units.money, average_entry=units.average_entry, **functions)
+    return bound(
+        scales=units.scales, money=units.money, average_entry=units.average_entry, **functions
+    )

@@ -1,4 +1,5 @@
-"""How things stand in the market: its instruments, its books, and who holds what. Snapshots and the views of a book are these.
+"""How things stand in the market: its instruments, its books, and who holds what. Snapshots and the
+views of a book are these.
 
 A view is taken between commands and carries the `seq` of the last event that it includes.
 """
@@ -30,13 +31,33 @@ _BookUpdate = form_of(wire.BookUpdate, "public")
 _BookDelta = form_of(wire.BookDelta, "public")
 _PositionState = defstruct(
     "PositionState",
-    ["trader_id", "symbol", "position", "avg_entry_price", "unrealized_pnl", "realized_pnl", "mark_price", "cash",
-     "total_equity", "timestamp"],
-)  # fmt: skip
+    [
+        "trader_id",
+        "symbol",
+        "position",
+        "avg_entry_price",
+        "unrealized_pnl",
+        "realized_pnl",
+        "mark_price",
+        "cash",
+        "total_equity",
+        "timestamp",
+    ],
+)
 _SAME_OUTSIDE = (
-    "min_qty", "max_qty", "maker_fee_bps", "taker_fee_bps", "liquidation_fee_bps", "initial_margin_bps",
-    "maintenance_margin_bps", "price_band_bps", "mark_move_bps", "max_open_orders", "max_order_qty", "max_position",
-)  # fmt: skip
+    "min_qty",
+    "max_qty",
+    "maker_fee_bps",
+    "taker_fee_bps",
+    "liquidation_fee_bps",
+    "initial_margin_bps",
+    "maintenance_margin_bps",
+    "price_band_bps",
+    "mark_move_bps",
+    "max_open_orders",
+    "max_order_qty",
+    "max_position",
+)
 """What of an instrument is the same number inside and outside."""
 
 
@@ -50,23 +71,31 @@ class MarketViews:
     def instruments(self) -> list[dict[str, Any]]:
         return instruments(self._exchange, self._units)
 
-    # ------------------------------------------------------------------------------------------------------------ one book
+    # ------------------------------------------------------------------------------------- one book
 
     def book_update(self, symbol: str, seq: int, now_ns: int) -> bytes:
         book, scale = self._exchange.markets[symbol].book, self._units.scales[symbol]
         bids, asks = book.bids.top(DEPTH), book.asks.top(DEPTH)
         best_bid, best_ask = _best(scale, bids), _best(scale, asks)
         times = (seq, milliseconds(now_ns))
-        return json_text(_BookUpdate(symbol, best_bid, best_ask, _levels(scale, bids), _levels(scale, asks), *times))
+        return json_text(
+            _BookUpdate(
+                symbol, best_bid, best_ask, _levels(scale, bids), _levels(scale, asks), *times
+            )
+        )
 
-    def book_delta(self, symbol: str, levels: Levels, book_seq: int, seq: int, now_ns: int) -> bytes:
+    def book_delta(
+        self, symbol: str, levels: Levels, book_seq: int, seq: int, now_ns: int
+    ) -> bytes:
         """What one command changed: of each of these levels the quantity that it has now."""
         book, scale = self._exchange.markets[symbol].book, self._units.scales[symbol]
         bids = [(price, book.bids.qty_at(price)) for side, price in levels if side == BUY]
         asks = [(price, book.asks.qty_at(price)) for side, price in levels if side != BUY]
         changes = (_levels(scale, bids), _levels(scale, asks))
         times = (seq, milliseconds(now_ns))
-        return json_text(_BookDelta(symbol, book_seq, book_seq - 1, *changes, checksum(book), *times))
+        return json_text(
+            _BookDelta(symbol, book_seq, book_seq - 1, *changes, checksum(book), *times)
+        )
 
     def book_state(self, symbol: str, depth: int | None, book_seq: int) -> dict[str, Any]:
         """One book of a snapshot; `depth` None: all levels."""
@@ -93,13 +122,18 @@ class MarketViews:
         for side in (book.bids, book.asks):
             for record in (record for level in side for record in level):
                 price = scale.price(record.price)
-                fields = {"order_id": record.id, "side": SIDES[side.sign], "price": price, "qty": record.leaves}
+                fields = {
+                    "order_id": record.id,
+                    "side": SIDES[side.sign],
+                    "price": price,
+                    "qty": record.leaves,
+                }
                 if full:
                     fields["trader_id"] = record.order.trader
                 shown.append(fields)
         return shown
 
-    # ----------------------------------------------------------------------------------------------------------- positions
+    # ------------------------------------------------------------------------------------ positions
 
     def position_state(self, position: Position, now_ns: int) -> bytes:
         """One position of a snapshot, which may have tens of thousands."""
@@ -107,9 +141,17 @@ class MarketViews:
         symbol, money = market.instrument.symbol, self._units.money
         average = units.average_entry(symbol, position.cost, position.lots)
         state = _PositionState(
-            account.trader, symbol, position.lots, average, position.unrealized() / money, position.realized / money,
-            units.scales[symbol].raw(market.mark), account.cash / money, account.equity() / money, milliseconds(now_ns),
-        )  # fmt: skip
+            account.trader,
+            symbol,
+            position.lots,
+            average,
+            position.unrealized() / money,
+            position.realized / money,
+            units.scales[symbol].raw(market.mark),
+            account.cash / money,
+            account.equity() / money,
+            milliseconds(now_ns),
+        )
         return json_text(state)
 
 
@@ -134,7 +176,9 @@ def _instrument(each: Instrument, units: Units) -> dict[str, Any]:
 def _levels(scale: PriceScale, levels: Iterable[tuple[int, int]]) -> Raw:
     """(price, qty) as people write them; the cost of a market's views is mostly here."""
     text = scale.text
-    return Raw("[{}]".format(",".join([f"[{text(price)},{qty}]" for price, qty in levels])).encode())
+    return Raw(
+        "[{}]".format(",".join([f"[{text(price)},{qty}]" for price, qty in levels])).encode()
+    )
 
 
 def _best(scale: PriceScale, levels: list[tuple[int, int]]) -> float | None:
@@ -145,10 +189,16 @@ def _last_trade(market: Market, scale: PriceScale) -> dict[str, Any] | None:
     if market.last_trade is None:
         return None
     price = scale.price(market.last_trade)
-    return {"price": price, "qty": market.last_qty, "timestamp": milliseconds(market.last_time_ns)}
+    return {
+        "price": price,
+        "qty": market.last_qty,
+        "timestamp": milliseconds(market.last_time_ns),
+    }
 
 
 def checksum(book: Book) -> int:
-    """CRC-32 of the ten best bids, then the ten best asks, as `price:qty|…` in ticks and lots (API_SPEC.md, `book_delta`)."""
+    """CRC-32 of the ten best bids, then the ten best asks, as `price:qty|…` in ticks and lots
+    (API_SPEC.md, `book_delta`).
+    """
     levels = [*book.bids.top(DEPTH), *book.asks.top(DEPTH)]
     return crc32("|".join(f"{price}:{qty}" for price, qty in levels).encode())

@@ -30,7 +30,9 @@ class PriceScale:
         """The price in ticks, or None when it is off the tick. Never rounded."""
         self.text = lru_cache(MAX_REMEMBERED_PRICES)(self._text)
         """Ticks as the number in JSON."""
-        self.raw = lru_cache(MAX_REMEMBERED_PRICES)(lambda ticks: Raw(self._text(ticks).encode()))
+        self.raw = lru_cache(MAX_REMEMBERED_PRICES)(
+            lambda ticks: Raw(self._text(ticks).encode())
+        )
         """The same, for msgspec to write."""
 
     def _text(self, ticks: int) -> str:

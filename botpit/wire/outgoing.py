@@ -1,7 +1,8 @@
-"""One event on its way out: what happened, its numbers, and its bytes in each view, written when somebody first asks.
+"""One event on its way out: what happened, its numbers, and its bytes in each view, written when
+somebody first asks.
 
-Answer, private sessions, feed, past and archive all hold the same object, so that nothing is written twice, and most of the past,
-which nobody asks for, never.
+Answer, private sessions, feed, past and archive all hold the same object, so that nothing is
+written twice, and most of the past, which nobody asks for, never.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from botpit.wire.forms import View
 
 
 class Outgoing(Struct, gc=False):
-    """`trader`: whose own event it is, "" when nobody's. `channel` and `symbol`: where the public reads it; "": nowhere.
+    """`trader`: whose own event it is, "" when nobody's. `channel` and `symbol`: where the public
+    reads it; "": nowhere.
 
     `seq` of an event that is not public: that of the last public one before it.
     """
@@ -42,6 +44,8 @@ class Outgoing(Struct, gc=False):
         return written
 
 
-def relayed(channel: str, symbol: str, seq: int, public: bytes, observer: bytes = b"") -> Outgoing:
+def relayed(
+    channel: str, symbol: str, seq: int, public: bytes, observer: bytes = b""
+) -> Outgoing:
     """What is known by its bytes alone: a view, or an event that somebody else has numbered and written."""
     return Outgoing(None, None, "", channel, symbol, seq, 0, public, observer)

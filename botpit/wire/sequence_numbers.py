@@ -1,7 +1,7 @@
 """What the feed counts: its events among all, within each channel and symbol, and the changes of each book.
 
-The sequencer counts; the numbers follow from the events alone, so every replay counts the same. `capture` is what
-a snapshot keeps.
+The sequencer counts; the numbers follow from the events alone, so every replay counts the same.
+`capture` is what a snapshot keeps.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ class SequenceNumbers:
 
     def __init__(self, symbols: Iterable[str]) -> None:
         self.seq = 0
-        self.channel_seq: dict[str, dict[str, int]] = {channel: {} for channel in CHANNELS.values()}
+        self.channel_seq: dict[str, dict[str, int]] = {
+            channel: {} for channel in CHANNELS.values()
+        }
         self.book_seq = dict.fromkeys(symbols, 0)
 
     def capture(self) -> dict[str, Any]:
@@ -27,5 +29,7 @@ class SequenceNumbers:
 
     def restore(self, values: dict[str, Any]) -> None:
         self.seq = values["seq"]
-        self.channel_seq = {channel: dict(counts) for channel, counts in values["channel_seq"].items()}
+        self.channel_seq = {
+            channel: dict(counts) for channel, counts in values["channel_seq"].items()
+        }
         self.book_seq = dict(values["book_seq"])

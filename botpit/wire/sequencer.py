@@ -1,7 +1,8 @@
-"""The exchange with its numbers: a command in, the answer and every event that it caused out, in order and numbered.
+"""The exchange with its numbers: a command in, the answer and every event that it caused out, in
+order and numbered.
 
-The numbers follow from the commands alone. A market in trade, its recovery, its archive and a replay all go this one way, so they
-number and say the same.
+The numbers follow from the commands alone. A market in trade, its recovery, its archive and a
+replay all go this one way, so they number and say the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ from botpit.wire.outgoing import Outgoing
 from botpit.wire.sequence_numbers import SequenceNumbers
 
 Step = tuple[Outgoing | None, list[Outgoing], list[Outgoing]]
-"""The answer to a command, if it has one; then, in order, each event it caused that is a trader's own; each that is public."""
+"""The answer to a command, if it has one; then, in order, each event it caused that is a trader's
+own; each that is public.
+"""
 _OF_NOBODY, _OF_A_TRADER, _OF_AN_ORDER = range(3)
 
 
@@ -47,7 +50,9 @@ class Sequencer:
         self.numbers = numbers or SequenceNumbers(exchange.markets)
 
     def apply(self, command: Command, now_ns: int) -> Step:
-        """Advance by one command at `now_ns`, Unix time. Never raises on a client's mistake: a refusal is an answer."""
+        """Advance by one command at `now_ns`, Unix time. Never raises on a client's mistake: a
+        refusal is an answer.
+        """
         return self.number(self.exchange.apply(command, now_ns))
 
     def number(self, outcome: Outcome) -> Step:
@@ -64,7 +69,9 @@ class Sequencer:
             trader, symbol, number = "", "", 0
             if owner == _OF_A_TRADER:
                 trader = event.trader
-            elif owner == _OF_AN_ORDER and not event.repeated:  # an answer that is given again is no new event
+            elif (
+                owner == _OF_AN_ORDER and not event.repeated
+            ):  # an answer that is given again is no new event
                 trader = event.order.trader
             if channel:
                 if by_symbol:

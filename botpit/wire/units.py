@@ -14,8 +14,12 @@ class Units:
 
     def __init__(self, exchange: Exchange) -> None:
         self.money: int = 10**exchange.rules.money_decimals
-        self.scales = {symbol: PriceScale(market.instrument) for symbol, market in exchange.markets.items()}
-        self._tick_values = {symbol: market.instrument.tick_value for symbol, market in exchange.markets.items()}
+        self.scales = {
+            symbol: PriceScale(market.instrument) for symbol, market in exchange.markets.items()
+        }
+        self._tick_values = {
+            symbol: market.instrument.tick_value for symbol, market in exchange.markets.items()
+        }
 
     def price(self, symbol: str, ticks: int) -> float:
         return self.scales[symbol].price(ticks)

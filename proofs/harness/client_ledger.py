@@ -76,10 +76,18 @@ class Sent:
 
     def state(self) -> Message:
         """What `order_status` has to say of it, if it came in."""
-        told = {"order_id": self.order_id, "client_order_id": self.client_order_id, "status": self.status}
+        told = {
+            "order_id": self.order_id,
+            "client_order_id": self.client_order_id,
+            "status": self.status,
+        }
         if self.refused:
             return told | {"reason": self.refused}
-        amounts = {"filled_qty": self.filled, "leaves_qty": self.leaves, "cancelled_qty": self.cancelled}
+        amounts = {
+            "filled_qty": self.filled,
+            "leaves_qty": self.leaves,
+            "cancelled_qty": self.cancelled,
+        }
         return told | amounts | {"price": self.price, "qty": self.qty}
 
 
@@ -93,12 +101,16 @@ class Trade:
     def check(self, trade_id: int) -> None:
         """Raises Difference when the three do not agree."""
         if not self.public:
-            raise Difference("lost", f"trade {trade_id} has fills and was not told: {self.fills}")
+            raise Difference(
+                "lost", f"trade {trade_id} has fills and was not told: {self.fills}"
+            )
         told = decode(self.public)
         for side in SIGNS:
             fill = self.fills.get(side)
             if fill is None:
-                raise Difference("invented", f"trade {trade_id} has no fill of its {side} side: {told}")
+                raise Difference(
+                    "invented", f"trade {trade_id} has no fill of its {side} side: {told}"
+                )
             seen = [fill[key] for key in ("trader_id", "order_id", "price", "qty", "symbol")]
             if seen != [
                 told[f"{side}_trader_id"],
@@ -117,7 +129,9 @@ class ClientLedger:
     """
 
     def __init__(self, traders: dict[str, bool]) -> None:
-        self.accounts = {trader: Account(trader, self, drops) for trader, drops in traders.items()}
+        self.accounts = {
+            trader: Account(trader, self, drops) for trader, drops in traders.items()
+        }
         self.trades: dict[int, Trade] = {}
         self.touched: set[int] = set()
         self.order_ids: set[int] = set()
@@ -190,9 +204,15 @@ class Account:
 
     def takes(self, text: bytes, number: int) -> None:
         """Take a private event, new or repeated."""
-        held = self.events[number - 1] if number <= len(self.events) else self.ahead.get(number, text)
+        held = (
+            self.events[number - 1]
+            if number <= len(self.events)
+            else self.ahead.get(number, text)
+        )
         if held != text:
-            raise Difference("changed", f"event {number} of {self.trader} is {text!r}, and was {held!r}")
+            raise Difference(
+                "changed", f"event {number} of {self.trader} is {text!r}, and was {held!r}"
+            )
         if number > len(self.events):
             self.ahead[number] = text
         while len(self.events) + 1 in self.ahead:
@@ -201,7 +221,9 @@ class Account:
 
     def takes_accepted(self, text: bytes, told: Message) -> None:
         """The answer to an order; one that was in already gets the first answer again."""
-        self.takes(text.replace(REPEATED, b"") if told.get("repeated") else text, told["account_seq"])
+        self.takes(
+            text.replace(REPEATED, b"") if told.get("repeated") else text, told["account_seq"]
+        )
 
     def takes_refusal(self, order: Sent, reason: str) -> None:
         if order.order_id is not None or order.refused not in (None, reason):
@@ -214,7 +236,9 @@ class Account:
         match event["type"]:
             case "order_accepted":
                 return self._accepted(event)
-            case "order_replaced" | "order_cancelled" | "fill" if event["order_id"] in self._by_id:
+            case "order_replaced" | "order_cancelled" | "fill" if (
+                event["order_id"] in self._by_id
+            ):
                 order = self._by_id[event["order_id"]]
             case _:
                 raise Difference("invented", f"nobody caused {event}")
@@ -226,7 +250,8 @@ class Account:
             self._cancelled(order, event)
         if event["leaves_qty"] != order.leaves:
             raise Difference(
-                "changed", f"{self._say(order)} has {order.leaves} lots open, not those of {event}"
+                "changed",
+                f"{self._say(order)} has {order.leaves} lots open, not those of {event}",
             )
         if not order.leaves:
             self.open.pop(event["order_id"], None)
@@ -257,7 +282,8 @@ class Account:
     def _cancelled(self, order: Sent, event: Message) -> None:
         is_caused = {
             "requested": order.cancels > 0,
-            "ioc": order.request.get("time_in_force") == "ioc" or order.request.get("order_type") == "market",
+            "ioc": order.request.get("time_in_force") == "ioc"
+            or order.request.get("order_type") == "market",
             "price_band": order.request.get("order_type") == "market",
             "self_trade": True,
             "disconnect": self.cancels_on_disconnect,
@@ -276,7 +302,9 @@ class Account:
         """Hold an `order_status` against what is known; whether the order is there at all."""
         if told["status"] == "unknown":
             if order.answered or order.order_id is not None:
-                raise Difference("lost", f"{self._say(order)} was answered and is unknown: {told}")
+                raise Difference(
+                    "lost", f"{self._say(order)} was answered and is unknown: {told}"
+                )
             if not told["complete"]:
                 raise Difference(
                     "lost",
@@ -304,9 +332,12 @@ class Account:
             raise Difference(kind, f"open orders of {self.trader} are {found}, not {expected}")
 
     def check_account(self, told: Message) -> None:
-        found = {each["symbol"]: each["position"] for each in told["positions"] if each["position"]}
+        found = {
+            each["symbol"]: each["position"] for each in told["positions"] if each["position"]
+        }
         expected = {symbol: lots for symbol, lots in self.positions.items() if lots}
         if (found, told["account_seq"]) != (expected, len(self.events)):
             raise Difference(
-                "changed", f"{self.trader} should have {expected} after {len(self.events)} events: {told}"
+                "changed",
+                f"{self.trader} should have {expected} after {len(self.events)} events: {told}",
             )

@@ -46,7 +46,9 @@ def recorded_seq(folder: Path) -> int:
 def differences(recorded: dict[str, list[Row]], folder: Path) -> list[str]:
     """A sentence for each file that is not what was recorded."""
     found = {str(path.relative_to(folder)) for path in folder.rglob("*.csv")}
-    sentences = [f"{file}: nobody recorded anything for it" for file in sorted(found - recorded.keys())]
+    sentences = [
+        f"{file}: nobody recorded anything for it" for file in sorted(found - recorded.keys())
+    ]
     for file, rows in recorded.items():
         written = csv_rows(folder / file) if file in found else []
         if written != rows:

@@ -95,7 +95,9 @@ class Trading:
             request["order_type"] = "market"
         else:
             request |= {"price": self._price(), **self._rng.choice(KINDS)}
-        order = self._account.orders[request["client_order_id"]] = Sent(self._account.trader, request)
+        order = self._account.orders[request["client_order_id"]] = Sent(
+            self._account.trader, request
+        )
         return order
 
     def _cancel(self, order: Sent) -> Asked:
@@ -105,7 +107,9 @@ class Trading:
     def _replace(self, order: Sent) -> Asked:
         terms = {"price": self._price(), "qty": self._rng.randint(1, 12)}
         order.replaces[terms["price"], int(terms["qty"])] += 1
-        return Asked({"type": "replace", "client_order_id": order.client_order_id, **terms}, order)
+        return Asked(
+            {"type": "replace", "client_order_id": order.client_order_id, **terms}, order
+        )
 
     def _price(self) -> float:
         return round(100 + self._rng.randint(-3, 3) / 100, 2)

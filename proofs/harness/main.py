@@ -35,11 +35,15 @@ class ProofParser(argparse.ArgumentParser):
     def random_seed(self) -> None:
         """`--seed`, another one each time."""
         another = random.randrange(10**6)
-        self.add_argument("--seed", type=int, default=another, help="(default: another one each time)")
+        self.add_argument(
+            "--seed", type=int, default=another, help="(default: another one each time)"
+        )
 
     def battle(self, default: Path) -> None:
         """`--config`."""
-        self.add_argument("--config", type=Path, default=default, help="the battle (default: a shipped one)")
+        self.add_argument(
+            "--config", type=Path, default=default, help="the battle (default: a shipped one)"
+        )
 
     def plant(self, faults: Iterable[str], whose: str) -> None:
         """`--plant`, one of the faults; the first is none."""

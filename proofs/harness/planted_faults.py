@@ -121,12 +121,16 @@ parts = program.Parts(command_of=other_command)
 
 def exchange_with(fault: str, folder: Path) -> Path:
     """An exchange with one of the faults above."""
-    return _written(_EXCHANGE.format(fault=IN_THE_EXCHANGE[fault]), folder / "exchange_with_fault.py")
+    return _written(
+        _EXCHANGE.format(fault=IN_THE_EXCHANGE[fault]), folder / "exchange_with_fault.py"
+    )
 
 
 def exporter_with(fault: str, folder: Path) -> Path:
     """An exporter with one of the faults above."""
-    return _written(_EXPORTER.format(fault=IN_THE_EXPORTER[fault]), folder / "exporter_with_fault.py")
+    return _written(
+        _EXPORTER.format(fault=IN_THE_EXPORTER[fault]), folder / "exporter_with_fault.py"
+    )
 
 
 def exchange_whose_exporter_is(exporter: Path, folder: Path) -> Path:

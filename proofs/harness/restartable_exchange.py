@@ -32,10 +32,17 @@ class RestartableExchange:
     """
 
     def __init__(
-        self, folder: Path, *flags: str, settings: str, program: Path = HOME / "exchange_server.py"
+        self,
+        folder: Path,
+        *flags: str,
+        settings: str,
+        program: Path = HOME / "exchange_server.py",
     ) -> None:
         order_port, events_port = free_ports(2)
-        self.orders, self.events = f"ws://127.0.0.1:{order_port}", f"ws://127.0.0.1:{events_port}"
+        self.orders, self.events = (
+            f"ws://127.0.0.1:{order_port}",
+            f"ws://127.0.0.1:{events_port}",
+        )
         self.order_port, self.log = order_port, folder / "exchange.log"
         self.data = folder / "exchange-data"
         self.replayed = 0

@@ -60,7 +60,9 @@ class Session:
             self._more.clear()
             waiting = asyncio.create_task(self._more.wait())
             ends = {waiting, self.listening}
-            done, _ = await asyncio.wait(ends, timeout=ANSWERS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(
+                ends, timeout=ANSWERS_WITHIN_S, return_when=asyncio.FIRST_COMPLETED
+            )
             waiting.cancel()
             if self.listening in done:
                 await self.listening
@@ -98,7 +100,8 @@ class Session:
             asked = self.unanswered.popleft()
             if asked.message["request_id"] != told["request_id"]:
                 raise Difference(
-                    "lost", f"{asked.message} was not answered, but what came after it: {text!r}"
+                    "lost",
+                    f"{asked.message} was not answered, but what came after it: {text!r}",
                 )
             return self._take_answer(asked, _REQUEST_ID.sub(b"}", text), told)
         if told["type"] == "heartbeat":
@@ -131,18 +134,28 @@ class Session:
 async def log_in(uri: str, account: Account, market_id: str, last_seq: int) -> Session:
     """Log in and take what was missed. Raises Difference."""
     socket = await connect(uri, max_size=None, compression=None)
-    login = {"type": "login", "trader_id": account.trader, "last_seq": last_seq, "market_id": market_id}
-    await socket.send(json.dumps(login | {"cancel_on_disconnect": account.cancels_on_disconnect}))
+    login = {
+        "type": "login",
+        "trader_id": account.trader,
+        "last_seq": last_seq,
+        "market_id": market_id,
+    }
+    await socket.send(
+        json.dumps(login | {"cancel_on_disconnect": account.cancels_on_disconnect})
+    )
     told: Message = decode(await socket.recv(decode=False))
     if told["type"] != "logged_in":
         raise Difference("lost", f"{account.trader} knows {account.known} events: {told}")
     if told["account_seq"] < account.known:
         raise Difference(
-            "lost", f"{account.trader} knows {account.known} events, the exchange {told['account_seq']}"
+            "lost",
+            f"{account.trader} knows {account.known} events, the exchange {told['account_seq']}",
         )
     for number in range(last_seq + 1, told["account_seq"] + 1):
         text = await socket.recv(decode=False)
         if decode(text)["account_seq"] != number:
-            raise Difference("lost", f"event {number} of {account.trader} is expected, not {text!r}")
+            raise Difference(
+                "lost", f"event {number} of {account.trader} is expected, not {text!r}"
+            )
         account.takes(text, number)
     return Session(socket, account, is_plain=False)

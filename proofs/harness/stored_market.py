@@ -46,7 +46,14 @@ def make_market(
     begun, stream = stream_of(seed, commands)
     write_journal(folder, begun, stream[:last], segment_bytes=last * 110 // 5)
     archive(folder, snapshot_records=last // 4)
-    journal = Journal(folder, Disk(), EXCHANGE, market_id=begun.market_id, next_number=last + 1, durability=durability)
+    journal = Journal(
+        folder,
+        Disk(),
+        EXCHANGE,
+        market_id=begun.market_id,
+        next_number=last + 1,
+        durability=durability,
+    )
     write_turns(journal, stream[last:])
     journal.close()
     return StoredMarket(folder, last, states(folder, range(last, commands + 1)))
@@ -66,4 +73,6 @@ def remembering_little() -> Iterator[None]:
 def copy_of(market: StoredMarket) -> Iterator[StoredMarket]:
     """A copy to damage, of this process alone, which remembers little."""
     with tempfile.TemporaryDirectory() as temporary, remembering_little():
-        yield replace(market, folder=Path(shutil.copytree(market.folder, Path(temporary) / "market")))
+        yield replace(
+            market, folder=Path(shutil.copytree(market.folder, Path(temporary) / "market"))
+        )

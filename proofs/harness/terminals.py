@@ -33,7 +33,9 @@ class Terminals:
 
     async def start(self, name: str, program: str | Path, *flags: str) -> Child:
         """`program`: a path, of the clone if it is relative."""
-        child = await Child.start(name, [sys.executable, str(HOME / program), *flags], self.log(name))
+        child = await Child.start(
+            name, [sys.executable, str(HOME / program), *flags], self.log(name)
+        )
         self.running[name] = child
         return child
 
@@ -41,7 +43,16 @@ class Terminals:
         """Return when it is open. `settings`: its TOML; its data is below `folder`."""
         config, data = self.folder / "exchange.toml", self.folder / "exchange-data"
         config.write_text(settings, encoding="utf-8")
-        where = ("--order-port", "0", "--events-port", "0", "--config", str(config), "--data-dir", str(data))
+        where = (
+            "--order-port",
+            "0",
+            "--events-port",
+            "0",
+            "--config",
+            str(config),
+            "--data-dir",
+            str(data),
+        )
         await self.start("exchange", "exchange_server.py", *where, *flags)
         self.orders = "ws://127.0.0.1:" + await self.logged("exchange", r"order_port=(\d+)")
         self.events = "ws://127.0.0.1:" + await self.logged("exchange", r"events_port=(\d+)")
@@ -49,7 +60,9 @@ class Terminals:
     async def start_relay(self) -> None:
         """Return when it is open; one that was there before is followed on the same port."""
         port = self.relay.rpartition(":")[2] or "0"
-        await self.start("relay", "market_data_server.py", "--port", port, "--upstream-uri", self.events)
+        await self.start(
+            "relay", "market_data_server.py", "--port", port, "--upstream-uri", self.events
+        )
         self.relay = "ws://127.0.0.1:" + await self.logged("relay", r"open port=(\d+)")
 
     async def start_battle(self, config: Path, *flags: str) -> None:
@@ -58,7 +71,12 @@ class Terminals:
         addresses = {"order_gateway_uri": self.orders, "market_data_uri": self.relay}
         ours = self.folder / "battle.json"
         ours.write_text(json.dumps(battle | addresses), encoding="utf-8")
-        told = ("--results", str(self.folder / "results.json"), "--log-dir", str(self.folder / "bots"))
+        told = (
+            "--results",
+            str(self.folder / "results.json"),
+            "--log-dir",
+            str(self.folder / "bots"),
+        )
         await self.start("battle", "bot_battle_runner.py", "--config", str(ours), *told, *flags)
 
     def log(self, name: str) -> Path:
@@ -67,7 +85,9 @@ class Terminals:
     async def logged(self, name: str, pattern: str) -> str:
         """The newest match of the pattern's group in a process's log, waited for."""
         async with asyncio.timeout(OPENS_WITHIN_S):
-            while not (found := re.findall(pattern, self.log(name).read_text(encoding="utf-8"))):
+            while not (
+                found := re.findall(pattern, self.log(name).read_text(encoding="utf-8"))
+            ):
                 await asyncio.sleep(_LOOKS_EVERY_S)
         return str(found[-1])
 
@@ -95,4 +115,8 @@ async def terminals(folder: Path) -> AsyncIterator[Terminals]:
 
 
 def logs_with_tracebacks(folder: Path) -> list[str]:
-    return [log.name for log in folder.rglob("*.log") if "Traceback" in log.read_text(encoding="utf-8")]
+    return [
+        log.name
+        for log in folder.rglob("*.log")
+        if "Traceback" in log.read_text(encoding="utf-8")
+    ]

@@ -23,7 +23,9 @@ class TradeReader:
         """Ask for the past and take it, then listen until the stream ends. Raises Difference."""
         stream = await connect(uri, max_size=None, compression=None)
         await stream.send('{"type":"subscribe","channels":["trades"]}')
-        await stream.send(json.dumps({"type": "resume", "from_seq": from_seq, "market_id": market_id}))
+        await stream.send(
+            json.dumps({"type": "resume", "from_seq": from_seq, "market_id": market_id})
+        )
         before = self._ledger.told_trades
         again: set[int] = set()
         resumed = False
@@ -41,17 +43,22 @@ class TradeReader:
         self._check_past(from_seq, before, again, told)
         self.listening = asyncio.create_task(self._listen(stream))
 
-    def _check_past(self, from_seq: int, before: int, again: set[int], snapshot: Message) -> None:
+    def _check_past(
+        self, from_seq: int, before: int, again: set[int], snapshot: Message
+    ) -> None:
         """Raises Difference when a trade since `from_seq` is not sent again."""
         trades = self._ledger.trades
         number = before
         while number and decode(trades[number].public)["seq"] >= from_seq:
             if number not in again:
-                raise Difference("lost", f"trade {number} is not told again: {trades[number].public!r}")
+                raise Difference(
+                    "lost", f"trade {number} is not told again: {trades[number].public!r}"
+                )
             number -= 1
         if snapshot["seq"] < self._ledger.seq:
             raise Difference(
-                "lost", f"event {self._ledger.seq} was told, and the last one is {snapshot['seq']} now"
+                "lost",
+                f"event {self._ledger.seq} was told, and the last one is {snapshot['seq']} now",
             )
         self._ledger.seq = snapshot["seq"]
 

@@ -1,6 +1,7 @@
 """A stage for the battle runner: a feed and an order port that say what a test wants, and stand-ins for bots.
 
-The runner is the real program; its bots are a script that notes what it was told, and lives until it is told to stop.
+The runner is the real program; its bots are a script that notes what it was told, and lives until
+it is told to stop.
 """
 
 from __future__ import annotations
@@ -23,19 +24,44 @@ T = TypeVar("T")
 Report = tuple[int, str, str]
 """Of a process that has ended: exit code, stdout, stderr."""
 
-# ---------------------------------------------------------------------------------------------------------------- messages
+# ----------------------------------------------------------------------------------------- messages
 
 
-def position(trader: str, equity: float, *, lots: int = 0, unrealized: float = 0.0, number: int | None = None) -> dict[str, Any]:
+def position(
+    trader: str,
+    equity: float,
+    *,
+    lots: int = 0,
+    unrealized: float = 0.0,
+    number: int | None = None,
+) -> dict[str, Any]:
     """A position of a snapshot; with a number, an update."""
     cash = equity - unrealized
-    money = {"cash": cash, "realized_pnl": cash - 10_000.0, "unrealized_pnl": unrealized, "total_equity": equity}
+    money = {
+        "cash": cash,
+        "realized_pnl": cash - 10_000.0,
+        "unrealized_pnl": unrealized,
+        "total_equity": equity,
+    }
     prices = {"avg_entry_price": 100.0, "mark_price": 100.0}
-    state = {"trader_id": trader, "symbol": "SIM", "position": lots, **money, **prices, "timestamp": 1}
-    return state if number is None else {"type": "position_update", **state, "seq": number, "channel_seq": number}
+    state = {
+        "trader_id": trader,
+        "symbol": "SIM",
+        "position": lots,
+        **money,
+        **prices,
+        "timestamp": 1,
+    }
+    return (
+        state
+        if number is None
+        else {"type": "position_update", **state, "seq": number, "channel_seq": number}
+    )
 
 
-def snapshot(*positions: dict[str, Any], trades: int = 0, market_id: str = "m1", status: str = "open") -> dict[str, Any]:
+def snapshot(
+    *positions: dict[str, Any], trades: int = 0, market_id: str = "m1", status: str = "open"
+) -> dict[str, Any]:
     instrument = {
         "symbol": "SIM", "tick": 0.01, "lot": 1.0, "reference_price": 100.0, "min_price": 0.01, "max_price": 1e6, "min_qty": 1,
         "max_qty": 100, "maker_fee_bps": -1, "taker_fee_bps": 5, "liquidation_fee_bps": 50, "initial_margin_bps": 2000,
@@ -52,7 +78,14 @@ def snapshot(*positions: dict[str, Any], trades: int = 0, market_id: str = "m1",
 
 
 def subscribed(request_id: str | None = None) -> dict[str, Any]:
-    return {"type": "subscribed", "channels": [], "symbols": [], "batch": True, "timestamp": 1, "request_id": request_id}
+    return {
+        "type": "subscribed",
+        "channels": [],
+        "symbols": [],
+        "batch": True,
+        "timestamp": 1,
+        "request_id": request_id,
+    }
 
 
 def resumed(request_id: str, from_seq: int = 1) -> dict[str, Any]:
@@ -60,10 +93,23 @@ def resumed(request_id: str, from_seq: int = 1) -> dict[str, Any]:
 
 
 def error(request_id: str, reason: str) -> dict[str, Any]:
-    return {"type": "error", "reason": reason, "details": {}, "timestamp": 1, "request_id": request_id}
+    return {
+        "type": "error",
+        "reason": reason,
+        "details": {},
+        "timestamp": 1,
+        "request_id": request_id,
+    }
 
 
-def trade(number: int, buyer: str = "alice", seller: str = "bob", *, qty: int = 2, aggressor: str = "buy") -> dict[str, Any]:
+def trade(
+    number: int,
+    buyer: str = "alice",
+    seller: str = "bob",
+    *,
+    qty: int = 2,
+    aggressor: str = "buy",
+) -> dict[str, Any]:
     return {"type": "trade", "trade_id": number, "price": 100.0, "qty": qty, "buy_trader_id": buyer, "sell_trader_id": seller,
             "symbol": "SIM", "aggressor_side": aggressor, "seq": number, "channel_seq": number, "timestamp": 1}  # fmt: skip
 
@@ -81,14 +127,15 @@ def told(*messages: dict[str, Any]) -> bytes:
     return json.dumps(messages).encode()
 
 
-# ------------------------------------------------------------------------------------------------------------- an exchange
+# -------------------------------------------------------------------------------------- an exchange
 
 
 class Market:
     """Both ports of an exchange, as far as a runner sees them.
 
-    `standings` are in every snapshot, those of `looks` from the one on that is asked for with that word. `accounts`: equity by
-    trader; `door`: whether the house's door is open; `asked`: the types of what was asked on the order port.
+    `standings` are in every snapshot, those of `looks` from the one on that is asked for with that
+    word. `accounts`: equity by trader; `door`: whether the house's door is open; `asked`: the types
+    of what was asked on the order port.
     """
 
     def __init__(self) -> None:
@@ -118,7 +165,9 @@ class Market:
             yield
 
     def _snapshot(self, positions: list[dict[str, Any]]) -> dict[str, Any]:
-        return snapshot(*positions, market_id=self.market_id, status=self.status) | {"channel_seq": self._counts}
+        return snapshot(*positions, market_id=self.market_id, status=self.status) | {
+            "channel_seq": self._counts
+        }
 
     async def _read(self, connection: ServerConnection) -> None:
         self._readers.add(connection)
@@ -135,7 +184,9 @@ class Market:
     async def tell(self, *events: dict[str, Any]) -> None:
         """Trades and what belongs to liquidations, to all readers."""
         for event in events:
-            self._counts["trades" if event["type"] == "trade" else "liquidations"][event.get("symbol", "")] += 1
+            self._counts["trades" if event["type"] == "trade" else "liquidations"][
+                event.get("symbol", "")
+            ] += 1
         for reader in self._readers:
             await reader.send(told(*events).decode())
 
@@ -145,9 +196,15 @@ class Market:
             request = json.loads(text)
             self.asked.append(request["type"])
             if request["type"] == "login":
-                house = self.door and request.get("token") == TOKEN and request["trader_id"] == "@house"
+                house = (
+                    self.door
+                    and request.get("token") == TOKEN
+                    and request["trader_id"] == "@house"
+                )
             answer = self._answer(request, house)
-            await connection.send(json.dumps({"type": "heartbeat", "account_seq": 0, "timestamp": 1}))
+            await connection.send(
+                json.dumps({"type": "heartbeat", "account_seq": 0, "timestamp": 1})
+            )
             await connection.send(json.dumps(answer | {"timestamp": 1}))
             if answer["type"] == "closed":
                 await self._settle()
@@ -158,9 +215,18 @@ class Market:
         match request["type"]:
             case "account":
                 trader = request["trader_id"]
-                return {"type": "account", "trader_id": trader, "total_equity": self.accounts.get(trader, 10_000.0)}
+                return {
+                    "type": "account",
+                    "trader_id": trader,
+                    "total_equity": self.accounts.get(trader, 10_000.0),
+                }
             case "login" if house:
-                return {"type": "logged_in", "trader_id": "@house", "scope": "house", "account_seq": 0}
+                return {
+                    "type": "logged_in",
+                    "trader_id": "@house",
+                    "scope": "house",
+                    "account_seq": 0,
+                }
             case "close" if house:
                 self.status = "closed"
                 return {"type": "closed", "symbols": ["SIM"], "settlement": {"SIM": 101.5}}
@@ -170,9 +236,14 @@ class Market:
 
     async def _settle(self) -> None:
         """Everybody is flat, at the equity that the last snapshot told."""
-        self.standings = [position(each["trader_id"], each["total_equity"]) for each in self.standings]
+        self.standings = [
+            position(each["trader_id"], each["total_equity"]) for each in self.standings
+        ]
         for reader in self._readers:
-            updates = [position(each["trader_id"], each["total_equity"], number=n) for n, each in enumerate(self.standings, 1)]
+            updates = [
+                position(each["trader_id"], each["total_equity"], number=n)
+                for n, each in enumerate(self.standings, 1)
+            ]
             await reader.send(told(*updates).decode())
 
     async def _begin_anew(self) -> None:
@@ -182,7 +253,7 @@ class Market:
             await reader.close(1012)
 
 
-# -------------------------------------------------------------------------------------------------------------- the runner
+# --------------------------------------------------------------------------------------- the runner
 
 BOT = f"""#!{sys.executable}
 import json, os, signal, sys
@@ -208,7 +279,9 @@ async def main():
     return 0
 sys.exit(run(main))
 """
-"""Stands in for the interpreter that `--python` names. Its name says how it dies; what `name.says` holds becomes its report."""
+"""Stands in for the interpreter that `--python` names. Its name says how it dies; what `name.says`
+holds becomes its report.
+"""
 
 RUNNER = f"""
 import sys
@@ -237,10 +310,23 @@ class Stage:
 
     def command(self, *flags: str) -> list[str]:
         """The runner's, in this folder; writes the configuration."""
-        uris = {"market_data_uri": self.market.feed_uri, "order_gateway_uri": self.market.orders_uri}
-        (self.folder / "bots.json").write_text(json.dumps({"bots": self._bots, **uris, **self._config}))
+        uris = {
+            "market_data_uri": self.market.feed_uri,
+            "order_gateway_uri": self.market.orders_uri,
+        }
+        (self.folder / "bots.json").write_text(
+            json.dumps({"bots": self._bots, **uris, **self._config})
+        )
         (self.folder / "token").write_text(TOKEN + "\n")
-        return [sys.executable, "runner.py", "--config", "bots.json", "--python", "./bot", *flags]
+        return [
+            sys.executable,
+            "runner.py",
+            "--config",
+            "bots.json",
+            "--python",
+            "./bot",
+            *flags,
+        ]
 
     async def run(self, *flags: str) -> asyncio.subprocess.Process:
         pipe, nothing = asyncio.subprocess.PIPE, asyncio.subprocess.DEVNULL
@@ -271,7 +357,9 @@ _started: list[asyncio.subprocess.Process] = []
 
 
 def play(story: Coroutine[Any, Any, T]) -> T:
-    """Run a story; afterwards every runner that it started is gone, and with it its bots, however the story ended."""
+    """Run a story; afterwards every runner that it started is gone, and with it its bots, however
+    the story ended.
+    """
 
     async def whole() -> T:
         try:

@@ -1,4 +1,6 @@
-"""A battle's configuration and the runner's flags: every problem named before anything starts, every default filled in."""
+"""A battle's configuration and the runner's flags: every problem named before anything starts,
+every default filled in.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,13 @@ from typing import Any
 import pytest
 from pydantic_core import PydanticUndefined
 
-from botpit.battle.config import BattleConfig, BattleConfigError, BotConfig, Limits, parse_battle
+from botpit.battle.config import (
+    BattleConfig,
+    BattleConfigError,
+    BotConfig,
+    Limits,
+    parse_battle,
+)
 from botpit.cli import battle as bot_battle_runner
 from tests.docs.page import SPEC, Page, differences, key
 
@@ -24,7 +32,12 @@ def refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[[str
     def lines(text: str) -> list[str]:
         (tmp_path / "bots.json").write_text(text)
         path = str(tmp_path / "bots.json")
-        assert bot_battle_runner.main(["--config", path, "--results", str(tmp_path / "out" / "results.json")]) == 2
+        assert (
+            bot_battle_runner.main(
+                ["--config", path, "--results", str(tmp_path / "out" / "results.json")]
+            )
+            == 2
+        )
         assert not (tmp_path / "out").exists(), "nothing is made or started"
         said = capsys.readouterr()
         assert said.out == ""
@@ -73,26 +86,36 @@ def battle_of(*bots: dict[str, Any], **more: Any) -> str:
          ["bots: trader_id alice", "bots[0] (alice)", "bots[1] (alice)"]),
     ],
 )  # fmt: skip
-def test_each_problem_of_a_configuration_is_one_line(refused: Callable[[str], list[str]], text: str, words: list[str]) -> None:
+def test_each_problem_of_a_configuration_is_one_line(
+    refused: Callable[[str], list[str]], text: str, words: list[str]
+) -> None:
     lines = refused(text)
     assert len(lines) == len(words)
     for line, beginning in zip(lines, words, strict=True):
         assert line.startswith(beginning)
 
 
-def test_a_strategy_that_fails_with_many_lines_is_still_one_line(refused: Callable[[str], list[str]], tmp_path: Path) -> None:
-    (tmp_path / "loud.py").write_text("class Bot:\n    def __init__(self, *, params):\n        raise ValueError('a\\nb')")
+def test_a_strategy_that_fails_with_many_lines_is_still_one_line(
+    refused: Callable[[str], list[str]], tmp_path: Path
+) -> None:
+    (tmp_path / "loud.py").write_text(
+        "class Bot:\n    def __init__(self, *, params):\n        raise ValueError('a\\nb')"
+    )
     (line,) = refused(battle_of(MAKER | {"strategy": "loud.py:Bot"}))
     assert "its constructor failed: ValueError: a\\nb" in line
 
 
-def test_a_configuration_that_is_not_there_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_configuration_that_is_not_there_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert bot_battle_runner.main(["--config", str(tmp_path / "none.json")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and "none.json" in line
 
 
-@pytest.mark.parametrize("flags", [["--duration", "0"], ["--duration", "nan"], ["--python", "/nowhere/python"]])
+@pytest.mark.parametrize(
+    "flags", [["--duration", "0"], ["--duration", "nan"], ["--python", "/nowhere/python"]]
+)
 def test_a_wrong_flag_exits_2(flags: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         bot_battle_runner.main(flags)
@@ -102,11 +125,23 @@ def test_a_wrong_flag_exits_2(flags: list[str], capsys: pytest.CaptureFixture[st
 
 def test_one_entry_makes_many_bots_each_with_a_seed_and_addresses() -> None:
     parameters = {"size": 3, "calm": True, "x": 0.5}
-    crowd = {"trader_id": "noise", "strategy": "random", "seed": 40, "count": 2, "strategy_params": parameters}
+    crowd = {
+        "trader_id": "noise",
+        "strategy": "random",
+        "seed": 40,
+        "count": 2,
+        "strategy_params": parameters,
+    }
     lone = {"trader_id": "bob", "strategy": "taker", "market_data_uri": "ws://127.0.0.1:2/"}
-    text = battle_of(crowd, lone, market_data_uri="ws://127.0.0.1:1", order_gateway_uri="ws://127.0.0.1:3")
+    text = battle_of(
+        crowd, lone, market_data_uri="ws://127.0.0.1:1", order_gateway_uri="ws://127.0.0.1:3"
+    )
     bots = parse_battle(text, lambda bot: None).all_bots()
-    assert [(bot.trader_id, bot.seed) for bot in bots] == [("noise-1", 40), ("noise-2", 41), ("bob", 3)]
+    assert [(bot.trader_id, bot.seed) for bot in bots] == [
+        ("noise-1", 40),
+        ("noise-2", 41),
+        ("bob", 3),
+    ]
     assert bots[1].flags() == [
         "--trader-id=noise-2", "--strategy=random", "--seed=41", "--decision-interval=0.5", "--market-data-uri=ws://127.0.0.1:1",
         "--order-gateway-uri=ws://127.0.0.1:3", "--strategy-param=size=3", "--strategy-param=calm=true", "--strategy-param=x=0.5",
@@ -117,7 +152,9 @@ def test_one_entry_makes_many_bots_each_with_a_seed_and_addresses() -> None:
 def test_a_bot_trades_the_instrument_that_its_entry_names() -> None:
     text = battle_of(MAKER | {"symbol": "ALT"}, MAKER | {"trader_id": "bob"})
     alice, bob = parse_battle(text, lambda bot: None).all_bots()
-    assert "--symbol=ALT" in alice.flags() and not any(flag.startswith("--symbol") for flag in bob.flags())
+    assert "--symbol=ALT" in alice.flags() and not any(
+        flag.startswith("--symbol") for flag in bob.flags()
+    )
 
 
 def test_a_battle_never_has_more_than_a_thousand_bots() -> None:
@@ -125,13 +162,20 @@ def test_a_battle_never_has_more_than_a_thousand_bots() -> None:
         parse_battle(battle_of(MAKER | {"count": 1_000}, MAKER), lambda bot: None)
 
 
-def test_rounds_without_a_token_say_which_file_is_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rounds_without_a_token_say_which_file_is_wanted(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     with pytest.raises(SystemExit):
         bot_battle_runner.main(["--rounds", "2", "--duration", "5"])
-    assert "--house-token FILE, the file of exchange_server.py --house-token-file" in capsys.readouterr().err
+    assert (
+        "--house-token FILE, the file of exchange_server.py --house-token-file"
+        in capsys.readouterr().err
+    )
 
 
-@pytest.mark.parametrize(("content", "words"), [(None, "No such file"), ("\n", "is empty"), ("\u00e4", "ascii")])
+@pytest.mark.parametrize(
+    ("content", "words"), [(None, "No such file"), ("\n", "is empty"), ("\u00e4", "ascii")]
+)
 def test_a_token_that_is_none_is_exit_2(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], content: str | None, words: str
 ) -> None:
@@ -139,7 +183,16 @@ def test_a_token_that_is_none_is_exit_2(
     config.write_text(battle_of(MAKER))
     if content is not None:
         token.write_text(content, encoding="utf-8")
-    flags = ["--config", str(config), "--rounds", "2", "--duration", "5", "--house-token", str(token)]
+    flags = [
+        "--config",
+        str(config),
+        "--rounds",
+        "2",
+        "--duration",
+        "5",
+        "--house-token",
+        str(token),
+    ]
     assert bot_battle_runner.main([*flags, "--results", str(tmp_path / "results.json")]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ") and words in line
@@ -147,11 +200,18 @@ def test_a_token_that_is_none_is_exit_2(
 
 def test_restarts_and_limits_are_the_battle_s_unless_a_bot_has_its_own() -> None:
     strict = MAKER | {"restart": "never", "limits": {"memory_mb": 512}}
-    text = battle_of(MAKER, strict | {"trader_id": "bob"}, restart="on-failure", limits={"cpu_s": 60, "open_files": 64})
+    text = battle_of(
+        MAKER,
+        strict | {"trader_id": "bob"},
+        restart="on-failure",
+        limits={"cpu_s": 60, "open_files": 64},
+    )
     alice, bob = parse_battle(text, lambda bot: None).all_bots()
     assert (alice.restart, bob.restart) == ("on-failure", "never")
     assert alice.flags()[-2:] == ["--max-cpu-s=60", "--max-open-files=64"]
-    assert bob.flags()[-1] == "--max-memory-mb=512", "its limits replace the battle's as a whole"
+    assert bob.flags()[-1] == "--max-memory-mb=512", (
+        "its limits replace the battle's as a whole"
+    )
     assert not any(flag.startswith(("--max-cpu", "--max-open")) for flag in bob.flags())
 
 
@@ -164,15 +224,23 @@ def test_each_round_has_other_seeds_and_the_first_those_of_the_configuration() -
     assert not seeds[0] & seeds[1] and not seeds[1] & seeds[2]
 
 
-# -------------------------------------------------------------------------------------------------------------------- docs
+# --------------------------------------------------------------------------------------------- docs
 
 
 def test_every_key_is_documented_with_its_default() -> None:
     page = Page(SPEC.read_text(encoding="utf-8"))
-    for heading, model in {"A battle's configuration": BattleConfig, "A bot of it": BotConfig, "Its limits": Limits}.items():
+    for heading, model in {
+        "A battle's configuration": BattleConfig,
+        "A bot of it": BotConfig,
+        "Its limits": Limits,
+    }.items():
         rows = page.rows(heading)
         assert list(differences(heading, map(key, rows), model.model_fields)) == []
         for row in rows:
             default = model.model_fields[key(row)].get_default(call_default_factory=True)
-            written = "" if default is PydanticUndefined or default in (None, {}, Limits()) else str(default)
+            written = (
+                ""
+                if default is PydanticUndefined or default in (None, {}, Limits())
+                else str(default)
+            )
             assert row["default"] == written, key(row)

@@ -1,4 +1,6 @@
-"""The battle runner as a process: nobody is left behind, who fails may come back, and its report is what feed and bots told."""
+"""The battle runner as a process: nobody is left behind, who fails may come back, and its report is
+what feed and bots told.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,18 @@ def table(out: str) -> list[list[str]]:
     return [line.split() for line in lines[begin + 1 :] if re.match(r" *\d+  ", line)]
 
 
-# ---------------------------------------------------------------------------------------------------------- start and end
+# ------------------------------------------------------------------------------------ start and end
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, number: signal.Signals) -> None:
+def test_told_to_stop_the_runner_stops_its_bots_and_reports(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     stage = Stage(tmp_path, "alice", "bob", "crash/1")
-    stage.market.looks["at the end"] = [position("alice", 9_900.0, lots=2, unrealized=-50.0), position("carol", 10_100.0)]
+    stage.market.looks["at the end"] = [
+        position("alice", 9_900.0, lots=2, unrealized=-50.0),
+        position("carol", 10_100.0),
+    ]
 
     async def story() -> Report:
         async with stage.market.feed():
@@ -54,7 +61,9 @@ def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, numb
                 await stage.market.subscribed.wait()
             assert alive(pids[0]) and alive(pids[1]), "one bot's end never stops the others"
             runner.send_signal(number)
-            await until(lambda: stage.log("alice")[-1] == stage.log("bob")[-1] == "told SIGTERM")
+            await until(
+                lambda: stage.log("alice")[-1] == stage.log("bob")[-1] == "told SIGTERM"
+            )
             with suppress(ProcessLookupError):
                 runner.send_signal(signal.SIGINT)
             report = await ended(runner)
@@ -67,7 +76,10 @@ def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, numb
     code, out, err = play(story())
     assert code == 0
     assert "\x1b" not in out + err
-    assert [row[:4] for row in table(out)] == [["1", "carol", "10,100.00", "0.00"], ["2", "alice", "9,900.00", "-100.00"]]
+    assert [row[:4] for row in table(out)] == [
+        ["1", "carol", "10,100.00", "0.00"],
+        ["2", "alice", "9,900.00", "-100.00"],
+    ]
     assert out.splitlines()[-1] == "results: results.json"
     results = stage.results()
     (battle,) = results["rounds"]
@@ -75,7 +87,10 @@ def test_told_to_stop_the_runner_stops_its_bots_and_reports(tmp_path: Path, numb
     assert [(each["rank"], each["trader_id"], each["total_equity"], each["positions"]) for each in battle["standings"]] == [
         (1, "carol", 10_100.0, {"SIM": 0}), (2, "alice", 9_900.0, {"SIM": 2}),
     ]  # fmt: skip
-    bots = [(each["bot"]["trader_id"], each["exit_code"], each["stopped"], each["log"]) for each in battle["bots"]]
+    bots = [
+        (each["bot"]["trader_id"], each["exit_code"], each["stopped"], each["log"])
+        for each in battle["bots"]
+    ]
     assert bots == [
         ("alice", 0, True, "logs/alice.log"), ("bob", 0, True, "logs/bob.log"), ("crash/1", 3, False, "logs/crash%2F1.log"),
     ]  # fmt: skip
@@ -96,7 +111,9 @@ def test_a_battle_ends_after_its_duration_and_never_writes_over_results(tmp_path
     assert (tmp_path / "results.json").read_text() == "an older battle"
     results = stage.results("results-2.json")
     assert (results["ended_by"], results["settings"]["duration_s"]) == ("duration", 0.3)
-    assert stage.told("alice")["report"] == "logs/reports-2/alice.json", "no bot goes on from an older battle's report"
+    assert stage.told("alice")["report"] == "logs/reports-2/alice.json", (
+        "no bot goes on from an older battle's report"
+    )
     assert {"botpit", "python", "platform", "websockets"} <= results["versions"].keys()
 
 
@@ -168,7 +185,9 @@ def test_a_battle_whose_reader_has_left_goes_on_to_its_results(tmp_path: Path) -
     async def story() -> int:
         reading, writing = os.pipe()
         async with stage.market.feed():
-            runner = await asyncio.create_subprocess_exec(*stage.command("--duration", "0.3"), cwd=tmp_path, stdout=writing)
+            runner = await asyncio.create_subprocess_exec(
+                *stage.command("--duration", "0.3"), cwd=tmp_path, stdout=writing
+            )
             os.close(writing)
             os.close(reading)
             return await runner.wait()
@@ -177,7 +196,9 @@ def test_a_battle_whose_reader_has_left_goes_on_to_its_results(tmp_path: Path) -
     assert stage.results()["ended_by"] == "duration"
 
 
-def test_starts_are_so_far_apart_and_an_order_to_stop_does_not_wait_for_the_next(tmp_path: Path) -> None:
+def test_starts_are_so_far_apart_and_an_order_to_stop_does_not_wait_for_the_next(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path, "alice", "bob")
 
     async def story() -> Report:
@@ -190,11 +211,14 @@ def test_starts_are_so_far_apart_and_an_order_to_stop_does_not_wait_for_the_next
 
     assert play(story())[0] == 0
     assert stage.log("bob") == []
-    told = {each["bot"]["trader_id"]: (each["exit_code"], each["stopped"]) for each in stage.results()["rounds"][0]["bots"]}
+    told = {
+        each["bot"]["trader_id"]: (each["exit_code"], each["stopped"])
+        for each in stage.results()["rounds"][0]["bots"]
+    }
     assert told == {"alice": (0, True), "bob": (None, False)}
 
 
-# -------------------------------------------------------------------------------------------------------------------- bots
+# --------------------------------------------------------------------------------------------- bots
 
 
 def test_a_bot_is_started_with_what_its_configuration_says(tmp_path: Path) -> None:
@@ -212,12 +236,22 @@ def test_a_bot_is_started_with_what_its_configuration_says(tmp_path: Path) -> No
     assert flags["program"] == ["-P", str(HOUSE / "botpit" / "__main__.py"), "bot"]
     assert flags["strategy-dir"] == str(tmp_path)
     assert (flags["strategy"], flags["seed"], flags["log-level"]) == ("maker", "1", "warning")
-    assert (flags["max-cpu-s"], flags["max-memory-mb"], flags["max-open-files"]) == ("60", "2048", "64")
+    assert (flags["max-cpu-s"], flags["max-memory-mb"], flags["max-open-files"]) == (
+        "60",
+        "2048",
+        "64",
+    )
     assert flags["report"] == "logs/reports/alice.json"
-    assert stage.results()["config"]["limits"] == {"cpu_s": 60, "memory_mb": 2_048, "open_files": 64}
+    assert stage.results()["config"]["limits"] == {
+        "cpu_s": 60,
+        "memory_mb": 2_048,
+        "open_files": 64,
+    }
 
 
-def test_bots_that_fail_come_back_with_the_same_words_and_results_account_for_it(tmp_path: Path) -> None:
+def test_bots_that_fail_come_back_with_the_same_words_and_results_account_for_it(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path, "alice", "once", "weak", "usage", restart="on-failure")
     stage.market.standings = [position("alice", 10_000.0), position("once", 10_001.0)]
 
@@ -236,18 +270,44 @@ def test_bots_that_fail_come_back_with_the_same_words_and_results_account_for_it
     assert first.pop("pid") != second.pop("pid") and first == second
     (battle,) = stage.results()["rounds"]
     bots = {each["bot"]["trader_id"]: each for each in battle["bots"]}
-    restarts = {name: [(one["exit_code"], one["backoff_s"]) for one in bot["restarts"]] for name, bot in bots.items()}
-    assert restarts == {"alice": [], "once": [(-9, 0.01)], "weak": 5 * [(-9, 0.01)], "usage": []}
+    restarts = {
+        name: [(one["exit_code"], one["backoff_s"]) for one in bot["restarts"]]
+        for name, bot in bots.items()
+    }
+    assert restarts == {
+        "alice": [],
+        "once": [(-9, 0.01)],
+        "weak": 5 * [(-9, 0.01)],
+        "usage": [],
+    }
     assert {name for name, bot in bots.items() if bot["gave_up"]} == {"weak"}
-    assert [bots[name]["exit_code"] for name in ("alice", "once", "weak", "usage")] == [0, 0, -9, 2]
-    assert {row["trader_id"]: row["restarts"] for row in battle["standings"]} == {"once": 1, "alice": 0}
-    assert re.search(r"^ +\d+  once .* 1 +- +-$", out, re.MULTILINE), "restarts, and no latencies"
+    assert [bots[name]["exit_code"] for name in ("alice", "once", "weak", "usage")] == [
+        0,
+        0,
+        -9,
+        2,
+    ]
+    assert {row["trader_id"]: row["restarts"] for row in battle["standings"]} == {
+        "once": 1,
+        "alice": 0,
+    }
+    assert re.search(r"^ +\d+  once .* 1 +- +-$", out, re.MULTILINE), (
+        "restarts, and no latencies"
+    )
 
 
-def test_what_the_bots_report_is_in_the_results_and_what_is_no_report_is_not(tmp_path: Path) -> None:
+def test_what_the_bots_report_is_in_the_results_and_what_is_no_report_is_not(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path, "alice", "bob", "carol")
     latency = {"count": 12, "p50": 800.0, "p99": 2_100.5, "max": 2_500.0, "buckets": []}
-    report = {"format": 1, "trader_id": "alice", "rejected": {"price_band": 3}, "fees": -1.25, "latency_us": latency}
+    report = {
+        "format": 1,
+        "trader_id": "alice",
+        "rejected": {"price_band": 3},
+        "fees": -1.25,
+        "latency_us": latency,
+    }
     (tmp_path / "alice.says").write_text(json.dumps(report))
     (tmp_path / "bob.says").write_text("{")
     (tmp_path / "carol.says").write_text(json.dumps(report))
@@ -264,20 +324,27 @@ def test_what_the_bots_report_is_in_the_results_and_what_is_no_report_is_not(tmp
     assert code == 0
     assert "alice: refused 3: price_band 3" in out.splitlines()
     assert "a report cannot be read name=bob" in err
-    assert "name=carol report=logs/reports/carol.json reason=\"it is the report of alice\"" in err
+    assert 'name=carol report=logs/reports/carol.json reason="it is the report of alice"' in err
     (battle,) = stage.results()["rounds"]
-    rows = {row["trader_id"]: (row["fees"], row["rejects"], row["latency_us"]) for row in battle["standings"]}
+    rows = {
+        row["trader_id"]: (row["fees"], row["rejects"], row["latency_us"])
+        for row in battle["standings"]
+    }
     assert rows == {
         "alice": (-1.25, {"price_band": 3}, {"p50": 800.0, "p99": 2_100.5, "count": 12}),
         "bob": (None, {}, {"p50": None, "p99": None, "count": None}),
     }
-    assert [each["report"] for each in battle["bots"]] == [f"logs/reports/{name}.json" for name in ("alice", "bob", "carol")]
+    assert [each["report"] for each in battle["bots"]] == [
+        f"logs/reports/{name}.json" for name in ("alice", "bob", "carol")
+    ]
 
 
-# ----------------------------------------------------------------------------------------------------------------- figures
+# ------------------------------------------------------------------------------------------ figures
 
 
-def test_the_report_tells_who_was_liquidated_who_is_bankrupt_and_what_the_fund_has(tmp_path: Path) -> None:
+def test_the_report_tells_who_was_liquidated_who_is_bankrupt_and_what_the_fund_has(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path, "alice")
     stage.market.looks["at the end"] = [position("alice", 0.0), position("bob", 10_100.0)]
     bankrupt = of_the_house("account_status", 1, trader_id="alice", status="bankrupt")
@@ -287,24 +354,42 @@ def test_the_report_tells_who_was_liquidated_who_is_bankrupt_and_what_the_fund_h
         async with stage.market.feed():
             runner = await stage.run()
             await says(runner, "s: trading, 0 trades, ")
-            await stage.market.tell(forced(1, "alice"), forced(2, "bob", "auto_deleverage"), bankrupt, fund)
+            await stage.market.tell(
+                forced(1, "alice"), forced(2, "bob", "auto_deleverage"), bankrupt, fund
+            )
             await says(runner, "1 liquidation, 1 deleveraging, insurance -40.00, alice leads")
             runner.terminate()
             return await ended(runner)
 
     code, out, _ = play(story())
     assert code == 0
-    remarks = ["bob: 1 deleveraging", "alice: bankrupt, 1 liquidation", "1 liquidation, 1 deleveraging, insurance -40.00"]
+    remarks = [
+        "bob: 1 deleveraging",
+        "alice: bankrupt, 1 liquidation",
+        "1 liquidation, 1 deleveraging, insurance -40.00",
+    ]
     assert out.splitlines()[-4:-1] == remarks
     (battle,) = stage.results()["rounds"]
-    rows = [[each[name] for name in ("trader_id", "status", "liquidations", "deleveragings")] for each in battle["standings"]]
+    rows = [
+        [each[name] for name in ("trader_id", "status", "liquidations", "deleveragings")]
+        for each in battle["standings"]
+    ]
     assert rows == [["bob", "active", 0, 1], ["alice", "bankrupt", 1, 0]]
-    market = {"liquidations": 1, "deleveragings": 1, "unseen_liquidations": 0, "insurance_cash": -40.0}
+    market = {
+        "liquidations": 1,
+        "deleveragings": 1,
+        "unseen_liquidations": 0,
+        "insurance_cash": -40.0,
+    }
     assert market.items() <= battle["market"].items()
 
 
-def test_gains_count_from_the_end_of_the_warm_up_and_from_what_there_was_before(tmp_path: Path) -> None:
-    """Alice had 12,000 when the battle began, 12,500 after the warm-up, and has 12,400; bob, who is no bot, begins in between."""
+def test_gains_count_from_the_end_of_the_warm_up_and_from_what_there_was_before(
+    tmp_path: Path,
+) -> None:
+    """Alice had 12,000 when the battle began, 12,500 after the warm-up, and has 12,400; bob, who is
+    no bot, begins in between.
+    """
     stage = Stage(tmp_path, "alice", "idle")
     stage.market.accounts = {"alice": 12_000.0}
     stage.market.standings = [position("alice", 12_000.0)]
@@ -323,11 +408,22 @@ def test_gains_count_from_the_end_of_the_warm_up_and_from_what_there_was_before(
     code, out, _ = play(story())
     assert code == 0
     (battle,) = stage.results()["rounds"]
-    rows = [(row["rank"], row["trader_id"], row["gain"], row["max_drawdown"]) for row in battle["standings"]]
+    rows = [
+        (row["rank"], row["trader_id"], row["gain"], row["max_drawdown"])
+        for row in battle["standings"]
+    ]
     assert rows == [(1, "bob", 30.0, 0.0), (2, "idle", 0.0, 0.0), (3, "alice", -100.0, 100.0)]
-    assert [row[1:3] for row in table(out)] == [["bob", "10,030.00"], ["idle", "10,000.00"], ["alice", "12,400.00"]]
+    assert [row[1:3] for row in table(out)] == [
+        ["bob", "10,030.00"],
+        ["idle", "10,000.00"],
+        ["alice", "12,400.00"],
+    ]
     assert {each["type"] for each in stage.market.requests} == {"subscribe", "resume"}
-    assert (battle["market"]["trades"], battle["market"]["trades_before"], battle["market"]["unseen_trades"]) == (2, 0, 0)
+    assert (
+        battle["market"]["trades"],
+        battle["market"]["trades_before"],
+        battle["market"]["unseen_trades"],
+    ) == (2, 0, 0)
 
 
 def test_in_the_cool_down_nobody_trades_and_an_order_to_stop_ends_it(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""The battle runner on a terminal: the leaders are drawn, the log stays whole, and the terminal is given back."""
+"""The battle runner on a terminal: the leaders are drawn, the log stays whole, and the terminal is
+given back.
+"""
 
 from __future__ import annotations
 
@@ -15,13 +17,22 @@ from pathlib import Path
 from tests.battle.battle_stage import Stage, play, position
 
 
-def test_on_a_terminal_the_leaders_are_drawn_the_log_stays_whole_and_ctrl_c_gives_it_back(tmp_path: Path) -> None:
+def test_on_a_terminal_the_leaders_are_drawn_the_log_stays_whole_and_ctrl_c_gives_it_back(
+    tmp_path: Path,
+) -> None:
     stage = Stage(tmp_path, "alice", "crash", restart="never")
     stage.market.looks["at the end"] = [position("alice", 10_012.5)]
 
     async def story() -> tuple[int, str]:
         async with stage.market.feed():
-            return await asyncio.to_thread(on_a_terminal, stage.command(), tmp_path, "alice leads", "exit_code=3", columns=220)
+            return await asyncio.to_thread(
+                on_a_terminal,
+                stage.command(),
+                tmp_path,
+                "alice leads",
+                "exit_code=3",
+                columns=220,
+            )
 
     code, out = play(story())
     assert code == 0
@@ -32,7 +43,11 @@ def test_on_a_terminal_the_leaders_are_drawn_the_log_stays_whole_and_ctrl_c_give
     assert not any("leads" in line for line in left), "the live table has left"
     log = re.compile(r"\d{4}-\d\d-\d\dT\S+Z (INFO|WARNING) runner \S.*")
     report = left.index("final standings")
-    assert any(log.fullmatch(line) and "ended by itself name=crash exit_code=3 log=logs/crash.log" in line for line in left)
+    assert any(
+        log.fullmatch(line)
+        and "ended by itself name=crash exit_code=3 log=logs/crash.log" in line
+        for line in left
+    )
     assert all(log.fullmatch(line) for line in left[:report])
     assert any(re.search(r"alice +│ +10,012.50 +│", line) for line in left[report:])
     assert left[-1] == "results: results.json"
@@ -55,20 +70,29 @@ def screen(written: str) -> list[str]:
             case "\x1b", _:
                 continue
             case _:
-                lines[row] = lines[row].ljust(column)[:column] + part + lines[row][column + len(part) :]
+                lines[row] = (
+                    lines[row].ljust(column)[:column] + part + lines[row][column + len(part) :]
+                )
                 column += len(part)
     return [line.rstrip() for line in lines if line.strip()]
 
 
-def on_a_terminal(command: list[str], folder: Path, *said: str, columns: int) -> tuple[int, str]:
-    """Run on a terminal so wide, press Ctrl-C when all was said and a table stands there; the exit code and all that was written.
+def on_a_terminal(
+    command: list[str], folder: Path, *said: str, columns: int
+) -> tuple[int, str]:
+    """Run on a terminal so wide, press Ctrl-C when all was said and a table stands there; the exit
+    code and all that was written.
 
     (Pressed within a table, the terminal would drop what of it is still to come.)
     """
     pid, terminal = pty.fork()
     if pid == 0:
         os.chdir(folder)
-        os.execve(command[0], command, os.environ | {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""})
+        os.execve(
+            command[0],
+            command,
+            os.environ | {"TERM": "xterm-256color", "COLUMNS": "", "LINES": ""},
+        )
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     out = b""
     with suppress(OSError):

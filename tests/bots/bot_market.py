@@ -16,7 +16,11 @@ class BotInMarket:
     """One bot, on both ports. With a `view` it reads no feed of its own. `notices`: what it had to say."""
 
     def __init__(
-        self, venue: SocketlessVenue, strategy: Strategy, trader_id: str = "alice", **options: Any
+        self,
+        venue: SocketlessVenue,
+        strategy: Strategy,
+        trader_id: str = "alice",
+        **options: Any,
     ) -> None:
         self.venue = venue
         self.strategy = strategy
@@ -84,7 +88,9 @@ class BotInMarket:
                     self.subscriptions.append(output)
                     assert self.feed is not None
                     text = request_text(output).encode()
-                    self.venue.feed.subscriptions.receive(self.feed.reader, text, self.venue.now_ns)
+                    self.venue.feed.subscriptions.receive(
+                        self.feed.reader, text, self.venue.now_ns
+                    )
                 case _:
                     assert self.gateway is not None
                     self.gateway.deliver(request_text(output))

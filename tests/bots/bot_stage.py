@@ -1,4 +1,6 @@
-"""A bot's brain on a stage: the test plays exchange and relay, with messages instead of sockets and a clock that stands still."""
+"""A bot's brain on a stage: the test plays exchange and relay, with messages instead of sockets and
+a clock that stands still.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +27,25 @@ from message_schemas import (
 )
 
 SIM = InstrumentInfo(
-    symbol="SIM", tick=0.05, lot=1.0, reference_price=100.0, min_price=0.05, max_price=1e6, min_qty=1, max_qty=10**6,
-    maker_fee_bps=0, taker_fee_bps=0, liquidation_fee_bps=50, initial_margin_bps=2000, maintenance_margin_bps=1000,
-    price_band_bps=1000, mark_move_bps=100, max_open_orders=200, max_order_qty=10_000, max_order_notional=1e6, max_position=0,
+    symbol="SIM",
+    tick=0.05,
+    lot=1.0,
+    reference_price=100.0,
+    min_price=0.05,
+    max_price=1e6,
+    min_qty=1,
+    max_qty=10**6,
+    maker_fee_bps=0,
+    taker_fee_bps=0,
+    liquidation_fee_bps=50,
+    initial_margin_bps=2000,
+    maintenance_margin_bps=1000,
+    price_band_bps=1000,
+    mark_move_bps=100,
+    max_open_orders=200,
+    max_order_qty=10_000,
+    max_order_notional=1e6,
+    max_position=0,
 )
 
 
@@ -65,13 +83,16 @@ class Recorder(Strategy):
 class Stage:
     """Alice's bot between an exchange and a relay that say what the test lets them say.
 
-    The clock stands at `now`, the one that measures how long things take at `clock_s`. A link takes whatever it is given.
+    The clock stands at `now`, the one that measures how long things take at `clock_s`. A link takes
+    whatever it is given.
     """
 
     def __init__(self, strategy: Strategy | None = None, counts: Counts | None = None) -> None:
         self.strategy = strategy or Recorder()
         self.clock_s = 0.0
-        self.brain = Brain(self.strategy, trader_id="alice", clock_s=lambda: self.clock_s, counts=counts)
+        self.brain = Brain(
+            self.strategy, trader_id="alice", clock_s=lambda: self.clock_s, counts=counts
+        )
         self.now = 1_000
         self.account_seq = 0
         self.session = 0
@@ -108,51 +129,130 @@ class Stage:
         self.sent += requests
         return requests
 
-    def logs_in(self, market_id: str = "m1", orders: list[OrderState] | None = None, position: int = 0) -> None:
+    def logs_in(
+        self, market_id: str = "m1", orders: list[OrderState] | None = None, position: int = 0
+    ) -> None:
         (login,) = self.brain.gateway_opened(self.now)
         self.session += 1
         account, open_orders = self.hears(
-            LoggedIn(trader_id="alice", scope="trade", account_seq=self.account_seq, market_id=market_id, session=self.session,
-                     instruments=[SIM], timestamp=self.now, request_id=login.request_id)
+            LoggedIn(
+                trader_id="alice",
+                scope="trade",
+                account_seq=self.account_seq,
+                market_id=market_id,
+                session=self.session,
+                instruments=[SIM],
+                timestamp=self.now,
+                request_id=login.request_id,
+            )
         )
         self.answers_account(account, position)
-        self.hears(OpenOrders(trader_id="alice", orders=orders or [], account_seq=self.account_seq, timestamp=self.now,
-                              request_id=open_orders.request_id))
+        self.hears(
+            OpenOrders(
+                trader_id="alice",
+                orders=orders or [],
+                account_seq=self.account_seq,
+                timestamp=self.now,
+                request_id=open_orders.request_id,
+            )
+        )
 
     def answers_account(self, request: AccountRequest, position: int) -> None:
-        held = AccountPosition(symbol="SIM", position=position, avg_entry_price=98.0, unrealized_pnl=0.0, realized_pnl=0.0,
-                               mark_price=100.0)
-        self.hears(Account(trader_id="alice", cash=9_000.0, total_equity=9_100.0, initial_margin=0.0, maintenance_margin=0.0,
-                           positions=[held], status="active", account_seq=self.account_seq, timestamp=self.now,
-                           request_id=request.request_id))
+        held = AccountPosition(
+            symbol="SIM",
+            position=position,
+            avg_entry_price=98.0,
+            unrealized_pnl=0.0,
+            realized_pnl=0.0,
+            mark_price=100.0,
+        )
+        self.hears(
+            Account(
+                trader_id="alice",
+                cash=9_000.0,
+                total_equity=9_100.0,
+                initial_margin=0.0,
+                maintenance_margin=0.0,
+                positions=[held],
+                status="active",
+                account_seq=self.account_seq,
+                timestamp=self.now,
+                request_id=request.request_id,
+            )
+        )
 
     def opens(self) -> Stage:
         self.logs_in()
         self.sees(snapshot())
         return self
 
-    def accepts(self, request: OrderRequest, order_id: int = 1, queue_ahead: int = 0, **more: Any) -> list[Any]:
+    def accepts(
+        self, request: OrderRequest, order_id: int = 1, queue_ahead: int = 0, **more: Any
+    ) -> list[Any]:
         return self.hears(
-            OrderAccepted(order_id=order_id, trader_id="alice", client_order_id=request.client_order_id, symbol="SIM",
-                          side=request.side.value, qty=request.qty, price=request.price, queue_ahead=queue_ahead,
-                          account_seq=self._next_seq(), timestamp=self.now, request_id=request.request_id, **more)
+            OrderAccepted(
+                order_id=order_id,
+                trader_id="alice",
+                client_order_id=request.client_order_id,
+                symbol="SIM",
+                side=request.side.value,
+                qty=request.qty,
+                price=request.price,
+                queue_ahead=queue_ahead,
+                account_seq=self._next_seq(),
+                timestamp=self.now,
+                request_id=request.request_id,
+                **more,
+            )
         )
 
     def rejects(self, request: Any, reason: str, **details: Any) -> list[Any]:
-        return self.hears(OrderRejected(reason=reason, details=details, trader_id="alice", timestamp=self.now,
-                                        client_order_id=request.client_order_id, request_id=request.request_id))
-
-    def fills(self, order: OpenOrder, qty: int, liquidity: str = "maker", fee: float = 0.0) -> list[Any]:
         return self.hears(
-            Fill(order_id=order.order_id, client_order_id=order.client_order_id, trade_id=1, trader_id="alice", symbol="SIM",
-                 side=order.side, price=order.price, qty=qty, leaves_qty=order.leaves_qty - qty, fee=fee, liquidity=liquidity,
-                 account_seq=self._next_seq(), timestamp=self.now)
+            OrderRejected(
+                reason=reason,
+                details=details,
+                trader_id="alice",
+                timestamp=self.now,
+                client_order_id=request.client_order_id,
+                request_id=request.request_id,
+            )
+        )
+
+    def fills(
+        self, order: OpenOrder, qty: int, liquidity: str = "maker", fee: float = 0.0
+    ) -> list[Any]:
+        return self.hears(
+            Fill(
+                order_id=order.order_id,
+                client_order_id=order.client_order_id,
+                trade_id=1,
+                trader_id="alice",
+                symbol="SIM",
+                side=order.side,
+                price=order.price,
+                qty=qty,
+                leaves_qty=order.leaves_qty - qty,
+                fee=fee,
+                liquidity=liquidity,
+                account_seq=self._next_seq(),
+                timestamp=self.now,
+            )
         )
 
     def cancelled(self, order: OpenOrder, reason: str = "requested") -> list[Any]:
-        return self.hears(OrderCancelled(order_id=order.order_id, client_order_id=order.client_order_id, trader_id="alice",
-                                         symbol="SIM", cancelled_qty=order.leaves_qty, leaves_qty=0, reason=reason,
-                                         account_seq=self._next_seq(), timestamp=self.now))
+        return self.hears(
+            OrderCancelled(
+                order_id=order.order_id,
+                client_order_id=order.client_order_id,
+                trader_id="alice",
+                symbol="SIM",
+                cancelled_qty=order.leaves_qty,
+                leaves_qty=0,
+                reason=reason,
+                account_seq=self._next_seq(),
+                timestamp=self.now,
+            )
+        )
 
     def _next_seq(self) -> int:
         self.account_seq += 1
@@ -160,27 +260,78 @@ class Stage:
 
 
 def snapshot(market_id: str = "m1", bids=(), asks=(), positions=()) -> Snapshot:
-    book = BookState(bids=list(bids), asks=list(asks), best_bid=None, best_ask=None, book_seq=0, last_trade=None,
-                     mark_price=100.0, status="open")
-    return Snapshot(seq=0, market_id=market_id, channel_seq={}, instruments=[SIM], books={"SIM": book},
-                    positions=list(positions), timestamp=1_000)
+    book = BookState(
+        bids=list(bids),
+        asks=list(asks),
+        best_bid=None,
+        best_ask=None,
+        book_seq=0,
+        last_trade=None,
+        mark_price=100.0,
+        status="open",
+    )
+    return Snapshot(
+        seq=0,
+        market_id=market_id,
+        channel_seq={},
+        instruments=[SIM],
+        books={"SIM": book},
+        positions=list(positions),
+        timestamp=1_000,
+    )
 
 
 def book(bids, asks, *, timestamp: int = 2_000, seq: int = 1) -> BookUpdate:
-    return BookUpdate(symbol="SIM", best_bid=None, best_ask=None, bids=bids, asks=asks, seq=seq, timestamp=timestamp)
+    return BookUpdate(
+        symbol="SIM",
+        best_bid=None,
+        best_ask=None,
+        bids=bids,
+        asks=asks,
+        seq=seq,
+        timestamp=timestamp,
+    )
 
 
-def trade(qty: int, price: float, aggressor: str, number: int = 1, timestamp: int = 2_000) -> Trade:
-    return Trade(trade_id=number, price=price, qty=qty, buy_trader_id="bob", sell_trader_id="carol", symbol="SIM",
-                 aggressor_side=aggressor, seq=number, channel_seq=number, timestamp=timestamp)
+def trade(
+    qty: int, price: float, aggressor: str, number: int = 1, timestamp: int = 2_000
+) -> Trade:
+    return Trade(
+        trade_id=number,
+        price=price,
+        qty=qty,
+        buy_trader_id="bob",
+        sell_trader_id="carol",
+        symbol="SIM",
+        aggressor_side=aggressor,
+        seq=number,
+        channel_seq=number,
+        timestamp=timestamp,
+    )
 
 
-def state(client_order_id: str, order_id: int, side: str = "buy", price: float = 99.0, qty: int = 5) -> OrderState:
-    return OrderState(order_id=order_id, client_order_id=client_order_id, trader_id="alice", symbol="SIM", side=side,
-                      order_type="limit", price=price, qty=qty, filled_qty=0, leaves_qty=qty, cancelled_qty=0, status="open")
+def state(
+    client_order_id: str, order_id: int, side: str = "buy", price: float = 99.0, qty: int = 5
+) -> OrderState:
+    return OrderState(
+        order_id=order_id,
+        client_order_id=client_order_id,
+        trader_id="alice",
+        symbol="SIM",
+        side=side,
+        order_type="limit",
+        price=price,
+        qty=qty,
+        filled_qty=0,
+        leaves_qty=qty,
+        cancelled_qty=0,
+        status="open",
+    )
 
 
-def bought(stage: Stage, qty: int = 5, price: float | None = 99.0, **terms: Any) -> OrderRequest:
+def bought(
+    stage: Stage, qty: int = 5, price: float | None = 99.0, **terms: Any
+) -> OrderRequest:
     """Alice's strategy buys at its next decision."""
     stage.strategy.next = lambda market: market.buy(qty, price, **terms)
     requests = stage.decides()

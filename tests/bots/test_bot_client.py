@@ -22,16 +22,52 @@ from tests.bots.bot_stage import SIM
 PATIENCE_S = 20.0
 OF_NOTHING = report_text("alice", Counts())
 INSTRUMENT = {name: getattr(SIM, name) for name in SIM.__struct_fields__}
-BOOK = {"bids": [], "asks": [], "best_bid": None, "best_ask": None, "book_seq": 0, "last_trade": None, "mark_price": 100.0,
-        "status": "open"}
-SNAPSHOT = {"type": "snapshot", "seq": 0, "market_id": "m1", "channel_seq": {}, "instruments": [INSTRUMENT],
-            "books": {"SIM": BOOK}, "positions": [], "timestamp": 1}
+BOOK = {
+    "bids": [],
+    "asks": [],
+    "best_bid": None,
+    "best_ask": None,
+    "book_seq": 0,
+    "last_trade": None,
+    "mark_price": 100.0,
+    "status": "open",
+}
+SNAPSHOT = {
+    "type": "snapshot",
+    "seq": 0,
+    "market_id": "m1",
+    "channel_seq": {},
+    "instruments": [INSTRUMENT],
+    "books": {"SIM": BOOK},
+    "positions": [],
+    "timestamp": 1,
+}
 ANSWERS = {
-    "login": {"type": "logged_in", "scope": "trade", "market_id": "m1", "session": 1, "instruments": [INSTRUMENT]},
-    "account": {"type": "account", "cash": 10_000, "total_equity": 10_000, "initial_margin": 0, "maintenance_margin": 0,
-                "positions": [], "status": "active"},
+    "login": {
+        "type": "logged_in",
+        "scope": "trade",
+        "market_id": "m1",
+        "session": 1,
+        "instruments": [INSTRUMENT],
+    },
+    "account": {
+        "type": "account",
+        "cash": 10_000,
+        "total_equity": 10_000,
+        "initial_margin": 0,
+        "maintenance_margin": 0,
+        "positions": [],
+        "status": "active",
+    },
     "open_orders": {"type": "open_orders", "orders": []},
-    "order": {"type": "order_accepted", "order_id": 1, "symbol": "SIM", "side": "buy", "qty": 1, "price": 99.0},
+    "order": {
+        "type": "order_accepted",
+        "order_id": 1,
+        "symbol": "SIM",
+        "side": "buy",
+        "qty": 1,
+        "price": 99.0,
+    },
     "cancel_all": {"type": "all_cancelled", "count": 1},
     "logout": {"type": "logged_out"},
 }
@@ -40,11 +76,15 @@ ANSWERS = {
 class Exchange:
     """A gateway that takes everything and a feed that tells one snapshot; notes the types of what it hears.
 
-    `events`: what follows the answer to a request. With a `report` it notes what stood there at each order; `login` is the last.
+    `events`: what follows the answer to a request. With a `report` it notes what stood there at
+    each order; `login` is the last.
     """
 
     def __init__(
-        self, answers: dict[str, dict] = ANSWERS, events: dict[str, dict] | None = None, report: Path | None = None
+        self,
+        answers: dict[str, dict] = ANSWERS,
+        events: dict[str, dict] | None = None,
+        report: Path | None = None,
     ) -> None:
         self.heard: list[str] = []
         self.answers = answers
@@ -65,11 +105,23 @@ class Exchange:
                 self.reports.append(json.loads(self.report.read_text()))
                 if self.reports[-1]["accepted"]:
                     self.accepted_one_reported.set()
-            common = {"trader_id": "alice", "account_seq": 0, "timestamp": 1, "request_id": request["request_id"]}
-            await connection.send(json.dumps(common | {"client_order_id": request.get("client_order_id")}
-                                             | self.answers[request["type"]]))
+            common = {
+                "trader_id": "alice",
+                "account_seq": 0,
+                "timestamp": 1,
+                "request_id": request["request_id"],
+            }
+            await connection.send(
+                json.dumps(
+                    common
+                    | {"client_order_id": request.get("client_order_id")}
+                    | self.answers[request["type"]]
+                )
+            )
             if request["type"] in self.events:
-                event = {"trader_id": "alice", "account_seq": 1, "timestamp": 1} | self.events[request["type"]]
+                event = {"trader_id": "alice", "account_seq": 1, "timestamp": 1} | self.events[
+                    request["type"]
+                ]
                 await connection.send(json.dumps(event))
             if request["type"] == "order":
                 self.first_order.set()
@@ -82,12 +134,27 @@ class Exchange:
 
     @asynccontextmanager
     async def bot(self, strategy: Strategy):
-        async with serve(self.gateway, "127.0.0.1", 0) as orders, serve(self.feed, "127.0.0.1", 0) as events:
-            gateway_uri, feed_uri = (f"ws://127.0.0.1:{each.sockets[0].getsockname()[1]}" for each in (orders, events))
+        async with (
+            serve(self.gateway, "127.0.0.1", 0) as orders,
+            serve(self.feed, "127.0.0.1", 0) as events,
+        ):
+            gateway_uri, feed_uri = (
+                f"ws://127.0.0.1:{each.sockets[0].getsockname()[1]}"
+                for each in (orders, events)
+            )
             report = None if self.report is None else StateFile(self.report)
-            brain = Brain(strategy, trader_id="alice", clock_s=time.monotonic, counts=bot_client.counts_so_far(report, "alice"))
+            brain = Brain(
+                strategy,
+                trader_id="alice",
+                clock_s=time.monotonic,
+                counts=bot_client.counts_so_far(report, "alice"),
+            )
             yield bot_client.Bot(
-                brain, gateway_uri=gateway_uri, feed_uri=feed_uri, decision_interval_s=0.001, report=report
+                brain,
+                gateway_uri=gateway_uri,
+                feed_uri=feed_uri,
+                decision_interval_s=0.001,
+                report=report,
             )
 
 
@@ -104,8 +171,15 @@ def test_a_bot_begins_by_saying_what_it_wants_of_the_feed(monkeypatch):
     }  # fmt: skip
 
 
-def play(monkeypatch, strategy: Strategy, exchange: Exchange | None = None, until: str = "first_order") -> tuple[int, list[str]]:
-    """Run the bot, tell it to stop after its first order or another event; its exit code and what the exchange heard."""
+def play(
+    monkeypatch,
+    strategy: Strategy,
+    exchange: Exchange | None = None,
+    until: str = "first_order",
+) -> tuple[int, list[str]]:
+    """Run the bot, tell it to stop after its first order or another event; its exit code and what
+    the exchange heard.
+    """
     exchange = exchange or Exchange()
 
     async def story() -> tuple[int, list[str]]:
@@ -128,18 +202,29 @@ def own_lines(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 def test_it_trades_and_when_told_to_stop_cancels_everything_and_logs_out(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    assert play(monkeypatch, OneOrder()) == (0, ["login", "account", "open_orders", "order", "cancel_all", "logout"])
-    assert own_lines(caplog)[-1].startswith("stopped accepted=1 fills=0 lots=0 position=0 equity=10000.00 rejected=0")
+    assert play(monkeypatch, OneOrder()) == (
+        0,
+        ["login", "account", "open_orders", "order", "cancel_all", "logout"],
+    )
+    assert own_lines(caplog)[-1].startswith(
+        "stopped accepted=1 fills=0 lots=0 position=0 equity=10000.00 rejected=0"
+    )
 
 
-def test_a_strategy_that_crashes_ten_times_in_a_row_is_exit_3_after_a_goodbye(monkeypatch, caplog):
+def test_a_strategy_that_crashes_ten_times_in_a_row_is_exit_3_after_a_goodbye(
+    monkeypatch, caplog
+):
     class Broken(Strategy):
         def on_timer(self, market):
             raise RuntimeError("what a\nmess")
 
     code, heard = play(monkeypatch, Broken())
     assert (code, heard) == (3, ["login", "account", "open_orders", "cancel_all", "logout"])
-    crashes = [record for record in caplog.records if record.getMessage() == "strategy crashed hook=on_timer"]
+    crashes = [
+        record
+        for record in caplog.records
+        if record.getMessage() == "strategy crashed hook=on_timer"
+    ]
     assert crashes and "what a" in str(crashes[0].exc_info[1])
 
 
@@ -154,10 +239,17 @@ def test_a_bot_whose_instrument_is_not_there_is_exit_3_and_says_so(monkeypatch, 
 
 def test_a_rejection_is_logged_whatever_its_details_are_called(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    refused = {"type": "order_rejected", "reason": "invalid_message", "details": {"error": "price: no", "level": 1, "text": "x"}}
+    refused = {
+        "type": "order_rejected",
+        "reason": "invalid_message",
+        "details": {"error": "price: no", "level": 1, "text": "x"},
+    }
     code, _ = play(monkeypatch, OneOrder(), Exchange(ANSWERS | {"order": refused}))
     assert code == 0
-    assert 'order_rejected error="price: no" level=1 text=x reason=invalid_message' in own_lines(caplog)
+    assert (
+        'order_rejected error="price: no" level=1 text=x reason=invalid_message'
+        in own_lines(caplog)
+    )
     assert "rejected=1 rejected_invalid_message=1" in own_lines(caplog)[-1]
 
 
@@ -170,13 +262,34 @@ def test_a_rejection_is_logged_whatever_its_details_are_called(monkeypatch, capl
         (["--trader-id", "alice", "--decision-interval", "0"], "0 is not above 0"),
         (["--trader-id", "alice", "--strategy-param", "levels"], "'levels' is not NAME=VALUE"),
         (["--trader-id", "alice", "--log-level", "loud"], "--log-level"),
-        (["--trader-id", "alice", "--strategy", "mkaer"], "error: strategy mkaer: no built-in of that name"),
-        (["--trader-id", "alice", "--strategy", "maker", "--strategy-param", "levels=many"], "parameter levels=many"),
-        (["--trader-id", "alice", "--order-gateway-uri", "127.0.0.1:9001"], "'127.0.0.1:9001' is not a WebSocket address"),
-        (["--trader-id", "alice", "--report", "/dev/null"], "error: --report /dev/null: is not a regular file"),
-        (["--trader-id", "alice", "--max-cpu-s", "0"], "error: --max-cpu-s 0: a bot needs at least 1"),
-        (["--trader-id", "alice", "--max-memory-mb", "1.5"], "argument --max-memory-mb: invalid int value: '1.5'"),
-        (["--trader-id", "alice", "--max-memory-mb", "63", "--strategy", "nowhere:No"], "--max-memory-mb 63: a bot needs"),
+        (
+            ["--trader-id", "alice", "--strategy", "mkaer"],
+            "error: strategy mkaer: no built-in of that name",
+        ),
+        (
+            ["--trader-id", "alice", "--strategy", "maker", "--strategy-param", "levels=many"],
+            "parameter levels=many",
+        ),
+        (
+            ["--trader-id", "alice", "--order-gateway-uri", "127.0.0.1:9001"],
+            "'127.0.0.1:9001' is not a WebSocket address",
+        ),
+        (
+            ["--trader-id", "alice", "--report", "/dev/null"],
+            "error: --report /dev/null: is not a regular file",
+        ),
+        (
+            ["--trader-id", "alice", "--max-cpu-s", "0"],
+            "error: --max-cpu-s 0: a bot needs at least 1",
+        ),
+        (
+            ["--trader-id", "alice", "--max-memory-mb", "1.5"],
+            "argument --max-memory-mb: invalid int value: '1.5'",
+        ),
+        (
+            ["--trader-id", "alice", "--max-memory-mb", "63", "--strategy", "nowhere:No"],
+            "--max-memory-mb 63: a bot needs",
+        ),
     ],
 )
 def test_what_cannot_be_used_is_named_and_exit_2(monkeypatch, capsys, flags, text):
@@ -190,7 +303,7 @@ def test_what_cannot_be_used_is_named_and_exit_2(monkeypatch, capsys, flags, tex
     assert text in capsys.readouterr().err.strip().splitlines()[-1]
 
 
-# ----------------------------------------------------------------------------------------------------------------- the report
+# --------------------------------------------------------------------------------------- the report
 
 
 def test_the_report_is_there_before_the_first_order_and_whole_at_the_end(monkeypatch, tmp_path):
@@ -199,7 +312,12 @@ def test_the_report_is_there_before_the_first_order_and_whole_at_the_end(monkeyp
     (before,) = exchange.reports
     assert (before["market_id"], before["account_seq"], before["accepted"]) == ("m1", 0, 0)
     after = json.loads(exchange.report.read_text())
-    assert (after["trader_id"], after["sent"], after["accepted"], after["latency_us"]["count"]) == ("alice", 1, 1, 1)
+    assert (
+        after["trader_id"],
+        after["sent"],
+        after["accepted"],
+        after["latency_us"]["count"],
+    ) == ("alice", 1, 1, 1)
     assert after["latency_us"]["p50"] > 0
 
 
@@ -208,7 +326,15 @@ def test_the_report_is_brought_up_to_date_while_the_bot_trades(monkeypatch, tmp_
         def on_timer(self, market):
             market.buy(1, 99.0)
 
-    assert play(monkeypatch, Busy(), Exchange(report=tmp_path / "alice.json"), until="accepted_one_reported")[0] == 0
+    assert (
+        play(
+            monkeypatch,
+            Busy(),
+            Exchange(report=tmp_path / "alice.json"),
+            until="accepted_one_reported",
+        )[0]
+        == 0
+    )
 
 
 def test_a_report_that_is_there_is_gone_on_from(monkeypatch, tmp_path):
@@ -236,9 +362,11 @@ def test_a_bot_whose_report_cannot_be_written_trades_on(monkeypatch, tmp_path, c
     monkeypatch.setattr(bot_client, "until_told_to_stop", order_heard)
     assert asyncio.run(story()) == 0
     assert exchange.heard[-3:] == ["order", "cancel_all", "logout"]
-    assert [record.getMessage().split(" file=")[0] for record in caplog.records if record.levelname == "ERROR"] == [
-        "cannot be written"
-    ]
+    assert [
+        record.getMessage().split(" file=")[0]
+        for record in caplog.records
+        if record.levelname == "ERROR"
+    ] == ["cannot be written"]
 
 
 @pytest.mark.parametrize(
@@ -252,10 +380,14 @@ def test_a_bot_whose_report_cannot_be_written_trades_on(monkeypatch, tmp_path, c
     ],
     ids=["no JSON", "bob's", "a text for a number", "a control character", "an escaped one"],
 )  # fmt: skip
-def test_a_report_that_cannot_be_gone_on_from_is_exit_2_and_stays_as_it_is(monkeypatch, capsys, tmp_path, text, sentence):
+def test_a_report_that_cannot_be_gone_on_from_is_exit_2_and_stays_as_it_is(
+    monkeypatch, capsys, tmp_path, text, sentence
+):
     file = tmp_path / "report.json"
     file.write_text(text)
-    monkeypatch.setattr("sys.argv", ["bot_client.py", "--trader-id", "alice", "--report", str(file)])
+    monkeypatch.setattr(
+        "sys.argv", ["bot_client.py", "--trader-id", "alice", "--report", str(file)]
+    )
     monkeypatch.setattr("botpit.cli.program.configure_logging", lambda *_: None)
     assert bot_client.main() == 2
     (line,) = capsys.readouterr().err.splitlines()
@@ -265,13 +397,23 @@ def test_a_report_that_cannot_be_gone_on_from_is_exit_2_and_stays_as_it_is(monke
 
 def test_the_last_line_tells_maker_share_fees_and_latency(monkeypatch, caplog):
     caplog.set_level(logging.INFO)
-    fill = {"type": "fill", "order_id": 1, "trade_id": 1, "symbol": "SIM", "side": "buy", "price": 99.0, "qty": 1,
-            "leaves_qty": 0, "fee": 0.07, "liquidity": "maker"}
+    fill = {
+        "type": "fill",
+        "order_id": 1,
+        "trade_id": 1,
+        "symbol": "SIM",
+        "side": "buy",
+        "price": 99.0,
+        "qty": 1,
+        "leaves_qty": 0,
+        "fee": 0.07,
+        "liquidity": "maker",
+    }
     assert play(monkeypatch, OneOrder(), Exchange(events={"order": fill}))[0] == 0
     assert "rejected=0 maker_share=1.00 fees=0.07 p50_us=" in own_lines(caplog)[-1]
 
 
-# ------------------------------------------------------------------------------------------------------------------- the rest
+# ----------------------------------------------------------------------------------------- the rest
 
 
 def test_flags_reach_the_strategy(tmp_path):
@@ -279,8 +421,20 @@ def test_flags_reach_the_strategy(tmp_path):
         "from bot_strategies import Strategy\nclass Mine(Strategy):\n"
         "    def __init__(self, *, rng, size: int, name: str):\n        self.values = rng.random(), size, name\n"
     )
-    flags = ["--trader-id", "alice", "--strategy", "mine.py:Mine", "--strategy-dir", str(tmp_path), "--seed", "7",
-             "--strategy-param", "size=3", "--strategy-param", "name=a=b"]
+    flags = [
+        "--trader-id",
+        "alice",
+        "--strategy",
+        "mine.py:Mine",
+        "--strategy-dir",
+        str(tmp_path),
+        "--seed",
+        "7",
+        "--strategy-param",
+        "size=3",
+        "--strategy-param",
+        "name=a=b",
+    ]
     bot = bot_client.make_bot(bot_client.arguments(flags))
     assert bot.brain._strategy.values == (bot_client.random.Random(7).random(), 3, "a=b")
 

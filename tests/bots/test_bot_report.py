@@ -14,13 +14,33 @@ from tests.docs.page import SPEC, Page, code, key
 
 
 def fill(fee: float, qty: int = 1, liquidity: str = "taker") -> Fill:
-    return Fill(order_id=1, trade_id=1, trader_id="alice", symbol="SIM", side="buy", price=100.0, qty=qty, leaves_qty=0, fee=fee,
-                liquidity=liquidity, account_seq=1, timestamp=1)
+    return Fill(
+        order_id=1,
+        trade_id=1,
+        trader_id="alice",
+        symbol="SIM",
+        side="buy",
+        price=100.0,
+        qty=qty,
+        leaves_qty=0,
+        fee=fee,
+        liquidity=liquidity,
+        account_seq=1,
+        timestamp=1,
+    )
 
 
 def some_counts() -> Counts:
-    counts = Counts(market_id="m1", account_seq=17, sent=9, accepted=6, rejected=Counter(price_band=2, rate_limited=1),
-                    cancel_rejected=Counter(already_closed=4), callback_errors=3, slow_callbacks=1)
+    counts = Counts(
+        market_id="m1",
+        account_seq=17,
+        sent=9,
+        accepted=6,
+        rejected=Counter(price_band=2, rate_limited=1),
+        cancel_rejected=Counter(already_closed=4),
+        callback_errors=3,
+        slow_callbacks=1,
+    )
     for each in (fill(0.07, 3), fill(-0.01, 2, "maker"), fill(0.0, 4, "adl")):
         counts.apply(each)
     for latency_us in (127.5, 256.0, 8_192.0):
@@ -40,8 +60,19 @@ def test_the_report_has_the_fields_that_others_read():
 
 def test_a_bot_that_has_done_nothing_has_a_report_too():
     report = json.loads(report_text("alice", Counts()))
-    assert (report["market_id"], report["account_seq"], report["fills"], report["fees"]) == (None, None, 0, 0.0)
-    assert report["latency_us"] == {"count": 0, "p50": None, "p99": None, "max": None, "buckets": []}
+    assert (report["market_id"], report["account_seq"], report["fills"], report["fees"]) == (
+        None,
+        None,
+        0,
+        0.0,
+    )
+    assert report["latency_us"] == {
+        "count": 0,
+        "p50": None,
+        "p99": None,
+        "max": None,
+        "buckets": [],
+    }
 
 
 @pytest.mark.parametrize("counts", [Counts(), some_counts()], ids=["nothing", "something"])
@@ -63,7 +94,11 @@ def test_fees_are_summed_to_the_last_decimal():
     assert (counts.fee_units, counts.fees) == (5_000_003_000, 50.00003)
     assert counts_of(report_text("alice", counts), "alice").fee_units == 5_000_003_000
     counts.apply(fill(89_999_900.00000001))
-    assert counts_of(report_text("alice", counts), "alice").fee_units == counts.fee_units == 8_999_995_000_003_001
+    assert (
+        counts_of(report_text("alice", counts), "alice").fee_units
+        == counts.fee_units
+        == 8_999_995_000_003_001
+    )
 
 
 @pytest.mark.parametrize(

@@ -106,7 +106,9 @@ def test_positions_orders_and_money_are_the_exchanges_own(seed):
     account = ask({"type": "account", "trader_id": "alice"})
     held = {each["symbol"]: each["position"] for each in account["positions"]}
     markets = [life.bot.market.of(symbol) for symbol in life.bot.market.symbols]
-    assert [market.position for market in markets] == [held.get(market.symbol, 0) for market in markets]
+    assert [market.position for market in markets] == [
+        held.get(market.symbol, 0) for market in markets
+    ]
     assert [market.equity for market in markets] == [account["total_equity"]] * 2
 
     known = [terms(each) for market in markets for each in market.orders]

@@ -1,4 +1,6 @@
-"""What the built-in strategies do: each shows its defining behaviour on a stage, where the test plays exchange and relay."""
+"""What the built-in strategies do: each shows its defining behaviour on a stage, where the test
+plays exchange and relay.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,13 @@ class Market(Stage):
     def shows(self, bids, asks) -> list[str]:
         """The book changes; what the strategy did at once, in words."""
         self.seq += 1
-        return self.answers(self.sees(book(bids, asks, seq=self.seq, timestamp=2_000 + self.seq)))
+        return self.answers(
+            self.sees(book(bids, asks, seq=self.seq, timestamp=2_000 + self.seq))
+        )
 
-    def trades(self, qty: int, price: float, aggressor: str = "buy", buyer: str = "bob") -> None:
+    def trades(
+        self, qty: int, price: float, aggressor: str = "buy", buyer: str = "bob"
+    ) -> None:
         """Two others trade, or alice with one of them."""
         self.trade_number += 1
         event = trade(qty, price, aggressor, self.trade_number)
@@ -72,7 +78,11 @@ class Market(Stage):
             self.cancelled(order, "ioc")
 
     def replaces(self, request) -> None:
-        (order,) = (each for each in self.handle.orders if each.client_order_id == request.client_order_id)
+        (order,) = (
+            each
+            for each in self.handle.orders
+            if each.client_order_id == request.client_order_id
+        )
         self.hears(OrderReplaced(
             order_id=order.order_id, client_order_id=order.client_order_id, trader_id="alice", price=request.price, qty=order.qty,
             leaves_qty=order.leaves_qty, kept_priority=False, account_seq=self._next_seq(), timestamp=self.now,
@@ -84,22 +94,29 @@ def load(name: str, seed: int = 1, **params: object) -> Strategy:
     return load_strategy(name, trader_id="alice", rng=random.Random(seed), params=params)
 
 
-# ------------------------------------------------------------------------------- maker, taker, random, momentum, mean reversion
+# --------------------------------------------------- maker, taker, random, momentum, mean reversion
 
 
 def test_a_maker_quotes_both_sides_of_the_mark_in_an_empty_book():
     market = Market("maker", levels=2, size=5, half_spread_ticks=2, step_ticks=3)
     assert market.accepts_all() == [
-        "buy 5 at 99.9", "buy 5 at 99.75", "sell 5 at 100.1", "sell 5 at 100.25",
+        "buy 5 at 99.9",
+        "buy 5 at 99.75",
+        "sell 5 at 100.1",
+        "sell 5 at 100.25",
     ]
     assert market.accepts_all() == [], "it leaves good quotes where they are"
-    assert all(request.post_only for request in market.sent if isinstance(request, OrderRequest))
+    assert all(
+        request.post_only for request in market.sent if isinstance(request, OrderRequest)
+    )
 
 
 def test_a_maker_leans_against_its_inventory():
     quotes = Market("maker", position=10, levels=1, half_spread_ticks=2, skew=0.5).accepts_all()
     assert quotes == ["buy 5 at 99.65", "sell 5 at 99.85"]
-    quotes = Market("maker", position=-10, levels=1, half_spread_ticks=2, skew=0.5).accepts_all()
+    quotes = Market(
+        "maker", position=-10, levels=1, half_spread_ticks=2, skew=0.5
+    ).accepts_all()
     assert quotes == ["buy 5 at 100.15", "sell 5 at 100.35"]
 
 
@@ -111,17 +128,32 @@ def test_a_maker_never_quotes_through_the_other_side():
 
 def test_a_maker_cancels_stale_quotes_and_keeps_the_others():
     market = Market("maker", levels=2, half_spread_ticks=1, step_ticks=2, refresh=1)
-    assert market.accepts_all() == ["buy 5 at 99.95", "buy 5 at 99.85", "sell 5 at 100.05", "sell 5 at 100.15"]
-    ids = {f"{order.side} {order.price}": order.client_order_id for order in market.handle.orders}
+    assert market.accepts_all() == [
+        "buy 5 at 99.95",
+        "buy 5 at 99.85",
+        "sell 5 at 100.05",
+        "sell 5 at 100.15",
+    ]
+    ids = {
+        f"{order.side} {order.price}": order.client_order_id for order in market.handle.orders
+    }
     market.shows([(100.0, 9)], [(100.2, 9)])
     assert market.accepts_all() == [
-        f"cancel {ids['buy 99.85']}", "buy 5 at 100.05", f"cancel {ids['sell 100.05']}", "sell 5 at 100.25",
+        f"cancel {ids['buy 99.85']}",
+        "buy 5 at 100.05",
+        f"cancel {ids['sell 100.05']}",
+        "sell 5 at 100.25",
     ]
 
 
 def test_a_maker_stays_within_its_position():
-    assert Market("maker", position=18, levels=3, size=5, max_position=20, skew=0).accepts_all() == [
-        "buy 2 at 99.9", "sell 5 at 100.1", "sell 5 at 100.15", "sell 5 at 100.2",
+    assert Market(
+        "maker", position=18, levels=3, size=5, max_position=20, skew=0
+    ).accepts_all() == [
+        "buy 2 at 99.9",
+        "sell 5 at 100.1",
+        "sell 5 at 100.15",
+        "sell 5 at 100.2",
     ]
 
 
@@ -196,15 +228,24 @@ def test_mean_reversion_sells_what_stands_far_above_its_mean_and_goes_flat_on_th
 
 
 def test_the_shipped_battle_has_bots_of_every_kind_that_can_be_made():
-    made = parse_battle((HOUSE / "bots_config.json").read_text(), lambda bot: load(bot.strategy, **bot.strategy_params))
+    made = parse_battle(
+        (HOUSE / "bots_config.json").read_text(),
+        lambda bot: load(bot.strategy, **bot.strategy_params),
+    )
     bots = made.all_bots()
-    assert len(bots) >= 8 and {"maker", "taker", "random", "momentum", "mean_reversion"} <= {bot.strategy for bot in bots}
+    assert len(bots) >= 8 and {"maker", "taker", "random", "momentum", "mean_reversion"} <= {
+        bot.strategy for bot in bots
+    }
     assert len({bot.seed for bot in bots}) == len(bots)
 
 
 @pytest.mark.parametrize("name", ["taker", "momentum", "mean_reversion"])
 def test_takers_leave_nothing_in_the_book_and_wait_for_their_answer(name):
-    quick = {"taker": {"activity": 1}, "momentum": {"fast": 1, "slow": 2}, "mean_reversion": {"window": 2, "entry": 0.5}}[name]
+    quick = {
+        "taker": {"activity": 1},
+        "momentum": {"fast": 1, "slow": 2},
+        "mean_reversion": {"window": 2, "entry": 0.5},
+    }[name]
     market = Market(name, **quick)
     market.shows([(99.0, 9)], [(99.1, 9)])
     market.accepts_all()
@@ -214,9 +255,16 @@ def test_takers_leave_nothing_in_the_book_and_wait_for_their_answer(name):
     assert market.decides() == []
 
 
-# ----------------------------------------------------------------------------------------------------- avellaneda_stoikov
+# ------------------------------------------------------------------------------- avellaneda_stoikov
 
-STEADY = {"risk_aversion": 0.1, "arrival_decay": 1.5, "horizon_s": 10, "volatility_ticks": 2, "memory_s": 86_400, "size": 5}
+STEADY = {
+    "risk_aversion": 0.1,
+    "arrival_decay": 1.5,
+    "horizon_s": 10,
+    "volatility_ticks": 2,
+    "memory_s": 86_400,
+    "size": 5,
+}
 """γ 0.1, k 1.5, σ² 4 ticks² a second: with 10 s to go γσ²(T-t) is 4 ticks, and 2/γ·ln(1+γ/k) 1.29."""
 
 
@@ -229,10 +277,20 @@ def formulas(market: Market) -> tuple[float, float]:
 def test_avellaneda_stoikov_quotes_by_the_two_formulas_of_the_paper():
     liquidity = 2 / 0.1 * log(1 + 0.1 / 1.5)
     assert formulas(Market("avellaneda_stoikov", **STEADY)) == pytest.approx((0, 4 + liquidity))
-    assert formulas(Market("avellaneda_stoikov", position=10, **STEADY)) == pytest.approx((-8, 4 + liquidity)), "2 orders long"
-    assert formulas(Market("avellaneda_stoikov", position=-5, **STEADY)) == pytest.approx((4, 4 + liquidity))
-    assert Market("avellaneda_stoikov", **STEADY).accepts_all() == ["buy 5 at 99.85", "sell 5 at 100.15"]
-    assert Market("avellaneda_stoikov", position=10, **STEADY).accepts_all() == ["buy 5 at 99.45", "sell 5 at 99.75"]
+    assert formulas(Market("avellaneda_stoikov", position=10, **STEADY)) == pytest.approx(
+        (-8, 4 + liquidity)
+    ), "2 orders long"
+    assert formulas(Market("avellaneda_stoikov", position=-5, **STEADY)) == pytest.approx(
+        (4, 4 + liquidity)
+    )
+    assert Market("avellaneda_stoikov", **STEADY).accepts_all() == [
+        "buy 5 at 99.85",
+        "sell 5 at 100.15",
+    ]
+    assert Market("avellaneda_stoikov", position=10, **STEADY).accepts_all() == [
+        "buy 5 at 99.45",
+        "sell 5 at 99.75",
+    ]
 
 
 def test_avellaneda_stoikov_minds_its_inventory_less_towards_the_horizon_and_then_begins_anew():
@@ -262,7 +320,9 @@ def test_avellaneda_stoikov_measures_the_variance_of_a_second():
     market.shows([(99.2, 9)], [(101.2, 9)])
     market.waits(4)
     spread = formulas(market)[1]
-    assert spread == pytest.approx(0.1 * 4 * 6 + 2 / 0.1 * log(1 + 0.1 / 1.5)), "4 ticks in 4 s are 4 ticks² a second"
+    assert spread == pytest.approx(0.1 * 4 * 6 + 2 / 0.1 * log(1 + 0.1 / 1.5)), (
+        "4 ticks in 4 s are 4 ticks² a second"
+    )
 
 
 def test_avellaneda_stoikov_keeps_within_its_position_and_never_takes():
@@ -270,11 +330,15 @@ def test_avellaneda_stoikov_keeps_within_its_position_and_never_takes():
     market.shows([(99.45, 9)], [(100.55, 9)])
     words = market.accepts_all()
     assert words[0].startswith("buy 2 at ")
-    assert words[1] == "sell 5 at 99.5", "a tick above the best bid, although it would sell for less"
-    assert all(request.post_only for request in market.sent if isinstance(request, OrderRequest))
+    assert words[1] == "sell 5 at 99.5", (
+        "a tick above the best bid, although it would sell for less"
+    )
+    assert all(
+        request.post_only for request in market.sent if isinstance(request, OrderRequest)
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------------ grid
+# --------------------------------------------------------------------------------------------- grid
 
 
 def test_a_grid_stands_on_both_sides_of_where_it_began():
@@ -292,20 +356,29 @@ def test_what_a_grid_bought_on_a_line_it_sells_a_line_higher():
     assert market.accepts_all() == [], "the line is not bought yet"
     market.fills(market.handle.orders[0], 1)
     top = market.handle.orders[-1]
-    assert market.accepts_all() == ["buy 3 at 99.4", f"cancel {top.client_order_id}", "sell 3 at 100.0"]
+    assert market.accepts_all() == [
+        "buy 3 at 99.4",
+        f"cancel {top.client_order_id}",
+        "sell 3 at 100.0",
+    ]
     market.fills(market.handle.orders[-1], 3)
     assert "buy 3 at 99.8" in market.accepts_all()
 
 
 def test_a_grid_that_was_restarted_goes_on_from_its_position_and_leaves_lines_out_that_would_trade():
     market = Market("grid", position=-6, step_ticks=4, lines=2, size=3)
-    assert market.accepts_all() == ["buy 3 at 100.2", "buy 3 at 100.0", "sell 3 at 100.6", "sell 3 at 100.8"]
+    assert market.accepts_all() == [
+        "buy 3 at 100.2",
+        "buy 3 at 100.0",
+        "sell 3 at 100.6",
+        "sell 3 at 100.8",
+    ]
     market = Market("grid", position=-6, step_ticks=4, lines=2, size=3, max_position=7)
     market.shows([(100.05, 9)], [(100.15, 9)])
     assert market.accepts_all() == ["buy 3 at 100.0", "sell 1 at 100.6"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- sniper
+# ------------------------------------------------------------------------------------------- sniper
 
 
 def in_wait(**params: object) -> Market:
@@ -325,8 +398,12 @@ def test_a_sniper_waits_for_a_price_better_than_all_recent_ones():
 
 def test_a_sniper_strikes_before_others_agree_when_the_price_is_still_good():
     assert in_wait().shows([(99.9, 9)], [(100.0, 9)]) == ["buy 3 at 100.0"]
-    assert in_wait().shows([(99.95, 9)], [(100.05, 9)]) == [], "one tick off the mean is too little"
-    assert in_wait().shows([(99.85, 9)], [(100.0, 9)]) == [], "three ticks apart is too far from an agreement"
+    assert in_wait().shows([(99.95, 9)], [(100.05, 9)]) == [], (
+        "one tick off the mean is too little"
+    )
+    assert in_wait().shows([(99.85, 9)], [(100.0, 9)]) == [], (
+        "three ticks apart is too far from an agreement"
+    )
     assert in_wait().shows([(100.2, 9)], [(100.3, 9)]) == ["sell 3 at 100.2"]
 
 
@@ -340,7 +417,7 @@ def test_a_sniper_never_quotes_keeps_within_its_position_and_waits_for_its_answe
     assert market.shows([(98.0, 9)], [(98.5, 9)]) == [], "its order is on its way"
 
 
-# ------------------------------------------------------------------------------------------------------------- execution
+# ---------------------------------------------------------------------------------------- execution
 
 
 def offered(name: str, **params: object) -> Market:
@@ -356,7 +433,12 @@ def test_a_twap_takes_equal_slices_at_equal_times():
         words = market.fills_all()
         taken += [(second, *words)] if words else []
         market.now += 1_000
-    assert taken == [(0, "sell 2 at 99.0"), (5, "sell 3 at 99.0"), (10, "sell 2 at 99.0"), (15, "sell 3 at 99.0")]
+    assert taken == [
+        (0, "sell 2 at 99.0"),
+        (5, "sell 3 at 99.0"),
+        (10, "sell 2 at 99.0"),
+        (15, "sell 3 at 99.0"),
+    ]
 
 
 def test_a_twap_makes_up_for_what_it_could_not_get():
@@ -386,7 +468,9 @@ def test_a_pov_trades_its_share_of_all_that_trades():
     assert market.fills_all() == []
 
 
-@pytest.mark.parametrize(("name", "params"), [("twap", {"qty": 8, "slices": 1}), ("pov", {"qty": 8, "share": 0.5})])
+@pytest.mark.parametrize(
+    ("name", "params"), [("twap", {"qty": 8, "slices": 1}), ("pov", {"qty": 8, "share": 0.5})]
+)
 def test_a_new_market_is_a_new_order(name, params):
     market = offered(name, **params)
     market.trades(50, 100.0)
@@ -401,7 +485,7 @@ def test_a_new_market_is_a_new_order(name, params):
     assert market.fills_all() == [f"buy {8 if name == 'twap' else 5} at 101.0"]
 
 
-# ---------------------------------------------------------------------------------------------------------- zic and zip
+# -------------------------------------------------------------------------------------- zic and zip
 
 
 def test_zic_shouts_uniformly_within_its_customers_limit():
@@ -412,7 +496,10 @@ def test_zic_shouts_uniformly_within_its_customers_limit():
     for _ in range(400):
         market.accepts_all()
         shouts.append(market.handle.orders[0].price)
-    inside = [(customer.limit - price) * (1 if customer.side == "buy" else -1) / 0.05 for price in shouts]
+    inside = [
+        (customer.limit - price) * (1 if customer.side == "buy" else -1) / 0.05
+        for price in shouts
+    ]
     assert min(inside) >= 0, "never at a loss"
     assert max(inside) <= 101 and sum(inside) / 400 == pytest.approx(50, abs=6)
     quarters = [sum(low <= each < low + 25 for each in inside) for low in (0, 25, 50, 75)]
@@ -426,7 +513,9 @@ def test_zic_has_one_order_and_serves_the_next_customer_when_it_has_traded():
         market.accepts_all(), market.accepts_all()
         (order,) = market.handle.orders
         customer = market.strategy.customer
-        assert order.qty == 2 and order.side == customer.side and 97.5 <= customer.limit <= 102.5
+        assert (
+            order.qty == 2 and order.side == customer.side and 97.5 <= customer.limit <= 102.5
+        )
         sides.add(customer.side)
         limits.add(customer.limit)
         market.fills(order, 1)
@@ -450,7 +539,9 @@ def test_a_customer_who_was_not_served_goes_and_the_order_follows_the_next(name)
             assert words[-1] == f"cancel {order.client_order_id}" and order.cancelling
             market.cancelled(order)
             assert market.accepts_all()[0].startswith(market.strategy.customer.side)
-    assert any(each.startswith("replace") for each in words) and any(each.startswith("cancel") for each in words)
+    assert any(each.startswith("replace") for each in words) and any(
+        each.startswith("cancel") for each in words
+    )
 
 
 @pytest.mark.parametrize("name", ["zic", "zip"])
@@ -465,7 +556,13 @@ def test_customers_of_a_full_trader_are_on_the_way_back(name, position, side):
 
 def zip_trader(side: str, **params: object) -> Market:
     """A ZIP trader whose customer is on `side`, with a limit of about 100."""
-    given = {"margin": 0.01, "nudge": 0, "momentum": 0, "learning": 0.5, "range_ticks": 1} | params
+    given = {
+        "margin": 0.01,
+        "nudge": 0,
+        "momentum": 0,
+        "learning": 0.5,
+        "range_ticks": 1,
+    } | params
     for seed in range(50):
         market = Market("zip", seed=seed, **given)
         if market.strategy.customer.side == side:
@@ -488,7 +585,9 @@ def test_zip_lowers_its_margin_when_others_get_the_trade():
     seller = zip_trader("sell")
     before = seller.strategy.price
     seller.trades(1, before - 0.1, "buy")
-    assert seller.strategy.price == before, "the offer of another seller was taken: what a buyer shouts tells more"
+    assert seller.strategy.price == before, (
+        "the offer of another seller was taken: what a buyer shouts tells more"
+    )
     seller.trades(1, before - 0.1, "sell")
     assert seller.strategy.price == pytest.approx(before - 0.05)
     buyer = zip_trader("buy")
@@ -512,7 +611,11 @@ def test_zip_lowers_its_margin_when_it_is_outbid_once_per_shout():
 
 def test_zip_aims_a_little_beyond_the_price_it_sees():
     sure = {"learning": 1, "nudge": 0.001}
-    seller, buyer, outbid = zip_trader("sell", **sure), zip_trader("buy", **sure), zip_trader("buy", **sure)
+    seller, buyer, outbid = (
+        zip_trader("sell", **sure),
+        zip_trader("buy", **sure),
+        zip_trader("buy", **sure),
+    )
     seller.trades(1, 103.0)
     buyer.trades(1, 97.0)
     seen = round(outbid.strategy.price + 0.1, 2)
@@ -545,7 +648,7 @@ def test_zip_moves_its_one_order_and_keeps_what_it_learned_for_the_next_customer
     assert market.strategy._margins["sell"] == margin and market.handle.orders == []
 
 
-# ----------------------------------------------------------------------------------------------------------------- value
+# -------------------------------------------------------------------------------------------- value
 
 KNOWS = {"noise_ticks": 0, "volatility_ticks": 0, "trust": 1, "edge_ticks": 3, "size": 3}
 """A trader that knows for sure: the instrument is worth its reference price, 100."""
@@ -594,7 +697,7 @@ def test_the_fundamental_wanders_and_returns():
     assert deviation == pytest.approx(2 / (1 - 0.5**0.2) ** 0.5, rel=0.2), "σ / sqrt(1 - kept²)"
 
 
-# ------------------------------------------------------------------------------------------------------------------- all
+# ---------------------------------------------------------------------------------------------- all
 
 
 @pytest.mark.parametrize("name", sorted(BUILT_IN))

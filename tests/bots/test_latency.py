@@ -18,7 +18,13 @@ def histogram(*latencies_us: float) -> LatencyHistogram:
 
 
 def told(histogram: LatencyHistogram) -> tuple[object, ...]:
-    return histogram.count, histogram.max_us, histogram.buckets(), histogram.quantile(0.5), histogram.quantile(0.99)
+    return (
+        histogram.count,
+        histogram.max_us,
+        histogram.buckets(),
+        histogram.quantile(0.5),
+        histogram.quantile(0.99),
+    )
 
 
 def test_every_bucket_is_less_than_5_percent_wide_and_together_they_reach_a_minute():
@@ -44,7 +50,11 @@ def test_percentiles_are_those_of_the_samples_to_5_percent_and_never_below(seed)
 
 def test_the_median_of_few_is_one_of_them():
     made = histogram(100.0, 200.0, 10_000.0)
-    assert (100 < made.quantile(0.5) < 210, made.quantile(0.99), made.quantile(0.01) < 105) == (True, 10_000.0, True)
+    assert (100 < made.quantile(0.5) < 210, made.quantile(0.99), made.quantile(0.01) < 105) == (
+        True,
+        10_000.0,
+        True,
+    )
 
 
 def test_what_is_shorter_or_longer_than_all_buckets_counts_in_the_outermost():

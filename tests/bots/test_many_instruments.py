@@ -97,7 +97,10 @@ def test_the_own_instrument_comes_first_and_of_leads_to_the_others():
     assert (market.instrument.tick, market.of("SIM").instrument.tick) == (0.05, 0.01)
     assert (market.mid_price, market.of("SIM").mid_price) == (20.0, 100.0)
     assert market.of("SIM").of("ALT") is market and market.of("ALT") is market
-    assert (market.to_tick(20.03, "buy"), market.of("SIM").to_tick(20.03, "buy")) == (20.0, 20.03)
+    assert (market.to_tick(20.03, "buy"), market.of("SIM").to_tick(20.03, "buy")) == (
+        20.0,
+        20.03,
+    )
 
 
 def test_what_a_strategy_did_not_name_it_cannot_reach():
@@ -142,7 +145,12 @@ def test_each_hook_about_an_instrument_is_handed_its_market():
     told.clear()
     assert does(bot, lambda market: market.of("ALT").buy(2, 20.05)) == "s1-4"
     assert sorted(told) == sorted(
-        ["order_accepted ALT", "fill ALT 2, position 2", "trade ALT 2 at 20.05", "book ALT None 20.05"]
+        [
+            "order_accepted ALT",
+            "fill ALT 2, position 2",
+            "trade ALT 2 at 20.05",
+            "book ALT None 20.05",
+        ]
     )
     told.clear()
     sells(bot, "THIRD", 5, 100.0)
@@ -159,7 +167,9 @@ def test_refusals_replaces_and_cancels_name_their_instrument():
     does(bot, lambda market: market.replace(own, price=19.95))
     does(bot, lambda market: market.replace(own, price=19.96))
     does(bot, lambda market: market.cancel(own))
-    events = [each for each in bot.strategy.told if each.startswith(("order_", "replace_", "cancel_"))]
+    events = [
+        each for each in bot.strategy.told if each.startswith(("order_", "replace_", "cancel_"))
+    ]
     assert events == [
         "order_rejected ALT",
         "order_accepted ALT",
@@ -168,7 +178,9 @@ def test_refusals_replaces_and_cancels_name_their_instrument():
         "order_cancelled ALT",
     ]
     assert own.symbol == "ALT"
-    assert [each.details["tick"] for each in bot.notices if each.what == "price off the tick"] == [0.05, 0.05]
+    assert [
+        each.details["tick"] for each in bot.notices if each.what == "price off the tick"
+    ] == [0.05, 0.05]
 
 
 def test_a_bot_of_one_instrument_is_told_nothing_of_its_traders_others():
@@ -178,7 +190,11 @@ def test_a_bot_of_one_instrument_is_told_nothing_of_its_traders_others():
     bot.venue.client().asks(order("alice", "buy", 2, 20.05, symbol="ALT"))
     settle(bot.venue, bot)
     assert bot.strategy.told == ["start SIM"]
-    assert (bot.brain.counts.fills, bot.market.position, bot.brain.state.positions["ALT"]) == (1, 0, 2)
+    assert (bot.brain.counts.fills, bot.market.position, bot.brain.state.positions["ALT"]) == (
+        1,
+        0,
+        2,
+    )
 
 
 # ----------------------------------------------------------------------------------------------- what it does
@@ -201,7 +217,10 @@ def test_orders_positions_and_cancels_are_kept_apart():
 
 def test_the_first_instrument_goes_without_saying_and_every_other_is_named():
     stage = Stage().opens()
-    stage.strategy.next = lambda market: (market.buy(1, 99.0), market.buy(1, 99.0, symbol="SIM"))
+    stage.strategy.next = lambda market: (
+        market.buy(1, 99.0),
+        market.buy(1, 99.0, symbol="SIM"),
+    )
     first, named = (json.loads(request_text(each)) for each in stage.decides())
     assert "symbol" not in first and named["symbol"] == "SIM"
     bot = in_market(Listening(), symbol="ALT")
@@ -245,7 +264,10 @@ def test_equity_is_the_whole_accounts_and_the_margin_that_of_all_positions():
     for market in (bot.market, bot.market.of("ALT")):
         context = market.context
         assert market.equity == context.total_equity == account["total_equity"]
-        assert (context.cash, context.maintenance_margin) == (account["cash"], account["maintenance_margin"])
+        assert (context.cash, context.maintenance_margin) == (
+            account["cash"],
+            account["maintenance_margin"],
+        )
     assert [bot.market.of(symbol).context.position for symbol in ("SIM", "ALT")] == [10, 10]
 
 
@@ -277,7 +299,8 @@ def test_a_bot_is_fed_only_what_it_trades():
 
 
 @pytest.mark.parametrize(
-    ("symbols", "asked"), [((), [None, ["SIM"]]), (("ALT", "SIM"), [None, ["ALT", "SIM"]]), ((ALL,), [None])]
+    ("symbols", "asked"),
+    [((), [None, ["SIM"]]), (("ALT", "SIM"), [None, ["ALT", "SIM"]]), ((ALL,), [None])],
 )
 def test_it_asks_for_its_instruments_as_soon_as_it_knows_which_there_are(symbols, asked):
     bot = in_market(Listening(*symbols))
@@ -314,7 +337,10 @@ def test_a_bot_whose_wish_was_refused_asks_again_when_the_feed_shows_its_market(
     bot.connects_feed()
     settle(bot.venue, bot)
     assert bot.notices[-1].what.startswith("the feed refused a request: invalid_message")
-    bot.venue, bot.feed = now, now.listener()  # the relay has found the market; to the bot nothing was cut
+    bot.venue, bot.feed = (
+        now,
+        now.listener(),
+    )  # the relay has found the market; to the bot nothing was cut
     settle(now, bot)
     assert [each.symbols for each in bot.subscriptions[-2:]] == [["ALT"], ["ALT"]]
     assert set(bot.brain.state.view.books) == {"ALT"} and bot.brain.entry.open
@@ -328,21 +354,31 @@ def test_many_brains_share_one_view_that_is_folded_once():
     shared = SharedView(venue)
     names = [f"bot{number}" for number in range(20)]
     for name in names:
-        shared.bots.append(BotInMarket(venue, Listening("SIM", "ALT"), name, view=shared.mirror).connects())
+        shared.bots.append(
+            BotInMarket(venue, Listening("SIM", "ALT"), name, view=shared.mirror).connects()
+        )
     settle(venue, shared, *shared.bots)
     assert {tuple(bot.strategy.told) for bot in shared.bots} == {("start SIM",)}
     for bot in shared.bots:
-        bot.strategy.next = lambda market: market.buy(1, 99.0) and market.of("ALT").sell(2, 21.0)
+        bot.strategy.next = lambda market: (
+            market.buy(1, 99.0) and market.of("ALT").sell(2, 21.0)
+        )
         bot.decides()
     settle(venue, shared, *shared.bots)
     folded = shared.folded
     venue.client().asks(order("bob", "sell", 20, 99.0))
     settle(venue, shared, *shared.bots)
     assert [bot.market.position for bot in shared.bots] == [1] * 20
-    assert shared.folded - folded < 3 * 20, "two position updates and a trade for each fill, whoever looks on"
-    assert {bot.market.book.bids for bot in shared.bots} == {tuple(shared.mirror.books["SIM"].bids)}
+    assert shared.folded - folded < 3 * 20, (
+        "two position updates and a trade for each fill, whoever looks on"
+    )
+    assert {bot.market.book.bids for bot in shared.bots} == {
+        tuple(shared.mirror.books["SIM"].bids)
+    }
     assert [len(bot.market.orders) for bot in shared.bots] == [0] * 20
-    assert [[each.qty for each in bot.market.of("ALT").orders] for bot in shared.bots] == [[2]] * 20
+    assert [[each.qty for each in bot.market.of("ALT").orders] for bot in shared.bots] == [
+        [2]
+    ] * 20
 
 
 def test_a_brain_that_joins_a_view_late_begins_at_once():

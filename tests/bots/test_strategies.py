@@ -1,4 +1,6 @@
-"""Loading a strategy by its name, its typed parameters, the table that shows them, and the warning about a slow one."""
+"""Loading a strategy by its name, its typed parameters, the table that shows them, and the warning
+about a slow one.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,15 @@ from pathlib import Path
 import pytest
 
 import bot_strategies
-from bot_strategies import BUILT_IN, Polled, Strategy, StrategyContext, StrategyError, describe_strategy, load_strategy
+from bot_strategies import (
+    BUILT_IN,
+    Polled,
+    Strategy,
+    StrategyContext,
+    StrategyError,
+    describe_strategy,
+    load_strategy,
+)
 from botpit.bots import Brain
 from botpit.cli import bot as bot_client
 from message_schemas import OrderType, Side
@@ -44,7 +54,9 @@ class MyStrategy:
 
 
 def load(name: str, folder: Path = Path(), **params: object) -> Strategy:
-    return load_strategy(name, trader_id="alice", rng=random.Random(1), params=params, relative_to=folder)
+    return load_strategy(
+        name, trader_id="alice", rng=random.Random(1), params=params, relative_to=folder
+    )
 
 
 def write(folder: Path, name: str, text: str) -> Path:
@@ -56,12 +68,16 @@ def write(folder: Path, name: str, text: str) -> Path:
 
 def plugin(folder: Path, body: str) -> str:
     """The name of a plugin with this class body."""
-    write(folder, "plugin.py", "from __future__ import annotations\nfrom typing import Annotated\nfrom pydantic import *\n"
-          f"from bot_strategies import *\nclass Mine(Strategy):\n{body}")
+    write(
+        folder,
+        "plugin.py",
+        "from __future__ import annotations\nfrom typing import Annotated\nfrom pydantic import *\n"
+        f"from bot_strategies import *\nclass Mine(Strategy):\n{body}",
+    )
     return "plugin.py:Mine"
 
 
-# --------------------------------------------------------------------------------------------------------------- loading
+# ------------------------------------------------------------------------------------------ loading
 
 
 def test_a_plugin_of_the_older_framework_loads_and_trades_unchanged(tmp_path):
@@ -73,7 +89,11 @@ def test_a_plugin_of_the_older_framework_loads_and_trades_unchanged(tmp_path):
     stage.sees(book([(99.0, 4)], []))
     (order,) = stage.decides()
     assert (order.trader_id, order.side, order.order_type, order.price, order.qty) == (
-        "alice", Side.BUY, OrderType.LIMIT, 99.0, 3,
+        "alice",
+        Side.BUY,
+        OrderType.LIMIT,
+        99.0,
+        3,
     )
     assert order.client_order_id == f"alice-{stage.now}"
 
@@ -86,8 +106,15 @@ def test_a_plugin_of_the_older_framework_may_hand_everything_on(tmp_path):
 
 
 def test_a_context_can_be_made_as_the_older_framework_made_it():
-    context = StrategyContext(trader_id="a", best_bid=None, best_ask=None, mid_price=100.0, spread=None, timestamp=1)
-    assert (context.position, context.cash, context.last_rejection_ts, context.last_liquidation_ts) == (0, 10_000.0, 0, 0)
+    context = StrategyContext(
+        trader_id="a", best_bid=None, best_ask=None, mid_price=100.0, spread=None, timestamp=1
+    )
+    assert (
+        context.position,
+        context.cash,
+        context.last_rejection_ts,
+        context.last_liquidation_ts,
+    ) == (0, 10_000.0, 0, 0)
 
 
 def test_a_file_is_found_from_the_given_folder_and_by_its_whole_path(tmp_path):
@@ -109,7 +136,11 @@ def test_the_last_colon_parts_file_and_class(tmp_path):
 
 def test_two_files_of_one_name_stay_apart(tmp_path):
     for folder, number in (("a", 1), ("b", 2)):
-        write(tmp_path, f"{folder}/same.py", f"from bot_strategies import Strategy\nclass Mine(Strategy):\n    number = {number}")
+        write(
+            tmp_path,
+            f"{folder}/same.py",
+            f"from bot_strategies import Strategy\nclass Mine(Strategy):\n    number = {number}",
+        )
     assert [load(f"{folder}/same.py:Mine", tmp_path).number for folder in "ab"] == [1, 2]
 
 
@@ -117,25 +148,46 @@ def test_a_file_may_import_its_neighbours_and_hides_nobody_elses(tmp_path, monke
     write(tmp_path, "neighbour_of_a_plugin.py", "number = 3")
     write(tmp_path, "colorsys.py", "raise RuntimeError('the wrong one')")
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
-    name = plugin(tmp_path, "    import colorsys, neighbour_of_a_plugin\n    number = neighbour_of_a_plugin.number")
+    name = plugin(
+        tmp_path,
+        "    import colorsys, neighbour_of_a_plugin\n    number = neighbour_of_a_plugin.number",
+    )
     assert load(name, tmp_path).number == 3
 
 
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("mkaer", "strategy mkaer: no built-in of that name (maker, avellaneda_stoikov, grid, "),
+        (
+            "mkaer",
+            "strategy mkaer: no built-in of that name (maker, avellaneda_stoikov, grid, ",
+        ),
         (":Mine", "strategy :Mine: no built-in"),
-        ("no/such.py:Mine", "strategy no/such.py:Mine: cannot import no/such.py: FileNotFoundError"),
-        ("no_such_module:Mine", "cannot import no_such_module: ModuleNotFoundError: No module named 'no_such_module'"),
+        (
+            "no/such.py:Mine",
+            "strategy no/such.py:Mine: cannot import no/such.py: FileNotFoundError",
+        ),
+        (
+            "no_such_module:Mine",
+            "cannot import no_such_module: ModuleNotFoundError: No module named 'no_such_module'",
+        ),
         ("plugin.py:Yours", "strategy plugin.py:Yours: plugin.py has no class Yours"),
         ("broken.py:Mine", "cannot import broken.py: SyntaxError"),
-        ("plugin.py:NoStrategy", "the class is not a bot_strategies.Strategy and has no next_order(context)"),
-        ("plugin.py:Fragile", "strategy plugin.py:Fragile: its constructor failed: ZeroDivisionError: division by zero"),
+        (
+            "plugin.py:NoStrategy",
+            "the class is not a bot_strategies.Strategy and has no next_order(context)",
+        ),
+        (
+            "plugin.py:Fragile",
+            "strategy plugin.py:Fragile: its constructor failed: ZeroDivisionError: division by zero",
+        ),
     ],
 )
 def test_what_cannot_be_had_is_said(tmp_path, name, text):
-    plugin(tmp_path, "    pass\nclass NoStrategy:\n    pass\nclass Fragile(Strategy):\n    def __init__(self):\n        1/0\n")
+    plugin(
+        tmp_path,
+        "    pass\nclass NoStrategy:\n    pass\nclass Fragile(Strategy):\n    def __init__(self):\n        1/0\n",
+    )
     write(tmp_path, "broken.py", "def")
     with pytest.raises(StrategyError) as refused:
         load(name, tmp_path)
@@ -154,9 +206,13 @@ def test_the_instruments_that_a_strategy_names_are_texts(tmp_path, symbols, load
 
 
 def test_a_plugin_is_registered_under_a_name_of_its_own_before_it_runs(tmp_path):
-    write(tmp_path, "plugin.py", "from __future__ import annotations\nimport sys\nfrom dataclasses import dataclass\n"
-          "from bot_strategies import Strategy\nregistered = sys.modules[__name__].__file__\n"
-          "@dataclass(kw_only=True)\nclass Mine(Strategy):\n    size: Lots = 2\nLots = int\n")
+    write(
+        tmp_path,
+        "plugin.py",
+        "from __future__ import annotations\nimport sys\nfrom dataclasses import dataclass\n"
+        "from bot_strategies import Strategy\nregistered = sys.modules[__name__].__file__\n"
+        "@dataclass(kw_only=True)\nclass Mine(Strategy):\n    size: Lots = 2\nLots = int\n",
+    )
     strategy = load("plugin.py:Mine", tmp_path, size="3")
     module = sys.modules[type(strategy).__module__]
     assert strategy.size == 3 and module.registered == str(tmp_path / "plugin.py")
@@ -179,7 +235,10 @@ def test_a_plugin_may_build_on_a_dataclass_of_another_file(tmp_path):
 
 def test_a_plugin_is_read_once_whatever_way_it_is_named(tmp_path):
     write(tmp_path, "once.py", OLDER_PLUGIN)
-    first, second = load("once.py:MyStrategy", tmp_path), load(f"{tmp_path}/../{tmp_path.name}/once.py:MyStrategy")
+    first, second = (
+        load("once.py:MyStrategy", tmp_path),
+        load(f"{tmp_path}/../{tmp_path.name}/once.py:MyStrategy"),
+    )
     assert type(first.plugin) is type(second.plugin)
 
 
@@ -191,7 +250,7 @@ def test_a_file_that_fails_is_read_again_when_it_is_mended(tmp_path):
     assert load("mended.py:MyStrategy", tmp_path)
 
 
-# ------------------------------------------------------------------------------------------------------------ parameters
+# --------------------------------------------------------------------------------------- parameters
 
 TYPED = """
     def __init__(
@@ -202,7 +261,10 @@ TYPED = """
 """
 
 
-@pytest.mark.parametrize("params", [{"size": 3, "edge": 2, "bold": True}, {"size": "3", "edge": "2.0", "bold": "true"}])
+@pytest.mark.parametrize(
+    "params",
+    [{"size": 3, "edge": 2, "bold": True}, {"size": "3", "edge": "2.0", "bold": "true"}],
+)
 def test_parameters_mean_the_same_as_text_and_as_values(tmp_path, params):
     strategy = load(plugin(tmp_path, TYPED), tmp_path, **params)
     assert strategy.values == (3, 2.0, True) and isinstance(strategy.values[1], float)
@@ -270,7 +332,7 @@ def test_the_built_in_classes_can_be_had_from_the_vocabulary():
         _ = bot_strategies.Shaker
 
 
-# ------------------------------------------------------------------------------------------------------------- the table
+# ---------------------------------------------------------------------------------------- the table
 
 
 def shown(*flags: str, folder: Path = HOUSE) -> subprocess.CompletedProcess[str]:
@@ -323,17 +385,22 @@ def test_the_table_shows_a_plugin_from_another_folder(tmp_path):
     told = describe_strategy("plugin.py:Plain", relative_to=tmp_path)
     assert (told.idea, told.source) == ("Waits and sees.", "nobody.")
     assert [str(each) for each in told.parameters] == [
-        "edge: float", "size: int = 3 (> 0)", "odd: value = None", "bare: value = 1",
+        "edge: float",
+        "size: int = 3 (> 0)",
+        "odd: value = None",
+        "bare: value = 1",
     ]
 
 
 def test_a_plugin_that_says_nothing_is_shown_by_its_name(tmp_path):
     bare = "from dataclasses import dataclass\n@dataclass\nclass Bare:\n    size: int = 1\n"
     write(tmp_path, "older.py", OLDER_PLUGIN + bare)
-    assert describe_strategy("older.py:MyStrategy", relative_to=tmp_path) == bot_strategies.Description(
-        "older.py:MyStrategy", "", "", []
+    assert describe_strategy(
+        "older.py:MyStrategy", relative_to=tmp_path
+    ) == bot_strategies.Description("older.py:MyStrategy", "", "", [])
+    assert describe_strategy("older.py:Bare", relative_to=tmp_path).idea == "", (
+        "the signature is no idea"
     )
-    assert describe_strategy("older.py:Bare", relative_to=tmp_path).idea == "", "the signature is no idea"
 
 
 def test_the_table_names_what_it_cannot_show():
@@ -347,7 +414,7 @@ def test_the_table_explains_itself():
     assert shown("--version").stdout.startswith("botpit ")
 
 
-# --------------------------------------------------------------------------------------------------------- slow callbacks
+# ----------------------------------------------------------------------------------- slow callbacks
 
 
 class Ponderous(Strategy):
@@ -386,7 +453,11 @@ def test_a_slow_plugin_of_the_older_framework_is_told_by_its_own_name(tmp_path):
     ticks = itertools.count(step=2.0)
     stage = on_stage(load("older.py:MyStrategy", tmp_path), lambda: next(ticks))
     stage.decides()
-    assert stage.notices[-1].details == {"strategy": "MyStrategy", "hook": "next_order", "took_s": 2.0}
+    assert stage.notices[-1].details == {
+        "strategy": "MyStrategy",
+        "hook": "next_order",
+        "took_s": 2.0,
+    }
 
 
 def test_the_bots_process_hands_its_clock_in():

@@ -1,4 +1,6 @@
-"""`botpit demo`: what it refuses before anything starts, what it says when a process fails, and that it leaves nobody behind."""
+"""`botpit demo`: what it refuses before anything starts, what it says when a process fails, and
+that it leaves nobody behind.
+"""
 
 from __future__ import annotations
 
@@ -34,13 +36,15 @@ def write_battle(path: Path, *bots: dict[str, object], **others: object) -> Path
     return path
 
 
-# ------------------------------------------------------------------------------------------------------------ before the start
+# --------------------------------------------------------------------------------- before the start
 
 
 def test_the_battle_goes_to_the_demos_own_addresses(tmp_path: Path) -> None:
     bot = {"trader_id": "ann", "strategy": "maker", "order_gateway_uri": "ws://10.0.0.1:9001"}
     config = write_battle(tmp_path / "battle.json", bot, market_data_uri="ws://10.0.0.1:9010")
-    battle = battle_config(settings(tmp_path, config=config, order_port=7001, market_data_port=7010))
+    battle = battle_config(
+        settings(tmp_path, config=config, order_port=7001, market_data_port=7010)
+    )
     (ann,) = battle.all_bots()
     assert (ann.order_gateway_uri, ann.market_data_uri, battle.market_data_uri) == (
         "ws://127.0.0.1:7001", "ws://127.0.0.1:7010", "ws://127.0.0.1:7010",
@@ -48,9 +52,16 @@ def test_the_battle_goes_to_the_demos_own_addresses(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("host", "uri"), [("0.0.0.0", "ws://127.0.0.1:9001"), ("::", "ws://[::1]:9001"), ("10.0.0.1", "ws://10.0.0.1:9001")]
+    ("host", "uri"),
+    [
+        ("0.0.0.0", "ws://127.0.0.1:9001"),
+        ("::", "ws://[::1]:9001"),
+        ("10.0.0.1", "ws://10.0.0.1:9001"),
+    ],
 )
-def test_bots_find_a_server_that_listens_everywhere(tmp_path: Path, host: str, uri: str) -> None:
+def test_bots_find_a_server_that_listens_everywhere(
+    tmp_path: Path, host: str, uri: str
+) -> None:
     assert settings(tmp_path, host=host).uri(9001) == uri
 
 
@@ -65,12 +76,22 @@ def test_bots_find_a_server_that_listens_everywhere(tmp_path: Path, host: str, u
         ("maker", "maker"),
     ],
 )
-def test_a_plugin_beside_the_config_is_found_from_the_runs_folder(tmp_path: Path, named: str, found: str) -> None:
+def test_a_plugin_beside_the_config_is_found_from_the_runs_folder(
+    tmp_path: Path, named: str, found: str
+) -> None:
     (tmp_path / "bots").mkdir()
     for file in ("quiet_bot.py", "bots/quiet_bot.py"):
-        (tmp_path / file).write_text("import bot_strategies\n\nclass Quiet(bot_strategies.Strategy): ...\n", encoding="utf-8")
-    config = write_battle(tmp_path / "battle.json", {"trader_id": "ann", "strategy": named.format(folder=tmp_path)})
-    assert battle_config(settings(tmp_path, config=config)).bots[0].strategy == found.format(folder=tmp_path)
+        (tmp_path / file).write_text(
+            "import bot_strategies\n\nclass Quiet(bot_strategies.Strategy): ...\n",
+            encoding="utf-8",
+        )
+    config = write_battle(
+        tmp_path / "battle.json",
+        {"trader_id": "ann", "strategy": named.format(folder=tmp_path)},
+    )
+    assert battle_config(settings(tmp_path, config=config)).bots[0].strategy == found.format(
+        folder=tmp_path
+    )
 
 
 def test_a_second_run_in_the_same_second_gets_its_own_folder(tmp_path: Path) -> None:
@@ -90,13 +111,15 @@ def test_one_port_for_two_servers_is_refused(tmp_path: Path) -> None:
         check_ports(settings(tmp_path, events_port=9001))
 
 
-# -------------------------------------------------------------------------------------------------------------- real processes
+# ----------------------------------------------------------------------------------- real processes
 
 
 class Start:
     """Starts `botpit demo` from the clone, in the test's folder and on free ports."""
 
-    def __init__(self, folder: Path, ports: dict[str, int], environment: dict[str, str]) -> None:
+    def __init__(
+        self, folder: Path, ports: dict[str, int], environment: dict[str, str]
+    ) -> None:
         self.folder = folder
         self.flags = [str(word) for pair in ports.items() for word in pair]
         self.environment = environment
@@ -129,7 +152,9 @@ def last_line(log: Path) -> str:
     return log.read_text(encoding="utf-8").splitlines()[-1]
 
 
-def test_a_port_in_use_is_one_line_and_exit_2(start: Start, demo_ports: dict[str, int], left_behind: LeftBehind) -> None:
+def test_a_port_in_use_is_one_line_and_exit_2(
+    start: Start, demo_ports: dict[str, int], left_behind: LeftBehind
+) -> None:
     with socket.create_server(("127.0.0.1", demo_ports["--events-port"])):
         demo = start()
         out, err = demo.communicate(timeout=60)
@@ -139,7 +164,9 @@ def test_a_port_in_use_is_one_line_and_exit_2(start: Start, demo_ports: dict[str
     assert not (start.folder / "runs").exists()
 
 
-def test_a_bad_config_is_a_line_for_each_problem_and_exit_2(start: Start, left_behind: LeftBehind) -> None:
+def test_a_bad_config_is_a_line_for_each_problem_and_exit_2(
+    start: Start, left_behind: LeftBehind
+) -> None:
     ann, nobody = {"trader_id": "ann", "strategy": "maker", "sede": 1}, {"strategy": "taker"}
     config = write_battle(start.folder / "battle.json", ann, nobody)
     demo = start("--config", str(config))
@@ -149,7 +176,9 @@ def test_a_bad_config_is_a_line_for_each_problem_and_exit_2(start: Start, left_b
     assert left_behind() == []
 
 
-def test_a_process_that_dies_at_its_start_is_named_with_its_log(start: Start, left_behind: LeftBehind) -> None:
+def test_a_process_that_dies_at_its_start_is_named_with_its_log(
+    start: Start, left_behind: LeftBehind
+) -> None:
     (start.folder / "exchange.toml").write_text("[market]\nfee = 1\n", encoding="utf-8")
     demo = start()
     out, err = demo.communicate(timeout=60)
@@ -161,7 +190,9 @@ def test_a_process_that_dies_at_its_start_is_named_with_its_log(start: Start, le
 
 
 @pytest.mark.parametrize("order", [signal.SIGINT, signal.SIGTERM], ids=["SIGINT", "SIGTERM"])
-def test_told_to_stop_it_leaves_files_and_nobody(start: Start, order: signal.Signals, left_behind: LeftBehind) -> None:
+def test_told_to_stop_it_leaves_files_and_nobody(
+    start: Start, order: signal.Signals, left_behind: LeftBehind
+) -> None:
     demo = start()
     wait_for_trades(demo)
     demo.send_signal(order)
@@ -170,12 +201,29 @@ def test_told_to_stop_it_leaves_files_and_nobody(start: Start, order: signal.Sig
     assert "final standings after" in out and "\x1b" not in out
     assert left_behind() == []
     (run,) = start.folder.glob("runs/*")
-    files = {"exchange.log", "relay.log", "battle.log", "monitor.log", "trades.csv", "performance.csv", "results.json", "bots"}
+    files = {
+        "exchange.log",
+        "relay.log",
+        "battle.log",
+        "monitor.log",
+        "trades.csv",
+        "performance.csv",
+        "results.json",
+        "bots",
+    }
     assert files <= {file.name for file in run.iterdir()}
     assert run.joinpath("trades.csv").read_text(encoding="utf-8").count("\n") > 1
     battle = json.loads(run.joinpath("results.json").read_text(encoding="utf-8"))
-    ends = [battle["ended_at"], *(last_line(run / f"{name}.log").split()[0] for name in ("relay", "exchange", "exporter"))]
-    assert [datetime.fromisoformat(end) for end in ends] == sorted(datetime.fromisoformat(end) for end in ends)
+    ends = [
+        battle["ended_at"],
+        *(
+            last_line(run / f"{name}.log").split()[0]
+            for name in ("relay", "exchange", "exporter")
+        ),
+    ]
+    assert [datetime.fromisoformat(end) for end in ends] == sorted(
+        datetime.fromisoformat(end) for end in ends
+    )
 
 
 def test_when_the_demo_is_killed_nobody_stays(start: Start, left_behind: LeftBehind) -> None:

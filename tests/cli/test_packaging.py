@@ -1,7 +1,9 @@
-"""The wheel is complete: built, installed into an empty environment and run from an empty folder, it plays the demo.
+"""The wheel is complete: built, installed into an empty environment and run from an empty folder,
+it plays the demo.
 
-The new environment has nothing but the wheel and a path to the libraries that this test run uses itself: so the test asks no
-index and takes seconds, and yet every module and file of botpit comes from the wheel, as the working tree is on nobody's path.
+The new environment has nothing but the wheel and a path to the libraries that this test run uses
+itself: so the test asks no index and takes seconds, and yet every module and file of botpit comes
+from the wheel, as the working tree is on nobody's path.
 """
 
 from __future__ import annotations
@@ -25,15 +27,29 @@ BESIDE_THE_CODE = {
     "botpit/py.typed", "botpit/bots_config.json", "botpit/bots_config_stress.json", "botpit/bots_config_twenty.json",
     "botpit/examples/my_first_bot.py",
 }  # fmt: skip
-THEIR_OWN = ("exporter", "message_schemas", "bot_strategies", "random", "token", "io", "exchange_server")
+THEIR_OWN = (
+    "exporter",
+    "message_schemas",
+    "bot_strategies",
+    "random",
+    "token",
+    "io",
+    "exchange_server",
+)
 """Modules of a user's own, in the folder that he stands in, that are called like one of ours or of Python's."""
 
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    pytest.importorskip("hatchling", reason="the build backend is not installed: `make test` installs it")
+    pytest.importorskip(
+        "hatchling", reason="the build backend is not installed: `make test` installs it"
+    )
     folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run([sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)], cwd=HOUSE, check=True)
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
+        cwd=HOUSE,
+        check=True,
+    )
     (built,) = folder.glob("botpit-*.whl")
     return built
 
@@ -46,17 +62,34 @@ def environment(wheel: Path, tmp_path: Path) -> Path:
     paths = {"base": str(home), "platbase": str(home)}
     libraries = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
     packages = Path(sysconfig.get_path("purelib", vars=paths))
-    packages.joinpath("libraries.pth").write_text("\n".join(sorted(libraries)), encoding="utf-8")
+    packages.joinpath("libraries.pth").write_text(
+        "\n".join(sorted(libraries)), encoding="utf-8"
+    )
     python = Path(sysconfig.get_path("scripts", vars=paths)) / "python"
-    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps", "--no-compile"]
-    subprocess.run([*pip, "--disable-pip-version-check", "--ignore-installed", str(wheel)], check=True)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        str(python),
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+        "--no-compile",
+    ]
+    subprocess.run(
+        [*pip, "--disable-pip-version-check", "--ignore-installed", str(wheel)], check=True
+    )
     return python.parent
 
 
 def test_the_wheel_holds_the_package_and_what_plugins_import_alone(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     first_words = {name.split("/")[0] for name in names}
-    assert {word for word in first_words if not word.endswith(".dist-info")} == TOP_LEVEL | {"botpit"}
+    assert {word for word in first_words if not word.endswith(".dist-info")} == TOP_LEVEL | {
+        "botpit"
+    }
     assert set(names) >= BESIDE_THE_CODE
     tree = {path.relative_to(HOUSE).as_posix() for path in (HOUSE / "botpit").rglob("*.py")}
     modules = {name for name in names if name.startswith("botpit/") and name.endswith(".py")}
@@ -64,12 +97,18 @@ def test_the_wheel_holds_the_package_and_what_plugins_import_alone(wheel: Path) 
 
 
 def test_all_programs_run_from_a_folder_with_names_like_theirs(
-    environment: Path, tmp_path: Path, demo_ports: dict[str, int], marked: dict[str, str], left_behind: Callable[..., list[str]]
+    environment: Path,
+    tmp_path: Path,
+    demo_ports: dict[str, int],
+    marked: dict[str, str],
+    left_behind: Callable[..., list[str]],
 ) -> None:
     folder = tmp_path / "theirs"
     folder.mkdir()
     for name in THEIR_OWN:
-        folder.joinpath(f"{name}.py").write_text(f"raise SystemExit('{name}.py is not yours')", encoding="utf-8")
+        folder.joinpath(f"{name}.py").write_text(
+            f"raise SystemExit('{name}.py is not yours')", encoding="utf-8"
+        )
     marked.pop("PYTHONPATH", None)
 
     def said(*command: object, code: int = 0) -> str:
@@ -80,15 +119,25 @@ def test_all_programs_run_from_a_folder_with_names_like_theirs(
         assert (done.returncode, done.stderr) == (code, ""), done.stdout
         return done.stdout
 
-    botpit, ports = environment / "botpit", [word for pair in demo_ports.items() for word in pair]
+    botpit, ports = (
+        environment / "botpit",
+        [word for pair in demo_ports.items() for word in pair],
+    )
     assert "final standings after" in said(botpit, "demo", "--duration", "5", *ports)
     assert left_behind() == []
-    assert {path.name for path in folder.iterdir()} == {"runs", *(f"{name}.py" for name in THEIR_OWN)}
+    assert {path.name for path in folder.iterdir()} == {
+        "runs",
+        *(f"{name}.py" for name in THEIR_OWN),
+    }
     (trades,) = folder.glob("runs/*/trades.csv")
     assert len(trades.read_text(encoding="utf-8").splitlines()) > 1
     assert said(botpit, "check", trades.parent).endswith("\nok\n")
-    assert "snapshots that agree" in said(botpit, "replay", trades.parent / "exchange-data", "--verify")
-    assert said(environment / "python", "-m", "botpit", "check", trades.parent).endswith("\nok\n")
+    assert "snapshots that agree" in said(
+        botpit, "replay", trades.parent / "exchange-data", "--verify"
+    )
+    assert said(environment / "python", "-m", "botpit", "check", trades.parent).endswith(
+        "\nok\n"
+    )
     for program in ("exchange", "relay", "bot", "battle", "monitor", "export", "archive"):
         assert f"usage: botpit {program} " in said(botpit, program, "--help")
     orders, events, feed = demo_ports.values()
@@ -96,7 +145,9 @@ def test_all_programs_run_from_a_folder_with_names_like_theirs(
     exchange = [botpit, "exchange", "--order-port", str(orders), "--events-port", str(events)]
     relay = [botpit, "relay", "--port", str(feed), "--upstream-uri", f"ws://127.0.0.1:{events}"]
     with running(exchange, folder, marked), running(relay, folder, marked):
-        assert "final standings" in said(botpit, "battle", "--config", config, "--duration", "3", "--log-level", "error")
+        assert "final standings" in said(
+            botpit, "battle", "--config", config, "--duration", "3", "--log-level", "error"
+        )
     assert left_behind(patiently=True) == []
     assert said(botpit, "check", folder).endswith("\nok\n")
 
@@ -105,7 +156,9 @@ def test_all_programs_run_from_a_folder_with_names_like_theirs(
 def running(command: list[object], folder: Path, environment: dict[str, str]) -> Iterator[None]:
     """A program in the background; afterwards it has ended well."""
     words = [str(word) for word in command]
-    with subprocess.Popen(words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+    with subprocess.Popen(
+        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as process:
         try:
             yield
             process.send_signal(signal.SIGINT)

@@ -35,17 +35,25 @@ parse_messages('{"type":"pong","timestamp":1}')
 ], ids=["bot", "maker", "relay", "monitor", "exchange", "archivist"])  # fmt: skip
 def test_a_program_starts_without_what_it_does_not_need(program, does_without):
     script = f"{program}\nimport sys\nprint(*sorted({does_without!r} & set(sys.modules)))"
-    told = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    told = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     assert told.stdout.split() == []
 
 
 @pytest.mark.parametrize("program", [("bot_client.py", "--trader-id", "alice", "--strategy", "hangs.py:Hangs"),
                                      ("bot_battle_runner.py", "--config", "battle.json")])  # fmt: skip
 def test_ctrl_c_ends_a_program_in_which_a_strategy_hangs_while_it_is_loaded(program, tmp_path):
-    (tmp_path / "hangs.py").write_text("import sys, time\nprint('loading', file=sys.stderr, flush=True)\ntime.sleep(600)\n")
-    (tmp_path / "battle.json").write_text('{"bots": [{"trader_id": "alice", "strategy": "hangs.py:Hangs"}]}')
+    (tmp_path / "hangs.py").write_text(
+        "import sys, time\nprint('loading', file=sys.stderr, flush=True)\ntime.sleep(600)\n"
+    )
+    (tmp_path / "battle.json").write_text(
+        '{"bots": [{"trader_id": "alice", "strategy": "hangs.py:Hangs"}]}'
+    )
     command = [sys.executable, str(ROOT / program[0]), *program[1:]]
-    with subprocess.Popen(command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
+    ) as process:
         assert process.stderr is not None and process.stderr.readline() == "loading\n"
         process.send_signal(signal.SIGINT)
         try:

@@ -33,7 +33,9 @@ def book(bids=(), asks=(), book_seq=0):
     )  # fmt: skip
 
 
-def snapshot(seq=10, market_id="m1", channel_seq=None, books=None, positions=(), timestamp=1_000):
+def snapshot(
+    seq=10, market_id="m1", channel_seq=None, books=None, positions=(), timestamp=1_000
+):
     books = books or {"SIM": book()}
     return Snapshot(
         seq=seq, market_id=market_id, channel_seq=channel_seq or {}, instruments=[instrument(s) for s in books], books=books,
@@ -42,7 +44,15 @@ def snapshot(seq=10, market_id="m1", channel_seq=None, books=None, positions=(),
 
 
 def trade(
-    number, *, symbol="SIM", seq=None, price=100.0, qty=5, buyer="alice", seller="bob", aggressor="buy"
+    number,
+    *,
+    symbol="SIM",
+    seq=None,
+    price=100.0,
+    qty=5,
+    buyer="alice",
+    seller="bob",
+    aggressor="buy",
 ):
     return Trade(
         trade_id=number, price=price, qty=qty, buy_trader_id=buyer, sell_trader_id=seller, symbol=symbol,
@@ -51,7 +61,14 @@ def trade(
 
 
 def position(
-    number, trader="alice", *, symbol="SIM", lots=5, equity=10_000.0, mark=100.0, cls=PositionUpdate
+    number,
+    trader="alice",
+    *,
+    symbol="SIM",
+    lots=5,
+    equity=10_000.0,
+    mark=100.0,
+    cls=PositionUpdate,
 ):
     numbered = {"seq": 100 + number, "channel_seq": number} if cls is PositionUpdate else {}
     return cls(
@@ -69,7 +86,13 @@ def delta(book_seq, prev, bids=(), asks=(), text=""):
 
 def view(seq, bid):
     return BookUpdate(
-        symbol="SIM", best_bid=bid, best_ask=None, bids=[(bid, 1)], asks=[], seq=seq, timestamp=3_000
+        symbol="SIM",
+        best_bid=bid,
+        best_ask=None,
+        bids=[(bid, 1)],
+        asks=[],
+        seq=seq,
+        timestamp=3_000,
     )
 
 

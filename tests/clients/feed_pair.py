@@ -181,7 +181,11 @@ class Record(Present):
         is_new = is_new and CHANNEL_OF.get(type(message)) in self.channels
         assert not (is_new and self._is_paused)
         if self.session.market_id != self._market_id:
-            self._market_id, self.taken, self.missing_before = self.session.market_id, [], missing
+            self._market_id, self.taken, self.missing_before = (
+                self.session.market_id,
+                [],
+                missing,
+            )
         if is_new:
             self.taken.append(message.seq)
 
@@ -208,8 +212,13 @@ class Record(Present):
         assert self.session.market_id == venue.feed.market_id
         assert self.taken == sorted(set(self.taken)), "no event twice, none out of order"
         checkpoint = self.session.checkpoint
-        counted = sum(n for (channel, _), n in checkpoint.counts.items() if channel in self.channels)
-        happened = sum(sum(venue.sequencer.numbers.channel_seq[channel].values()) for channel in self.channels)
+        counted = sum(
+            n for (channel, _), n in checkpoint.counts.items() if channel in self.channels
+        )
+        happened = sum(
+            sum(venue.sequencer.numbers.channel_seq[channel].values())
+            for channel in self.channels
+        )
         assert counted == happened and checkpoint.seq <= venue.feed.seq
         if self._from_seq == 1:
             assert len(self.taken) + self.session.missing - self.missing_before == happened
@@ -252,7 +261,10 @@ class Behind:
         self.feed.receive(message, self.now_ns)
         if was_taking and b'"snapshot"' in message and self.session.holes == holes:
             snapshot = json.loads(message)
-            assert (self.session.state, self.session.market_id) == (State.LIVE, snapshot["market_id"])
+            assert (self.session.state, self.session.market_id) == (
+                State.LIVE,
+                snapshot["market_id"],
+            )
         assert self.session.holes == holes or self.session.state is State.FENCED, (
             "what is missing is asked for at once"
         )
@@ -293,7 +305,9 @@ class FromNow(Record):
 
 
 def has_no_gap(numbers: list[int]) -> bool:
-    return numbers == list(range(min(numbers, default=0), min(numbers, default=0) + len(numbers)))
+    return numbers == list(
+        range(min(numbers, default=0), min(numbers, default=0) + len(numbers))
+    )
 
 
 READERS = (Present, CatchUp, Record, FromNow, Behind)
@@ -378,7 +392,9 @@ class Pair:
         self._listener = (self.line or self.venue).listener()
         opening = self.reader.opening()
         assert opening
-        assert not self.reader.session.taking, "nothing is believed before the snapshot or the answer"
+        assert not self.reader.session.taking, (
+            "nothing is believed before the snapshot or the answer"
+        )
         self._asked.extend(opening)
 
     def _breaks(self) -> None:
@@ -429,7 +445,9 @@ class Pair:
         if self.is_good or self.only_breaks:
             return False
         kind = json.loads(message)["type"]
-        return kind in self.reader.may_lose and self.rng.random() < (0.3 if kind == "snapshot" else 0.06)
+        return kind in self.reader.may_lose and self.rng.random() < (
+            0.3 if kind == "snapshot" else 0.06
+        )
 
     def _altered(self, message: bytes) -> bytes:
         """Lots in a book that are not there, which only its checksum shows."""

@@ -1,4 +1,5 @@
-"""Conversations of each kind of reader with a feed, line by line: what happens, what it asks, where it is then.
+"""Conversations of each kind of reader with a feed, line by line: what happens, what it asks, where
+it is then.
 
 Together they come by every case of the table, and a case that is altered in any way alters them.
 """

@@ -11,7 +11,10 @@ from tests.clients.feed_pair import READERS, Pair
 
 SEEDS = range(24)
 RUNS = [
-    (reader, seed, behind_relay) for reader in READERS for seed in SEEDS for behind_relay in (False, True)
+    (reader, seed, behind_relay)
+    for reader in READERS
+    for seed in SEEDS
+    for behind_relay in (False, True)
 ]
 Run = tuple[type, int, bool]
 
@@ -22,7 +25,9 @@ def play(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    "run", RUNS, ids=lambda run: f"{run[0].__name__}-{run[1]}-{'relay' if run[2] else 'exchange'}"
+    "run",
+    RUNS,
+    ids=lambda run: f"{run[0].__name__}-{run[1]}-{'relay' if run[2] else 'exchange'}",
 )
 def test_law_whatever_the_line_does_the_reader_ends_with_the_truth(run):
     play(run)
@@ -53,7 +58,9 @@ def test_every_case_of_the_table_occurs(exercised):
 
 @pytest.mark.parametrize("case", STEPS, ids=lambda case: "-".join(each.name for each in case))
 def test_without_a_case_of_the_table_some_reader_is_wrong(exercised, monkeypatch, case):
-    monkeypatch.setattr(feed_session, "STEPS", {each: step for each, step in STEPS.items() if each != case})
+    monkeypatch.setattr(
+        feed_session, "STEPS", {each: step for each, step in STEPS.items() if each != case}
+    )
     assert any(is_wrong(run) for run in exercised[case])
 
 

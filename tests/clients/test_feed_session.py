@@ -38,7 +38,12 @@ def test_nothing_is_passed_on_before_the_first_snapshot():
         and not session.take(view(7, 99.0))
         and not session.take(Heartbeat(seq=7, timestamp=1))
     )
-    assert (session.market_id, session.seq, session.holes, session.waiting) == (None, 0, 0, True)
+    assert (session.market_id, session.seq, session.holes, session.waiting) == (
+        None,
+        0,
+        0,
+        True,
+    )
     assert session.take(snapshot(seq=10)) and session.take(trade(1))
     assert (session.market_id, session.seq, session.waiting) == ("m1", 101, False)
 
@@ -58,7 +63,11 @@ def test_what_the_snapshot_includes_is_neither_passed_on_twice_nor_a_hole():
 
 def test_included_by_seq_alone_is_enough_when_the_snapshot_does_not_name_the_channel():
     session = joined(seq=110)
-    assert [session.take(trade(number, seq=108 + number)) for number in (1, 2, 3)] == [False, False, True]
+    assert [session.take(trade(number, seq=108 + number)) for number in (1, 2, 3)] == [
+        False,
+        False,
+        True,
+    ]
     assert session.holes == 0
 
 
@@ -78,7 +87,11 @@ def test_an_event_without_a_number_fits_anywhere():
 
 def test_each_channel_and_symbol_counts_for_itself():
     session = joined(books={"SIM": book(), "ALT": book()})
-    assert session.take(trade(1)) and session.take(trade(1, symbol="ALT")) and session.take(position(1))
+    assert (
+        session.take(trade(1))
+        and session.take(trade(1, symbol="ALT"))
+        and session.take(position(1))
+    )
     assert session.holes == 0
     session.take(trade(3, symbol="ALT"))
     assert session.holes == 1
@@ -89,7 +102,9 @@ def test_a_hole_is_asked_about_once_and_the_event_after_it_still_counts():
     assert session.take(trade(1)) and session.take(trade(4))
     assert (session.state, asked(session)) == (State.REFRESHING, ["subscribe"])
     assert session.take(trade(5)) and session.take(trade(8))
-    assert (session.holes, asked(session)) == (2, []), "the snapshot asked for will come after this one too"
+    assert (session.holes, asked(session)) == (2, []), (
+        "the snapshot asked for will come after this one too"
+    )
     session.overdue()
     assert asked(session) == ["subscribe"]
     assert session.take(snapshot(seq=200, channel_seq={"trades": {"SIM": 9}}))
@@ -111,7 +126,9 @@ def test_anonymous_and_full_orders_are_two_channels():
     order = {"symbol": "SIM", "side": "buy", "price": 99.0, "qty": 1, "timestamp": 5}
     for number in (1, 2):
         assert session.take(
-            OrderAdd(order_id=number, trader_id="bob", seq=10 + number, channel_seq=number, **order)
+            OrderAdd(
+                order_id=number, trader_id="bob", seq=10 + number, channel_seq=number, **order
+            )
         )
     assert session.take(OrderAdd(order_id=2, seq=12, channel_seq=2, **order))
     assert session.holes == 1, "the first of these is missing"
@@ -144,7 +161,9 @@ def test_views_and_heartbeats_say_how_far_the_market_is():
     session = joined()
     assert session.take(view(20, 99.0))
     assert session.take(
-        BookUpdate(symbol="SIM", best_bid=None, best_ask=None, bids=[], asks=[], seq=15, timestamp=1)
+        BookUpdate(
+            symbol="SIM", best_bid=None, best_ask=None, bids=[], asks=[], seq=15, timestamp=1
+        )
     )
     assert session.seq == 20
     assert session.take(Heartbeat(seq=77, timestamp=9_000))

@@ -21,7 +21,10 @@ class Reader:
     row."""
 
     def __init__(
-        self, exchange: Exchange, from_seq: int | None = None, checkpoint: Checkpoint | None = None
+        self,
+        exchange: Exchange,
+        from_seq: int | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         self.exchange = exchange
         self.complaints: list[str] = []
@@ -83,7 +86,9 @@ def test_after_a_lost_connection_the_lost_events_come_first_and_once() -> None:
     assert reader.session.missing == 0
 
 
-def test_liquidations_and_the_fund_come_once_too_and_what_makes_no_row_is_only_counted() -> None:
+def test_liquidations_and_the_fund_come_once_too_and_what_makes_no_row_is_only_counted() -> (
+    None
+):
     exchange = Exchange()
     reader = Reader(exchange)
     reader.connect()
@@ -146,7 +151,9 @@ def test_another_market_is_taken_from_its_beginning() -> None:
     assert reader.session.checkpoint == Checkpoint("m2", 2, {("trades", "SIM"): 2})
 
 
-def test_another_market_behind_a_connection_that_never_broke_is_taken_from_its_beginning_too() -> None:
+def test_another_market_behind_a_connection_that_never_broke_is_taken_from_its_beginning_too() -> (
+    None
+):
     reader = Reader(Exchange())
     reader.connect()
     reader.hear(reader.exchange.trade())
@@ -198,7 +205,12 @@ def test_an_event_that_is_told_twice_is_taken_once() -> None:
     exchange = Exchange()
     reader = Reader(exchange)
     reader.connect()
-    reader.hear(exchange.trade(), *exchange.events, exchange.position("alice", 1, 10_000.0), *exchange.events)
+    reader.hear(
+        exchange.trade(),
+        *exchange.events,
+        exchange.position("alice", 1, 10_000.0),
+        *exchange.events,
+    )
     assert reader.taken == [1, 2]
     assert reader.session.missing == 0
 
@@ -235,7 +247,8 @@ def read_until(exchange: Exchange, seq: int, from_seq: int | None = 1) -> Checkp
     reader.session.opened()
     reader.hear(Exchange(symbols=exchange.symbols).snapshot())
     reader.hear(
-        {"type": "resumed", "from_seq": 1, "timestamp": 1, "request_id": "resume"}, *exchange.events[:seq]
+        {"type": "resumed", "from_seq": 1, "timestamp": 1, "request_id": "resume"},
+        *exchange.events[:seq],
     )
     assert reader.session.checkpoint is not None
     return reader.session.checkpoint

@@ -44,7 +44,11 @@ def test_a_snapshot_is_the_whole_picture():
         pytest.approx(0.02),
         100.0,
     )
-    assert (mirror.books["ALT"].best_bid, mirror.books["ALT"].mid_price, mirror.books["ALT"].spread) == (
+    assert (
+        mirror.books["ALT"].best_bid,
+        mirror.books["ALT"].mid_price,
+        mirror.books["ALT"].spread,
+    ) == (
         None,
         None,
         None,
@@ -75,10 +79,14 @@ def test_the_last_position_update_per_trader_and_symbol_stands_and_comes_last():
 def test_account_states_insurance_and_halts_are_folded():
     mirror = market()
     mirror.fold(forced(1, "bankruptcy"))
-    mirror.fold(AccountStatus(trader_id="bob", status="bankrupt", seq=12, channel_seq=1, timestamp=5))
+    mirror.fold(
+        AccountStatus(trader_id="bob", status="bankrupt", seq=12, channel_seq=1, timestamp=5)
+    )
     mirror.fold(InsuranceUpdate(cash=-12.5, seq=13, channel_seq=2, timestamp=5))
     mirror.fold(
-        MarketStatus(symbol="SIM", status="halted", reason="admin", seq=14, channel_seq=1, timestamp=5)
+        MarketStatus(
+            symbol="SIM", status="halted", reason="admin", seq=14, channel_seq=1, timestamp=5
+        )
     )
     assert mirror.account_status == {"bob": "bankrupt"}
     assert mirror.insurance_cash == -12.5
@@ -89,7 +97,9 @@ def test_account_states_insurance_and_halts_are_folded():
 def test_another_market_drops_everything():
     mirror = market()
     mirror.fold(position(1))
-    mirror.fold(AccountStatus(trader_id="bob", status="frozen", seq=12, channel_seq=1, timestamp=5))
+    mirror.fold(
+        AccountStatus(trader_id="bob", status="frozen", seq=12, channel_seq=1, timestamp=5)
+    )
     mirror.fold(InsuranceUpdate(cash=-12.5, seq=13, channel_seq=2, timestamp=5))
     mirror.fold(snapshot(seq=2, market_id="m2", books={"NEW": book()}))
     assert (mirror.market_id, mirror.seq, list(mirror.books)) == ("m2", 2, ["NEW"])
@@ -98,8 +108,12 @@ def test_another_market_drops_everything():
 
 def test_the_same_market_again_keeps_what_no_snapshot_says_and_takes_the_books():
     mirror = market()
-    mirror.fold(AccountStatus(trader_id="bob", status="frozen", seq=12, channel_seq=1, timestamp=5))
-    mirror.fold(snapshot(seq=120, channel_seq={"trades": {"SIM": 9}}, books={"SIM": book([(99.0, 1)])}))
+    mirror.fold(
+        AccountStatus(trader_id="bob", status="frozen", seq=12, channel_seq=1, timestamp=5)
+    )
+    mirror.fold(
+        snapshot(seq=120, channel_seq={"trades": {"SIM": 9}}, books={"SIM": book([(99.0, 1)])})
+    )
     assert mirror.account_status == {"bob": "frozen"}
     assert mirror.books["SIM"].best_bid == 99.0
 
@@ -185,7 +199,9 @@ def test_a_wrong_checksum_is_noticed_with_its_message():
 
 def test_readers_of_deltas_do_not_let_views_touch_their_book():
     mirror = market()
-    mirror.fold(Subscribed(channels=["book", "book_delta"], symbols=[], batch=False, timestamp=5))
+    mirror.fold(
+        Subscribed(channels=["book", "book_delta"], symbols=[], batch=False, timestamp=5)
+    )
     mirror.fold(view(20, 99.5))
     assert mirror.books["SIM"].bids == []
     mirror.fold(Subscribed(channels=["book"], symbols=[], batch=False, timestamp=5))
@@ -214,7 +230,10 @@ def test_law_deltas_lead_to_the_book_they_came_from_and_one_changed_lot_is_seen(
                 changes[name].append((tick / 100, qty))
                 sides[name][tick] = qty
         best_first = [
-            sorted(((tick, qty) for tick, qty in sides[name].items() if qty), reverse=name == "bids")
+            sorted(
+                ((tick, qty) for tick, qty in sides[name].items() if qty),
+                reverse=name == "bids",
+            )
             for name in ("bids", "asks")
         ]
         text = "|".join(f"{tick}:{qty}" for levels in best_first for tick, qty in levels[:10])

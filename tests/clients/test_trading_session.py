@@ -124,7 +124,11 @@ def test_of_orders_without_an_answer_those_that_arrived_are_told_and_the_others_
     pair.buys(2, name="lost")
     pair.is_cut(arrived=1)
     pair.opens()
-    accepted = [message.client_order_id for message, _ in pair.heard if isinstance(message, OrderAccepted)]
+    accepted = [
+        message.client_order_id
+        for message, _ in pair.heard
+        if isinstance(message, OrderAccepted)
+    ]
     assert (accepted, pair.unresolved) == (["arrived"], ["lost"])
     pair.is_cut()
     pair.opens()
@@ -146,7 +150,9 @@ def test_a_later_session_goes_on_from_where_an_earlier_one_was():
     pair.buys(5, name="a")
     pair.pumps()
     pair.is_cut()
-    later = TradingPair(pair.venue, TradingSession("alice", market_id="m1", account_seq=1)).opens()
+    later = TradingPair(
+        pair.venue, TradingSession("alice", market_id="m1", account_seq=1)
+    ).opens()
     assert later.told == ["logged_in", "order_cancelled", "account", "open_orders"]
 
 
@@ -253,14 +259,17 @@ def test_whatever_is_refused_of_the_login_and_the_sync_is_asked_again_when_the_e
 
 
 @pytest.mark.parametrize(
-    ("retry_after_ms", "wait_ms"), [(None, 1_000), (250.5, 251), (0, 1), (10**9, LONGEST_WAIT_MS)]
+    ("retry_after_ms", "wait_ms"),
+    [(None, 1_000), (250.5, 251), (0, 1), (10**9, LONGEST_WAIT_MS)],
 )
 def test_how_long_a_refused_login_waits(retry_after_ms, wait_ms):
     details = {} if retry_after_ms is None else {"retry_after_ms": retry_after_ms}
     session = TradingSession("alice")
     session.opened()
     (login,) = session.take_requests()
-    refused = Error(reason="server_busy", details=details, timestamp=0, request_id=login.request_id)
+    refused = Error(
+        reason="server_busy", details=details, timestamp=0, request_id=login.request_id
+    )
     session.take(refused, 5_000)
     session.time_passes(5_000 + wait_ms - 1)
     assert session.take_requests() == []
@@ -284,10 +293,14 @@ def test_a_retry_does_not_outlive_its_connection():
 def test_it_is_quiet_for_as_long_as_the_exchange_says(refusal):
     pair = TradingPair().opens()
     session = pair.session
-    session.send(PingRequest() if refusal is Error else OrderRequest(side=Side.BUY, qty=1, price=1.0), 0)
+    session.send(
+        PingRequest() if refusal is Error else OrderRequest(side=Side.BUY, qty=1, price=1.0), 0
+    )
     (request,) = session.take_requests()
     details = {"retry_after_ms": 250}
-    told = refusal(reason="rate_limited", details=details, timestamp=0, request_id=request.request_id)
+    told = refusal(
+        reason="rate_limited", details=details, timestamp=0, request_id=request.request_id
+    )
     session.take(told, 1_000)
     assert (session.may_send(1_249), session.may_send(1_250)) == (False, True)
     session.time_passes(5_000)
@@ -329,9 +342,13 @@ def test_a_refused_farewell_is_left_to_the_end_of_the_connection():
     session.send(CancelRequest(order_id=7), 0)
     session.stop()
     cancel, farewell = session.take_requests()
-    session.take(CancelRejected(reason="unknown_order", timestamp=0, request_id=cancel.request_id), 0)
+    session.take(
+        CancelRejected(reason="unknown_order", timestamp=0, request_id=cancel.request_id), 0
+    )
     assert session.state is State.LEAVING
-    session.take(CancelRejected(reason="rate_limited", timestamp=0, request_id=farewell.request_id), 0)
+    session.take(
+        CancelRejected(reason="rate_limited", timestamp=0, request_id=farewell.request_id), 0
+    )
     assert session.state is State.DONE
 
 
@@ -370,7 +387,9 @@ def test_in_every_state_the_connection_may_end_and_somebody_say_stop(cause):
 def test_what_is_not_in_the_table_is_our_own_mistake():
     session = TradingSession("alice")
     session.opened()
-    with pytest.raises(AssertionError, match=r"Cause.OPENED cannot happen while State.LOGGING_IN"):
+    with pytest.raises(
+        AssertionError, match=r"Cause.OPENED cannot happen while State.LOGGING_IN"
+    ):
         session.opened()
 
 
@@ -437,12 +456,16 @@ class Life:
 
     def own_events(self) -> list[PrivateEvent]:
         """The numbered ones that were news, answers that repeat an old one left out."""
-        events = [message for message, _ in self.pair.heard if isinstance(message, PrivateEvent)]
+        events = [
+            message for message, _ in self.pair.heard if isinstance(message, PrivateEvent)
+        ]
         return [each for each in events if not getattr(each, "repeated", False)]
 
 
 @pytest.mark.parametrize("seed", range(25))
-def test_wherever_the_line_is_cut_every_private_event_is_told_once_and_every_order_has_its_fate(seed):
+def test_wherever_the_line_is_cut_every_private_event_is_told_once_and_every_order_has_its_fate(
+    seed,
+):
     life = Life(seed)
     life.lives(150)
     pair = life.pair
@@ -451,10 +474,14 @@ def test_wherever_the_line_is_cut_every_private_event_is_told_once_and_every_ord
     assert pair.session.account_seq == account.seq
     assert [event.account_seq for event in life.own_events()] == list(range(1, account.seq + 1))
 
-    accepted = [event.client_order_id for event in life.own_events() if isinstance(event, OrderAccepted)]
+    accepted = [
+        event.client_order_id for event in life.own_events() if isinstance(event, OrderAccepted)
+    ]
     answers = [heard for message, heard in pair.heard if isinstance(message, OrderRejected)]
     refused = [heard.request.client_order_id for heard in answers]
-    assert sorted(accepted + refused + pair.unresolved) == sorted(life.names), "each order has one fate"
+    assert sorted(accepted + refused + pair.unresolved) == sorted(life.names), (
+        "each order has one fate"
+    )
     assert len(pair.logins()) > 5 and accepted and pair.unresolved
 
 
@@ -494,7 +521,9 @@ def an_account(request_id: object) -> Account:
 
 
 def no_orders(request_id: object) -> OpenOrders:
-    return OpenOrders(trader_id="alice", orders=[], account_seq=0, timestamp=0, request_id=request_id)
+    return OpenOrders(
+        trader_id="alice", orders=[], account_seq=0, timestamp=0, request_id=request_id
+    )
 
 
 def accepted(account_seq: int) -> OrderAccepted:

@@ -19,7 +19,9 @@ class TradingPair:
     of orders it gave up.
     """
 
-    def __init__(self, venue: SocketlessVenue | None = None, session: TradingSession | None = None) -> None:
+    def __init__(
+        self, venue: SocketlessVenue | None = None, session: TradingSession | None = None
+    ) -> None:
         self.venue = venue or SocketlessVenue()
         self.session = session or TradingSession("alice")
         self.heard: list[tuple[Any, Heard]] = []

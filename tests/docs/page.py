@@ -1,4 +1,6 @@
-"""How the tests of the documentation read a page: its tables, its conversations, and what differs from what is there."""
+"""How the tests of the documentation read a page: its tables, its conversations, and what differs
+from what is there.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,11 @@ class Page:
     def __init__(self, text: str) -> None:
         self.prose = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
         fences = [("", ""), *re.findall(r"```(\w*)\n(.*?)```", text, flags=re.DOTALL)]
-        self._texts = [(before, block) for (kind, block), before in zip(fences[1:], fences, strict=False) if kind == "text"]
+        self._texts = [
+            (before, block)
+            for (kind, block), before in zip(fences[1:], fences, strict=False)
+            if kind == "text"
+        ]
         self.blocks = [block for _, block in self._texts]
         parts = re.split(r"^#+ (.*)$", self.prose, flags=re.MULTILINE)
         self.under = dict(zip(parts[1::2], parts[2::2], strict=True))
@@ -32,17 +38,27 @@ class Page:
         return {match[1]: self.rows(match[0]) for match in found if match}
 
     def rows(self, heading: str) -> list[Row]:
-        lines = [line for line in self.under.get(heading, "").splitlines() if line.startswith("|")]
+        lines = [
+            line for line in self.under.get(heading, "").splitlines() if line.startswith("|")
+        ]
         cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
         return [dict(zip(cells[0], row, strict=True)) for row in cells[2:]]
 
     def conversations(self) -> list[list[Line]]:
         """Those that are held one after the other in a market with default settings."""
-        return [lines for before, block in self._texts if before[0] != "toml" and (lines := lines_of(block))]
+        return [
+            lines
+            for before, block in self._texts
+            if before[0] != "toml" and (lines := lines_of(block))
+        ]
 
     def own_markets(self) -> list[tuple[str, list[Line]]]:
         """The settings of a market of its own, and the conversation that follows them."""
-        return [(before[1], lines) for before, block in self._texts if before[0] == "toml" and (lines := lines_of(block))]
+        return [
+            (before[1], lines)
+            for before, block in self._texts
+            if before[0] == "toml" and (lines := lines_of(block))
+        ]
 
     def messages(self, who: str = "") -> list[Any]:
         """Every message that is pasted, or those that one socket received."""
@@ -63,16 +79,23 @@ def key(row: Row) -> str:
 
 def differences(what: str, documented: Iterable[str], there: Iterable[str]) -> Iterator[str]:
     listed = list(documented)
-    yield from (f"{what}: {each} is there twice" for each in {each for each in listed if listed.count(each) > 1})
+    yield from (
+        f"{what}: {each} is there twice"
+        for each in {each for each in listed if listed.count(each) > 1}
+    )
     yield from (f"{what}: {each} is not documented" for each in set(there) - set(listed))
-    yield from (f"{what}: {each} is documented and does not exist" for each in set(listed) - set(there))
+    yield from (
+        f"{what}: {each} is documented and does not exist" for each in set(listed) - set(there)
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------- conversations
+# ------------------------------------------------------------------------------------ conversations
 
 
 class Line:
-    """`who > text`, sent, or `who < text`, received. A received `(type)` stands for a message that is left out."""
+    """`who > text`, sent, or `who < text`, received. A received `(type)` stands for a message that
+    is left out.
+    """
 
     def __init__(self, text: str) -> None:
         parts = re.fullmatch(r"(\w+) +([<>]) (.*)", text)
@@ -104,5 +127,8 @@ def objects(frame: str) -> list[Any]:
 def timeless(value: Any) -> Any:
     """The same for every run: without times, and without the market's random name."""
     if isinstance(value, dict):
-        return {name: 0 if name in ("timestamp", "market_id") else timeless(each) for name, each in value.items()}
+        return {
+            name: 0 if name in ("timestamp", "market_id") else timeless(each)
+            for name, each in value.items()
+        }
     return [timeless(each) for each in value] if isinstance(value, list) else value

@@ -1,4 +1,6 @@
-"""The message tables of docs/API_SPEC.md against `message_schemas`: every field, its type, whether it must or may be there."""
+"""The message tables of docs/API_SPEC.md against `message_schemas`: every field, its type, whether
+it must or may be there.
+"""
 
 from __future__ import annotations
 
@@ -20,11 +22,16 @@ Schema = dict[str, Any]
 
 
 def message_faults(page: Page, house: Sources) -> Iterator[str]:
-    requests = [*get_args(message_schemas.TradingRequest), *get_args(message_schemas.FeedRequest)]
+    requests = [
+        *get_args(message_schemas.TradingRequest),
+        *get_args(message_schemas.FeedRequest),
+    ]
     classes = {
         "Request ": {cls.type: cls for cls in requests},
         "Message ": message_schemas.MESSAGE_CLASSES,
-        "Object ": {cls.__name__: cls for cls in nested(message_schemas.MESSAGE_CLASSES.values())},
+        "Object ": {
+            cls.__name__: cls for cls in nested(message_schemas.MESSAGE_CLASSES.values())
+        },
     }
     for kind, named in classes.items():
         tables = page.named(kind)
@@ -42,7 +49,11 @@ def message_faults(page: Page, house: Sources) -> Iterator[str]:
 def nested(classes: Iterable[type]) -> set[type]:
     """The structs inside these."""
     names = {name for cls in classes for name in schema_of(cls).get("$defs", {})}
-    return {cls for cls in vars(message_schemas).values() if is_struct(cls) and cls.__name__ in names}
+    return {
+        cls
+        for cls in vars(message_schemas).values()
+        if is_struct(cls) and cls.__name__ in names
+    }
 
 
 def is_struct(value: object) -> bool:
@@ -55,7 +66,10 @@ def table_faults(what: str, rows: list[Row], schema: Schema) -> Iterator[str]:
     for row in rows:
         if key(row) in fields:
             required = key(row) in schema.get("required", ())
-            yield from (f"{what}.{key(row)}: {fault}" for fault in field_faults(row, fields[key(row)], schema, required))
+            yield from (
+                f"{what}.{key(row)}: {fault}"
+                for fault in field_faults(row, fields[key(row)], schema, required)
+            )
 
 
 def field_faults(row: Row, field: Any, schema: Schema, required: bool) -> Iterator[str]:
@@ -71,7 +85,11 @@ def field_faults(row: Row, field: Any, schema: Schema, required: bool) -> Iterat
     if not is_request and not row["there"]:
         yield "does not say when it is there"
     text = " ".join(row.values())
-    yield from (f"{word} is not named" for word in fixed_words(field, schema) | inner_classes(field) if word not in text)
+    yield from (
+        f"{word} is not named"
+        for word in fixed_words(field, schema) | inner_classes(field)
+        if word not in text
+    )
 
 
 def absence_faults(message: dict[str, Any], rows: list[Row]) -> Iterator[str]:
@@ -83,7 +101,12 @@ def absence_faults(message: dict[str, Any], rows: list[Row]) -> Iterator[str]:
 
 def told_types(cell: str) -> set[str]:
     """`array of string` is an array, `LastTrade object or null` an object or null."""
-    return set(re.findall(r"\b(?:integer|number|string|boolean|array|object|null)\b", re.sub(r" of \w+", "", cell)))
+    return set(
+        re.findall(
+            r"\b(?:integer|number|string|boolean|array|object|null)\b",
+            re.sub(r" of \w+", "", cell),
+        )
+    )
 
 
 @cache

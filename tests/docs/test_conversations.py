@@ -1,4 +1,6 @@
-"""The conversations of docs/API_SPEC.md, held again with the real programs on free ports: they must say what is pasted there."""
+"""The conversations of docs/API_SPEC.md, held again with the real programs on free ports: they must
+say what is pasted there.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,17 @@ DEADLINE_S = 20.0
 """Nothing here takes a second; only a broken program waits so long."""
 FREE = ("--order-port", "0", "--events-port", "0")
 Ports = dict[str, str]
-"""Who speaks -> its port: `feed` and `public` read 9002, `relay` reads 9010, anybody else is on 9001 (`order`)."""
+"""Who speaks -> its port: `feed` and `public` read 9002, `relay` reads 9010, anybody else is on
+9001 (`order`).
+"""
 
 
 @contextmanager
 def program(folder: Path, name: str, *flags: str) -> Iterator[dict[str, str]]:
     """One of the programs until the block ends; what it says in the line of its log that tells its ports."""
-    process = subprocess.Popen([sys.executable, HOUSE / name, *flags], cwd=folder, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        [sys.executable, HOUSE / name, *flags], cwd=folder, stderr=subprocess.PIPE, text=True
+    )
     try:
         assert process.stderr is not None
         opening = next((line for line in process.stderr if " open " in line), "")
@@ -43,8 +49,14 @@ def ports(tmp_path: Path) -> Iterator[Ports]:
     """A fresh exchange with default settings, and a relay."""
     with program(tmp_path, "exchange_server.py", *FREE, "--no-export") as exchange:
         upstream = f"ws://127.0.0.1:{exchange['events_port']}"
-        with program(tmp_path, "market_data_server.py", "--port", "0", "--upstream-uri", upstream) as relay:
-            yield {"order": exchange["order_port"], "feed": exchange["events_port"], "relay": relay["port"]}
+        with program(
+            tmp_path, "market_data_server.py", "--port", "0", "--upstream-uri", upstream
+        ) as relay:
+            yield {
+                "order": exchange["order_port"],
+                "feed": exchange["events_port"],
+                "relay": relay["port"],
+            }
 
 
 async def hold(conversation: list[Line], ports: Ports) -> list[str]:
@@ -55,7 +67,9 @@ async def hold(conversation: list[Line], ports: Ports) -> list[str]:
         for line in conversation:
             if line.who not in sockets:
                 uri = f"ws://127.0.0.1:{ports.get(line.who, ports['order'])}"
-                sockets[line.who] = await stack.enter_async_context(connect(uri, compression=None))
+                sockets[line.who] = await stack.enter_async_context(
+                    connect(uri, compression=None)
+                )
             if line.sent:
                 await sockets[line.who].send(line.text)
             else:
@@ -79,10 +93,18 @@ def conversation_faults(conversations: list[list[Line]], ports: Ports) -> Iterat
 
 
 def health_faults(page: Page, ports: Ports) -> Iterator[str]:
-    for who, column in {"order": "on 9001 and 9002", "feed": "on 9001 and 9002", "relay": "on 9010"}.items():
+    for who, column in {
+        "order": "on 9001 and 9002",
+        "feed": "on 9001 and 9002",
+        "relay": "on 9010",
+    }.items():
         with urlopen(f"http://127.0.0.1:{ports[who]}/healthz", timeout=DEADLINE_S) as answer:
             health = json.load(answer)
-        yield from differences(f"health of {who}", (key(row) for row in page.rows("8. Health") if row[column]), health)
+        yield from differences(
+            f"health of {who}",
+            (key(row) for row in page.rows("8. Health") if row[column]),
+            health,
+        )
 
 
 def test_the_conversations_are_what_the_programs_say(ports: Ports) -> None:
@@ -91,21 +113,29 @@ def test_the_conversations_are_what_the_programs_say(ports: Ports) -> None:
     assert list(conversation_faults(conversations, ports)) == []
 
 
-def test_the_conversations_in_markets_of_their_own_are_what_the_exchange_says(tmp_path: Path) -> None:
+def test_the_conversations_in_markets_of_their_own_are_what_the_exchange_says(
+    tmp_path: Path,
+) -> None:
     markets = Page(SPEC.read_text(encoding="utf-8")).own_markets()
     assert len(markets) == 2
     for number, (settings, conversation) in enumerate(markets):
         folder = tmp_path / str(number)
         folder.mkdir()
         (folder / "exchange.toml").write_text(settings, encoding="utf-8")
-        with program(folder, "exchange_server.py", *FREE, "--no-export", *door(folder, conversation)) as exchange:
+        with program(
+            folder, "exchange_server.py", *FREE, "--no-export", *door(folder, conversation)
+        ) as exchange:
             ports = {"order": exchange["order_port"], "public": exchange["events_port"]}
             assert list(conversation_faults([conversation], ports)) == []
 
 
 def door(folder: Path, conversation: list[Line]) -> list[str]:
     """The flag for an exchange that knows the last token that somebody logs in with."""
-    tokens = [match[1] for line in conversation if line.sent and (match := re.search(r'"token":"([^"]+)"', line.text))]
+    tokens = [
+        match[1]
+        for line in conversation
+        if line.sent and (match := re.search(r'"token":"([^"]+)"', line.text))
+    ]
     if not tokens:
         return []
     path = folder / "house.token"
@@ -114,11 +144,19 @@ def door(folder: Path, conversation: list[Line]) -> list[str]:
     return ["--house-token-file", str(path)]
 
 
-@pytest.mark.parametrize("pasted", ['{"type":"pong","timestamp":1,"more":2}', '{"type":"pong"}', "(snapshot)"])
-def test_a_conversation_that_the_programs_do_not_hold_is_found(ports: Ports, pasted: str) -> None:
-    faults = list(conversation_faults([lines_of(f'plain > {{"type":"ping"}}\nplain < {pasted}\n')], ports))
+@pytest.mark.parametrize(
+    "pasted", ['{"type":"pong","timestamp":1,"more":2}', '{"type":"pong"}', "(snapshot)"]
+)
+def test_a_conversation_that_the_programs_do_not_hold_is_found(
+    ports: Ports, pasted: str
+) -> None:
+    faults = list(
+        conversation_faults([lines_of(f'plain > {{"type":"ping"}}\nplain < {pasted}\n')], ports)
+    )
     assert len(faults) == 1
-    assert faults[0].startswith(f'the page has {pasted}, the program says {{"type":"pong","timestamp":')
+    assert faults[0].startswith(
+        f'the page has {pasted}, the program says {{"type":"pong","timestamp":'
+    )
 
 
 def test_the_health_of_each_port_is_documented(ports: Ports) -> None:

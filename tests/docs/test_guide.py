@@ -1,4 +1,6 @@
-"""The guides: what they say is there is there, and the bots of the integration guide play as it says, from another folder."""
+"""The guides: what they say is there is there, and the bots of the integration guide play as it
+says, from another folder.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ from typing import Any
 
 import pytest
 
-from bot_strategies import Book, Market, OpenOrder, Strategy, StrategyContext, Terms, describe_strategy, load_strategy
+from bot_strategies import (
+    Book,
+    Market,
+    OpenOrder,
+    Strategy,
+    StrategyContext,
+    Terms,
+    describe_strategy,
+    load_strategy,
+)
 from tests.docs.page import HOUSE, SPEC, Page, code, key
 from tests.processes.running import exchange, relay, running
 from tests.test_examples import RunningMarket
@@ -20,7 +31,13 @@ from tests.test_examples import RunningMarket
 GUIDES = ["BOT_INTEGRATION_GUIDE.md", "DEMO_GUIDE.md", "COMPETITIONS.md", "CSV_ANALYSIS.md"]
 GUIDE = (HOUSE / "docs/BOT_INTEGRATION_GUIDE.md").read_text(encoding="utf-8")
 PAGE = Page(GUIDE)
-FAULTS = ("strategy crashed", "price off the tick", "slow callback", "Traceback", "invalid_price")
+FAULTS = (
+    "strategy crashed",
+    "price off the tick",
+    "slow callback",
+    "Traceback",
+    "invalid_price",
+)
 
 
 def python_files() -> dict[str, str]:
@@ -48,34 +65,55 @@ def test_the_guides_bots_trade_under_the_runner_from_a_folder_of_their_own(tmp_p
     """All of them in one battle with the guide's randoms, until each has traded; then all end well."""
     save_files(tmp_path)
     arena, both = json_files()["arena.json"]["bots"], json_files()["both.json"]["bots"]
-    everywhere = {"trader_id": "everywhere", "strategy": "everywhere.py:Everywhere", "decision_interval": 0.1}
+    everywhere = {
+        "trader_id": "everywhere",
+        "strategy": "everywhere.py:Everywhere",
+        "decision_interval": 0.1,
+    }
     bots = [*arena, *(bot for bot in both if bot["trader_id"] != "random"), everywhere]
     with exchange(tmp_path) as house, relay(tmp_path, house.events) as (_, port):
         uris = {"market_data_uri": f"ws://127.0.0.1:{port}", "order_gateway_uri": house.orders}
-        (tmp_path / "battle.json").write_text(json.dumps({**uris, "bots": bots}), encoding="utf-8")
-        with running("bot_battle_runner.py", "--config", "battle.json", folder=tmp_path) as battle:
+        (tmp_path / "battle.json").write_text(
+            json.dumps({**uris, "bots": bots}), encoding="utf-8"
+        )
+        with running(
+            "bot_battle_runner.py", "--config", "battle.json", folder=tmp_path
+        ) as battle:
             market = RunningMarket(house.orders, uris["market_data_uri"], house.events)
             market.wait_for_trades_of("me", "patient", "anchor", "everywhere")
             assert battle.stops(signal.SIGINT) == 0
-    logs = {path.name: path.read_text(encoding="utf-8") for path in (tmp_path / "logs").glob("*.log")}
+    logs = {
+        path.name: path.read_text(encoding="utf-8")
+        for path in (tmp_path / "logs").glob("*.log")
+    }
     assert {"me.log", "patient.log", "anchor.log", "everywhere.log"} <= logs.keys()
     assert [name for name, text in logs.items() if any(fault in text for fault in FAULTS)] == []
 
 
 def test_a_parameter_out_of_bounds_is_refused_as_the_guide_shows(tmp_path):
     save_files(tmp_path)
-    (said,) = re.findall(r"^error: both\.json: bots\[2\] \(anchor\): (.*)$", GUIDE, flags=re.MULTILINE)
+    (said,) = re.findall(
+        r"^error: both\.json: bots\[2\] \(anchor\): (.*)$", GUIDE, flags=re.MULTILINE
+    )
     with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
-        load_strategy("anchor.py:Anchor", trader_id="me", rng=None, params={"size": "0"}, relative_to=tmp_path)
+        load_strategy(
+            "anchor.py:Anchor",
+            trader_id="me",
+            rng=None,
+            params={"size": "0"},
+            relative_to=tmp_path,
+        )
     assert len(describe_strategy("anchor.py:Anchor", relative_to=tmp_path).parameters) == 4
 
 
-# ------------------------------------------------------------------------------------------------------- nothing left out
+# --------------------------------------------------------------------------------- nothing left out
 
 
 def names_in(heading: str, column: str) -> list[str]:
     """The names in a table's first column, without their arguments."""
-    return [re.match(r"\w+", word)[0] for row in PAGE.rows(heading) for word in code(row[column])]
+    return [
+        re.match(r"\w+", word)[0] for row in PAGE.rows(heading) for word in code(row[column])
+    ]
 
 
 def public(kind: type) -> set[str]:
@@ -89,16 +127,18 @@ def test_every_field_of_the_context_is_there_once():
 
 def test_every_name_of_the_market_handle_is_there():
     assert set(names_in("The market handle", "name")) == public(Market)
-    assert {each.name for each in fields(OpenOrder)} | public(Book) | set(Terms.__annotations__) <= set(code(
-        PAGE.under["The market handle"]
-    ))
+    assert {each.name for each in fields(OpenOrder)} | public(Book) | set(
+        Terms.__annotations__
+    ) <= set(code(PAGE.under["The market handle"]))
 
 
 def test_every_hook_is_there():
-    assert set(names_in("The hooks", "hook")) == {name for name in public(Strategy) if not name.startswith("_")}
+    assert set(names_in("The hooks", "hook")) == {
+        name for name in public(Strategy) if not name.startswith("_")
+    }
 
 
-# --------------------------------------------------------------------------------------------------------------- all guides
+# --------------------------------------------------------------------------------------- all guides
 
 
 @pytest.mark.parametrize("name", GUIDES)
@@ -108,8 +148,13 @@ def test_every_link_of_a_guide_leads_somewhere(name):
         path = HOUSE / "docs" / target if target else HOUSE / "docs" / name
         assert path.exists(), target
         if anchor:
-            headings = re.findall(r"^#+ (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE)
-            assert anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}, anchor
+            headings = re.findall(
+                r"^#+ (.*)$", path.read_text(encoding="utf-8"), flags=re.MULTILINE
+            )
+            assert anchor in {
+                re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+                for heading in headings
+            }, anchor
 
 
 def test_the_guides_commands_use_flags_that_there_are():

@@ -1,7 +1,8 @@
 """The seeded flows behind the golden hashes: each a list of frames as a socket brings them.
 
-They use nothing of the project, so that what they hold the exchange against cannot move with it. A flow is a function of its
-seed alone; another line in one of them makes other hashes, so none is changed, only added to.
+They use nothing of the project, so that what they hold the exchange against cannot move with it. A
+flow is a function of its seed alone; another line in one of them makes other hashes, so none is
+changed, only added to.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ def _frame(**fields: object) -> bytes:
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
-def _order(trader: int, side: str, price: float, qty: int, client_order_id: str, **more: object) -> bytes:
+def _order(
+    trader: int, side: str, price: float, qty: int, client_order_id: str, **more: object
+) -> bytes:
     return _frame(
         type="order", trader_id=f"t{trader}", side=side, order_type="limit", price=price, qty=qty,
         client_order_id=client_order_id, **more,
@@ -30,7 +33,9 @@ def near_the_touch(count: int, seed: int) -> Frames:
     for index in range(count):
         side = rng.choice(("buy", "sell"))
         offset = rng.randint(-20, 2) if side == "buy" else rng.randint(-2, 20)
-        frames.append(_order(rng.randrange(TRADERS), side, round(100 + offset / 100, 2), 1, f"b{index}"))
+        frames.append(
+            _order(rng.randrange(TRADERS), side, round(100 + offset / 100, 2), 1, f"b{index}")
+        )
     return frames
 
 
@@ -40,7 +45,15 @@ def resting(count: int, seed: int) -> Frames:
     for index in range(count):
         side = rng.choice(("buy", "sell"))
         ticks = rng.randint(1, 200) * (-1 if side == "buy" else 1)
-        frames.append(_order(rng.randrange(TRADERS), side, round(100 + ticks / 100, 2), rng.randint(1, 9), f"r{index}"))
+        frames.append(
+            _order(
+                rng.randrange(TRADERS),
+                side,
+                round(100 + ticks / 100, 2),
+                rng.randint(1, 9),
+                f"r{index}",
+            )
+        )
     return frames
 
 
@@ -48,10 +61,16 @@ def crossing(count: int, seed: int) -> Frames:
     """Every second order trades in full against the one before it."""
     rng, frames = random.Random(seed), []
     for index in range(count // 2):
-        maker, side, qty = rng.randrange(TRADERS), rng.choice(("buy", "sell")), rng.randint(1, 9)
+        maker, side, qty = (
+            rng.randrange(TRADERS),
+            rng.choice(("buy", "sell")),
+            rng.randint(1, 9),
+        )
         taker = (maker + 1 + rng.randrange(TRADERS - 1)) % TRADERS
         frames.append(_order(maker, side, 100.0, qty, f"m{index}"))
-        frames.append(_order(taker, "sell" if side == "buy" else "buy", 100.0, qty, f"x{index}"))
+        frames.append(
+            _order(taker, "sell" if side == "buy" else "buy", 100.0, qty, f"x{index}")
+        )
     return frames
 
 
@@ -66,28 +85,53 @@ def makers_life(count: int, seed: int, opening: int = 400) -> Frames:
             trader, sign = rng.randrange(TRADERS), rng.choice((1, -1))
             live.append((trader, f"l{index}", sign))
             price = mid - sign * (1 + int(rng.expovariate(0.15)))
-            frames.append(_order(trader, "buy" if sign > 0 else "sell", price / 100, rng.randint(1, 9), f"l{index}"))
+            frames.append(
+                _order(
+                    trader,
+                    "buy" if sign > 0 else "sell",
+                    price / 100,
+                    rng.randint(1, 9),
+                    f"l{index}",
+                )
+            )
         elif chance < 0.85:
             trader, name, sign = live.pop(rng.randrange(max(0, len(live) - 500), len(live)))
             if chance < 0.65:
-                frames.append(_frame(type="cancel", trader_id=f"t{trader}", client_order_id=name))
+                frames.append(
+                    _frame(type="cancel", trader_id=f"t{trader}", client_order_id=name)
+                )
             else:
                 live.append((trader, name, sign))
                 price = mid - sign * (1 + int(rng.expovariate(0.15)))
                 changes = {"price": price / 100, "qty": rng.randint(1, 9)}
-                frames.append(_frame(type="replace", trader_id=f"t{trader}", client_order_id=name, **changes))
+                frames.append(
+                    _frame(
+                        type="replace", trader_id=f"t{trader}", client_order_id=name, **changes
+                    )
+                )
         else:
             sign, price = rng.choice((1, -1)), mid
             side, price = ("buy", mid + 5) if sign > 0 else ("sell", mid - 5)
             qty = rng.randint(1, 9)
-            frames.append(_order(rng.randrange(TRADERS), side, price / 100, qty, f"l{index}", time_in_force="ioc"))
+            frames.append(
+                _order(
+                    rng.randrange(TRADERS),
+                    side,
+                    price / 100,
+                    qty,
+                    f"l{index}",
+                    time_in_force="ioc",
+                )
+            )
         if rng.random() < 0.02:
             mid += rng.choice((-1, 1))
     return frames
 
 
 def squeeze(count: int, seed: int) -> Frames:
-    """Poor accounts in two instruments, every kind of order, a drifting price: liquidations, deleveraging, refusals, expiries."""
+    """Poor accounts in two instruments, every kind of order, a drifting price: liquidations,
+    deleveraging, refusals, expiries.
+    """
     rng, frames = random.Random(seed), Frames()
     mids = {"SIM": 10_000, "ALT": 400}
     ticks = {"SIM": 0.01, "ALT": 0.05}
@@ -100,22 +144,44 @@ def squeeze(count: int, seed: int) -> Frames:
         name = f"q{index}" if rng.random() < 0.9 else f"q{max(0, index - rng.randint(1, 50))}"
         if chance < 0.78:
             more = rng.choice(_MANNERS)
-            frames.append(_order(trader, side, price, rng.randint(1, 6), name, symbol=symbol, **more))
+            frames.append(
+                _order(trader, side, price, rng.randint(1, 6), name, symbol=symbol, **more)
+            )
         elif chance < 0.84:
             until = {"time_in_force": "gtd", "expires_at": _at_ms(index + 200)}
             frames.append(_order(trader, side, price, 1, name, symbol=symbol, **until))
         elif chance < 0.90:
-            market = {"type": "order", "trader_id": f"t{trader}", "side": side, "order_type": "market", "qty": rng.randint(1, 9)}
+            market = {
+                "type": "order",
+                "trader_id": f"t{trader}",
+                "side": side,
+                "order_type": "market",
+                "qty": rng.randint(1, 9),
+            }
             frames.append(_frame(**market, symbol=symbol, client_order_id=name))
         elif chance < 0.94:
             which = rng.choice(({}, {"symbol": symbol}, {"side": side}))
             frames.append(_frame(type="cancel_all", trader_id=f"t{trader}", **which))
         elif chance < 0.98:
-            changes = {"client_order_id": f"q{rng.randrange(max(0, index - 30), index + 1)}", "price": price}
-            frames += [_frame(type="replace", trader_id=f"t{each}", **changes) for each in range(TRADERS)]
+            changes = {
+                "client_order_id": f"q{rng.randrange(max(0, index - 30), index + 1)}",
+                "price": price,
+            }
+            frames += [
+                _frame(type="replace", trader_id=f"t{each}", **changes)
+                for each in range(TRADERS)
+            ]
         else:
-            frames.append(_frame(type=rng.choice(("account", "open_orders")), trader_id=f"t{trader}", request_id=index))
-        mids[symbol] += rng.randint(-1, 12) * (1 if index // 600 % 2 else -1) * (symbol == "SIM")
+            frames.append(
+                _frame(
+                    type=rng.choice(("account", "open_orders")),
+                    trader_id=f"t{trader}",
+                    request_id=index,
+                )
+            )
+        mids[symbol] += (
+            rng.randint(-1, 12) * (1 if index // 600 % 2 else -1) * (symbol == "SIM")
+        )
     frames.append(_frame(type="close", symbol="ALT", request_id="end"))
     return frames
 

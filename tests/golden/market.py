@@ -1,6 +1,8 @@
-"""A whole exchange without sockets on a clock that the test turns, and the hashes of everything that leaves it.
+"""A whole exchange without sockets on a clock that the test turns, and the hashes of everything
+that leaves it.
 
-It is driven where sockets would drive it: bytes come in at a peer, frames go out at a connection, and a turn lies between.
+It is driven where sockets would drive it: bytes come in at a peer, frames go out at a connection,
+and a turn lies between.
 """
 
 from __future__ import annotations
@@ -84,7 +86,14 @@ class Market:
         opening = Open("deadbeefdeadbeef", settings.rules(), settings.engine_instruments())
         begin_market(folder, Disk(), EXCHANGE, opening)
         self.folder = folder
-        self.journal = Journal(folder, Disk(), EXCHANGE, market_id=opening.market_id, next_number=1, durability=Durability.OS)
+        self.journal = Journal(
+            folder,
+            Disk(),
+            EXCHANGE,
+            market_id=opening.market_id,
+            next_number=1,
+            durability=Durability.OS,
+        )
         self.exchange = Exchange(opening)
         sequencer = Sequencer(self.exchange)
         feed = Feed(sequencer)
@@ -94,13 +103,28 @@ class Market:
         )  # fmt: skip
         turns = Turns(gateway, feed, lambda: self.now_ns, lambda: 0)
         self.traders = OrderPort(turns, feed, self.journal)
-        self.lines = {name: Line() for name in ("answers", "trader", "house", "default_feed", "full_feed")}
-        self.asker, self.trader, self.house = (self.traders.connect(self.lines[name]) for name in ("answers", "trader", "house"))
+        self.lines = {
+            name: Line() for name in ("answers", "trader", "house", "default_feed", "full_feed")
+        }
+        self.asker, self.trader, self.house = (
+            self.traders.connect(self.lines[name]) for name in ("answers", "trader", "house")
+        )
         self.trader.received(b'{"type":"login","trader_id":"t1","cancel_on_disconnect":true}')
-        self.house.received(b'{"type":"login","trader_id":"@house","token":"%b"}' % TOKEN.encode())
+        self.house.received(
+            b'{"type":"login","trader_id":"@house","token":"%b"}' % TOKEN.encode()
+        )
         reading = FeedPort(feed.subscriptions, self.traders.gate)
         reading.connect(self.lines["default_feed"])
-        channels = ["trades", "positions", "liquidations", "status", "book", "book_delta", "orders", "orders_full"]
+        channels = [
+            "trades",
+            "positions",
+            "liquidations",
+            "status",
+            "book",
+            "book_delta",
+            "orders",
+            "orders_full",
+        ]
         subscribe = json.dumps({"type": "subscribe", "channels": channels, "batch": True})
         reading.connect(self.lines["full_feed"]).received(subscribe.encode())
 
@@ -120,14 +144,23 @@ class Market:
         self.traders.drain()
 
     def hashes(self) -> dict[str, str]:
-        """Of what each line was sent, of the journal's bytes, of the state, and of all events as a replay gives them."""
+        """Of what each line was sent, of the journal's bytes, of the state, and of all events as a
+        replay gives them.
+        """
         told = {name: line.hash.hexdigest() for name, line in self.lines.items()}
         self.journal.close()
-        written = b"".join(path.read_bytes() for path in sorted(self.folder.glob("journal-*.log")))
+        written = b"".join(
+            path.read_bytes() for path in sorted(self.folder.glob("journal-*.log"))
+        )
         reading = Reading(self.folder, Disk(), EXCHANGE)
         replayed = Replay(reading.opening)
         for record in reading.records():
             replayed.take(record)
         state = sha256(state_text(EXCHANGE, self.exchange)).hexdigest()
         assert replayed.state_hash() == state, "a replay of the journal leads to another state"
-        return {**told, "journal": sha256(written).hexdigest(), "state": state, "events": replayed.events_hash()}
+        return {
+            **told,
+            "journal": sha256(written).hexdigest(),
+            "state": state,
+            "events": replayed.events_hash(),
+        }

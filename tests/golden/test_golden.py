@@ -1,7 +1,9 @@
-"""Everything the exchange says, to the last byte: answers, private events, both feeds, journal, state and events.
+"""Everything the exchange says, to the last byte: answers, private events, both feeds, journal,
+state and events.
 
-The hashes in hashes.json are from the tree before the exchange was made faster. Where a change of behaviour is wanted, the
-change says so and why, and `python -m tests.golden.test_golden` prints the new hashes.
+The hashes in hashes.json are from the tree before the exchange was made faster. Where a change of
+behaviour is wanted, the change says so and why, and `python -m tests.golden.test_golden` prints the
+new hashes.
 """
 
 import asyncio
@@ -53,5 +55,9 @@ def test_another_flow_has_other_hashes(tmp_path: Path) -> None:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
-        json.dump({name: asyncio.run(_hashes(name, Path(folder) / name)) for name in FLOWS}, sys.stdout, indent=2)
+        json.dump(
+            {name: asyncio.run(_hashes(name, Path(folder) / name)) for name in FLOWS},
+            sys.stdout,
+            indent=2,
+        )
         print()

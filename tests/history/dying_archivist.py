@@ -1,7 +1,8 @@
 """An archivist as a process that kills itself (SIGKILL) at a chosen call to the disk: `FOLDER CALL COUNT`.
 
-CALL is what it does then, or `any`; COUNT 0: it lives to the end. Half of what a fatal write was to write is written. On stdout
-stands what it did last, or, of one that lived, how many calls there were.
+CALL is what it does then, or `any`; COUNT 0: it lives to the end. Half of what a fatal write was to
+write is written. On stdout stands what it did last, or, of one that lived, how many calls there
+were.
 """
 
 from __future__ import annotations
@@ -40,7 +41,9 @@ class DyingDisk(Disk):
         return _DyingFile(path, self)
 
     def sync_folder(self, path: Path) -> None:
-        self.step("sync_folder")  # of a snapshot: it has its name, and the old ones are still there
+        self.step(
+            "sync_folder"
+        )  # of a snapshot: it has its name, and the old ones are still there
 
     def remove(self, path: Path) -> None:
         self.step("remove")
@@ -72,7 +75,12 @@ class _DyingFile(AppendOnly):
 def main(folder: str, call: str, count: str) -> None:
     disk = DyingDisk(call, int(count))
     archivist = Archivist(
-        Path(folder), disk, following=False, complain=sys.exit, snapshot_records=SNAPSHOT_RECORDS, file_bytes=FILE_BYTES
+        Path(folder),
+        disk,
+        following=False,
+        complain=sys.exit,
+        snapshot_records=SNAPSHOT_RECORDS,
+        file_bytes=FILE_BYTES,
     )
     for record in archivist.news():
         assert record is not None

@@ -1,4 +1,5 @@
-"""Disks that fail as disks do: a call that raises, half a write, and a loss of power that keeps any part of what was not synced.
+"""Disks that fail as disks do: a call that raises, half a write, and a loss of power that keeps any
+part of what was not synced.
 
 Both are the real disk with a fault in front: files really lie in a folder, and are read back by the real one.
 """
@@ -17,13 +18,16 @@ BLOCK_BYTES = 512
 
 
 class FailingDisk(Disk):
-    """Fails at call `fail_at` (from 1; 0: never) and at every one after it, as a full or broken disk does; or, with `once`, at
-    that one alone, as a disk that says that it is well again. A short write hands over `part` of its bytes and then fails.
+    """Fails at call `fail_at` (from 1; 0: never) and at every one after it, as a full or broken
+    disk does; or, with `once`, at that one alone, as a disk that says that it is well again. A
+    short write hands over `part` of its bytes and then fails.
 
     `calls`: names of all calls so far that may fail.
     """
 
-    def __init__(self, fail_at: int = 0, code: int = errno.EIO, *, part: float = 0.0, once: bool = False) -> None:
+    def __init__(
+        self, fail_at: int = 0, code: int = errno.EIO, *, part: float = 0.0, once: bool = False
+    ) -> None:
         self.fail_at = fail_at
         self.code = code
         self.part = part
@@ -32,7 +36,10 @@ class FailingDisk(Disk):
 
     def passes(self, name: str) -> None:
         self.calls.append(name)
-        if self.fail_at and (len(self.calls) == self.fail_at or (len(self.calls) > self.fail_at and not self.once)):
+        if self.fail_at and (
+            len(self.calls) == self.fail_at
+            or (len(self.calls) > self.fail_at and not self.once)
+        ):
             raise OSError(self.code, os.strerror(self.code))
 
     @property
@@ -128,7 +135,9 @@ class ForgetfulDisk(Disk):
                 path.unlink()
                 lost += 1
             else:
-                left, blocks = _what_is_left(path.read_bytes(), self._synced.get(path, b""), rng)
+                left, blocks = _what_is_left(
+                    path.read_bytes(), self._synced.get(path, b""), rng
+                )
                 path.write_bytes(left)
                 lost += blocks
         return lost
@@ -149,7 +158,9 @@ class _ForgetfulFile(AppendOnly):
 
 
 def _what_is_left(written: bytes, synced: bytes, rng: random.Random) -> tuple[bytes, int]:
-    """Any of the blocks that were not synced, at any length of the file that was one: what is missing between is zeros."""
+    """Any of the blocks that were not synced, at any length of the file that was one: what is
+    missing between is zeros.
+    """
     left, lost = bytearray(written), 0
     share = rng.choice([0.0, 0.1, 0.5, 0.9])
     for start in range(len(synced) // BLOCK_BYTES * BLOCK_BYTES, len(written), BLOCK_BYTES):

@@ -1,4 +1,6 @@
-"""The archive: all that a market said, byte for byte as it was sent, whatever happened to the archivist in between."""
+"""The archive: all that a market said, byte for byte as it was sent, whatever happened to the
+archivist in between.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def told() -> tuple[list[tuple[int, bytes, bytes]], dict[str, list[bytes]]]:
         feed.publish(public, now_ns)
         for event in own:
             private.setdefault(event.trader, []).append(event.bytes("own"))
-    return [(event.seq, event.bytes("public"), event.bytes("observer")) for event in feed.since(1)], private
+    return [
+        (event.seq, event.bytes("public"), event.bytes("observer")) for event in feed.since(1)
+    ], private
 
 
 PUBLIC, PRIVATE = told()
@@ -65,14 +69,22 @@ def market(kept_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(kept_once, tmp_path / "market"))
 
 
-# ---------------------------------------------------------------------------------------------------------------- what is kept
+# ------------------------------------------------------------------------------------- what is kept
 
 
 def test_it_holds_every_public_event_as_it_was_sent(kept_once):
     kept = [read_line(text) for text in all_lines(kept_once).splitlines()]
-    public = [(line.seq, bytes(line.message), bytes(line.full)) for line in kept if not line.trader]
+    public = [
+        (line.seq, bytes(line.message), bytes(line.full)) for line in kept if not line.trader
+    ]
     assert public == PUBLIC
-    assert {line.channel for line in kept if not line.trader} == {"trades", "orders", "positions", "liquidations", "status"}
+    assert {line.channel for line in kept if not line.trader} == {
+        "trades",
+        "orders",
+        "positions",
+        "liquidations",
+        "status",
+    }
 
 
 def test_it_holds_every_private_event_as_it_was_sent_in_its_place(kept_once):
@@ -87,10 +99,12 @@ def test_it_holds_every_private_event_as_it_was_sent_in_its_place(kept_once):
     assert found == PRIVATE
 
 
-# ------------------------------------------------------------------------------------------------------------ who comes back
+# ----------------------------------------------------------------------------------- who comes back
 
 
-def test_an_archivist_that_is_ended_anywhere_comes_back_as_if_it_had_never_been_away(market, kept_once):
+def test_an_archivist_that_is_ended_anywhere_comes_back_as_if_it_had_never_been_away(
+    market, kept_once
+):
     """Whatever it had written since its last snapshot is cut off and written again."""
     rng = random.Random(5)
     for path in [path for _, path in [*events_files(market), *snapshots(market)]]:
@@ -103,11 +117,15 @@ def test_an_archivist_that_is_ended_anywhere_comes_back_as_if_it_had_never_been_
             with open(path, "ab") as file:
                 file.write(b'{"seq":1,"mess'[: rng.randrange(15)])
     archive(market, snapshot_records=100, file_bytes=100_000)
-    assert [path.name for _, path in events_files(market)] == [path.name for _, path in events_files(kept_once)]
+    assert [path.name for _, path in events_files(market)] == [
+        path.name for _, path in events_files(kept_once)
+    ]
     assert all_lines(market) == all_lines(kept_once)
 
 
-@pytest.mark.parametrize("lost", ["the first file", "the last file", "every file", "an end", "every snapshot"])
+@pytest.mark.parametrize(
+    "lost", ["the first file", "the last file", "every file", "an end", "every snapshot"]
+)
 def test_what_is_deleted_is_made_again(market, kept_once, lost):
     files = [path for _, path in events_files(market)]
     if lost == "an end":
@@ -132,9 +150,17 @@ def test_it_follows_a_journal_that_is_being_written(tmp_path, kept_once):
     folder = tmp_path / "market"
     begin_market(folder, Disk(), EXCHANGE, BEGUN)
     journal = Journal(
-        folder, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=1, durability=Durability.OS, segment_bytes=30_000
+        folder,
+        Disk(),
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=1,
+        durability=Durability.OS,
+        segment_bytes=30_000,
     )
-    archivist = Archivist(folder, Disk(), following=True, complain=fail, snapshot_records=400, file_bytes=100_000)
+    archivist = Archivist(
+        folder, Disk(), following=True, complain=fail, snapshot_records=400, file_bytes=100_000
+    )
     news = archivist.news()
     for number, (command, now_ns) in enumerate(COMMANDS, start=1):
         journal.append(command, now_ns)
@@ -143,7 +169,10 @@ def test_it_follows_a_journal_that_is_being_written(tmp_path, kept_once):
             while (record := next(news)) is not None:
                 archivist.take(record)
             archivist.flush()
-            assert (archivist.number, Past(folder).span()[1]) == (number, archivist.sequencer.numbers.seq)
+            assert (archivist.number, Past(folder).span()[1]) == (
+                number,
+                archivist.sequencer.numbers.seq,
+            )
     archivist.close()
     journal.close()
     assert all_lines(folder) == all_lines(kept_once)
@@ -157,16 +186,26 @@ def test_what_a_snapshot_stands_on_is_durable_before_it(tmp_path):
         keeper.take(record)
     disk.calls.clear()
     keeper.close()
-    synced = ["sync_file"] * (len(segments(folder)) - 1)  # the first has been since the market was begun
+    synced = ["sync_file"] * (
+        len(segments(folder)) - 1
+    )  # the first has been since the market was begun
     assert disk.calls == ["write", "sync", *synced, "open", "write", "sync", "sync_folder"]
 
 
 def test_an_archivist_killed_while_it_writes_leaves_the_older_snapshot(market, kept_once):
-    """A real process that kills itself: half a draft written, not synced, named but the old ones still there, and so on."""
+    """A real process that kills itself: half a draft written, not synced, named but the old ones
+    still there, and so on.
+    """
     for path in [path for _, path in [*events_files(market), *snapshots(market)]]:
         path.unlink()
     state, begun = states(market, [RECORDS])[RECORDS], [0]
-    for call, count in (("write draft", 2), ("sync draft", 2), ("remove", 1), ("sync_folder", 2), ("write", 5)):
+    for call, count in (
+        ("write draft", 2),
+        ("sync draft", 2),
+        ("remove", 1),
+        ("sync_folder", 2),
+        ("write", 5),
+    ):
         died = archivist(market, call, count)
         assert (died.returncode, died.stdout) == (-signal.SIGKILL, f"{call}\n"), died
         found = restored(market)
@@ -179,19 +218,33 @@ def test_an_archivist_killed_while_it_writes_leaves_the_older_snapshot(market, k
 
 
 def archivist(folder: Path, call: str, count: int) -> subprocess.CompletedProcess[str]:
-    argv = [sys.executable, str(Path(__file__).with_name("dying_archivist.py")), str(folder), call, str(count)]
+    argv = [
+        sys.executable,
+        str(Path(__file__).with_name("dying_archivist.py")),
+        str(folder),
+        call,
+        str(count),
+    ]
     return subprocess.run(argv, capture_output=True, text=True, check=False)
 
 
-# -------------------------------------------------------------------------------------------------------------- what is read
+# ------------------------------------------------------------------------------------- what is read
 
 
 def test_the_past_from_any_event_on(kept_once, monkeypatch):
     monkeypatch.setattr(past_module, "_NEAR_BYTES", 1_000)
     past, last = Past(kept_once), PUBLIC[-1][0]
     assert past.span() == (1, last)
-    for seq in [1, 2, *(first + step for first, _ in events_files(kept_once)[1:] for step in (-1, 0, 1)), last, last + 1]:
-        assert [(each.seq, each.public, each.observer) for each in past.since(seq)] == PUBLIC[seq - 1 :]
+    for seq in [
+        1,
+        2,
+        *(first + step for first, _ in events_files(kept_once)[1:] for step in (-1, 0, 1)),
+        last,
+        last + 1,
+    ]:
+        assert [(each.seq, each.public, each.observer) for each in past.since(seq)] == PUBLIC[
+            seq - 1 :
+        ]
 
 
 @pytest.mark.parametrize("most", [1, 10, 700, 10**6])
@@ -203,16 +256,28 @@ def test_the_last_private_events(kept_once, most):
 
 def test_an_archive_that_has_not_begun_has_no_past(tmp_path):
     past = Past(tmp_path)
-    assert (past.span(), list(past.since(1)), past.private(5, lambda line: True)) == ((1, 0), [], [])
+    assert (past.span(), list(past.since(1)), past.private(5, lambda line: True)) == (
+        (1, 0),
+        [],
+        [],
+    )
     (tmp_path / "events-000000000001.jsonl").touch()
-    assert (past.span(), list(past.since(1)), past.private(5, lambda line: True)) == ((1, 0), [], [])
+    assert (past.span(), list(past.since(1)), past.private(5, lambda line: True)) == (
+        (1, 0),
+        [],
+        [],
+    )
 
 
 def test_a_file_that_has_just_begun_hides_nothing(market):
     (market / f"events-{PUBLIC[-1][0] + 1:012d}.jsonl").touch()
     assert Past(market).span() == (1, PUBLIC[-1][0])
     assert len(list(Past(market).since(1))) == len(PUBLIC)
-    assert Past(market).private(10**6, lambda line: True) == Past(market).private(10**7, lambda line: True) != []
+    assert (
+        Past(market).private(10**6, lambda line: True)
+        == Past(market).private(10**7, lambda line: True)
+        != []
+    )
 
 
 def test_a_missing_file_is_a_hole_over_which_nothing_is_told(market):
@@ -222,7 +287,9 @@ def test_a_missing_file_is_a_hole_over_which_nothing_is_told(market):
     past = Past(market)
     assert past.span() == (following, PUBLIC[-1][0])
     assert [line.seq for line in past.since(1)] == list(range(1, first))
-    assert [line.seq for line in past.since(following)] == list(range(following, PUBLIC[-1][0] + 1))
+    assert [line.seq for line in past.since(following)] == list(
+        range(following, PUBLIC[-1][0] + 1)
+    )
     assert list(past.since(first)) == []
     assert min(line.seq for line in past.private(10**6, lambda line: True)) >= following - 1
 
@@ -246,7 +313,9 @@ def test_half_a_line_at_the_end_is_not_there_yet(market):
 
 
 def test_a_large_market_is_written_out_less_often(tmp_path):
-    """With 400 orders known, a snapshot each 20 records would write out 20 orders for each record that is replayed."""
+    """With 400 orders known, a snapshot each 20 records would write out 20 orders for each record
+    that is replayed.
+    """
     write_journal(tmp_path, BEGUN, COMMANDS)
     archivist = Archivist(tmp_path, Disk(), following=False, complain=fail, snapshot_records=20)
     taken, orders = [0], []
@@ -254,7 +323,9 @@ def test_a_large_market_is_written_out_less_often(tmp_path):
         archivist.take(record)
         if len(snapshots(tmp_path)) and snapshots(tmp_path)[-1][0] > taken[-1]:
             taken.append(record.number)
-            orders.append(sum(account.order_count() for account in archivist.exchange.accounts.values()))
+            orders.append(
+                sum(account.order_count() for account in archivist.exchange.accounts.values())
+            )
     archivist.close()
     distances = [after - before for before, after in pairwise(taken)]
     assert distances[0] == 20 and distances[-1] > 20

@@ -1,4 +1,6 @@
-"""An archivist as a child waits for the one that a killed exchange has left, which still writes its last snapshot."""
+"""An archivist as a child waits for the one that a killed exchange has left, which still writes its
+last snapshot.
+"""
 
 import asyncio
 
@@ -18,7 +20,9 @@ from botpit.settings import Settings
 def market(tmp_path):
     """The folder of an empty market, and its archive's lock, which another one holds."""
     folder, settings = tmp_path / "market", Settings()
-    begin_market(folder, Disk(), EXCHANGE, Open("m", settings.rules(), settings.engine_instruments()))
+    begin_market(
+        folder, Disk(), EXCHANGE, Open("m", settings.rules(), settings.engine_instruments())
+    )
     lock = Lock(folder / keep.LOCK)
     assert lock.take()
     return folder, lock

@@ -40,11 +40,14 @@ def data(tmp_path: Path):
     folder.close()
 
 
-# --------------------------------------------------------------------------------------------------------- one at a time
+# ------------------------------------------------------------------------------------ one at a time
 
 
 def test_a_second_one_is_told_who_has_it_and_what_to_do(data):
-    with pytest.raises(FolderInUse, match=rf"another exchange \(pid {os.getpid()}\) keeps its journal in {data.path}; stop"):
+    with pytest.raises(
+        FolderInUse,
+        match=rf"another exchange \(pid {os.getpid()}\) keeps its journal in {data.path}; stop",
+    ):
         DataFolder(data.path, Disk())
 
 
@@ -54,7 +57,9 @@ def test_it_is_free_again_when_the_first_lets_go(tmp_path):
 
 
 def is_free_only_when_its_holder_ends(path, end):
-    with subprocess.Popen([sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as holder:
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLDER, path], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as holder:
         assert holder.stdout.readline() == b"held\n"
         lock = Lock(path)
         assert not lock.take()
@@ -91,7 +96,9 @@ def test_an_owner_that_cannot_be_read_is_not_named(tmp_path, text):
     assert Lock(tmp_path / "lock").owner() == ""
 
 
-@pytest.mark.skipif(not hasattr(os, "O_NOFOLLOW"), reason="this system does not tell links from files")
+@pytest.mark.skipif(
+    not hasattr(os, "O_NOFOLLOW"), reason="this system does not tell links from files"
+)
 def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     (tmp_path / "lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError):
@@ -99,7 +106,7 @@ def test_a_lock_that_is_a_link_is_not_followed(tmp_path):
     assert not (tmp_path / "elsewhere").exists()
 
 
-# ------------------------------------------------------------------------------------------------------- the present market
+# ------------------------------------------------------------------------------- the present market
 
 
 def test_at_first_there_is_none(data):
@@ -113,7 +120,9 @@ def test_the_one_that_was_begun_last_is_the_present_one(data):
     assert present_market(data.path) == folder
 
 
-@pytest.mark.parametrize("market_id", ["..", "../x", "/etc/x", "a/b", "", ".", "a b", "a\nb", "%2F", "m\0", "x" * 64])
+@pytest.mark.parametrize(
+    "market_id", ["..", "../x", "/etc/x", "a/b", "", ".", "a b", "a\nb", "%2F", "m\0", "x" * 64]
+)
 def test_a_market_s_folder_lies_here_whatever_its_id_is(data, market_id):
     folder = data.begin(EXCHANGE, opening_of(market_id))
     assert folder.parent == data.path and folder.resolve().parent == data.path.resolve()
@@ -122,7 +131,10 @@ def test_a_market_s_folder_lies_here_whatever_its_id_is(data, market_id):
 
 
 def test_no_two_ids_share_a_folder(data):
-    names = {data.folder_of(market_id).name for market_id in ("a/b", "a%2Fb", "a%252Fb", "a-b", "a_b", "a", "")}
+    names = {
+        data.folder_of(market_id).name
+        for market_id in ("a/b", "a%2Fb", "a%252Fb", "a-b", "a_b", "a", "")
+    }
     assert len(names) == 7
 
 
@@ -131,7 +143,10 @@ def test_no_two_ids_share_a_folder(data):
 def test_a_torn_name_or_one_of_nothing_here_is_refused(data, text):
     data.begin(EXCHANGE, opening_of("a"))
     (data.path / CURRENT).write_bytes(text)
-    with pytest.raises(DamageError, match=rf"{data.path}/current, line 1, byte 0: it names b.*, which is not a market here"):
+    with pytest.raises(
+        DamageError,
+        match=rf"{data.path}/current, line 1, byte 0: it names b.*, which is not a market here",
+    ):
         data.current()
 
 
@@ -144,7 +159,9 @@ def test_a_market_that_is_gone_is_missed(data):
 
 def test_markets_of_which_none_is_named_are_not_forgotten(data):
     folder = data.begin(EXCHANGE, opening_of("a"))
-    Journal(folder, Disk(), EXCHANGE, market_id="a", next_number=1, durability=Durability.OS).close()
+    Journal(
+        folder, Disk(), EXCHANGE, market_id="a", next_number=1, durability=Durability.OS
+    ).close()
     (data.path / CURRENT).unlink()
     with pytest.raises(DamageError, match="current: missing, and there are markets here"):
         data.current()

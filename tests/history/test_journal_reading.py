@@ -15,7 +15,13 @@ import pytest
 from botpit.core.commands import Tick
 from botpit.history.journal.disk import READ_BYTES, Disk
 from botpit.history.journal.reading import DamageError, Reading, Torn
-from botpit.history.journal.records import MAX_LINE_BYTES, OtherFormat, Record, seed_of, written_note
+from botpit.history.journal.records import (
+    MAX_LINE_BYTES,
+    OtherFormat,
+    Record,
+    seed_of,
+    written_note,
+)
 from botpit.history.journal.segments import Durability, Journal, segment_name, segments
 from botpit.history.vocabulary import EXCHANGE
 from tests.kept_market import stream_of, write_journal
@@ -49,7 +55,10 @@ def read(folder: Path) -> tuple[list[Record], Torn | None]:
 
 
 def expected(until: int = RECORDS) -> list[Record]:
-    return [Record(number, now_ns, command) for number, (command, now_ns) in enumerate(COMMANDS[:until], start=1)]
+    return [
+        Record(number, now_ns, command)
+        for number, (command, now_ns) in enumerate(COMMANDS[:until], start=1)
+    ]
 
 
 def lines(path: Path) -> list[bytes]:
@@ -67,7 +76,7 @@ def refused(folder: Path) -> str:
     return str(told.value)
 
 
-# ------------------------------------------------------------------------------------------------------------------- as it was
+# ---------------------------------------------------------------------------------------- as it was
 
 
 def test_everything_is_read_as_it_was_written_over_all_segments(written_once):
@@ -93,12 +102,18 @@ def test_pieces_of_any_size_are_the_same_lines(written_once, monkeypatch):
 
 
 def test_what_else_lies_in_the_folder_is_nobodys_business(market):
-    for name in ("journal-000000000005.log.bak", "journal-x.log", "journal-5.log", ".journal-000000000005.log", "notes.txt"):
+    for name in (
+        "journal-000000000005.log.bak",
+        "journal-x.log",
+        "journal-5.log",
+        ".journal-000000000005.log",
+        "notes.txt",
+    ):
         (market / name).write_bytes(b"hello\n")
     assert read(market) == (expected(), None)
 
 
-# ------------------------------------------------------------------------------------------------------------------------ torn
+# --------------------------------------------------------------------------------------------- torn
 
 
 def test_a_last_line_cut_at_any_byte_is_dropped_and_its_bytes_counted(market):
@@ -113,7 +128,10 @@ def test_a_last_line_cut_at_any_byte_is_dropped_and_its_bytes_counted(market):
 
 
 def test_what_is_dropped_is_said_in_one_line():
-    assert str(Torn(Path("a/b.log"), 10, 3)) == "a/b.log: dropped a torn end, 3 bytes from byte 10 on"
+    assert (
+        str(Torn(Path("a/b.log"), 10, 3))
+        == "a/b.log: dropped a torn end, 3 bytes from byte 10 on"
+    )
 
 
 def test_a_segment_that_had_just_begun_may_be_torn_too(market):
@@ -132,7 +150,14 @@ def test_a_journal_goes_on_where_the_torn_end_was_cut_off(market, durability):
     assert len(list(reading.records())) == RECORDS - 1
     reading.cut_off()
     assert read(market) == (expected(RECORDS - 1), None)
-    journal = Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS, durability=durability)
+    journal = Journal(
+        market,
+        Disk(),
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=RECORDS,
+        durability=durability,
+    )
     journal.append(*COMMANDS[-1])
     journal.write()
     journal.close()
@@ -141,7 +166,14 @@ def test_a_journal_goes_on_where_the_torn_end_was_cut_off(market, durability):
 
 def test_a_start_without_a_command_leaves_a_note_and_the_next_start_goes_on_behind_it(market):
     for durability in (Durability.OS, Durability.BATCH, Durability.OS):
-        Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS + 1, durability=durability).close()
+        Journal(
+            market,
+            Disk(),
+            EXCHANGE,
+            market_id=BEGUN.market_id,
+            next_number=RECORDS + 1,
+            durability=durability,
+        ).close()
         assert read(market) == (expected(), None)
     assert len(lines(segments(market)[-1])) == 3
 
@@ -154,7 +186,7 @@ def test_zeros_at_the_end_are_torn_as_a_loss_of_power_leaves_them(market):
     assert read(market) == (expected(), Torn(last, size, 3 * READ_BYTES))
 
 
-# ---------------------------------------------------------------------------------------------------------------------- damage
+# ------------------------------------------------------------------------------------------- damage
 
 
 def change(path: Path, edit: Callable[[list[bytes]], list[bytes]]) -> None:
@@ -169,9 +201,19 @@ def test_a_bad_line_is_refused_with_its_file_line_and_byte(market):
     for path in segments(market)[1:]:
         whole = path.read_bytes()
         for index in (0, 1, len(lines(path)) - 1):
-            change(path, lambda those, index=index: [*those[:index], flipped(those[index]), *those[index + 1 :]])
+            change(
+                path,
+                lambda those, index=index: [
+                    *those[:index],
+                    flipped(those[index]),
+                    *those[index + 1 :],
+                ],
+            )
             offset = sum(map(len, lines(path)[:index]))
-            assert refused(market) == f"{path}, line {index + 1}, byte {offset}: the checksum is another"
+            assert (
+                refused(market)
+                == f"{path}, line {index + 1}, byte {offset}: the checksum is another"
+            )
             path.write_bytes(whole)
 
 
@@ -240,14 +282,19 @@ def test_a_journal_of_another_version_is_refused_by_name_and_place(market):
     change(segments(market)[0], lambda those: [those[0]])
     forged = EXCHANGE.written_opening(BEGUN).replace(b"[1,1,", b"[2,1,")
     segments(market)[0].write_bytes(resealed(forged, 0))
-    with pytest.raises(OtherFormat, match=r"journal-000000000000\.log, line 1, byte 0: its format and rules are version 2 and 1"):
+    with pytest.raises(
+        OtherFormat,
+        match=r"journal-000000000000\.log, line 1, byte 0: its format and rules are version 2 and 1",
+    ):
         Reading(market, Disk(), EXCHANGE)
 
 
 def test_a_kind_of_command_that_is_not_known_is_refused_by_name_and_place(market):
     path = segments(market)[-1]
     change(path, lambda those: [*those[:-1], resealed(b"400 1 Split [] 00000000\n", SEED)])
-    with pytest.raises(OtherFormat, match=r"log, line \d+, byte \d+: record 400 is a command of kind b'Split'"):
+    with pytest.raises(
+        OtherFormat, match=r"log, line \d+, byte \d+: record 400 is a command of kind b'Split'"
+    ):
         list(Reading(market, Disk(), EXCHANGE).records())
 
 
@@ -256,7 +303,7 @@ def resealed(line: bytes, seed: int) -> bytes:
     return b"%b%08x\n" % (body, crc32(body, seed))
 
 
-# ----------------------------------------------------------------------------------------------------- durable in batches
+# ------------------------------------------------------------------------------- durable in batches
 
 
 @pytest.fixture
@@ -303,13 +350,24 @@ def test_a_promise_about_earlier_records_does_not_hold_for_this_one(batches):
     bad = next(index for index, line in enumerate(whole) if line.startswith(b"61 "))
     path.write_bytes(b"".join([*whole[:bad], flipped(whole[bad]), early, *whole[bad + 1 :]]))
     assert len(read(batches)[0]) == 60
-    path.write_bytes(b"".join([*whole[:bad], flipped(whole[bad]), early, written_note("synced", 61, seed=SEED)]))
+    path.write_bytes(
+        b"".join(
+            [*whole[:bad], flipped(whole[bad]), early, written_note("synced", 61, seed=SEED)]
+        )
+    )
     assert "line" in refused(batches)
 
 
 def test_a_new_beginning_behind_the_bad_line_promises_it_too(batches):
     path = segments(batches)[-1]
-    change(path, lambda those: [*those[:-1], flipped(those[-1]), written_note("segment", 70, "batch", seed=SEED)])
+    change(
+        path,
+        lambda those: [
+            *those[:-1],
+            flipped(those[-1]),
+            written_note("segment", 70, "batch", seed=SEED),
+        ],
+    )
     assert len(read(batches)[0]) == 69  # it was begun there because the line was not
     change(path, lambda those: [*those[:-1], written_note("segment", 71, "batch", seed=SEED)])
     assert "the checksum is another" in refused(batches)
@@ -323,13 +381,20 @@ def test_a_command_of_another_version_is_not_torn_off(batches):
 
 
 def test_a_segment_that_another_follows_is_promised_as_a_whole(batches):
-    Journal(batches, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=71, durability=Durability.BATCH).close()
+    Journal(
+        batches,
+        Disk(),
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=71,
+        durability=Durability.BATCH,
+    ).close()
     path = segments(batches)[-2]
     change(path, lambda those: [*those[:-1], flipped(those[-1])])
     assert "the checksum is another" in refused(batches)
 
 
-# -------------------------------------------------------------------------------------------------------------- how much at once
+# --------------------------------------------------------------------------------- how much at once
 
 
 def test_a_line_without_end_however_long_takes_no_memory(market):
@@ -345,10 +410,12 @@ def test_a_line_without_end_however_long_takes_no_memory(market):
     assert peak_bytes < 6 * MAX_LINE_BYTES
     with open(last, "ab") as file:
         file.write(b"\n")
-    assert refused(market) == f"{last}, line {len(lines(last))}, byte {size}: the line has no end"
+    assert (
+        refused(market) == f"{last}, line {len(lines(last))}, byte {size}: the line has no end"
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------------- following
+# ---------------------------------------------------------------------------------------- following
 
 
 def all_for_now(news: Iterator[Record | None]) -> list[Record]:
@@ -361,7 +428,9 @@ def all_for_now(news: Iterator[Record | None]) -> list[Record]:
 
 
 def test_a_follower_has_each_record_once_it_is_whole(market, tmp_path):
-    """The bytes of all segments come in pieces of any length, one segment after another, as a writer leaves them."""
+    """The bytes of all segments come in pieces of any length, one segment after another, as a
+    writer leaves them.
+    """
     rng, growing, found = random.Random(7), tmp_path / "growing", []
     growing.mkdir()
     first, *others = segments(market)
@@ -377,7 +446,9 @@ def test_a_follower_has_each_record_once_it_is_whole(market, tmp_path):
             if rng.random() < 0.3:
                 found += all_for_now(news)
                 whole = b"".join(each.read_bytes() for each in segments(growing)[1:])
-                assert len(found) == sum(not line.startswith(b"#") for line in whole.split(b"\n")[:-1])
+                assert len(found) == sum(
+                    not line.startswith(b"#") for line in whole.split(b"\n")[:-1]
+                )
     assert found + all_for_now(news) == expected()
 
 
@@ -391,7 +462,14 @@ def test_a_follower_sees_what_is_written_behind_a_torn_end_that_was_cut_off(mark
     again = Reading(market, Disk(), EXCHANGE)
     list(again.records())
     again.cut_off()
-    journal = Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS, durability=Durability.OS)
+    journal = Journal(
+        market,
+        Disk(),
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=RECORDS,
+        durability=Durability.OS,
+    )
     journal.append(*COMMANDS[-1])
     journal.write()
     assert all_for_now(news) == expected()[-1:]
@@ -417,4 +495,6 @@ def test_a_follower_takes_a_bad_line_and_one_without_end_for_damage(market):
 
 
 def test_a_follower_may_start_in_the_middle(market):
-    assert list(islice(Reading(market, Disk(), EXCHANGE, following=True).news(RECORDS - 5), 6)) == [*expected()[-5:], None]
+    assert list(
+        islice(Reading(market, Disk(), EXCHANGE, following=True).news(RECORDS - 5), 6)
+    ) == [*expected()[-5:], None]

@@ -76,7 +76,9 @@ def test_a_command_is_read_as_it_was(command):
 
 def test_words_are_enums_again():
     order = read(EXCHANGE.written(1, 1, COMMANDS[0], SEED)[:-1]).command
-    assert isinstance(order.time_in_force, cmd.TimeInForce) and isinstance(order.self_trade_prevention, cmd.SelfTradePrevention)
+    assert isinstance(order.time_in_force, cmd.TimeInForce) and isinstance(
+        order.self_trade_prevention, cmd.SelfTradePrevention
+    )
 
 
 def test_whatever_a_stream_of_commands_holds_is_read_as_it_was():
@@ -91,7 +93,10 @@ def test_the_form_of_a_line():
     """What others may read, and what later versions must go on reading."""
     order = Order("alice", "SIM", 1, 5, 9_900, client_order_id="c1")
     body = '7 8 Order ["alice","SIM",1,5,9900,"gtc","c1",false,false,null,null,"",0] '
-    assert EXCHANGE.written(7, 8, order, seed_of("m")) == f"{body}{crc32(b'm' + body.encode()):08x}\n".encode()
+    assert (
+        EXCHANGE.written(7, 8, order, seed_of("m"))
+        == f"{body}{crc32(b'm' + body.encode()):08x}\n".encode()
+    )
 
 
 @pytest.mark.parametrize(("command", "body"), [
@@ -104,7 +109,9 @@ def test_the_form_of_a_line():
     (cmd.Replace("alice", 7, None, 9_900, 5), 'Replace ["alice",7,null,9900,5,""]'),
 ], ids=["off-tick order", "order at 0", "off-tick replace", "replace"])  # fmt: skip
 def test_a_price_that_no_order_can_have_stands_apart_in_its_line(command, body):
-    """As it did before it was a value of its own: earlier versions read these lines, and this one reads theirs."""
+    """As it did before it was a value of its own: earlier versions read these lines, and this one
+    reads theirs.
+    """
     assert EXCHANGE.written(7, 8, command, SEED)[:-9] == f"7 8 {body} ".encode()
     assert read(sealed(f"7 8 {body} ")).command == command
 
@@ -116,7 +123,10 @@ def test_an_off_tick_price_beside_ticks_is_one_as_earlier_versions_took_it():
 
 def test_the_opening_is_read_as_it_was():
     begun = opening(4)
-    assert EXCHANGE.read_opening(EXCHANGE.written_opening(begun)[:-1]) == (begun, seed_of(begun.market_id))
+    assert EXCHANGE.read_opening(EXCHANGE.written_opening(begun)[:-1]) == (
+        begun,
+        seed_of(begun.market_id),
+    )
 
 
 def test_the_longest_opening_there_can_be_is_no_line_too_long():
@@ -125,13 +135,22 @@ def test_the_longest_opening_there_can_be_is_no_line_too_long():
         "instruments": [{"symbol": f"{'X' * 60}{number:04d}"} | largest for number in range(1_000)],
     })  # fmt: skip
     instruments = tuple(
-        replace(each, max_order_notional=LARGEST_EXACT, max_position=10**12, max_price=LARGEST_EXACT, lot="0." + "1" * 28)
+        replace(
+            each,
+            max_order_notional=LARGEST_EXACT,
+            max_position=10**12,
+            max_price=LARGEST_EXACT,
+            lot="0." + "1" * 28,
+        )
         for each in settings.engine_instruments()
     )
-    assert len(EXCHANGE.written_opening(Open("m" * 64, settings.rules(), instruments))) < MAX_LINE_BYTES // 2
+    assert (
+        len(EXCHANGE.written_opening(Open("m" * 64, settings.rules(), instruments)))
+        < MAX_LINE_BYTES // 2
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------- what is no record
+# -------------------------------------------------------------------------------- what is no record
 
 
 @pytest.mark.parametrize("command", [COMMANDS[0], cmd.Tick()], ids=["Order", "Tick"])
@@ -182,11 +201,13 @@ def test_a_line_that_is_no_text_is_damaged_even_with_a_right_checksum():
 
 
 def test_a_kind_of_command_that_is_not_known_is_named():
-    with pytest.raises(OtherFormat, match=r"record 3 .* b'Split', which this program does not know"):
+    with pytest.raises(
+        OtherFormat, match=r"record 3 .* b'Split', which this program does not know"
+    ):
         read(sealed('3 1 Split ["SIM",2] '))
 
 
-# ------------------------------------------------------------------------------------------------------------ another version
+# ---------------------------------------------------------------------------------- another version
 
 
 def other_opening(file_format: object, rules_version: object, *more: object) -> bytes:
@@ -194,15 +215,23 @@ def other_opening(file_format: object, rules_version: object, *more: object) -> 
     return sealed(f"0 0 Open {values} ", 0)
 
 
-@pytest.mark.parametrize("values", [(FORMAT + 1, RULES), (FORMAT, RULES + 1), (FORMAT + 1, 0, {"a": 1})])
+@pytest.mark.parametrize(
+    "values", [(FORMAT + 1, RULES), (FORMAT, RULES + 1), (FORMAT + 1, 0, {"a": 1})]
+)
 def test_another_version_is_named_whatever_else_is_different_in_it(values):
     known = f"this program knows {FORMAT} and {RULES}"
-    with pytest.raises(OtherFormat, match=f"its format and rules are version {values[0]} and {values[1]}, {known}"):
+    with pytest.raises(
+        OtherFormat,
+        match=f"its format and rules are version {values[0]} and {values[1]}, {known}",
+    ):
         EXCHANGE.read_opening(other_opening(*values))
 
 
 def reopened(number_and_time: str) -> bytes:
-    return sealed(f"{number_and_time} Open {msgspec.json.encode(EXCHANGE.opening_values(opening())).decode()} ", 0)
+    return sealed(
+        f"{number_and_time} Open {msgspec.json.encode(EXCHANGE.opening_values(opening())).decode()} ",
+        0,
+    )
 
 
 @pytest.mark.parametrize("line", [
@@ -216,16 +245,30 @@ def test_what_opens_no_market_is_damaged(line):
         EXCHANGE.read_opening(line)
 
 
-# ---------------------------------------------------------------------------------------------------------------------- notes
+# -------------------------------------------------------------------------------------------- notes
 
 
 def test_a_note_is_read_as_it_was():
     assert read_note(written_note("synced", 5, seed=SEED)[:-1], SEED) == ("synced", 5, "")
-    assert read_note(written_note("segment", 6, "batch", seed=SEED)[:-1], SEED) == ("segment", 6, "batch")
+    assert read_note(written_note("segment", 6, "batch", seed=SEED)[:-1], SEED) == (
+        "segment",
+        6,
+        "batch",
+    )
 
 
 @pytest.mark.parametrize(
-    "body", ["#synced [] ", "#synced [1.5] ", '#synced ["a"] ', "#segment [1] ", "#other [1] ", "# [1] ", "#", ""]
+    "body",
+    [
+        "#synced [] ",
+        "#synced [1.5] ",
+        '#synced ["a"] ',
+        "#segment [1] ",
+        "#other [1] ",
+        "# [1] ",
+        "#",
+        "",
+    ],
 )
 def test_what_is_no_note_is_damaged(body):
     with pytest.raises(Damaged):

@@ -12,7 +12,13 @@ import pytest
 
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
-from botpit.history.journal.segments import DiscardingJournal, Durability, Journal, begin_market, segments
+from botpit.history.journal.segments import (
+    DiscardingJournal,
+    Durability,
+    Journal,
+    begin_market,
+    segments,
+)
 from botpit.history.vocabulary import EXCHANGE
 from tests.history.faulty_disk import FailingDisk, ForgetfulDisk
 from tests.kept_market import stream_of
@@ -21,9 +27,19 @@ BEGUN, COMMANDS = stream_of(2, 60)
 BOTH = pytest.mark.parametrize("durability", Durability)
 
 
-def journal_in(folder: Path, disk: Disk, durability: Durability = Durability.OS, **more: int) -> Journal:
+def journal_in(
+    folder: Path, disk: Disk, durability: Durability = Durability.OS, **more: int
+) -> Journal:
     begin_market(folder, Disk(), EXCHANGE, BEGUN)
-    return Journal(folder, disk, EXCHANGE, market_id=BEGUN.market_id, next_number=1, durability=durability, **more)
+    return Journal(
+        folder,
+        disk,
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=1,
+        durability=durability,
+        **more,
+    )
 
 
 def append(journal: Journal, count: int) -> None:
@@ -46,7 +62,9 @@ def test_what_is_appended_is_on_disk_when_it_is_written_and_not_before(tmp_path,
 
 
 @BOTH
-def test_a_turn_is_one_write_however_much_it_holds_and_none_when_it_holds_nothing(tmp_path, durability):
+def test_a_turn_is_one_write_however_much_it_holds_and_none_when_it_holds_nothing(
+    tmp_path, durability
+):
     disk = FailingDisk()
     journal = journal_in(tmp_path / "m", disk, durability)
     before = len(disk.calls)
@@ -130,7 +148,11 @@ def test_a_later_write_notes_what_was_synced_before(tmp_path):
         journal.write()
         journal.sync()
     journal.close()
-    notes = [line for line in segments(tmp_path / "m")[1].read_bytes().splitlines() if line.startswith(b"#")]
+    notes = [
+        line
+        for line in segments(tmp_path / "m")[1].read_bytes().splitlines()
+        if line.startswith(b"#")
+    ]
     assert [line[:-9] for line in notes] == [b'#segment [1,"batch"]', b"#synced [2]"]
 
 
@@ -148,7 +170,9 @@ def test_full_segments_are_followed_by_others_and_nothing_is_lost(tmp_path, dura
 
 @BOTH
 def test_a_start_makes_all_durable_that_it_builds_on(tmp_path, durability):
-    """Records of a killed process are in no more than the system's memory; whoever goes on from them promises them."""
+    """Records of a killed process are in no more than the system's memory; whoever goes on from
+    them promises them.
+    """
     folder, disk = tmp_path / "m", FailingDisk()
     journal = journal_in(folder, Disk(), Durability.OS, segment_bytes=200)
     append(journal, 20)
@@ -156,7 +180,9 @@ def test_a_start_makes_all_durable_that_it_builds_on(tmp_path, durability):
     append(journal, 20)
     journal.write()
     count = len(segments(folder))
-    Journal(folder, disk, EXCHANGE, market_id=BEGUN.market_id, next_number=41, durability=durability)
+    Journal(
+        folder, disk, EXCHANGE, market_id=BEGUN.market_id, next_number=41, durability=durability
+    )
     note = ["write", "sync", "sync_folder"] if durability is Durability.BATCH else ["write"]
     assert disk.calls == ["sync_file"] * count + ["open"] + note
 
@@ -188,11 +214,13 @@ def test_a_system_that_takes_little_at_a_time_gets_all_of_it(tmp_path, monkeypat
     assert numbers(tmp_path / "m") == list(range(1, 61))
 
 
-# -------------------------------------------------------------------------------------------------------------------- failures
+# ----------------------------------------------------------------------------------------- failures
 
 
 @BOTH
-@pytest.mark.parametrize(("code", "part"), [(errno.EIO, 0.0), (errno.ENOSPC, 0.0), (errno.ENOSPC, 0.6)])
+@pytest.mark.parametrize(
+    ("code", "part"), [(errno.EIO, 0.0), (errno.ENOSPC, 0.0), (errno.ENOSPC, 0.6)]
+)
 @pytest.mark.parametrize("once", [True, False])
 def test_a_write_that_failed_is_the_end(tmp_path, durability, code, part, once):
     disk = FailingDisk(code=code, part=part, once=once)

@@ -1,4 +1,6 @@
-"""`botpit replay`: fingerprints that are the same everywhere, every past state, and a clear word about what is wrong."""
+"""`botpit replay`: fingerprints that are the same everywhere, every past state, and a clear word
+about what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -67,14 +69,17 @@ def market(kept_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(kept_once, tmp_path / "market"))
 
 
-# ---------------------------------------------------------------------------------------------------------------- fingerprints
+# ------------------------------------------------------------------------------------- fingerprints
 
 
 def test_it_tells_the_state_and_the_events_by_their_hashes(replay, kept_once):
     told = replay(kept_once)
     assert (told.code, told.err) == (0, "")
-    assert told.out.splitlines()[0] == f"market  {BEGUN.market_id}, 1,000 records, {last_seq(kept_once):,} public events," \
+    assert (
+        told.out.splitlines()[0]
+        == f"market  {BEGUN.market_id}, 1,000 records, {last_seq(kept_once):,} public events,"
         " until 1970-01-01T00:00:37Z"
+    )
     assert told.state == states(kept_once, [RECORDS])[RECORDS]
     assert told.events is not None
     assert len(told.out.splitlines()) == 3
@@ -87,8 +92,13 @@ def last_seq(folder: Path) -> int:
 def test_other_commands_other_hashes(replay, tmp_path, kept_once):
     first = replay(kept_once)
     write_journal(tmp_path / "m", BEGUN, COMMANDS[:-1])
-    assert replay(tmp_path / "m").events != first.events or replay(tmp_path / "m").state != first.state
-    changed = [(command, now_ns + (number == 5)) for number, (command, now_ns) in enumerate(COMMANDS)]
+    assert (
+        replay(tmp_path / "m").events != first.events
+        or replay(tmp_path / "m").state != first.state
+    )
+    changed = [
+        (command, now_ns + (number == 5)) for number, (command, now_ns) in enumerate(COMMANDS)
+    ]
     write_journal(tmp_path / "n", BEGUN, changed)
     assert replay(tmp_path / "n").events != first.events
 
@@ -127,12 +137,18 @@ def test_a_data_folder_stands_for_its_present_market(replay, tmp_path, kept_once
 
 
 def test_nothing_is_written_where_it_reads(replay, market):
-    before = {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [market, *market.iterdir()]}
+    before = {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in [market, *market.iterdir()]
+    }
     replay(market, "--verify")
-    assert {path: (path.stat().st_mtime_ns, path.stat().st_size) for path in [market, *market.iterdir()]} == before
+    assert {
+        path: (path.stat().st_mtime_ns, path.stat().st_size)
+        for path in [market, *market.iterdir()]
+    } == before
 
 
-# ---------------------------------------------------------------------------------------------------------------------- verify
+# ------------------------------------------------------------------------------------------- verify
 
 
 def test_verify_holds_the_replay_against_every_snapshot(replay, kept_once):
@@ -146,7 +162,10 @@ def test_a_snapshot_that_does_not_agree_is_named(replay, market):
     write_snapshot(market, Disk(), EXCHANGE, Snapshot(900, BEGUN, {}, state))
     told = replay(market, "--verify")
     assert (told.code, told.out) == (4, "")
-    assert told.err == "error: the snapshot of record 900 is not the state that the journal leads to\n"
+    assert (
+        told.err
+        == "error: the snapshot of record 900 is not the state that the journal leads to\n"
+    )
     assert replay(market).code == 0
 
 
@@ -167,16 +186,21 @@ def test_a_snapshot_of_what_the_journal_has_lost_is_named(replay, market):
 
 
 def test_money_from_nowhere_is_noticed(replay, market, monkeypatch):
-    monkeypatch.setattr("botpit.core.ledger.Ledger.deposit", lambda self, account, amount: self.pay(account, amount))
+    monkeypatch.setattr(
+        "botpit.core.ledger.Ledger.deposit",
+        lambda self, account, amount: self.pay(account, amount),
+    )
     assert any(isinstance(command, Deposit) and command.amount for command, _ in COMMANDS)
     for _, path in snapshots(market):
         path.unlink()
     told = replay(market, "--verify")
     assert told.code == 4
-    assert re.fullmatch(r"error: after record 1000 \d+ units of money are not accounted for\n", told.err)
+    assert re.fullmatch(
+        r"error: after record 1000 \d+ units of money are not accounted for\n", told.err
+    )
 
 
-# ----------------------------------------------------------------------------------------------------------------------- until
+# -------------------------------------------------------------------------------------------- until
 
 
 def test_until_an_event(replay, kept_once):
@@ -192,7 +216,10 @@ def test_until_an_event(replay, kept_once):
         assert "snapshots" not in told.out
 
 
-@pytest.mark.parametrize("text", ["1970-01-01T00:00:09.25Z", "1970-01-01T00:00:09.250", "1970-01-01T01:00:09.25+01:00"])
+@pytest.mark.parametrize(
+    "text",
+    ["1970-01-01T00:00:09.25Z", "1970-01-01T00:00:09.250", "1970-01-01T01:00:09.25+01:00"],
+)
 def test_until_a_time(replay, kept_once, text):
     until_ns = 9 * SECOND_NS + SECOND_NS // 4
     expected = sum(now_ns < until_ns for _, now_ns in COMMANDS)
@@ -205,9 +232,15 @@ def test_until_a_time(replay, kept_once, text):
 def test_a_record_of_that_very_time_is_no_longer_part_of_it(replay, tmp_path):
     at = datetime(2026, 1, 31, 12, tzinfo=UTC)
     begin_ns = int(at.timestamp()) * SECOND_NS
-    write_journal(tmp_path / "m", BEGUN, [(Login("alice"), begin_ns + step) for step in (-1, 0, 1, 999, 1_000)])
+    write_journal(
+        tmp_path / "m",
+        BEGUN,
+        [(Login("alice"), begin_ns + step) for step in (-1, 0, 1, 999, 1_000)],
+    )
     assert ", 1 records, " in replay(tmp_path / "m", "--until", "2026-01-31T12:00:00Z").out
-    assert ", 4 records, " in replay(tmp_path / "m", "--until", "2026-01-31T12:00:00.000001Z").out
+    assert (
+        ", 4 records, " in replay(tmp_path / "m", "--until", "2026-01-31T12:00:00.000001Z").out
+    )
 
 
 def test_snapshots_after_the_end_are_not_asked(replay, kept_once):
@@ -223,21 +256,28 @@ def test_what_is_no_moment_is_refused(replay, kept_once, text, capsys):
     assert "Traceback" not in capsys.readouterr().err
 
 
-# ----------------------------------------------------------------------------------------------------------------------- events
+# ------------------------------------------------------------------------------------------- events
 
 
 def test_the_events_are_those_of_the_archive(replay, kept_once, tmp_path):
     assert replay(kept_once, "--events", tmp_path / "all.jsonl").code == 0
-    assert (tmp_path / "all.jsonl").read_bytes() == b"".join(path.read_bytes() for _, path in events_files(kept_once))
+    assert (tmp_path / "all.jsonl").read_bytes() == b"".join(
+        path.read_bytes() for _, path in events_files(kept_once)
+    )
     assert replay(kept_once, "--events", tmp_path / "some.jsonl", "--until", 300).code == 0
     some = (tmp_path / "some.jsonl").read_bytes()
-    assert (tmp_path / "all.jsonl").read_bytes().startswith(some) and read_line(some.splitlines()[-1]).seq >= 300
+    assert (tmp_path / "all.jsonl").read_bytes().startswith(some) and read_line(
+        some.splitlines()[-1]
+    ).seq >= 300
 
 
 def test_a_file_that_is_there_stays_as_it_is(replay, kept_once, tmp_path):
     (tmp_path / "mine").write_text("dear diary")
     told = replay(kept_once, "--events", tmp_path / "mine")
-    assert (told.code, told.err) == (2, f"error: {tmp_path}/mine exists already; name a new file\n")
+    assert (told.code, told.err) == (
+        2,
+        f"error: {tmp_path}/mine exists already; name a new file\n",
+    )
     assert (tmp_path / "mine").read_text() == "dear diary"
 
 
@@ -247,14 +287,17 @@ def test_a_folder_that_is_not_there_is_named(replay, kept_once, tmp_path):
     assert "no/events" in told.err
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no disk that is always full")
+@pytest.mark.skipif(
+    not Path("/dev/full").exists(), reason="this system has no disk that is always full"
+)
 def test_a_full_disk_is_told(replay, kept_once, tmp_path, monkeypatch):
-    monkeypatch.setattr("botpit.cli.replay.open", lambda path, mode: open("/dev/full", "wb"), raising=False)  # noqa: SIM115
+    full_disk = lambda path, mode: open("/dev/full", "wb")  # noqa: E731, SIM115
+    monkeypatch.setattr("botpit.cli.replay.open", full_disk, raising=False)
     told = replay(kept_once, "--events", tmp_path / "events")
     assert (told.code, told.err) == (5, f"error: {tmp_path}/events: No space left on device\n")
 
 
-# ------------------------------------------------------------------------------------------------------------------------ faults
+# ------------------------------------------------------------------------------------------- faults
 
 
 def test_a_torn_end_is_told(replay, market):
@@ -264,7 +307,10 @@ def test_a_torn_end_is_told(replay, market):
     path.write_bytes(path.read_bytes() + b"1001 5")
     told = replay(market, "--verify")
     size = path.stat().st_size - 6
-    assert (told.code, told.out.splitlines()[-1]) == (0, f"torn end: 6 bytes of {path.name} from byte {size} on are not a record")
+    assert (told.code, told.out.splitlines()[-1]) == (
+        0,
+        f"torn end: 6 bytes of {path.name} from byte {size} on are not a record",
+    )
 
 
 def test_damage_is_told_with_its_place(replay, market):
@@ -285,10 +331,16 @@ def test_what_the_damage_holds_does_not_reach_the_terminal(replay, market):
 
 
 def test_what_a_stranger_s_journal_holds_does_not_either(replay, tmp_path):
-    commands = [(Order(f"\x1b[2J{trader}\n", "SIM", BUY, 1, 9_000, client_order_id="\r\x9b"), 1) for trader in ("alice", "bob")]
+    commands = [
+        (Order(f"\x1b[2J{trader}\n", "SIM", BUY, 1, 9_000, client_order_id="\r\x9b"), 1)
+        for trader in ("alice", "bob")
+    ]
     write_journal(tmp_path / "m", Open("\x1b]0;", BEGUN.rules, BEGUN.instruments), commands)
     for show in ("accounts", "orders", "book"):
-        assert all(line.isprintable() for line in replay(tmp_path / "m", "--show", show).out.split("\n"))
+        assert all(
+            line.isprintable()
+            for line in replay(tmp_path / "m", "--show", show).out.split("\n")
+        )
 
 
 def test_a_folder_without_a_journal_is_told(replay, tmp_path):
@@ -301,7 +353,7 @@ def test_a_folder_without_a_journal_is_told(replay, tmp_path):
     assert replay(tmp_path).code == 4
 
 
-# -------------------------------------------------------------------------------------------------------------- what is shown
+# ------------------------------------------------------------------------------------ what is shown
 
 
 @pytest.fixture
@@ -314,7 +366,11 @@ def small(tmp_path: Path) -> Path:
         Order("carol", "SIM", BUY, 2, 9_950, client_order_id="c1"), Order("carol", "SIM", BUY, 3, 9_950),
         Order("carol", "SIM", BUY, 1, 9_900),
     ]  # fmt: skip
-    write_journal(tmp_path / "small", opening, [(order, 10**18 + number) for number, order in enumerate(orders)])
+    write_journal(
+        tmp_path / "small",
+        opening,
+        [(order, 10**18 + number) for number, order in enumerate(orders)],
+    )
     return tmp_path / "small"
 
 
@@ -344,7 +400,10 @@ def test_show_orders(replay, small):
 def test_a_market_in_which_nothing_happened(replay, tmp_path):
     write_journal(tmp_path / "m", BEGUN, [])
     told = replay(tmp_path / "m", "--verify", "--show", "orders")
-    assert (told.code, ", 0 records, 0 public events, until 1970-01-01T00:00:00Z" in told.out) == (0, True)
+    assert (
+        told.code,
+        ", 0 records, 0 public events, until 1970-01-01T00:00:00Z" in told.out,
+    ) == (0, True)
 
 
 def test_a_time_that_no_calendar_has(replay, tmp_path):
@@ -367,7 +426,14 @@ def test_a_market_makes_no_garbage_that_is_not_freed_at_once(kept_once):
 
 
 def test_a_market_that_is_being_traded_may_be_looked_at(replay, market):
-    journal = Journal(market, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=RECORDS + 1, durability=Durability.OS)
+    journal = Journal(
+        market,
+        Disk(),
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=RECORDS + 1,
+        durability=Durability.OS,
+    )
     journal.append(Login("alice"), COMMANDS[-1][1])
     journal.write()
     told = replay(market, "--verify")

@@ -1,4 +1,6 @@
-"""Snapshots and the way back from them: the newest good one and the rest of the journal are all of the journal."""
+"""Snapshots and the way back from them: the newest good one and the rest of the journal are all of
+the journal.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from botpit.history.journal.reading import DamageError
 from botpit.history.journal.records import FORMAT
 from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import Durability, segment_name, segments
-from botpit.history.journal.snapshots import KEPT, Snapshot, good_snapshots, read_snapshot, snapshots, write_snapshot
+from botpit.history.journal.snapshots import (
+    KEPT,
+    Snapshot,
+    good_snapshots,
+    read_snapshot,
+    snapshots,
+    write_snapshot,
+)
 from botpit.history.replay import Replay
 from botpit.history.vocabulary import EXCHANGE
 from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
@@ -45,7 +54,7 @@ def market(kept_once: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(kept_once, tmp_path / "market"))
 
 
-# ------------------------------------------------------------------------------------------------------------- the way back
+# ------------------------------------------------------------------------------------- the way back
 
 
 def test_from_every_snapshot_the_rest_of_the_journal_leads_to_the_same(tmp_path):
@@ -73,9 +82,15 @@ def test_a_way_back_without_any_snapshot_is_the_journal_alone(market, last_state
 
 def test_the_tail_and_what_was_kept_beside_are_handed_over(market):
     machine = recover(market, Disk(), EXCHANGE, fail).machine
-    write_snapshot(market, Disk(), EXCHANGE, Snapshot.of(EXCHANGE, machine, RECORDS, {"mine": [1, "a"]}))
+    write_snapshot(
+        market, Disk(), EXCHANGE, Snapshot.of(EXCHANGE, machine, RECORDS, {"mine": [1, "a"]})
+    )
     market_again = recover(market, Disk(), EXCHANGE, fail)
-    assert (market_again.number, market_again.beside, list(market_again.tail())) == (RECORDS, {"mine": [1, "a"]}, [])
+    assert (market_again.number, market_again.beside, list(market_again.tail())) == (
+        RECORDS,
+        {"mine": [1, "a"]},
+        [],
+    )
     snapshots(market)[0][1].unlink()
     market_again = recover(market, Disk(), EXCHANGE, fail)
     assert [record.number for record in market_again.tail()] == list(range(1_401, RECORDS + 1))
@@ -88,7 +103,9 @@ def test_a_torn_end_is_told_and_cut_off(market):
     last.write_bytes(whole + b"15")
     recovered = recover(market, Disk(), EXCHANGE, fail)
     assert list(recovered.tail()) == []
-    assert str(recovered.torn) == f"{last}: dropped a torn end, 2 bytes from byte {len(whole)} on"
+    assert (
+        str(recovered.torn) == f"{last}: dropped a torn end, 2 bytes from byte {len(whole)} on"
+    )
     recovered.go_on(Durability.OS).close()
     assert last.read_bytes() == whole
     assert segments(market)[-1].name == segment_name(RECORDS + 1)
@@ -107,14 +124,20 @@ def test_a_journal_that_ends_before_the_snapshot_is_refused(market):
     whole = last.read_bytes()
     last.write_bytes(whole[:-1])
     place = rf"{last}, line {whole.count(bytes([10]))}, byte \d+"
-    with pytest.raises(DamageError, match=f"{place}: record 1500 is missing, and there is a snapshot of record 1500"):
+    with pytest.raises(
+        DamageError,
+        match=f"{place}: record 1500 is missing, and there is a snapshot of record 1500",
+    ):
         restored(market)
     last.unlink()
-    with pytest.raises(DamageError, match=r"line \d+, byte \d+: record \d+ is missing, and there is a snapshot of record 1500"):
+    with pytest.raises(
+        DamageError,
+        match=r"line \d+, byte \d+: record \d+ is missing, and there is a snapshot of record 1500",
+    ):
         restored(market)
 
 
-# ----------------------------------------------------------------------------------------------------------- what is passed over
+# ------------------------------------------------------------------------------ what is passed over
 
 
 def assert_passed_over(market: Path, why: str, last_state: str, snapshot: int = 1_400) -> None:
@@ -122,13 +145,24 @@ def assert_passed_over(market: Path, why: str, last_state: str, snapshot: int = 
     found = restored(market, complaints)
     assert (found.snapshot, found.number, found.state) == (snapshot, RECORDS, last_state)
     assert len(complaints) == (1 if snapshot else 2)
-    assert all(f"{market}/snapshot-" in complaint and why in complaint for complaint in complaints), complaints
+    assert all(
+        f"{market}/snapshot-" in complaint and why in complaint for complaint in complaints
+    ), complaints
 
 
-def test_a_snapshot_with_a_flipped_bit_anywhere_is_passed_over_with_a_complaint(market, last_state):
+def test_a_snapshot_with_a_flipped_bit_anywhere_is_passed_over_with_a_complaint(
+    market, last_state
+):
     path, rng = snapshots(market)[0][1], random.Random(3)
     whole = path.read_bytes()
-    for place in [0, 1, 3, whole.index(b"\n"), len(whole) - 1, *(rng.randrange(len(whole)) for _ in range(15))]:
+    for place in [
+        0,
+        1,
+        3,
+        whole.index(b"\n"),
+        len(whole) - 1,
+        *(rng.randrange(len(whole)) for _ in range(15)),
+    ]:
         changed = bytearray(whole)
         changed[place] ^= 1 << rng.randrange(8)
         path.write_bytes(changed)
@@ -163,12 +197,20 @@ def test_a_snapshot_of_another_market_is_passed_over(market, last_state):
     assert_passed_over(market, "it is of market 'laws-6'", last_state)
 
 
-@pytest.mark.parametrize("version", [(FORMAT + 1, EXCHANGE.rules_version), (FORMAT, EXCHANGE.rules_version + 1)])
+@pytest.mark.parametrize(
+    "version", [(FORMAT + 1, EXCHANGE.rules_version), (FORMAT, EXCHANGE.rules_version + 1)]
+)
 def test_a_snapshot_of_another_version_is_passed_over_by_name(market, last_state, version):
     path = snapshots(market)[0][1]
     head, _, rest = path.read_bytes().partition(b"\n")
-    path.write_bytes(msgspec.json.encode([*version, *msgspec.json.decode(head)[2:]]) + b"\n" + rest)
-    assert_passed_over(market, f"it is of format {version[0]} and rules {version[1]}, this program knows", last_state)
+    path.write_bytes(
+        msgspec.json.encode([*version, *msgspec.json.decode(head)[2:]]) + b"\n" + rest
+    )
+    assert_passed_over(
+        market,
+        f"it is of format {version[0]} and rules {version[1]}, this program knows",
+        last_state,
+    )
 
 
 def test_a_snapshot_that_goes_while_one_looks_is_no_trouble(market):
@@ -178,13 +220,15 @@ def test_a_snapshot_that_goes_while_one_looks_is_no_trouble(market):
     assert list(good) == []
 
 
-# ------------------------------------------------------------------------------------------------------------------ the files
+# ---------------------------------------------------------------------------------------- the files
 
 
 def test_only_the_newest_are_kept(market):
     snapshot = read_snapshot(snapshots(market)[0][1], RECORDS, BEGUN.market_id, EXCHANGE)
     for number in (1_600, 1_700):
-        write_snapshot(market, Disk(), EXCHANGE, Snapshot(number, snapshot.opening, {}, snapshot.state))
+        write_snapshot(
+            market, Disk(), EXCHANGE, Snapshot(number, snapshot.opening, {}, snapshot.state)
+        )
     assert [number for number, _ in snapshots(market)] == [1_700, 1_600]
     assert KEPT == 2
 
@@ -213,4 +257,6 @@ def test_the_same_state_is_the_same_text_whoever_comes_to_it(market):
     assert snapshot.state_hash() == played.state_hash()
     again = snapshot.restored(EXCHANGE)
     assert Snapshot.of(EXCHANGE, again, 1_400, {}).state == snapshot.state
-    assert list(msgspec.json.decode(snapshot.state)["accounts"]) == sorted(played.exchange.accounts)
+    assert list(msgspec.json.decode(snapshot.state)["accounts"]) == sorted(
+        played.exchange.accounts
+    )

@@ -1,7 +1,7 @@
 """A journal of another machine than the exchange: a till that takes coins, in a vocabulary of three words.
 
-The journal knows no exchange. It is handed what it has to know about a machine, so anything that has commands and a state can
-be recorded, recovered and snapshotted with it.
+The journal knows no exchange. It is handed what it has to know about a machine, so anything that
+has commands and a state can be recorded, recovered and snapshotted with it.
 """
 
 from __future__ import annotations
@@ -67,10 +67,16 @@ def restored(opening: Till, state: dict[str, Any]) -> Machine:
     return machine
 
 
-def vocabulary(rules_version: int = 7, kinds: tuple[type, ...] = (Put, Take)) -> Vocabulary[Machine]:
+def vocabulary(
+    rules_version: int = 7, kinds: tuple[type, ...] = (Put, Take)
+) -> Vocabulary[Machine]:
     return Vocabulary(
-        opening=Till, kinds=kinds, rules_version=rules_version, start=Machine,
-        capture=lambda machine: {"coins": machine.coins, "takers": machine.takers}, restore=restored,
+        opening=Till,
+        kinds=kinds,
+        rules_version=rules_version,
+        start=Machine,
+        capture=lambda machine: {"coins": machine.coins, "takers": machine.takers},
+        restore=restored,
         opening_of=lambda machine: machine.opening,
     )
 
@@ -96,7 +102,13 @@ def folder(tmp_path: Path) -> Path:
     path = tmp_path / "till"
     begin_market(path, Disk(), WORDS, OPENING)
     journal = Journal(
-        path, Disk(), WORDS, market_id="till-1", next_number=1, durability=Durability.OS, segment_bytes=60
+        path,
+        Disk(),
+        WORDS,
+        market_id="till-1",
+        next_number=1,
+        durability=Durability.OS,
+        segment_bytes=60,
     )
     machine = Machine(OPENING)
     for number, command in enumerate(COMMANDS, start=1):
@@ -104,7 +116,9 @@ def folder(tmp_path: Path) -> Path:
         journal.write()
         machine.apply(command)
         if number == 2:
-            write_snapshot(path, Disk(), WORDS, Snapshot.of(WORDS, machine, 2, {"beside": [number]}))
+            write_snapshot(
+                path, Disk(), WORDS, Snapshot.of(WORDS, machine, 2, {"beside": [number]})
+            )
     journal.close()
     return path
 
@@ -120,12 +134,14 @@ def test_its_commands_are_read_as_they_were(folder):
 
 def test_a_kind_may_lie_in_a_line_in_its_own_way(folder):
     written = b"".join(path.read_bytes() for path in segments(folder))
-    assert b'2 200 Take [3,"ann"] ' in written and b"0 0 Open [1,7,\"till-1\",5] " in written
+    assert b'2 200 Take [3,"ann"] ' in written and b'0 0 Open [1,7,"till-1",5] ' in written
 
 
 @pytest.mark.parametrize("snapshot", [2, 0])
 def test_it_is_recovered_with_and_without_a_snapshot(folder, snapshot):
-    market = recover(folder, Disk(), WORDS, nobody_complains, wanted=lambda each: each.number == snapshot)
+    market = recover(
+        folder, Disk(), WORDS, nobody_complains, wanted=lambda each: each.number == snapshot
+    )
     assert (market.number, market.beside) == (snapshot, {"beside": [2]} if snapshot else {})
     machine = play(market)
     assert (machine.coins, machine.takers, market.last_number) == (5, ["ann", "bob", "ann"], 5)

@@ -1,4 +1,6 @@
-"""A fleet: who fails is started again as long as that was asked for, and an order to stop finds everybody, alive or not."""
+"""A fleet: who fails is started again as long as that was asked for, and an order to stop finds
+everybody, alive or not.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,12 @@ SOON = replace(RESTARTS, backoff_s=(0.01, 0.02, 0.03, 0.04, 0.05))
 
 
 def dies(code: str) -> list[str]:
-    return [sys.executable, "-S", "-c", f"import os, signal, sys; print('up', flush=True); {code}"]
+    return [
+        sys.executable,
+        "-S",
+        "-c",
+        f"import os, signal, sys; print('up', flush=True); {code}",
+    ]
 
 
 KILLED = dies("os.kill(os.getpid(), signal.SIGKILL)")
@@ -48,11 +55,17 @@ def test_who_fails_is_started_again_five_times_and_then_given_up(tmp_path: Path)
         await fleet.start("alice", KILLED, SOON)
         await fleet.until_all_ended()
         restarts = fleet.restarts("alice")
-        assert [(each.exit_code, each.backoff_s) for each in restarts] == [(-9, s) for s in (0.01, 0.02, 0.03, 0.04, 0.05)]
+        assert [(each.exit_code, each.backoff_s) for each in restarts] == [
+            (-9, s) for s in (0.01, 0.02, 0.03, 0.04, 0.05)
+        ]
         times = [datetime.fromisoformat(each.at) for each in restarts]
         assert began <= times[0] and times == sorted(times) and times[-1] <= datetime.now(UTC)
         assert all(each.ran_s >= 0 for each in restarts)
-        assert (fleet.gave_up, fleet.stopped, fleet.exit_code("alice")) == ({"alice"}, set(), -signal.SIGKILL)
+        assert (fleet.gave_up, fleet.stopped, fleet.exit_code("alice")) == (
+            {"alice"},
+            set(),
+            -signal.SIGKILL,
+        )
         assert fleet.log_path("alice").read_text() == 6 * "up\n", "one log for all lives"
 
     play(story())
@@ -66,7 +79,9 @@ def test_who_fails_is_started_again_five_times_and_then_given_up(tmp_path: Path)
     ],
     ids=["usage", "well", "never", "fault"],
 )  # fmt: skip
-def test_only_a_failure_is_worth_a_new_start(tmp_path: Path, argv: list[str], on_failure: bool, code: int, lives: int) -> None:
+def test_only_a_failure_is_worth_a_new_start(
+    tmp_path: Path, argv: list[str], on_failure: bool, code: int, lives: int
+) -> None:
     async def story() -> None:
         fleet = Fleet(tmp_path)
         await fleet.start("alice", argv, SOON if on_failure else None)
@@ -119,20 +134,28 @@ def test_a_program_that_is_gone_when_it_is_to_start_again_is_an_error_and_no_res
         fleet = Fleet(tmp_path)
         await fleet.start("alice", [str(program)], SOON)
         await fleet.until_all_ended()
-        assert (fleet.restarts("alice"), fleet.exit_code("alice"), fleet.gave_up) == ([], 1, {"alice"})
+        assert (fleet.restarts("alice"), fleet.exit_code("alice"), fleet.gave_up) == (
+            [],
+            1,
+            {"alice"},
+        )
 
     play(story())
     assert caplog.text.count("cannot be started name=alice") == len(SOON.backoff_s)
 
 
-def test_the_log_names_the_process_of_every_start(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_log_names_the_process_of_every_start(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     caplog.set_level(logging.INFO)
 
     async def story() -> None:
         fleet = Fleet(tmp_path)
         await fleet.start("alice", dies("print(os.getpid(), flush=True); sys.exit(1)"), SOON)
         await fleet.until_all_ended()
-        pids = [line for line in fleet.log_path("alice").read_text().splitlines() if line != "up"]
+        pids = [
+            line for line in fleet.log_path("alice").read_text().splitlines() if line != "up"
+        ]
         assert re.findall(r"started name=alice pid=(\d+)", caplog.text) == pids
         assert len(pids) == 6
 

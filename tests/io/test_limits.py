@@ -21,7 +21,9 @@ def told(lines: str) -> list[object]:
     """What a process of its own says: limits outlast a test."""
     program = f"import json, resource as r\nfrom botpit.io.limits import *\nsaid = []\n{lines}\nprint(json.dumps(said))"
     argv = [sys.executable, "-c", program]
-    done = subprocess.run(argv, cwd=HOUSE, capture_output=True, text=True, timeout=DEADLINE_S, check=True)
+    done = subprocess.run(
+        argv, cwd=HOUSE, capture_output=True, text=True, timeout=DEADLINE_S, check=True
+    )
     said: list[object] = json.loads(done.stdout)
     return said
 
@@ -67,7 +69,10 @@ said.append([r.getrlimit(each) for each in (r.RLIMIT_NOFILE, r.RLIMIT_CPU, r.RLI
         (Limits(cpu_s=0), "--max-cpu-s 0: a bot needs at least 1"),
         (Limits(memory_mb=LEAST_MEMORY_MB - 1), "--max-memory-mb 63: a bot needs at least 64"),
         (Limits(memory_mb=-5), "--max-memory-mb -5: a bot needs at least 64"),
-        (Limits(open_files=LEAST_OPEN_FILES - 1), "--max-open-files 31: a bot needs at least 32"),
+        (
+            Limits(open_files=LEAST_OPEN_FILES - 1),
+            "--max-open-files 31: a bot needs at least 32",
+        ),
         (Limits(memory_mb=10**30), f"--max-memory-mb {10**30}: "),
     ],
     ids=str,
@@ -86,7 +91,10 @@ def test_a_system_without_limits_is_told_so(monkeypatch):
 
 
 def test_the_least_values_are_documented():
-    rows = {key(row): row["meaning"] for row in Page(SPEC.read_text(encoding="utf-8")).rows("`bot_client.py`")}
+    rows = {
+        key(row): row["meaning"]
+        for row in Page(SPEC.read_text(encoding="utf-8")).rows("`bot_client.py`")
+    }
     assert f"at least {LEAST_MEMORY_MB};" in rows["--max-memory-mb"]
     assert rows["--max-open-files"].endswith(f"at least {LEAST_OPEN_FILES}")
     assert CPU_GRACE_S == 5 and "Five more seconds" in rows["--max-cpu-s"]

@@ -1,4 +1,6 @@
-"""Link against a small server of the `websockets` library: what goes out first, what comes back, what happens when it is lost."""
+"""Link against a small server of the `websockets` library: what goes out first, what comes back,
+what happens when it is lost.
+"""
 
 from __future__ import annotations
 
@@ -64,7 +66,11 @@ def test_what_it_says_on_opening_comes_first_and_is_answered():
             async with running(owner):
                 assert await owner.hears() == (True, "connected")
                 assert owner.link.connected and owner.link.send("more")
-                assert [await owner.hears() for _ in range(3)] == [b"you said hello", b"you said who is there", b"you said more"]
+                assert [await owner.hears() for _ in range(3)] == [
+                    b"you said hello",
+                    b"you said who is there",
+                    b"you said more",
+                ]
 
     asyncio.run(story())
 
@@ -145,7 +151,9 @@ def test_the_send_queue_is_bounded():
 
 def test_leaving_is_a_clean_close():
     async def story() -> None:
-        closed: asyncio.Future[tuple[int | None, str | None]] = asyncio.get_running_loop().create_future()
+        closed: asyncio.Future[tuple[int | None, str | None]] = (
+            asyncio.get_running_loop().create_future()
+        )
 
         async def see_the_end(connection: ServerConnection) -> None:
             await connection.wait_closed()
@@ -192,7 +200,9 @@ def test_what_its_owner_raises_ends_it():
     asyncio.run(story())
 
 
-@pytest.mark.parametrize("uri", ["127.0.0.1:9001", "http://127.0.0.1:9001", "ws://", "ws://127.0.0.1:port", ""])
+@pytest.mark.parametrize(
+    "uri", ["127.0.0.1:9001", "http://127.0.0.1:9001", "ws://", "ws://127.0.0.1:port", ""]
+)
 def test_an_address_that_is_none_is_refused_at_once(uri):
     with pytest.raises(ValueError, match="is not a WebSocket address"):
         Owner(uri)

@@ -1,4 +1,6 @@
-"""What a battle asks of the order port: what accounts are worth, and the house's door; of a server that speaks the protocol."""
+"""What a battle asks of the order port: what accounts are worth, and the house's door; of a server
+that speaks the protocol.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ def with_market(market: Market, story: Callable[[str], Awaitable[T]]) -> T:
     return asyncio.run(asyncio.wait_for(play(), 30))
 
 
-def with_server(answers: Callable[[dict[str, object]], str], story: Callable[[str], Awaitable[T]]) -> T:
+def with_server(
+    answers: Callable[[dict[str, object]], str], story: Callable[[str], Awaitable[T]]
+) -> T:
     """A server that says this to each request."""
 
     async def one(connection: ServerConnection) -> None:
@@ -40,13 +44,16 @@ def with_server(answers: Callable[[dict[str, object]], str], story: Callable[[st
     return asyncio.run(asyncio.wait_for(play(), 30))
 
 
-# ---------------------------------------------------------------------------------------------------------------- accounts
+# ----------------------------------------------------------------------------------------- accounts
 
 
 def test_accounts_are_asked_for_and_so_is_the_cash_of_a_new_one() -> None:
     market = Market()
     market.accounts = {"alice": 12_345.5}
-    assert with_market(market, lambda uri: equities(uri, ["alice", "bob"])) == ({"alice": 12_345.5, "bob": 10_000.0}, 10_000.0)
+    assert with_market(market, lambda uri: equities(uri, ["alice", "bob"])) == (
+        {"alice": 12_345.5, "bob": 10_000.0},
+        10_000.0,
+    )
 
 
 def test_of_an_exchange_that_is_not_there_nothing_is_known() -> None:
@@ -60,13 +67,18 @@ def test_of_an_exchange_that_refuses_nothing_is_known() -> None:
     assert with_server(refusal, lambda uri: equities(uri, ["alice"])) == ({}, None)
 
 
-def test_an_exchange_that_says_nothing_is_not_waited_for_longer_than_a_while(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_exchange_that_says_nothing_is_not_waited_for_longer_than_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(order_port, "ACCOUNTS_WITHIN_S", 0.05)
     heartbeat = '{"type":"heartbeat","account_seq":0,"timestamp":1}'
-    assert with_server(lambda request: heartbeat, lambda uri: equities(uri, ["alice"])) == ({}, None)
+    assert with_server(lambda request: heartbeat, lambda uri: equities(uri, ["alice"])) == (
+        {},
+        None,
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------------- house
+# -------------------------------------------------------------------------------------------- house
 
 
 def test_the_house_closes_and_begins_anew() -> None:
@@ -91,7 +103,11 @@ def test_a_door_that_stays_shut_is_a_refusal(door: bool, token: str) -> None:
     market.door = door
 
     async def story(uri: str) -> None:
-        for request in (Operator(uri, token).knock, Operator(uri, token).close, Operator(uri, token).reopen):
+        for request in (
+            Operator(uri, token).knock,
+            Operator(uri, token).close,
+            Operator(uri, token).reopen,
+        ):
             with pytest.raises(Refused, match="unauthorized"):
                 await request()
 
@@ -108,14 +124,18 @@ def test_a_market_in_which_all_is_closed_already_has_no_prices_to_tell() -> None
     assert with_server(answer, lambda uri: Operator(uri, TOKEN).close()) == {}
 
 
-def test_nobody_there_is_waited_for_a_while_and_then_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_nobody_there_is_waited_for_a_while_and_then_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(order_port, "OPERATOR_WITHIN_S", 0.05)
     with pytest.raises(OrderPortError, match="Connect call failed"):
         asyncio.run(Operator(NOBODY, TOKEN).knock())
 
 
 @pytest.mark.parametrize("nonsense", ["nonsense", "[]", '"text"'])
-def test_an_answer_that_is_none_is_no_answer(nonsense: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_answer_that_is_none_is_no_answer(
+    nonsense: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(order_port, "OPERATOR_WITHIN_S", 0.05)
 
     async def story(uri: str) -> None:

@@ -1,4 +1,6 @@
-"""How processes live: one line per log record, stopping once and in order, children that never outlive their parent."""
+"""How processes live: one line per log record, stopping once and in order, children that never
+outlive their parent.
+"""
 
 from __future__ import annotations
 
@@ -75,18 +77,22 @@ def wait_for_line(path: Path, word: str) -> str:
 
     def there() -> bool:
         text = path.read_text() if path.exists() else ""
-        lines[:] = [line for line in text.splitlines(True) if word in line and line.endswith("\n")]
+        lines[:] = [
+            line for line in text.splitlines(True) if word in line and line.endswith("\n")
+        ]
         return bool(lines)
 
     until(there)
     return lines[0].strip()
 
 
-# ----------------------------------------------------------------------------------------------------------------- logging
+# ------------------------------------------------------------------------------------------ logging
 
 
 @pytest.fixture
-def log_lines(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[Callable[[logging.Logger], None]], list[str]]]:
+def log_lines(
+    capsys: pytest.CaptureFixture[str],
+) -> Iterator[Callable[[Callable[[logging.Logger], None]], list[str]]]:
     """The lines on stderr of whatever is done with a logger."""
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
@@ -109,11 +115,18 @@ def test_a_record_is_one_line_with_time_level_and_component(log_lines) -> None:
     (line,) = log_lines(work)
     stamp, rest = line.split(" ", 1)
     assert rest == "INFO desk order taken trader=alice qty=5"
-    assert time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S") and stamp[19] == "." and stamp[-1] == "Z" and len(stamp) == 24
+    assert (
+        time.strptime(stamp[:19], "%Y-%m-%dT%H:%M:%S")
+        and stamp[19] == "."
+        and stamp[-1] == "Z"
+        and len(stamp) == 24
+    )
 
 
 def test_foreign_text_cannot_break_or_colour_a_line(log_lines) -> None:
-    (line,) = log_lines(lambda log: log.warning("name %s", "evil\n2026 INFO desk fake\x1b[2J\u202e %s {}"))
+    (line,) = log_lines(
+        lambda log: log.warning("name %s", "evil\n2026 INFO desk fake\x1b[2J\u202e %s {}")
+    )
     assert line.endswith("name evil\\n2026 INFO desk fake\\x1b[2J\\u202e %s {}")
 
 
@@ -133,7 +146,9 @@ def test_a_traceback_stays_on_the_line_of_its_record(log_lines) -> None:
     [(5, "5"), (None, "None"), ("", '""'), ("two words", '"two words"'), ('say "hi"', '"say \\"hi\\""'), ("a=b", '"a=b"'),
      ("back\\slash", '"back\\\\slash"'), ("a\nb", '"a\\nb"')],
 )  # fmt: skip
-def test_a_field_is_quoted_when_it_would_not_end_where_it_should(value: object, written: str) -> None:
+def test_a_field_is_quoted_when_it_would_not_end_where_it_should(
+    value: object, written: str
+) -> None:
     assert fields(key=value) == f"key={written}"
     if "\\n" not in written:
         assert shlex.split(fields(key=value)) == [f"key={value}"]
@@ -144,13 +159,17 @@ def test_a_port_in_use_is_said_with_its_flag() -> None:
     assert port_in_use(9001, "--order-port").problems == (said,)
 
 
-# ---------------------------------------------------------------------------------------------------------------- stopping
+# ----------------------------------------------------------------------------------------- stopping
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_is_the_order_to_stop_and_the_exit_code_is_main_s(tmp_path: Path, number: signal.Signals) -> None:
+def test_a_signal_is_the_order_to_stop_and_the_exit_code_is_main_s(
+    tmp_path: Path, number: signal.Signals
+) -> None:
     command = [sys.executable, program(tmp_path, "child", CHILD)]
-    child = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    child = subprocess.Popen(
+        command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
     assert child.stdout is not None and child.stdout.readline().startswith("up")
     child.send_signal(number)
     assert child.communicate(timeout=DEADLINE_S)[0] == f"told {number.name}\n"
@@ -169,7 +188,9 @@ def test_a_second_ctrl_c_does_not_cut_the_shutdown_short(tmp_path: Path) -> None
         sys.exit(run(main))
     """)  # fmt: skip
     pipe = subprocess.PIPE
-    child = subprocess.Popen([sys.executable, path], stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+    child = subprocess.Popen(
+        [sys.executable, path], stdin=pipe, stdout=pipe, stderr=pipe, text=True
+    )
     assert child.stdout is not None and child.stdout.readline() == "up\n"
     child.send_signal(signal.SIGINT)
     assert child.stdout.readline() == "stopping\n"
@@ -193,7 +214,9 @@ def test_signals_are_heard_where_a_loop_has_no_signal_handlers(tmp_path: Path) -
         with asyncio.Runner(loop_factory=Loop) as runner:
             runner.run(main())
     """)  # fmt: skip
-    child = subprocess.Popen([sys.executable, path], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
+    child = subprocess.Popen(
+        [sys.executable, path], stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True
+    )
     assert child.stdout is not None and child.stdout.readline() == "up\n"
     child.send_signal(signal.SIGTERM)
     assert child.communicate(timeout=DEADLINE_S)[0] == "told SIGTERM\n"
@@ -206,18 +229,24 @@ def test_a_fault_is_logged_on_one_line_and_exits_1(tmp_path: Path) -> None:
         configure_logging("faulty", "info")
         sys.exit(run(main))
     """)  # fmt: skip
-    ended = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=DEADLINE_S)
+    ended = subprocess.run(
+        [sys.executable, path], capture_output=True, text=True, timeout=DEADLINE_S
+    )
     assert ended.returncode == 1
     (line,) = ended.stderr.splitlines()
     assert "CRITICAL faulty crashed" in line and "AssertionError: 1 lot too many" in line
 
 
-# ---------------------------------------------------------------------------------------------------------------- children
+# ----------------------------------------------------------------------------------------- children
 
 
 def test_a_child_runs_in_a_session_of_its_own_and_stops_when_told(tmp_path: Path) -> None:
     async def story() -> None:
-        child = await Child.start("bob", [sys.executable, str(program(tmp_path, "child", CHILD))], tmp_path / "logs" / "bob.log")
+        child = await Child.start(
+            "bob",
+            [sys.executable, str(program(tmp_path, "child", CHILD))],
+            tmp_path / "logs" / "bob.log",
+        )
         await asyncio.to_thread(wait_for_line, tmp_path / "logs" / "bob.log", "up")
         assert child.returncode is None
         assert os.getsid(child.pid) == child.pid != os.getsid(0)
@@ -231,7 +260,11 @@ def test_a_child_runs_in_a_session_of_its_own_and_stops_when_told(tmp_path: Path
 
 def test_a_child_that_will_not_stop_is_killed_after_the_grace(tmp_path: Path) -> None:
     async def story() -> None:
-        child = await Child.start("carol", [sys.executable, str(program(tmp_path, "stubborn", STUBBORN))], tmp_path / "carol.log")
+        child = await Child.start(
+            "carol",
+            [sys.executable, str(program(tmp_path, "stubborn", STUBBORN))],
+            tmp_path / "carol.log",
+        )
         await asyncio.to_thread(wait_for_line, tmp_path / "carol.log", "up")
         try:
             assert await asyncio.wait_for(child.stop(0.05), DEADLINE_S) == -signal.SIGKILL
@@ -243,7 +276,11 @@ def test_a_child_that_will_not_stop_is_killed_after_the_grace(tmp_path: Path) ->
 
 def test_a_cancelled_stop_leaves_nobody(tmp_path: Path) -> None:
     async def story() -> None:
-        child = await Child.start("carol", [sys.executable, str(program(tmp_path, "stubborn", STUBBORN))], tmp_path / "carol.log")
+        child = await Child.start(
+            "carol",
+            [sys.executable, str(program(tmp_path, "stubborn", STUBBORN))],
+            tmp_path / "carol.log",
+        )
         await asyncio.to_thread(wait_for_line, tmp_path / "carol.log", "up")
         stopping = asyncio.create_task(child.stop(3_600))
         await asyncio.sleep(0)
@@ -256,7 +293,9 @@ def test_a_cancelled_stop_leaves_nobody(tmp_path: Path) -> None:
     asyncio.run(story())
 
 
-def test_a_program_that_is_not_there_is_an_error_and_leaves_no_open_file(tmp_path: Path) -> None:
+def test_a_program_that_is_not_there_is_an_error_and_leaves_no_open_file(
+    tmp_path: Path,
+) -> None:
     async def story() -> None:
         open_files = len(os.listdir("/dev/fd"))
         for _ in range(3):
@@ -290,10 +329,20 @@ sys.exit(run(main))
 
 @pytest.mark.parametrize("text", [CHILD, HUNG], ids=["waiting", "hung in its own loop"])
 def test_kill_9_of_a_parent_leaves_nobody(tmp_path: Path, text: str) -> None:
-    command = [sys.executable, program(tmp_path, "parent", PARENT), program(tmp_path, "child", text), tmp_path]
-    parent = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True)
+    command = [
+        sys.executable,
+        program(tmp_path, "parent", PARENT),
+        program(tmp_path, "child", text),
+        tmp_path,
+    ]
+    parent = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    )
     assert parent.stdout is not None and parent.stdout.readline() == "started\n"
-    pids = [int(wait_for_line(tmp_path / f"{name}.log", "up").split()[1]) for name in ("bob", "carol")]
+    pids = [
+        int(wait_for_line(tmp_path / f"{name}.log", "up").split()[1])
+        for name in ("bob", "carol")
+    ]
     assert all(map(alive, pids))
     parent.kill()
     parent.communicate(timeout=DEADLINE_S)
@@ -322,7 +371,7 @@ def test_a_fleet_stops_all_at_once_and_knows_who_ended_by_himself(tmp_path: Path
     asyncio.run(story())
 
 
-# ------------------------------------------------------------------------------------------------------------------- files
+# -------------------------------------------------------------------------------------------- files
 
 
 AUTOGROUP = Path("/proc/self/autogroup")
@@ -330,25 +379,42 @@ AUTOGROUP = Path("/proc/self/autogroup")
 
 @pytest.mark.skipif(not AUTOGROUP.exists(), reason="this system does not weigh sessions")
 @pytest.mark.parametrize("own_session", (True, False), ids=["of its own", "somebody's"])
-def test_a_process_that_gives_way_takes_only_a_session_of_its_own_along(tmp_path: Path, own_session: bool) -> None:
-    path = program(tmp_path, "way", """
+def test_a_process_that_gives_way_takes_only_a_session_of_its_own_along(
+    tmp_path: Path, own_session: bool
+) -> None:
+    path = program(
+        tmp_path,
+        "way",
+        """
         from botpit.io.run import give_way
         group = Path("/proc/self/autogroup")
         before = group.read_text()
         give_way(7)
         say(json.dumps([os.nice(0), before, group.read_text()]))
-    """)
+    """,
+    )
     argv = [sys.executable, str(path)]
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, start_new_session=own_session)
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=own_session,
+    )
     nice, before, after = json.loads(done.stdout)
     assert nice == min(19, os.nice(0) + 7)
     if own_session:
         assert after.split()[-2:] == ["nice", "7"]
     else:
-        assert after == before  # empty where the session belongs to no group, as that of a container's first process
+        assert (
+            after == before
+        )  # empty where the session belongs to no group, as that of a container's first process
 
 
-@pytest.mark.parametrize("text", ["..", ".", "../../etc/passwd", "/etc/passwd", ".hidden", "a/b:c@d", "BTC/USD", "%2E%2E"])
+@pytest.mark.parametrize(
+    "text",
+    ["..", ".", "../../etc/passwd", "/etc/passwd", ".hidden", "a/b:c@d", "BTC/USD", "%2E%2E"],
+)
 def test_an_id_becomes_one_name_in_one_folder(tmp_path: Path, text: str) -> None:
     assert (tmp_path / file_name(text)).resolve().parent == tmp_path.resolve()
     assert not file_name(text).startswith(".")

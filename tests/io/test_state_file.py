@@ -1,4 +1,6 @@
-"""A file that holds the present state of a process: replaced whole, for its owner only, no reason to stop when the disk fails."""
+"""A file that holds the present state of a process: replaced whole, for its owner only, no reason
+to stop when the disk fails.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,11 @@ def test_a_symbolic_link_is_replaced_and_never_followed(tmp_path):
     with pytest.raises(StateFileError, match=r"^is not a regular file$"):
         StateFile(link).read()
     replace_file(link, "state")
-    assert (link.is_symlink(), link.read_text(), (tmp_path / "precious").read_text()) == (False, "state", "mine")
+    assert (link.is_symlink(), link.read_text(), (tmp_path / "precious").read_text()) == (
+        False,
+        "state",
+        "mine",
+    )
 
 
 def test_a_draft_that_a_killed_process_left_is_no_hindrance(tmp_path):

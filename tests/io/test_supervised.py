@@ -44,13 +44,19 @@ class Child:
         self._argv = [sys.executable, "-c", PROGRAM, str(self._starts), *map(str, ends)]
 
     def pids(self) -> list[int]:
-        return [int(pid) for pid in self._starts.read_text().split()] if self._starts.exists() else []
+        return (
+            [int(pid) for pid in self._starts.read_text().split()]
+            if self._starts.exists()
+            else []
+        )
 
     def run(self, until: Callable[[], bool], policy: RestartPolicy = SOON) -> None:
         """Supervise it until something has happened."""
 
         async def story() -> None:
-            async with supervised("somebody", self._argv, self._log, grace_s=DEADLINE_S, policy=policy):
+            async with supervised(
+                "somebody", self._argv, self._log, grace_s=DEADLINE_S, policy=policy
+            ):
                 while not until():
                     await asyncio.sleep(0.005)
 
@@ -71,7 +77,11 @@ def test_it_is_started_again_when_it_crashed_or_was_killed_and_is_gone_in_the_en
     child = Child(tmp_path, 1, "killed", 77)
     child.run(until=lambda: len(child.pids()) == 4)
     assert not any(is_there(pid) for pid in child.pids())
-    assert re.findall(r"ended by itself name=somebody exit_code=(\S+)", caplog.text) == ["1", "-9", "77"]
+    assert re.findall(r"ended by itself name=somebody exit_code=(\S+)", caplog.text) == [
+        "1",
+        "-9",
+        "77",
+    ]
 
 
 @pytest.mark.parametrize("code", sorted(SERVICE.final_codes))
@@ -80,7 +90,11 @@ def test_an_end_that_is_no_accident_is_final(
 ) -> None:
     caplog.set_level(logging.INFO)
     child = Child(tmp_path, code)
-    child.run(until=lambda: any("is not started again" in record.getMessage() for record in caplog.records))
+    child.run(
+        until=lambda: any(
+            "is not started again" in record.getMessage() for record in caplog.records
+        )
+    )
     assert len(child.pids()) == 1
     assert f"exit_code={code}" in caplog.text and str(tmp_path / "child.log") in caplog.text
 
@@ -110,13 +124,18 @@ def test_nobody_waits_for_the_end_of_a_backoff(
 ) -> None:
     caplog.set_level(logging.INFO)
     child = Child(tmp_path, 1)
-    child.run(until=lambda: "starts again soon" in caplog.text, policy=replace(SERVICE, backoff_s=(2 * DEADLINE_S,)))
+    child.run(
+        until=lambda: "starts again soon" in caplog.text,
+        policy=replace(SERVICE, backoff_s=(2 * DEADLINE_S,)),
+    )
     assert len(child.pids()) == 1
 
 
 def test_one_that_cannot_be_started_at_all_is_an_error_of_its_parent(tmp_path: Path) -> None:
     async def story() -> None:
-        async with supervised("nobody", [str(tmp_path / "nothing")], tmp_path / "log", grace_s=1):
+        async with supervised(
+            "nobody", [str(tmp_path / "nothing")], tmp_path / "log", grace_s=1
+        ):
             pytest.fail("it was started")
 
     with pytest.raises(FileNotFoundError):
@@ -140,7 +159,9 @@ def test_one_that_cannot_be_started_again_yet_is_tried_again(
         return was_here.exists()
 
     async def story() -> None:
-        async with supervised("somebody", [str(program)], tmp_path / "log", grace_s=DEADLINE_S, policy=SOON):
+        async with supervised(
+            "somebody", [str(program)], tmp_path / "log", grace_s=DEADLINE_S, policy=SOON
+        ):
             while not second_one_runs():
                 await asyncio.sleep(0.005)
 

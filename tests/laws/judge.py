@@ -1,10 +1,20 @@
-"""Random commands through the real engine and the second one, side by side: events equal, laws true after every command."""
+"""Random commands through the real engine and the second one, side by side: events equal, laws true
+after every command.
+"""
 
 from collections import Counter
 from collections.abc import Sequence
 from typing import get_args
 
-from botpit.core.events import BEFORE_THE_ENGINE, AccountState, CancelReason, Event, LiquidationReason, Liquidity, Reason
+from botpit.core.events import (
+    BEFORE_THE_ENGINE,
+    AccountState,
+    CancelReason,
+    Event,
+    LiquidationReason,
+    Liquidity,
+    Reason,
+)
 from botpit.core.exchange import Exchange
 from tests.laws.laws import Laws
 from tests.laws.plain import plain
@@ -28,7 +38,11 @@ def never_seen(counts: Counter[str]) -> list[str]:
         *(f"Fill {liquidity}" for liquidity in Liquidity),
         *(f"AccountStatus {standing}" for standing in AccountState),
         *(f"MarketStatus {reason}" for reason in ("halt", "resume", "close", "mark")),
-        *(kind for kind in kinds if kind not in ("Rejected", "OrderCancelled", "Liquidation", "MarketStatus")),
+        *(
+            kind
+            for kind in kinds
+            if kind not in ("Rejected", "OrderCancelled", "Liquidation", "MarketStatus")
+        ),
     ]
     return [name for name in expected if not counts[name]]
 
@@ -43,8 +57,12 @@ def episode(seed: str, commands: int) -> Counter[str]:
         expected = second.apply(command, now_ns)
         told = [plain(event) for event in events]
         if told != expected:
-            raise Difference(f"episode {seed}, command {count}: {command}\n{_first_difference(told, expected)}")
-        assert not events or due_ns is None or type(command).__name__ != "Tick" or due_ns <= now_ns, (seed, count, events)
+            raise Difference(
+                f"episode {seed}, command {count}: {command}\n{_first_difference(told, expected)}"
+            )
+        assert (
+            not events or due_ns is None or type(command).__name__ != "Tick" or due_ns <= now_ns
+        ), (seed, count, events)
         laws.check(events)
         if count % STRUCTURES_EVERY == 0:
             laws.check_structures()

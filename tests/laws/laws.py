@@ -1,7 +1,8 @@
-"""The laws that hold after every command, each checked from the outside: an own picture is folded from the events alone.
+"""The laws that hold after every command, each checked from the outside: an own picture is folded
+from the events alone.
 
-The picture knows nothing of the engine's structures: queues are plain lists, positions plain sums. What the events say must add
-up, and what the engine holds must be what the events say.
+The picture knows nothing of the engine's structures: queues are plain lists, positions plain sums.
+What the events say must add up, and what the engine holds must be what the events say.
 """
 
 from collections import defaultdict
@@ -40,7 +41,8 @@ class Laws:
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.queues: dict[str, dict[int, dict[int, Queue]]] = {
-            symbol: {BUY: defaultdict(list), SELL: defaultdict(list)} for symbol in exchange.markets
+            symbol: {BUY: defaultdict(list), SELL: defaultdict(list)}
+            for symbol in exchange.markets
         }
         self.positions: defaultdict[tuple[str, str], int] = defaultdict(int)
         self.account_seq: defaultdict[str, int] = defaultdict(int)
@@ -55,10 +57,12 @@ class Laws:
         self._books_are_not_crossed()
         self._nobody_is_ruined_by_another(events)
 
-    # ------------------------------------------------------------------------------------------------- the picture of events
+    # ------------------------------------------------------------------------ the picture of events
 
     def _fold(self, event: Event) -> None:
-        self.counts[type(event).__name__ + (f" {event.reason}" if hasattr(event, "reason") else "")] += 1
+        self.counts[
+            type(event).__name__ + (f" {event.reason}" if hasattr(event, "reason") else "")
+        ] += 1
         match event:
             case AccountStatus():
                 self.counts[f"AccountStatus {event.status}"] += 1
@@ -66,7 +70,9 @@ class Laws:
             case Trade():
                 self._trade_is_fair(event)
             case OrderAdded():
-                self.queues[event.symbol][event.side][event.price].append([event.order_id, event.qty])
+                self.queues[event.symbol][event.side][event.price].append(
+                    [event.order_id, event.qty]
+                )
             case OrderReduced() | OrderRemoved():
                 self._take(event, gone=isinstance(event, OrderRemoved))
             case MarketStatus(status=TradingStatus.CLOSED):
@@ -95,7 +101,9 @@ class Laws:
     def _queue_ahead_is_true(self, event: OrderAccepted) -> None:
         order = event.order
         if event.queue_ahead:
-            waiting = sum(lots for _, lots in self.queues[order.symbol][order.side].get(order.price, []))
+            waiting = sum(
+                lots for _, lots in self.queues[order.symbol][order.side].get(order.price, [])
+            )
             assert event.queue_ahead == waiting, event
 
     def _best(self, symbol: str, side: int) -> int | None:
@@ -107,8 +115,13 @@ class Laws:
         self.trades += 1
         assert event.trade_id == self.trades, event
         assert event.buyer != event.seller, event
-        maker_side, maker_id = (SELL, event.sell_order_id) if event.aggressor == BUY else (BUY, event.buy_order_id)
-        assert event.price == self._best(event.symbol, maker_side), (event, self._best(event.symbol, maker_side))
+        maker_side, maker_id = (
+            (SELL, event.sell_order_id) if event.aggressor == BUY else (BUY, event.buy_order_id)
+        )
+        assert event.price == self._best(event.symbol, maker_side), (
+            event,
+            self._best(event.symbol, maker_side),
+        )
         first_id, lots = self.queues[event.symbol][maker_side][event.price][0]
         assert first_id == maker_id and event.qty <= lots, (event, first_id, lots)
 
@@ -122,13 +135,15 @@ class Laws:
             if not queue:
                 del self.queues[event.symbol][event.side][event.price]
 
-    # ---------------------------------------------------------------------------------------------------- after every command
+    # -------------------------------------------------------------------------- after every command
 
     def _money_is_conserved(self) -> None:
         exchange = self.exchange
         accounts = exchange.accounts.values()
         cash = sum(account.cash for account in accounts) + exchange.fees + exchange.insurance
-        cost = sum(position.cost for account in accounts for position in account.positions.values())
+        cost = sum(
+            position.cost for account in accounts for position in account.positions.values()
+        )
         assert cash - cost == exchange.paid_in, (cash, cost, exchange.paid_in)
 
     def _books_are_not_crossed(self) -> None:
@@ -137,16 +152,29 @@ class Laws:
             assert bid is None or ask is None or bid < ask, (bid, ask)
 
     def _nobody_is_ruined_by_another(self, events: list[Event]) -> None:
-        """Whoever was deleveraged for another's sake, and whose own orders did not trade as well, owes nothing."""
-        traded = {event.trader for event in events if isinstance(event, Fill) and event.liquidity is not Liquidity.ADL}
+        """Whoever was deleveraged for another's sake, and whose own orders did not trade as well,
+        owes nothing.
+        """
+        traded = {
+            event.trader
+            for event in events
+            if isinstance(event, Fill) and event.liquidity is not Liquidity.ADL
+        }
         for event in events:
-            if isinstance(event, Liquidation) and event.reason is LiquidationReason.AUTO_DELEVERAGE:
-                assert event.trader in traded or self.exchange.accounts[event.trader].equity() >= 0, event
+            if (
+                isinstance(event, Liquidation)
+                and event.reason is LiquidationReason.AUTO_DELEVERAGE
+            ):
+                assert (
+                    event.trader in traded or self.exchange.accounts[event.trader].equity() >= 0
+                ), event
 
-    # ------------------------------------------------------------------------------------------------- slower, now and then
+    # ------------------------------------------------------------------------- slower, now and then
 
     def check_structures(self) -> None:
-        """What the engine holds is what the events said, and every total it keeps is what it would be worked out anew."""
+        """What the engine holds is what the events said, and every total it keeps is what it would
+        be worked out anew.
+        """
         self._books_are_the_picture()
         self._positions_sum_to_zero()
         self._breaches_are_suspected()
@@ -161,7 +189,8 @@ class Laws:
         for symbol, market in self.exchange.markets.items():
             for side in (BUY, SELL):
                 held = {
-                    level.price: [[record.id, record.leaves] for record in level] for level in market.book.side(side)
+                    level.price: [[record.id, record.leaves] for record in level]
+                    for level in market.book.side(side)
                 }
                 assert held == dict(self.queues[symbol][side]), symbol
                 for level in market.book.side(side):
@@ -175,17 +204,36 @@ class Laws:
 
     def _positions_sum_to_zero(self) -> None:
         for symbol in self.exchange.markets:
-            held = {a.trader: a.positions[symbol].lots for a in self.exchange.accounts.values() if symbol in a.positions}
+            held = {
+                a.trader: a.positions[symbol].lots
+                for a in self.exchange.accounts.values()
+                if symbol in a.positions
+            }
             assert sum(held.values()) == 0, held
-            assert all(self.positions[trader, symbol] == lots for trader, lots in held.items()), held
+            assert all(
+                self.positions[trader, symbol] == lots for trader, lots in held.items()
+            ), held
 
     def _totals_are_true(self, position) -> None:
         market = position.market
         tick_value = market.instrument.tick_value
         for side in (BUY, SELL):
-            orders = [record for record in position.account.open_orders(market.instrument.symbol) if record.order.side == side]
+            orders = [
+                record
+                for record in position.account.open_orders(market.instrument.symbol)
+                if record.order.side == side
+            ]
             totals = position.open_totals(side)
             assert totals.qty == sum(record.leaves for record in orders)
-            assert totals.value == sum(record.leaves * record.price for record in orders) * tick_value
-            loss = sum(record.leaves * max(0, side * (record.price - market.mark)) for record in orders) * tick_value
+            assert (
+                totals.value
+                == sum(record.leaves * record.price for record in orders) * tick_value
+            )
+            loss = (
+                sum(
+                    record.leaves * max(0, side * (record.price - market.mark))
+                    for record in orders
+                )
+                * tick_value
+            )
             assert totals.loss == loss, (totals.loss, loss)

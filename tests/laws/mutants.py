@@ -1,10 +1,12 @@
-"""Seeded faults in the engine, at least one for each heading of the rules, and whether the laws and the second engine catch them.
+"""Seeded faults in the engine, at least one for each heading of the rules, and whether the laws and
+the second engine catch them.
 
     python -m tests.laws.mutants             all of them, by name
     python -m tests.laws.mutants lifo fee    those whose names contain one of the words
 
-Each fault is planted into a copy of the tree, and random commands run through it until a difference or a broken law shows. A
-fault that survives is printed as MISSED and the exit code is 1: then a rule is not tested.
+Each fault is planted into a copy of the tree, and random commands run through it until a difference
+or a broken law shows. A fault that survives is printed as MISSED and the exit code is 1: then a
+rule is not tested.
 """
 
 from __future__ import annotations
@@ -91,7 +93,8 @@ MUTANTS = [
            "self._set_totals(sign, _NOTHING_OPEN)\n        if not self.is_changed:\n            self.note_change()\n",
            "self._set_totals(sign, _NOTHING_OPEN)\n"),
     Mutant("losses of open orders as of an earlier mark", "Initial margin", "positions.py",
-           "totals.loss = sum(lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items())", "pass"),
+           "totals.loss = sum(\n                lots * self.loss_per_lot(side, price) for price, lots in totals.lots.items()\n            )",
+           "pass"),
     Mutant("the order's own position is counted as it was", "Initial margin", "risk/margin.py",
            "return loss + then[0] - before[0], initial + then[1] - before[1]", "return loss + then[0], initial + then[1]"),
     Mutant("losses on the way forgotten", "Initial margin", "risk/margin.py",
@@ -117,7 +120,7 @@ MUTANTS = [
     Mutant("fund pays nothing", "Liquidation", "risk/liquidation.py",
            "from_fund = min(max(ledger.insurance, 0), -account.equity())", "from_fund = 0"),
     Mutant("skipped deleverage", "Liquidation", "risk/liquidation.py",
-           "min(abs(position.lots), _bearable(other, price)), price)", "0, price)"),
+           "min(abs(position.lots), _bearable(other, price)), price\n", "0, price\n"),
     Mutant("deleveraged beyond what he can bear", "Liquidation", "risk/liquidation.py",
            "return min(abs(position.lots), excess // (instrument.tick_value * burden))", "return abs(position.lots)"),
     Mutant("queue by trader id alone", "Liquidation", "risk/liquidation.py",
@@ -131,7 +134,7 @@ MUTANTS = [
     Mutant("close at the last mark", "Guards", "valuation.py",
            "return area // length_ns if length_ns else self.mark", "return self.mark"),
     Mutant("an order is taken while trading is halted", "Guards", "phases.py",
-           "Phase(_HALTED, takes_orders=False, trades=False,", "Phase(_HALTED, takes_orders=True, trades=False,"),
+           "            _HALTED,\n            takes_orders=False,\n", "            _HALTED,\n            takes_orders=True,\n"),
     Mutant("a closed instrument opens again", "Guards", "phases.py",
            "Phase(_CLOSED, takes_orders=False, trades=False, leads_to={})",
            "Phase(_CLOSED, takes_orders=False, trades=False, leads_to={Resume: _OPEN})"),
@@ -154,33 +157,59 @@ def caught(mutant: Mutant) -> bool:
     """Plant it in a copy and run until something shows."""
     with tempfile.TemporaryDirectory() as folder:
         tree = Path(folder)
-        for part in ("botpit", "tests/laws", "proofs/laws.py", "proofs/harness", "message_schemas.py"):
+        for part in (
+            "botpit",
+            "tests/laws",
+            "proofs/laws.py",
+            "proofs/harness",
+            "message_schemas.py",
+        ):
             source = HOME / part
             (tree / part).parent.mkdir(parents=True, exist_ok=True)
             if source.is_dir():
-                shutil.copytree(source, tree / part, ignore=shutil.ignore_patterns("__pycache__"))
+                shutil.copytree(
+                    source, tree / part, ignore=shutil.ignore_patterns("__pycache__")
+                )
             else:
                 shutil.copy(source, tree / part)
         plant(mutant, tree / "botpit" / "core")
-        run = [sys.executable, "proofs/laws.py", "--commands", str(EPISODES * 10_000), "--seeds", "2", "--processes", "1"]
+        run = [
+            sys.executable,
+            "proofs/laws.py",
+            "--commands",
+            str(EPISODES * 10_000),
+            "--seeds",
+            "2",
+            "--processes",
+            "1",
+        ]
         environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
-        outcome = subprocess.run(run, cwd=tree, capture_output=True, text=True, env=environment, check=False)
+        outcome = subprocess.run(
+            run, cwd=tree, capture_output=True, text=True, env=environment, check=False
+        )
     return outcome.returncode not in (0, 2) and "0 differences" not in outcome.stdout
 
 
 def plant(mutant: Mutant, exchange: Path) -> None:
     path = exchange / mutant.file
     source = path.read_text(encoding="utf-8")
-    assert source.count(mutant.old) == 1, f"{mutant.name}: its text stands {source.count(mutant.old)} times in {mutant.file}"
+    assert source.count(mutant.old) == 1, (
+        f"{mutant.name}: its text stands {source.count(mutant.old)} times in {mutant.file}"
+    )
     path.write_text(source.replace(mutant.old, mutant.new), encoding="utf-8")
 
 
 def main(words: list[str]) -> int:
-    chosen = [mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)]
+    chosen = [
+        mutant for mutant in MUTANTS if not words or any(word in mutant.name for word in words)
+    ]
     missed = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for mutant, found in zip(chosen, pool.map(caught, chosen), strict=True):
-            print(f"{'caught' if found else 'MISSED'}  {mutant.heading:22} {mutant.name}", flush=True)
+            print(
+                f"{'caught' if found else 'MISSED'}  {mutant.heading:22} {mutant.name}",
+                flush=True,
+            )
             missed += not found
     print(f"{len(chosen) - missed} of {len(chosen)} caught")
     return 1 if missed else 0

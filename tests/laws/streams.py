@@ -1,7 +1,9 @@
-"""Seeded random command streams: traders who do everything a client can do, and a house that does everything a house can do.
+"""Seeded random command streams: traders who do everything a client can do, and a house that does
+everything a house can do.
 
-Each episode has rules of its own, drawn from the seed: fees, margins, caps, tick values, money in the fund. Commands are drawn
-with an eye on the books, so that they meet, cross and miss; marks are pushed now and then, so that margin is called.
+Each episode has rules of its own, drawn from the seed: fees, margins, caps, tick values, money in
+the fund. Commands are drawn with an eye on the books, so that they meet, cross and miss; marks are
+pushed now and then, so that margin is called.
 """
 
 import random
@@ -98,33 +100,56 @@ class Stream:
         self.count += 1
         if self.coming:
             return self.coming.pop(), self.count * STEP_NS
-        makers = [self._order, self._cancel, self._replace, self._cancel_all, self._tick, self._session, self._house, self._shock]
+        makers = [
+            self._order,
+            self._cancel,
+            self._replace,
+            self._cancel_all,
+            self._tick,
+            self._session,
+            self._house,
+            self._shock,
+        ]
         make = self.rng.choices(makers, [66, 7, 10, 0.5, 13, 2.5, 2.5, 0.8])[0]
         return make(), self.count * STEP_NS
 
-    # ------------------------------------------------------------------------------------------------------------- orders
+    # --------------------------------------------------------------------------------------- orders
 
     def _order(self) -> Order:
         rng = self.rng
         symbol = rng.choice(self.symbols) if rng.random() < 0.995 else "GOLD"
         trader = rng.choice(TRADERS) if rng.random() < 0.99 else "mallory"
         side = self._lean(trader, symbol)
-        in_force = rng.choice([TimeInForce.GTC] * 5 + [TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD])
+        in_force = rng.choice(
+            [TimeInForce.GTC] * 5 + [TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD]
+        )
         order = Order(
-            trader, symbol, side, rng.choice([1, 1, 2, 3, 5, 8, 15, rng.choice([0, 60, 4, 4, 4, 4])]),
-            self._price(symbol, side), in_force, client_order_id=self._client_order_id(), reduce_only=rng.random() < 0.15,
+            trader,
+            symbol,
+            side,
+            rng.choice([1, 1, 2, 3, 5, 8, 15, rng.choice([0, 60, 4, 4, 4, 4])]),
+            self._price(symbol, side),
+            in_force,
+            client_order_id=self._client_order_id(),
+            reduce_only=rng.random() < 0.15,
             self_trade_prevention=rng.choice([None, *SelfTradePrevention]),
-            expires_at_ns=(self.count + rng.randrange(1, 300)) * STEP_NS if in_force is TimeInForce.GTD else None,
+            expires_at_ns=(self.count + rng.randrange(1, 300)) * STEP_NS
+            if in_force is TimeInForce.GTD
+            else None,
         )
         if rng.random() < 0.01:
             order.price = OffTick("100.005")
         if rng.random() < 0.1:
             return replace(order, price=None, time_in_force=TimeInForce.IOC, expires_at_ns=None)
         may_post = in_force in (TimeInForce.GTC, TimeInForce.GTD)
-        return replace(order, post_only=may_post and rng.random() < 0.1, session=self._session_of(trader))
+        return replace(
+            order, post_only=may_post and rng.random() < 0.1, session=self._session_of(trader)
+        )
 
     def _lean(self, trader: str, symbol: str) -> int:
-        """Half of the traders mostly buy, the others mostly sell, so that positions grow until somebody is hurt."""
+        """Half of the traders mostly buy, the others mostly sell, so that positions grow until
+        somebody is hurt.
+        """
         bull = (len(trader) + len(symbol)) % 2 == 0
         return BUY if (self.rng.random() < 0.65) == bull else SELL
 
@@ -138,7 +163,12 @@ class Stream:
         mark = market.mark if market else 100
         spread = max(2, mark // 200)
         drift = self.rng.gauss(-side * spread / 2, spread)
-        return max(0, mark + round(drift) if self.rng.random() < 0.98 else self.rng.randrange(2 * mark + 1))
+        return max(
+            0,
+            mark + round(drift)
+            if self.rng.random() < 0.98
+            else self.rng.randrange(2 * mark + 1),
+        )
 
     def _session_of(self, trader: str) -> int:
         account = self.exchange.accounts.get(trader)
@@ -152,8 +182,14 @@ class Stream:
         open_orders = account.open_orders() if account else []
         if not known or self.rng.random() < 0.03:
             return trader, self.rng.randrange(1, self.count + 2), None
-        record = self.rng.choice(open_orders if open_orders and self.rng.random() < 0.9 else known)
-        return trader, record.id, record.order.client_order_id if self.rng.random() < 0.3 else None
+        record = self.rng.choice(
+            open_orders if open_orders and self.rng.random() < 0.9 else known
+        )
+        return (
+            trader,
+            record.id,
+            record.order.client_order_id if self.rng.random() < 0.3 else None,
+        )
 
     def _cancel(self) -> Cancel:
         return Cancel(*self._named_order())
@@ -173,9 +209,13 @@ class Stream:
         return Replace(trader, order_id, client_order_id, price, qty)
 
     def _cancel_all(self) -> CancelAll:
-        return CancelAll(self.rng.choice(TRADERS), self.rng.choice([None, "SIM", "OIL", "GOLD"]), self.rng.choice([0, BUY, SELL]))
+        return CancelAll(
+            self.rng.choice(TRADERS),
+            self.rng.choice([None, "SIM", "OIL", "GOLD"]),
+            self.rng.choice([0, BUY, SELL]),
+        )
 
-    # ------------------------------------------------------------------------------------------------- time, sessions, house
+    # ------------------------------------------------------------------------ time, sessions, house
 
     def _tick(self) -> Tick:
         return Tick()
@@ -189,8 +229,12 @@ class Stream:
         return self.rng.choice([Logout, SessionLost])(trader, session)
 
     def _bankrupt_or(self, trader: str) -> str:
-        """Money goes where none is: to one who already has some only now and then, or nobody would ever be in trouble."""
-        bankrupt = [account.trader for account in self.exchange.accounts.values() if account.bankrupt]
+        """Money goes where none is: to one who already has some only now and then, or nobody would
+        ever be in trouble.
+        """
+        bankrupt = [
+            account.trader for account in self.exchange.accounts.values() if account.bankrupt
+        ]
         return self.rng.choice(bankrupt) if bankrupt and self.rng.random() < 0.9 else trader
 
     def _gap(self) -> float:
@@ -199,7 +243,10 @@ class Stream:
     def _shock(self) -> Command:
         """Every mark jumps before anybody is judged: who wins in one market may have lost in another."""
         marks = [(symbol, market.mark) for symbol, market in self.exchange.markets.items()]
-        self.coming = [Tick(), *(SetMark(symbol, round(mark * self._gap())) for symbol, mark in marks)]
+        self.coming = [
+            Tick(),
+            *(SetMark(symbol, round(mark * self._gap())) for symbol, mark in marks),
+        ]
         return self.coming.pop()
 
     def _house(self) -> Command:
@@ -207,12 +254,19 @@ class Stream:
         trader = rng.choice(TRADERS) if rng.random() < 0.97 else "nobody"
         symbol = rng.choice(self.symbols) if rng.random() < 0.98 else "GOLD"
         kind = rng.choices(
-            [Halt, Resume, Close, SetMark, Freeze, Unfreeze, CancelTrader, Deposit], [2, 50, 0.1, 30, 3, 10, 3, 20]
+            [Halt, Resume, Close, SetMark, Freeze, Unfreeze, CancelTrader, Deposit],
+            [2, 50, 0.1, 30, 3, 10, 3, 20],
         )[0]
         if kind is SetMark:
             market = self.exchange.markets.get(symbol)
             mark = market.mark if market else 100
-            return SetMark(symbol, round(mark * rng.choice([rng.uniform(0.9, 0.98), rng.uniform(1.02, 1.1), self._gap()])))
+            return SetMark(
+                symbol,
+                round(
+                    mark
+                    * rng.choice([rng.uniform(0.9, 0.98), rng.uniform(1.02, 1.1), self._gap()])
+                ),
+            )
         if kind is Deposit:
             return Deposit(self._bankrupt_or(trader), rng.choice([0, 1, 5_000, 20_000, 60_000]))
         return kind(trader if kind in (Freeze, Unfreeze, CancelTrader) else symbol)

@@ -30,7 +30,6 @@ def test_the_answer_is_the_first_event_and_only_who_asks_gets_one(seed: int) -> 
             assert outcome.answer is outcome.events[0], command
 
 
-
 def test_the_streams_cause_everything_that_can_happen():
     seen = Counter()
     for number in range(12):
@@ -80,7 +79,12 @@ class TestTheLawsBite:
 
     def test_a_margin_total_that_drifted(self):
         exchange, laws = self.market()
-        position = next(p for a in exchange.accounts.values() for p in a.positions.values() if p.open_count())
+        position = next(
+            p
+            for a in exchange.accounts.values()
+            for p in a.positions.values()
+            if p.open_count()
+        )
         first = position.account.open_orders(position.market.instrument.symbol)[0]
         position.open_totals(first.order.side).value += 1
         with pytest.raises(AssertionError):

@@ -1,4 +1,6 @@
-"""The laws hold while the rules change under way, and a state restored after a change goes on with the same events."""
+"""The laws hold while the rules change under way, and a state restored after a change goes on with
+the same events.
+"""
 
 import random
 from dataclasses import replace
@@ -19,9 +21,12 @@ CHANGES_EVERY = 150
 def other_rules(exchange: Exchange, rng: random.Random) -> Reconfigure:
     """What a house may change, changed at random."""
     rules = replace(
-        exchange.rules, starting_cash=rng.choice([30_000, 60_000]), max_accounts=rng.choice([5, 10, 20]),
+        exchange.rules,
+        starting_cash=rng.choice([30_000, 60_000]),
+        max_accounts=rng.choice([5, 10, 20]),
         self_trade_prevention=rng.choice(["cancel_resting", "cancel_incoming", "cancel_both"]),
-        mark_to_market_ms=rng.choice([100, 1_000]), settle_window_s=rng.choice([1, 30]),
+        mark_to_market_ms=rng.choice([100, 1_000]),
+        settle_window_s=rng.choice([1, 30]),
     )
     instruments = []
     for market in exchange.markets.values():
@@ -58,7 +63,12 @@ def test_the_laws_hold_while_the_rules_change(seed):
     laws = Laws(exchange)
     for command, now_ns in commands:
         if isinstance(command, Reconfigure):
-            assert not_changeable(exchange, Open(exchange.market_id, command.rules, command.instruments)) == []
+            assert (
+                not_changeable(
+                    exchange, Open(exchange.market_id, command.rules, command.instruments)
+                )
+                == []
+            )
         laws.check(exchange.apply(command, now_ns).events)
         if isinstance(command, Reconfigure):
             laws.check_structures()
@@ -74,7 +84,9 @@ def test_a_state_restored_after_a_change_goes_on_with_the_same_events(seed):
         if second is not None:
             assert second.apply(command, now_ns).events == told, (number, command)
         if number % 400 == 250:
-            kept = msgspec.json.encode(capture(first), order="deterministic")  # as a snapshot keeps it: the accounts in order
+            kept = msgspec.json.encode(
+                capture(first), order="deterministic"
+            )  # as a snapshot keeps it: the accounts in order
             second = restore(opening_of(first), msgspec.json.decode(kept))
     assert second is not None
     assert capture(second) == capture(first)

@@ -23,7 +23,9 @@ def test_going_on_from_a_restored_state_gives_the_same_events(seed):
         for _ in range(400):
             command, now_ns = stream.next()
             assert first.next_due_ns(now_ns) == second.next_due_ns(now_ns)
-            assert first.apply(command, now_ns).events == second.apply(command, now_ns).events, command
+            assert (
+                first.apply(command, now_ns).events == second.apply(command, now_ns).events
+            ), command
         assert capture(second) == capture(first)
 
 

@@ -1,4 +1,6 @@
-"""The second engine alone, against numbers worked out with a pencil: the judge of the real one must itself be judged."""
+"""The second engine alone, against numbers worked out with a pencil: the judge of the real one must
+itself be judged.
+"""
 
 import pytest
 
@@ -24,20 +26,43 @@ from tests.laws import slow_engine
 from tests.laws.slow_engine import SlowExchange
 
 TERMS = {
-    "tick_units": 1, "tick_decimals": 0, "lot": "1", "tick_value": 1, "reference_price": 100, "min_price": 1, "max_price": 1000,
-    "min_qty": 1, "max_qty": 1000, "maker_fee_bps": 0, "taker_fee_bps": 0, "liquidation_fee_bps": 0, "initial_margin_bps": 2000,
-    "maintenance_margin_bps": 1000, "price_band_bps": 1000, "mark_move_bps": 100, "max_open_orders": 6, "max_order_qty": 500,
-    "max_order_notional": 100_000, "max_position": 0,
+    "tick_units": 1,
+    "tick_decimals": 0,
+    "lot": "1",
+    "tick_value": 1,
+    "reference_price": 100,
+    "min_price": 1,
+    "max_price": 1000,
+    "min_qty": 1,
+    "max_qty": 1000,
+    "maker_fee_bps": 0,
+    "taker_fee_bps": 0,
+    "liquidation_fee_bps": 0,
+    "initial_margin_bps": 2000,
+    "maintenance_margin_bps": 1000,
+    "price_band_bps": 1000,
+    "mark_move_bps": 100,
+    "max_open_orders": 6,
+    "max_order_qty": 500,
+    "max_order_notional": 100_000,
+    "max_position": 0,
 }
 RULES = {
-    "money_decimals": 0, "starting_cash": 1000, "self_trade_prevention": "cancel_resting", "insurance_fund": 0, "max_accounts": 6,
-    "mark_to_market_ms": 1000, "settle_window_s": 30,
+    "money_decimals": 0,
+    "starting_cash": 1000,
+    "self_trade_prevention": "cancel_resting",
+    "insurance_fund": 0,
+    "max_accounts": 6,
+    "mark_to_market_ms": 1000,
+    "settle_window_s": 30,
 }
 SECOND_NS = 1_000_000_000
 
 
 class Pit:
-    """Everybody has 1,000; a tick of a lot is worth 1; everything stands at 100; initial margin 20 %, maintenance 10 %."""
+    """Everybody has 1,000; a tick of a lot is worth 1; everything stands at 100; initial margin 20
+    %, maintenance 10 %.
+    """
 
     def __init__(self, symbols=("SIM",), **terms):
         rules = {name: terms.pop(name, value) for name, value in RULES.items()}
@@ -48,8 +73,16 @@ class Pit:
     def tell(self, command, after_ms=0):
         self.now_ns += after_ms * 1_000_000
         self.events = self.exchange.apply(command, self.now_ns)
-        held = [each for account in self.exchange.accounts.values() for each in account.positions.values()]
-        cash = sum(each.cash for each in self.exchange.accounts.values()) + self.exchange.fees + self.exchange.insurance
+        held = [
+            each
+            for account in self.exchange.accounts.values()
+            for each in account.positions.values()
+        ]
+        cash = (
+            sum(each.cash for each in self.exchange.accounts.values())
+            + self.exchange.fees
+            + self.exchange.insurance
+        )
         assert cash - sum(each.cost for each in held) == self.exchange.paid_in
         return self.events
 
@@ -67,14 +100,20 @@ class Pit:
         self.buys(buyer, qty, at, symbol)
 
     def tick(self, mark=None, symbol="SIM", after_ms=100):
-        """Put the mark somewhere, let time pass. The books hold it there: one side is empty, the other no better than it."""
+        """Put the mark somewhere, let time pass. The books hold it there: one side is empty, the
+        other no better than it.
+        """
         if mark is not None:
             self.tell(SetMark(symbol, mark))
         return self.tell(Tick(), after_ms)
 
     def told(self, event, *names):
         """Of every event of this kind in the last answer: the named fields."""
-        return [tuple(fields[name] for name in names) for kind, fields in self.events if kind == event]
+        return [
+            tuple(fields[name] for name in names)
+            for kind, fields in self.events
+            if kind == event
+        ]
 
     @property
     def kinds(self):
@@ -102,15 +141,31 @@ class TestOrders:
         pit.sells("carol", 5, 100)
         pit.sells("dave", 5, 101)
         pit.buys("alice", 12, 101)
-        assert pit.told("Trade", "seller", "price", "qty") == [("carol", 100, 5), ("bob", 101, 5), ("dave", 101, 2)]
+        assert pit.told("Trade", "seller", "price", "qty") == [
+            ("carol", 100, 5),
+            ("bob", 101, 5),
+            ("dave", 101, 2),
+        ]
         pit.buys("alice", 9, 101)
         assert pit.told("OrderAdded", "price", "qty") == [(101, 6)]
-        assert pit.kinds == ["OrderAccepted", "Trade", "Fill", "Fill", "OrderRemoved", "OrderAdded", *["PositionUpdate"] * 2]
+        assert pit.kinds == [
+            "OrderAccepted",
+            "Trade",
+            "Fill",
+            "Fill",
+            "OrderRemoved",
+            "OrderAdded",
+            *["PositionUpdate"] * 2,
+        ]
 
     @pytest.mark.parametrize(
         ("prevention", "bought", "cancelled"),
         [
-            ("cancel_resting", 5, [("alice", 2)]),  # her own 2 go, then 3 from bob after the 2 of carol
+            (
+                "cancel_resting",
+                5,
+                [("alice", 2)],
+            ),  # her own 2 go, then 3 from bob after the 2 of carol
             ("cancel_incoming", 2, [("alice", 3)]),  # 2 from carol, then the rest of her 5
             ("cancel_both", 2, [("alice", 2), ("alice", 3)]),
         ],
@@ -152,9 +207,14 @@ class TestOrders:
         pit.trade("alice", "bob", 5, at=100)
         pit.sells("alice", 8, 101, reduce_only=True)
         pit.sells("alice", 1, 102, reduce_only=True)
-        pit.buys("carol", 9, 102)  # 5 of 8, the other 3 are cancelled; the next finds nothing left to reduce
+        pit.buys(
+            "carol", 9, 102
+        )  # 5 of 8, the other 3 are cancelled; the next finds nothing left to reduce
         assert pit.told("Trade", "price", "qty") == [(101, 5)]
-        assert pit.told("OrderCancelled", "cancelled_qty", "reason") == [(3, "reduce_only"), (1, "reduce_only")]
+        assert pit.told("OrderCancelled", "cancelled_qty", "reason") == [
+            (3, "reduce_only"),
+            (1, "reduce_only"),
+        ]
         pit.buys("bob", 1, 102, reduce_only=True)
         pit.sells("alice", 1, 100, reduce_only=True)
         assert pit.refusal == ("reduce_only_would_increase", {"position": 0})
@@ -170,14 +230,18 @@ class TestOrders:
         pit.tell(Replace("bob", order_id=1, qty=1))
         assert pit.refusal == ("invalid_qty", {"filled_qty": 1})
         pit.tell(Replace("bob", order_id=1, qty=7))
-        assert pit.told("OrderReplaced", "qty", "leaves_qty", "kept_priority") == [(7, 6, False)]
+        assert pit.told("OrderReplaced", "qty", "leaves_qty", "kept_priority") == [
+            (7, 6, False)
+        ]
         pit.buys("alice", 1, 101)
         assert pit.told("Trade", "seller") == [("carol",)]
 
     def test_one_answer_per_client_order_id(self):
         pit = Pit()
         first = pit.buys("alice", 1, 99, client_order_id="a")
-        assert pit.buys("alice", 1, 99, client_order_id="a") == [("OrderAccepted", first[0][1] | {"repeated": True})]
+        assert pit.buys("alice", 1, 99, client_order_id="a") == [
+            ("OrderAccepted", first[0][1] | {"repeated": True})
+        ]
         pit.buys("alice", 2, 99, client_order_id="a")
         assert pit.refusal == ("duplicate_client_order_id", {})
         refused = pit.buys("alice", 1, 111, client_order_id="b")
@@ -189,15 +253,20 @@ class TestOrders:
 
     def test_initial_margin_to_the_last_unit(self):
         pit = Pit()
-        # 30 open buys at 90 are 2,700 of exposure. 23 more at 100 are 5,000: 20 % of that are the 1,000 alice has.
+        # 30 open buys at 90 are 2,700 of exposure. 23 more at 100 are 5,000: 20 % of that are the
+        # 1,000 alice has.
         pit.buys("alice", 30, 90)
         pit.buys("alice", 23, 100)
         assert pit.kinds == ["OrderAccepted", "OrderAdded"]
         pit.sells("alice", 50, 98)
-        # Sells count at max(limit, mark) = 100, so 5,000; but 50 sold 2 under the mark would lose 100: 900 < 1,000.
+        # Sells count at max(limit, mark) = 100, so 5,000; but 50 sold 2 under the mark would lose
+        # 100: 900 < 1,000.
         pit.tell(CancelAll("alice", side=BUY))
         pit.sells("alice", 50, 98)
-        assert pit.refusal == ("initial_margin_insufficient", {"equity": 1000, "required_margin": 1000})
+        assert pit.refusal == (
+            "initial_margin_insufficient",
+            {"equity": 1000, "required_margin": 1000},
+        )
 
     def test_a_frozen_account_may_only_reduce(self):
         pit = Pit()
@@ -229,7 +298,11 @@ class TestMoney:
         pit.trade("alice", "bob", 1, at=100)
         pit.trade("alice", "bob", 2, at=101)
         pit.trade("bob", "alice", 1, at=105)
-        assert pit.account("alice") == (1005, 2, 202)  # 302 x 1 / 3 = 100.67: 100 released, 5 won
+        assert pit.account("alice") == (
+            1005,
+            2,
+            202,
+        )  # 302 x 1 / 3 = 100.67: 100 released, 5 won
         assert pit.account("bob") == (995, -2, -202)
         pit.trade("bob", "alice", 5, at=100)
         assert pit.account("alice") == (1003, -3, -300)  # 2 closed at 200 for 202, 3 sold anew
@@ -275,7 +348,10 @@ class TestMarks:
         pit = Pit()
         pit.trade("alice", "bob", 1, at=100)
         pit.tick(101)
-        assert pit.told("PositionUpdate", "trader", "mark", "equity") == [("alice", 101, 1001), ("bob", 101, 999)]
+        assert pit.told("PositionUpdate", "trader", "mark", "equity") == [
+            ("alice", 101, 1001),
+            ("bob", 101, 999),
+        ]
         pit.tick(102, after_ms=999)
         assert not pit.events
         pit.tick(after_ms=1)
@@ -299,13 +375,16 @@ class TestLiquidation:
         for qty, price in ((10, 87), (20, 86), (5, 85)):
             pit.buys("carol", qty, price)
         pit.tick()
-        # E = 1,000 - 50 x 12 = 400 < 440 = maintenance. b = 88 - 400/50 = 80.
-        # 10 at 87: E 390, initial margin of 40: 704. 20 at 86: E 350, of 20: 352. One at 85: E 347, of 19: 334.4. Enough.
+        # E = 1,000 - 50 x 12 = 400 < 440 = maintenance. b = 88 - 400/50 = 80. 10 at 87: E 390,
+        # initial margin of 40: 704. 20 at 86: E 350, of 20: 352. One at 85: E 347, of 19: 334.4.
+        # Enough.
         assert pit.told("Trade", "price", "qty") == [(87, 10), (86, 20), (85, 1)]
         assert pit.told("Liquidation", "trader", "reason", "side", "qty", "price") == [
             ("alice", "maintenance_margin_breach", SELL, 31, 85)
         ]
-        assert {sell for (sell,) in pit.told("Trade", "sell_order_id")} == {6}  # after bob's, alice's and carol's three
+        assert {sell for (sell,) in pit.told("Trade", "sell_order_id")} == {
+            6
+        }  # after bob's, alice's and carol's three
         # She realises -130, -280 and -15; 19 lots stay at their cost.
         assert pit.account("alice") == (575, 19, 1900)
         assert (pit.exchange.accounts["alice"].equity, pit.status("alice")) == (347, "active")
@@ -317,28 +396,55 @@ class TestLiquidation:
         pit.sells("carol", 9, 113)
         pit.sells("erin", 40, 119)
         pit.tick()
-        # E = 400 < 560. b = 112 + 400/50 = 120. 9 at 113: E 391, initial margin of 41: 918.4. Then b = 112 + 391/41 = 121.
-        # q at 119: 391 - 7q >= 22.4 (41 - q) when 15.4 q >= 527.4: 35 lots, E 146 >= 134.4 of 6.
+        # E = 400 < 560. b = 112 + 400/50 = 120. 9 at 113: E 391, initial margin of 41: 918.4. Then
+        # b = 112 + 391/41 = 121. q at 119: 391 - 7q >= 22.4 (41 - q) when 15.4 q >= 527.4: 35 lots,
+        # E 146 >= 134.4 of 6.
         assert pit.told("Liquidation", "side", "qty", "price") == [(BUY, 44, 119)]
         assert pit.exchange.accounts["alice"].equity == 146
 
     def test_both_fees_and_neither_takes_more_than_there_is(self):
-        """Ten lots at 100 with 200 in cash, the mark at 81: E = 10, b = 80. All ten must go, initial margin is far."""
+        """Ten lots at 100 with 200 in cash, the mark at 81: E = 10, b = 80. All ten must go,
+        initial margin is far.
+        """
         told = []
-        for price, taker_fee_bps, liquidation_fee_bps in ((81, 10, 50), (81, 100, 500), (80, 10, 50)):
+        for price, taker_fee_bps, liquidation_fee_bps in (
+            (81, 10, 50),
+            (81, 100, 500),
+            (80, 10, 50),
+        ):
             pit = Pit(starting_cash=200)
             pit.trade("alice", "bob", 10, at=100)
             pit.tell(SetMark("SIM", 81))
             pit.buys("carol", 10, price)
             pit.exchange.markets["SIM"].instrument = Instrument(
-                symbol="SIM", **(TERMS | {"taker_fee_bps": taker_fee_bps, "liquidation_fee_bps": liquidation_fee_bps})
+                symbol="SIM",
+                **(
+                    TERMS
+                    | {
+                        "taker_fee_bps": taker_fee_bps,
+                        "liquidation_fee_bps": liquidation_fee_bps,
+                    }
+                ),
             )
             pit.tick()
-            told.append((pit.told("Fill", "fee")[0][0], pit.exchange.fees, pit.exchange.insurance, pit.account("alice")[0]))
+            told.append(
+                (
+                    pit.told("Fill", "fee")[0][0],
+                    pit.exchange.fees,
+                    pit.exchange.insurance,
+                    pit.account("alice")[0],
+                )
+            )
             told[-1] += (pit.status("alice"),)
         assert told == [
             (1 + 5, 1, 5, 4, "active"),  # 810 x 0.1 % = 0.81 and 810 x 0.5 % = 4.05
-            (9 + 1, 9, 1, 0, "bankrupt"),  # 8.1 and 40.5, of which there is only 1 left; equity 0
+            (
+                9 + 1,
+                9,
+                1,
+                0,
+                "bankrupt",
+            ),  # 8.1 and 40.5, of which there is only 1 left; equity 0
             (0, 0, 0, 0, "bankrupt"),  # sold at b nothing is left for fees
         ]
 
@@ -366,7 +472,9 @@ class TestLiquidation:
         # E = 1,000 - 450 - 300 = 250; maintenance 255 (SIM, judged first) + 230 (OIL) = 485.
         # SIM: 85 - floor(250 x 255 / (485 x 30)) = 85 - 4 = 81: the bid at 80 is beyond.
         # OIL: 115 + floor(250 x 230 / (485 x 20)) = 115 + 5 = 120: the ask is not. E 150 < 255: frozen.
-        assert pit.told("Liquidation", "symbol", "side", "qty", "price") == [("OIL", BUY, 20, 120)]
+        assert pit.told("Liquidation", "symbol", "side", "qty", "price") == [
+            ("OIL", BUY, 20, 120)
+        ]
         assert (pit.exchange.accounts["alice"].equity, pit.status("alice")) == (150, "frozen")
 
     def test_a_resting_reduce_only_order_gives_what_its_trader_holds(self):
@@ -379,7 +487,10 @@ class TestLiquidation:
         pit.buys("carol", 1, 86, reduce_only=True)
         pit.tick()
         assert pit.told("Trade", "price", "qty") == [(87, 2)]
-        assert pit.told("OrderCancelled", "cancelled_qty", "reason") == [(6, "reduce_only"), (1, "reduce_only")]
+        assert pit.told("OrderCancelled", "cancelled_qty", "reason") == [
+            (6, "reduce_only"),
+            (1, "reduce_only"),
+        ]
 
     def test_the_list_cancels_first_and_begins_with_the_worst(self):
         pit = Pit()
@@ -391,7 +502,10 @@ class TestLiquidation:
         pit.sells("alice", 1, 94)
         pit.tick()
         # alice: 300 / 430, carol: 328 / 412.8. Nobody bids: both are frozen.
-        assert pit.told("OrderCancelled", "trader", "reason") == [("alice", "liquidation"), ("carol", "liquidation")]
+        assert pit.told("OrderCancelled", "trader", "reason") == [
+            ("alice", "liquidation"),
+            ("carol", "liquidation"),
+        ]
         assert pit.told("AccountStatus", "trader") == [("alice",), ("carol",)]
 
 
@@ -405,17 +519,32 @@ class TestBankruptcy:
 
     def test_the_winner_bears_the_loss(self):
         pit = self.pit_with_a_gap(70)
-        # E = 1,000 - 1,500 = -500, b = 70 + 500/50 = 80; d = 10 > 7 = m x rate; bob may bear (2,500 - 350) / 3 = 716 lots.
+        # E = 1,000 - 1,500 = -500, b = 70 + 500/50 = 80; d = 10 > 7 = m x rate; bob may bear (2,500
+        # - 350) / 3 = 716 lots.
         assert pit.kinds == [
-            "Fill", "Fill", "Liquidation", "Liquidation", "AccountStatus", "PositionUpdate", "PositionUpdate",
+            "Fill",
+            "Fill",
+            "Liquidation",
+            "Liquidation",
+            "AccountStatus",
+            "PositionUpdate",
+            "PositionUpdate",
         ]
-        assert pit.told("Fill", "trader", "side", "price", "qty", "fee", "liquidity", "order_id", "trade_id") == [
-            ("alice", SELL, 80, 50, 0, "adl", None, None), ("bob", BUY, 80, 50, 0, "adl", None, None),
+        assert pit.told(
+            "Fill", "trader", "side", "price", "qty", "fee", "liquidity", "order_id", "trade_id"
+        ) == [
+            ("alice", SELL, 80, 50, 0, "adl", None, None),
+            ("bob", BUY, 80, 50, 0, "adl", None, None),
         ]
         assert pit.told("Liquidation", "trader", "reason", "side") == [
-            ("alice", "bankruptcy", SELL), ("bob", "auto_deleverage", BUY),
+            ("alice", "bankruptcy", SELL),
+            ("bob", "auto_deleverage", BUY),
         ]
-        assert (pit.account("alice"), pit.account("bob"), pit.status("alice")) == ((0, 0, 0), (2000, 0, 0), "bankrupt")
+        assert (pit.account("alice"), pit.account("bob"), pit.status("alice")) == (
+            (0, 0, 0),
+            (2000, 0, 0),
+            "bankrupt",
+        )
         assert pit.exchange.markets["SIM"].last == 100
 
     def test_the_fund_pays_first_and_gets_what_rounding_leaves(self):
@@ -434,18 +563,29 @@ class TestBankruptcy:
         pit = Pit()
         pit.trade("alice", "bob", 50, at=100)
         pit.tell(SetMark("SIM", 40))
-        pit.trade("bob", "eve", 30, at=40)  # bob takes 1,800 of his gain; he is short 20 and eve 30
+        pit.trade(
+            "bob", "eve", 30, at=40
+        )  # bob takes 1,800 of his gain; he is short 20 and eve 30
         pit.tick()
-        # E = -2,000, b = 40 + 40 = 80; d - m x rate = 40 - 4 = 36. bob gains, so he is first: (4,000 - 80) / 36 = 108 lots.
-        # eve: (1,000 - 120) / 36 = 24 lots. The other 6 go at the mark, to her too.
+        # E = -2,000, b = 40 + 40 = 80; d - m x rate = 40 - 4 = 36. bob gains, so he is first:
+        # (4,000 - 80) / 36 = 108 lots. eve: (1,000 - 120) / 36 = 24 lots. The other 6 go at the
+        # mark, to her too.
         assert pit.told("Liquidation", "trader", "price", "qty") == [
-            ("alice", 80, 20), ("bob", 80, 20), ("alice", 80, 24), ("eve", 80, 24), ("alice", 40, 6), ("eve", 40, 6),
+            ("alice", 80, 20),
+            ("bob", 80, 20),
+            ("alice", 80, 24),
+            ("eve", 80, 24),
+            ("alice", 40, 6),
+            ("eve", 40, 6),
         ]
-        # alice: 1,000 - 20 x 20 - 24 x 20 - 6 x 60 = -240; eve: 1,000 - 24 x 40 = 40; bob: 2,800 + 20 x 20 = 3,200.
+        # alice: 1,000 - 20 x 20 - 24 x 20 - 6 x 60 = -240; eve: 1,000 - 24 x 40 = 40; bob: 2,800 +
+        # 20 x 20 = 3,200.
         assert pit.exchange.insurance == -240
         assert [pit.account(trader)[0] for trader in ("alice", "bob", "eve")] == [0, 3200, 40]
 
-    def test_the_queue_begins_with_gain_and_leverage_and_cancels_the_orders_of_those_it_takes(self):
+    def test_the_queue_begins_with_gain_and_leverage_and_cancels_the_orders_of_those_it_takes(
+        self,
+    ):
         pit = Pit()
         pit.trade("alice", "bob", 25, at=100)
         pit.trade("alice", "carol", 25, at=100)
@@ -453,12 +593,26 @@ class TestBankruptcy:
         pit.sells("carol", 1, 110)
         pit.sells("bob", 1, 110)
         pit.tick(70)
-        # The same gain of 750, the same gross notional of 1,750, the same cost: carol has 1,750 of equity, bob 6,750.
+        # The same gain of 750, the same gross notional of 1,750, the same cost: carol has 1,750 of
+        # equity, bob 6,750.
         assert [kind for kind in pit.kinds if kind in ("OrderCancelled", "Liquidation")] == [
-            "OrderCancelled", "Liquidation", "Liquidation", "OrderCancelled", "Liquidation", "Liquidation",
+            "OrderCancelled",
+            "Liquidation",
+            "Liquidation",
+            "OrderCancelled",
+            "Liquidation",
+            "Liquidation",
         ]
-        assert pit.told("OrderCancelled", "trader", "reason") == [("carol", "liquidation"), ("bob", "liquidation")]
-        assert pit.told("Liquidation", "trader") == [("alice",), ("carol",), ("alice",), ("bob",)]
+        assert pit.told("OrderCancelled", "trader", "reason") == [
+            ("carol", "liquidation"),
+            ("bob", "liquidation"),
+        ]
+        assert pit.told("Liquidation", "trader") == [
+            ("alice",),
+            ("carol",),
+            ("alice",),
+            ("bob",),
+        ]
 
     def test_losses_are_shared_by_loss_and_halted_instruments_close_too(self):
         pit = Pit(("SIM", "OIL"))
@@ -471,12 +625,20 @@ class TestBankruptcy:
         pit.buys("carol", 5, 54, "SIM")
         pit.buys("carol", 5, 50, "SIM")
         pit.tick()
-        # E = 1,000 - 1,500 + 200 = -300; all of W is the loss in SIM: b = 50 + 300/30 = 60, above the bids; in OIL b is the mark.
-        # OIL has 220 of maintenance and goes first, though it is halted, but not to carol's bid; then SIM: 30 at 60.
+        # E = 1,000 - 1,500 + 200 = -300; all of W is the loss in SIM: b = 50 + 300/30 = 60, above
+        # the bids; in OIL b is the mark. OIL has 220 of maintenance and goes first, though it is
+        # halted, but not to carol's bid; then SIM: 30 at 60.
         assert pit.told("Fill", "trader", "symbol", "price", "qty") == [
-            ("alice", "OIL", 110, 20), ("bob", "OIL", 110, 20), ("alice", "SIM", 60, 30), ("bob", "SIM", 60, 30),
+            ("alice", "OIL", 110, 20),
+            ("bob", "OIL", 110, 20),
+            ("alice", "SIM", 60, 30),
+            ("bob", "SIM", 60, 30),
         ]
-        assert (pit.account("alice")[0], pit.account("bob")[0], pit.exchange.insurance) == (0, 2000, 0)
+        assert (pit.account("alice")[0], pit.account("bob")[0], pit.exchange.insurance) == (
+            0,
+            2000,
+            0,
+        )
 
     def test_a_deposit_brings_a_bankrupt_account_back(self):
         pit = self.pit_with_a_gap(70)
@@ -501,7 +663,10 @@ class TestClose:
         # (100 x 1 s + 110 x 3 s) / 4 s = 107.5, rounded down.
         assert pit.told("MarketStatus", "status", "reason") == [("closed", "close")]
         assert pit.told("OrderCancelled", "trader", "reason") == [("carol", "closed")]
-        assert pit.told("PositionUpdate", "trader", "position", "cash", "mark") == [("alice", 0, 1070, 107), ("bob", 0, 930, 107)]
+        assert pit.told("PositionUpdate", "trader", "position", "cash", "mark") == [
+            ("alice", 0, 1070, 107),
+            ("bob", 0, 930, 107),
+        ]
         pit.buys("alice", 1, 107)
         assert pit.refusal == ("market_halted", {})
 
@@ -513,7 +678,15 @@ class TestClose:
         pit.tell(SetMark("SIM", 70))
         pit.now_ns += 2 * SECOND_NS
         pit.tell(Close("SIM"))
-        # At 70 alice has 1,000 - 1,200 = -200: b = 75 and bob takes her 40 at it; dave and bob settle 5 at 70.
-        assert pit.told("Fill", "trader", "price", "qty") == [("alice", 75, 40), ("bob", 75, 40)]
-        assert [pit.account(trader) for trader in ("alice", "bob", "dave")] == [(0, 0, 0), (2150, 0, 0), (850, 0, 0)]
+        # At 70 alice has 1,000 - 1,200 = -200: b = 75 and bob takes her 40 at it; dave and bob
+        # settle 5 at 70.
+        assert pit.told("Fill", "trader", "price", "qty") == [
+            ("alice", 75, 40),
+            ("bob", 75, 40),
+        ]
+        assert [pit.account(trader) for trader in ("alice", "bob", "dave")] == [
+            (0, 0, 0),
+            (2150, 0, 0),
+            (850, 0, 0),
+        ]
         assert pit.told("PositionUpdate", "trader") == [("alice",), ("bob",), ("dave",)]

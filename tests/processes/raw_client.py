@@ -1,4 +1,6 @@
-"""A server with peers that remember what they heard, and a client that sends it raw bytes: for the tests of botpit.io.server."""
+"""A server with peers that remember what they heard, and a client that sends it raw bytes: for the
+tests of botpit.io.server.
+"""
 
 from __future__ import annotations
 
@@ -32,13 +34,17 @@ GIVE_UP_S = 20.0
 
 
 def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Any:
-    """Makes a test of a coroutine, run on asyncio's loop and on uvloop; nothing may reach the loop's exception handler."""
+    """Makes a test of a coroutine, run on asyncio's loop and on uvloop; nothing may reach the
+    loop's exception handler.
+    """
 
     def run(loop: str, **arguments: Any) -> None:
         loops = asyncio if loop == "asyncio" else pytest.importorskip("uvloop")
         unhandled: list[Any] = []
         with asyncio.Runner(loop_factory=loops.new_event_loop) as runner:
-            runner.get_loop().set_exception_handler(lambda loop, context: unhandled.append(context))
+            runner.get_loop().set_exception_handler(
+                lambda loop, context: unhandled.append(context)
+            )
             runner.run(asyncio.wait_for(test(**arguments), GIVE_UP_S))
         assert not unhandled, unhandled
 
@@ -49,12 +55,24 @@ def on_both_loops(test: Callable[..., Coroutine[Any, Any, None]]) -> Any:
     return pytest.mark.parametrize("loop", ["asyncio", "uvloop"])(run)
 
 
-def frame(opcode: int, payload: bytes = b"", *, final: bool = True, reserved: int = 0, masked: bool = True) -> bytes:
+def frame(
+    opcode: int,
+    payload: bytes = b"",
+    *,
+    final: bool = True,
+    reserved: int = 0,
+    masked: bool = True,
+) -> bytes:
     """One frame as a client sends it."""
     first = bytes((final << 7 | reserved << 4 | opcode,))
     if not masked:
         return first + size_field(len(payload), masked=False) + payload
-    return first + size_field(len(payload)) + MASK + bytes(byte ^ MASK[i % 4] for i, byte in enumerate(payload))
+    return (
+        first
+        + size_field(len(payload))
+        + MASK
+        + bytes(byte ^ MASK[i % 4] for i, byte in enumerate(payload))
+    )
 
 
 def size_field(size: int, *, width: int = 0, masked: bool = True) -> bytes:
@@ -69,11 +87,15 @@ def text(payload: str | bytes, **how: Any) -> bytes:
     return frame(TEXT, payload.encode() if isinstance(payload, str) else payload, **how)
 
 
-def request(target: str, *, method: str = "GET", version: str = "1.1", **headers: str | None) -> bytes:
+def request(
+    target: str, *, method: str = "GET", version: str = "1.1", **headers: str | None
+) -> bytes:
     """A request to become a WebSocket. A header of None is left out; `_` in a name stands for `-`."""
     fields = HEADERS | {name.replace("_", "-"): value for name, value in headers.items()}
     lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
-    return "\r\n".join([f"{method} {target} HTTP/{version}", *lines, "", ""]).encode("utf-8", "surrogateescape")
+    return "\r\n".join([f"{method} {target} HTTP/{version}", *lines, "", ""]).encode(
+        "utf-8", "surrogateescape"
+    )
 
 
 def close(code: int | None = None, reason: bytes = b"") -> bytes:
@@ -136,7 +158,9 @@ class ServerUnderTest:
 
     async def dial(self) -> RawClient:
         """A client that has sent nothing yet."""
-        self.clients.append(RawClient(*await asyncio.open_connection("127.0.0.1", self.server.port)))
+        self.clients.append(
+            RawClient(*await asyncio.open_connection("127.0.0.1", self.server.port))
+        )
         return self.clients[-1]
 
 
@@ -147,7 +171,9 @@ async def house(
     grace_s: float = GRACE_S,
     **settings: float,
 ) -> AsyncIterator[ServerUnderTest]:
-    """Serve while the block runs; after it every peer was lost once, and none raised unless the block expects it."""
+    """Serve while the block runs; after it every peer was lost once, and none raised unless the
+    block expects it.
+    """
     here = ServerUnderTest()
 
     def connect(connection: Connection) -> Any:
@@ -195,7 +221,9 @@ class RawClient:
     async def gets(self) -> tuple[int, bytes]:
         """(opcode, payload) of the next frame."""
         first, size = await self.reader.readexactly(2)
-        assert first & 0x70 == 0 and first & 0x80 and size < 128, "a server's frame is whole, unmasked and plain"
+        assert first & 0x70 == 0 and first & 0x80 and size < 128, (
+            "a server's frame is whole, unmasked and plain"
+        )
         if size > 125:
             least, width = (126, 2) if size == 126 else (65_536, 8)
             size = int.from_bytes(await self.reader.readexactly(width), "big")
@@ -203,7 +231,9 @@ class RawClient:
         return first & 15, await self.reader.readexactly(size)
 
     async def gets_all(self) -> list[tuple[int, bytes]]:
-        """Every frame until the server ends the stream, between two frames and without a reset. Closes the socket."""
+        """Every frame until the server ends the stream, between two frames and without a reset.
+        Closes the socket.
+        """
         got = []
         try:
             while True:
@@ -221,5 +251,7 @@ class RawClient:
 
 
 async def health_of(here: ServerUnderTest, **headers: str | None) -> tuple[int, Any]:
-    status, _, body = await (await here.dial()).asks("/healthz", Upgrade=None, Connection=None, **headers)
+    status, _, body = await (await here.dial()).asks(
+        "/healthz", Upgrade=None, Connection=None, **headers
+    )
     return status, json.loads(body) if status == 200 else body

@@ -1,7 +1,8 @@
 """Real processes of the house for tests: on free ports, watched through their logs, and never left behind.
 
-Everything here is plain threads and no event loop, so that one process can serve a whole module of tests. A process hangs on its
-lifeline (see botpit.io.run): should the test run itself be killed, it ends too.
+Everything here is plain threads and no event loop, so that one process can serve a whole module of
+tests. A process hangs on its lifeline (see botpit.io.run): should the test run itself be killed, it
+ends too.
 """
 
 from __future__ import annotations
@@ -49,10 +50,14 @@ class Running:
             self._more.notify_all()
 
     def logs(self, *words: str) -> str:
-        """The first line, so far or from now on, that has all the words. Fails when the process ends without it."""
+        """The first line, so far or from now on, that has all the words. Fails when the process
+        ends without it.
+        """
 
         def found() -> str | None:
-            return next((line for line in self.lines if all(word in line for word in words)), None)
+            return next(
+                (line for line in self.lines if all(word in line for word in words)), None
+            )
 
         with self._more:
             self._more.wait_for(lambda: found() is not None or self._over, PATIENCE_S)
@@ -62,7 +67,9 @@ class Running:
 
     def troubles(self) -> list[str]:
         """Log lines that tell of a fault, and whatever is no log line at all."""
-        ok = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING) \w+ [^\x00-\x1f\x7f]*")
+        ok = re.compile(
+            r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z (DEBUG|INFO|WARNING) \w+ [^\x00-\x1f\x7f]*"
+        )
         return [line for line in self.lines if not ok.fullmatch(line) or "Traceback" in line]
 
     def stops(self, number: int = signal.SIGINT) -> int:
@@ -110,7 +117,10 @@ class Exchange:
         told = dict(re.findall(r"(\w+)=(\S+)", process.logs("INFO exchange open")))
         self.order_port, self.events_port = int(told["order_port"]), int(told["events_port"])
         self.market_id = told["market_id"]
-        self.orders, self.events = f"ws://127.0.0.1:{self.order_port}", f"ws://127.0.0.1:{self.events_port}"
+        self.orders, self.events = (
+            f"ws://127.0.0.1:{self.order_port}",
+            f"ws://127.0.0.1:{self.events_port}",
+        )
 
 
 @contextmanager
@@ -125,8 +135,19 @@ def exchange(folder: Path, *flags: str, config: str = "") -> Iterator[Exchange]:
 @contextmanager
 def relay(folder: Path, upstream_uri: str, *flags: str) -> Iterator[tuple[Running, int]]:
     """A relay on a free port, and that port."""
-    with running("market_data_server.py", "--port", "0", "--upstream-uri", upstream_uri, *flags, folder=folder) as process:
-        yield process, int(dict(re.findall(r"(\w+)=(\S+)", process.logs("INFO relay open")))["port"])
+    with running(
+        "market_data_server.py",
+        "--port",
+        "0",
+        "--upstream-uri",
+        upstream_uri,
+        *flags,
+        folder=folder,
+    ) as process:
+        yield (
+            process,
+            int(dict(re.findall(r"(\w+)=(\S+)", process.logs("INFO relay open")))["port"]),
+        )
 
 
 def outcome(program: str, *flags: str, folder: Path) -> tuple[int, str, str]:

@@ -1,4 +1,6 @@
-"""The archivist as a process: beside a running exchange until it is told to stop, alone, and not over a damaged journal."""
+"""The archivist as a process: beside a running exchange until it is told to stop, alone, and not
+over a damaged journal.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,11 @@ from tests.kept_market import archive, restored, stream_of, write_journal, write
 from tests.processes.running import HOUSE, Running
 
 BEGUN, COMMANDS = stream_of(3, 600)
-KEEP = "import sys; from pathlib import Path; from botpit.history.archive.process import keep;" \
-    " from botpit.io.log import configure_logging; from botpit.io.run import run; configure_logging('archivist', 'info');" \
+KEEP = (
+    "import sys; from pathlib import Path; from botpit.history.archive.process import keep;"
+    " from botpit.io.log import configure_logging; from botpit.io.run import run; configure_logging('archivist', 'info');"
     " sys.exit(run(lambda: keep(Path(sys.argv[1]), following=True)))"
+)
 
 
 @contextmanager
@@ -38,11 +42,19 @@ def archivist(folder: Path) -> Iterator[Running]:
         process.ends()
 
 
-def test_it_keeps_up_with_the_exchange_until_it_is_told_to_stop_and_leaves_nothing_undone(tmp_path):
+def test_it_keeps_up_with_the_exchange_until_it_is_told_to_stop_and_leaves_nothing_undone(
+    tmp_path,
+):
     folder = tmp_path / "market"
     begin_market(folder, Disk(), EXCHANGE, BEGUN)
     journal = Journal(
-        folder, Disk(), EXCHANGE, market_id=BEGUN.market_id, next_number=1, durability=Durability.OS, segment_bytes=20_000
+        folder,
+        Disk(),
+        EXCHANGE,
+        market_id=BEGUN.market_id,
+        next_number=1,
+        durability=Durability.OS,
+        segment_bytes=20_000,
     )
     with archivist(folder) as process:
         process.logs("INFO archivist keeping", "from_record=1")
@@ -56,7 +68,9 @@ def test_it_keeps_up_with_the_exchange_until_it_is_told_to_stop_and_leaves_nothi
     other = tmp_path / "other"
     write_journal(other, BEGUN, COMMANDS)
     archive(other)
-    assert [path.read_bytes() for _, path in events_files(folder)] == [path.read_bytes() for _, path in events_files(other)]
+    assert [path.read_bytes() for _, path in events_files(folder)] == [
+        path.read_bytes() for _, path in events_files(other)
+    ]
 
 
 def test_two_do_not_work_on_one_market_and_the_next_comes_in_when_the_first_is_killed(tmp_path):
@@ -66,7 +80,9 @@ def test_two_do_not_work_on_one_market_and_the_next_comes_in_when_the_first_is_k
         first.logs("INFO archivist keeping")
         with archivist(folder) as second:
             assert second.ends() == 2
-            second.logs("ERROR archivist another archivist is at work here", f"(pid {first.popen.pid})")
+            second.logs(
+                "ERROR archivist another archivist is at work here", f"(pid {first.popen.pid})"
+            )
         first.popen.kill()
         first.ends()
     with archivist(folder) as third:

@@ -1,4 +1,6 @@
-"""A battle of real bots, one of which is killed: it comes back and all is accounted for; see proofs/battle_kills.py."""
+"""A battle of real bots, one of which is killed: it comes back and all is accounted for; see
+proofs/battle_kills.py.
+"""
 
 import asyncio
 import json
@@ -23,7 +25,9 @@ def outcome(tmp_path_factory):
     return asyncio.run(watch(1, 0.2, 3, folder / "bots.json", folder, "--stagger-ms", "0"))
 
 
-def test_the_killed_bot_comes_back_the_others_trade_on_and_every_figure_is_what_was_recorded(outcome):
+def test_the_killed_bot_comes_back_the_others_trade_on_and_every_figure_is_what_was_recorded(
+    outcome,
+):
     assert [kill.trader_id for kill in outcome.kills] == ["taker-1"]
     assert list(outcome.differences()) == []
     assert len(outcome.reports) == 3, "a bot's report goes on over its deaths"
@@ -46,12 +50,21 @@ def test_what_results_json_leaves_out_is_a_difference(outcome):
 
 
 def try_out(bot):
-    load_strategy(bot.strategy, trader_id=bot.trader_id, rng=random.Random(bot.seed), params=bot.strategy_params)
+    load_strategy(
+        bot.strategy,
+        trader_id=bot.trader_id,
+        rng=random.Random(bot.seed),
+        params=bot.strategy_params,
+    )
 
 
 def test_the_battle_of_twenty_is_of_eight_kinds_and_everybody_is_killed_once_before_anybody_twice():
     bots = parse_battle(BATTLE.read_text(), try_out).all_bots()
-    assert (len(bots), len({bot.strategy for bot in bots}), {bot.restart for bot in bots}) == (20, 8, {"on-failure"})
+    assert (len(bots), len({bot.strategy for bot in bots}), {bot.restart for bot in bots}) == (
+        20,
+        8,
+        {"on-failure"},
+    )
     killed = victims(BATTLE, 40, seed=1)
     assert len(set(killed[:20])) == 20 and killed[20:] == killed[:20]
     assert killed != victims(BATTLE, 40, seed=2)

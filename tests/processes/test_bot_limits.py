@@ -40,12 +40,29 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
 
 
 def bot(market: Exchange, strategy: str, *flags: str):
-    where = ("--order-gateway-uri", market.orders, "--market-data-uri", market.events, "--decision-interval", "0.01")
-    return running("bot_client.py", "--trader-id", strategy.lower(), "--strategy", f"greedy.py:{strategy}", *where, *flags,
-                   folder=market.folder)
+    where = (
+        "--order-gateway-uri",
+        market.orders,
+        "--market-data-uri",
+        market.events,
+        "--decision-interval",
+        "0.01",
+    )
+    return running(
+        "bot_client.py",
+        "--trader-id",
+        strategy.lower(),
+        "--strategy",
+        f"greedy.py:{strategy}",
+        *where,
+        *flags,
+        folder=market.folder,
+    )
 
 
-def test_a_bot_that_never_comes_back_from_a_callback_ends_in_order_when_its_cpu_time_is_used_up(market):
+def test_a_bot_that_never_comes_back_from_a_callback_ends_in_order_when_its_cpu_time_is_used_up(
+    market,
+):
     with bot(market, "Endless", "--max-cpu-s", "2", "--report", "endless.json") as process:
         assert process.ends() == 3
     assert process.logs("strategy crashed", "hook=on_order", "CpuLimitReached", "greedy.py")

@@ -1,4 +1,6 @@
-"""One exchange, its data folder, and what it does when it is started again: with what it finds there, or not at all."""
+"""One exchange, its data folder, and what it does when it is started again: with what it finds
+there, or not at all.
+"""
 
 from __future__ import annotations
 
@@ -35,8 +37,22 @@ def ask(client: ClientConnection, **request: Any) -> dict[str, Any]:
     return json.loads(client.recv())
 
 
-def order(client: ClientConnection, name: str, trader: str = "alice", side: str = "buy", price: float = 99.5) -> dict[str, Any]:
-    return ask(client, type="order", trader_id=trader, side=side, qty=2, price=price, client_order_id=name)
+def order(
+    client: ClientConnection,
+    name: str,
+    trader: str = "alice",
+    side: str = "buy",
+    price: float = 99.5,
+) -> dict[str, Any]:
+    return ask(
+        client,
+        type="order",
+        trader_id=trader,
+        side=side,
+        qty=2,
+        price=price,
+        client_order_id=name,
+    )
 
 
 def die(house: Exchange) -> None:
@@ -57,7 +73,9 @@ def past(house: Exchange) -> list[bytes]:
 
 
 def refused(folder: Path, *flags: str) -> tuple[int, str]:
-    code, said, complained = outcome("exchange_server.py", *FREE, "--no-export", *flags, folder=folder)
+    code, said, complained = outcome(
+        "exchange_server.py", *FREE, "--no-export", *flags, folder=folder
+    )
     assert said == "" and complained.count("\n") >= 1
     return code, complained.splitlines()[-1]
 
@@ -78,7 +96,7 @@ def traded(tmp_path):
     return tmp_path
 
 
-# ------------------------------------------------------------------------------------------------------------ it goes on
+# --------------------------------------------------------------------------------------- it goes on
 
 
 def test_after_a_kill_it_is_the_same_market_with_the_same_answers(tmp_path):
@@ -89,7 +107,9 @@ def test_after_a_kill_it_is_the_same_market_with_the_same_answers(tmp_path):
     with exchange(tmp_path) as again, dial(again.orders) as client:
         assert again.market_id == house.market_id
         assert order(client, "a1") == first | {"repeated": True}
-        assert ask(client, type="account", trader_id="alice") | {"timestamp": 0} == account | {"timestamp": 0}
+        assert ask(client, type="account", trader_id="alice") | {"timestamp": 0} == account | {
+            "timestamp": 0
+        }
         assert past(again) == told
         assert order(client, "a2")["order_id"] == 3
 
@@ -100,7 +120,9 @@ def test_a_trader_who_comes_back_has_the_events_he_missed_byte_for_byte(tmp_path
         heard = [json.dumps(order(alice, name)) for name in ("a1", "a2")]
         die(house)
     with exchange(tmp_path) as again, dial(again.orders) as alice:
-        answer = ask(alice, type="login", trader_id="alice", last_seq=0, market_id=house.market_id)
+        answer = ask(
+            alice, type="login", trader_id="alice", last_seq=0, market_id=house.market_id
+        )
         assert (answer["type"], answer["account_seq"]) == ("logged_in", 2)
         assert [json.dumps(json.loads(alice.recv())) for _ in heard] == heard
 
@@ -114,14 +136,20 @@ def test_logins_of_before_are_ended_and_orders_go_where_that_was_asked(tmp_path)
         die(house)
     with exchange(tmp_path) as again, dial(again.orders) as client:
         assert ask(client, type="open_orders", trader_id="alice")["orders"] == []
-        assert [each["client_order_id"] for each in ask(client, type="open_orders", trader_id="bob")["orders"]] == ["b1"]
+        assert [
+            each["client_order_id"]
+            for each in ask(client, type="open_orders", trader_id="bob")["orders"]
+        ] == ["b1"]
 
 
 def test_fresh_begins_a_market_beside_the_old_one(traded):
     (before,) = (traded / "exchange-data").glob("market-*")
     with exchange(traded, "--fresh") as house, dial(house.orders) as client:
         assert ask(client, type="open_orders", trader_id="alice")["orders"] == []
-    assert {path.name for path in (traded / "exchange-data").glob("market-*")} == {before.name, f"market-{house.market_id}"}
+    assert {path.name for path in (traded / "exchange-data").glob("market-*")} == {
+        before.name,
+        f"market-{house.market_id}",
+    }
     with exchange(traded) as again:
         assert again.market_id == house.market_id
 
@@ -132,7 +160,7 @@ def test_without_durability_nothing_is_kept(tmp_path):
     assert not (tmp_path / "exchange-data").exists()
 
 
-# ------------------------------------------------------------------------------------------------------- it does not start
+# -------------------------------------------------------------------------------- it does not start
 
 
 def test_a_second_exchange_is_kept_out_until_the_first_is_gone_however_it_went(tmp_path):
@@ -147,7 +175,12 @@ def test_a_second_exchange_is_kept_out_until_the_first_is_gone_however_it_went(t
 def test_other_rules_are_refused_by_name_unless_it_may_take_them_over(traded):
     (traded / "exchange.toml").write_text(FEES, encoding="utf-8")
     code, said = refused(traded)
-    assert code == 2 and "instruments.SIM.taker_fee_bps: 0, now 5" in said and "--reconfigure" in said and "--fresh" in said
+    assert (
+        code == 2
+        and "instruments.SIM.taker_fee_bps: 0, now 5" in said
+        and "--reconfigure" in said
+        and "--fresh" in said
+    )
     with exchange(traded, "--reconfigure") as house, dial(house.orders) as client:
         logged_in = ask(client, type="login", trader_id="carol")
         assert logged_in["instruments"][0]["taker_fee_bps"] == 5
@@ -170,7 +203,9 @@ def test_damage_is_refused_with_file_line_and_byte(traded):
     code, said = refused(traded)
     line_begins = text.rindex(b"\n", 0, at) + 1
     assert code == 4
-    assert re.search(rf"{re.escape(path.name)}, line {text[:at].count(10) + 1}, byte {line_begins}\b", said), said
+    assert re.search(
+        rf"{re.escape(path.name)}, line {text[:at].count(10) + 1}, byte {line_begins}\b", said
+    ), said
 
 
 def test_a_torn_end_is_dropped_and_told(traded):
@@ -181,24 +216,37 @@ def test_a_torn_end_is_dropped_and_told(traded):
         assert order(client, "a3")["order_id"] == 4
 
 
-# ------------------------------------------------------------------------------------------------------------- the disk is full
+# --------------------------------------------------------------------------------- the disk is full
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="needs the limit on a file's size that POSIX systems have")
-def test_when_nothing_can_be_written_nothing_is_answered_and_all_that_was_answered_is_there(tmp_path):
+@pytest.mark.skipif(
+    sys.platform == "win32", reason="needs the limit on a file's size that POSIX systems have"
+)
+def test_when_nothing_can_be_written_nothing_is_answered_and_all_that_was_answered_is_there(
+    tmp_path,
+):
     program = tmp_path / "full_disk.py"
-    program.write_text(FULL.format(house=str(HOUSE), program=str(HOUSE / "exchange_server.py")), encoding="utf-8")
+    program.write_text(
+        FULL.format(house=str(HOUSE), program=str(HOUSE / "exchange_server.py")),
+        encoding="utf-8",
+    )
     answered: list[str] = []
     with running(str(program), "4000", *FREE, "--no-export", folder=tmp_path) as process:
         house = Exchange(process)
         with dial(house.orders) as client, pytest.raises(ConnectionClosed) as closed:
             for number in range(1_000):
-                assert order(client, f"a{number}", price=99.0)["type"] in ("order_accepted", "order_rejected")
+                assert order(client, f"a{number}", price=99.0)["type"] in (
+                    "order_accepted",
+                    "order_rejected",
+                )
                 answered.append(f"a{number}")
         assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1011, "market_halted")
         assert process.ends() == 5
         assert process.logs("CRITICAL", "halted", "journal cannot be written")
     assert 5 < len(answered) < 100
     with exchange(tmp_path) as again, dial(again.orders) as client:
-        known = [ask(client, type="order_status", trader_id="alice", client_order_id=name)["status"] for name in answered]
+        known = [
+            ask(client, type="order_status", trader_id="alice", client_order_id=name)["status"]
+            for name in answered
+        ]
         assert "unknown" not in known

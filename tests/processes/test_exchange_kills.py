@@ -1,4 +1,6 @@
-"""The exchange killed -9 under load and held against what its clients recorded: proofs/exchange_kills.py, in short."""
+"""The exchange killed -9 under load and held against what its clients recorded:
+proofs/exchange_kills.py, in short.
+"""
 
 import asyncio
 import json
@@ -11,7 +13,14 @@ from proofs.harness.client_ledger import Account, ClientLedger, Difference, Sent
 CYCLES = 20
 MOST_CYCLES = 15
 """In which a planted fault is to be found; the first difference ends a run."""
-ORDER = {"type": "order", "side": "buy", "qty": 5, "price": 100.0, "symbol": "SIM", "client_order_id": "a-1"}
+ORDER = {
+    "type": "order",
+    "side": "buy",
+    "qty": 5,
+    "price": 100.0,
+    "symbol": "SIM",
+    "client_order_id": "a-1",
+}
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +52,7 @@ def test_a_planted_fault_is_found(plant, tmp_path):
     assert outcome.difference and outcome.found.total() == 1, outcome
 
 
-# ------------------------------------------------------------------------------------------- the record by itself, fault by fault
+# ------------------------------------------------------------- the record by itself, fault by fault
 
 
 @pytest.fixture
@@ -61,7 +70,15 @@ def takes(account: Account, number: int, kind: str, order_id: int, **told):
 
 
 def fill(**other):
-    return {"side": "buy", "qty": 2, "leaves_qty": 3, "trade_id": 1, "symbol": "SIM", "price": 100.0, "trader_id": "ann"} | other
+    return {
+        "side": "buy",
+        "qty": 2,
+        "leaves_qty": 3,
+        "trade_id": 1,
+        "symbol": "SIM",
+        "price": 100.0,
+        "trader_id": "ann",
+    } | other
 
 
 def test_events_make_orders_and_positions(ann):

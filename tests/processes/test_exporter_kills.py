@@ -1,4 +1,6 @@
-"""The exporter killed -9 under load: by proofs/exporter_kills.py, and as the exchange's child, which is started again."""
+"""The exporter killed -9 under load: by proofs/exporter_kills.py, and as the exchange's child,
+which is started again.
+"""
 
 import asyncio
 import json
@@ -27,7 +29,11 @@ def test_five_kills_neither_lose_nor_double_a_row(outcome):
 
 def test_everything_else_goes_on_and_ends_cleanly(outcome):
     assert outcome.rows["SIM/trades.csv"] > 0, outcome
-    assert (outcome.ended, outcome.exit_codes, outcome.tracebacks) == ([], {"exchange": 0, "exporter": 0}, []), outcome
+    assert (outcome.ended, outcome.exit_codes, outcome.tracebacks) == (
+        [],
+        {"exchange": 0, "exporter": 0},
+        [],
+    ), outcome
 
 
 def trade(exchange: Exchange, *traders: str) -> None:
@@ -35,7 +41,17 @@ def trade(exchange: Exchange, *traders: str) -> None:
     with connect(exchange.orders) as gateway:
         for buyer in traders:
             for trader, side in (("bob", "sell"), (buyer, "buy")):
-                gateway.send(json.dumps({"type": "order", "trader_id": trader, "side": side, "qty": 1, "price": 100.0}))
+                gateway.send(
+                    json.dumps(
+                        {
+                            "type": "order",
+                            "trader_id": trader,
+                            "side": side,
+                            "qty": 1,
+                            "price": 100.0,
+                        }
+                    )
+                )
                 assert json.loads(gateway.recv())["type"] == "order_accepted"
 
 
@@ -52,7 +68,9 @@ def buyers(csv_dir: Path, at_least: int = 0) -> list[str]:
 
 def test_the_exchange_starts_a_killed_exporter_again_and_no_row_is_missing(tmp_path):
     csv_dir = tmp_path / "csv"
-    with running("exchange_server.py", *FREE, "--csv-dir", str(csv_dir), folder=tmp_path) as process:
+    with running(
+        "exchange_server.py", *FREE, "--csv-dir", str(csv_dir), folder=tmp_path
+    ) as process:
         exchange = Exchange(process)
         trade(exchange, "ann", "ben")
         buyers(csv_dir, at_least=1)
@@ -69,8 +87,12 @@ def test_an_exporter_that_refuses_its_folder_is_not_started_again_and_trading_go
     (tmp_path / "trades.csv").write_text("a table of mine\n", encoding="utf-8")
     with running("exchange_server.py", *FREE, folder=tmp_path) as process:
         exchange = Exchange(process)
-        assert "name=exporter exit_code=2" in process.logs("ERROR exchange", "is not started again")
+        assert "name=exporter exit_code=2" in process.logs(
+            "ERROR exchange", "is not started again"
+        )
         trade(exchange, "ann")
         assert process.stops() == 0
     assert (tmp_path / "trades.csv").read_text(encoding="utf-8") == "a table of mine\n"
-    assert "does not begin with 'timestamp" in (tmp_path / "exporter.log").read_text(encoding="utf-8")
+    assert "does not begin with 'timestamp" in (tmp_path / "exporter.log").read_text(
+        encoding="utf-8"
+    )

@@ -11,7 +11,9 @@ from proofs.four_terminals import HOME, TradesAndQuotes, watch
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
     folder = tmp_path_factory.mktemp("terminals")
-    return asyncio.run(watch(120, HOME / "bots_config.json", folder, kill_relay=True, trades=100))
+    return asyncio.run(
+        watch(120, HOME / "bots_config.json", folder, kill_relay=True, trades=100)
+    )
 
 
 def test_the_bots_trade_and_trades_csv_is_what_was_recorded(outcome):
@@ -37,5 +39,7 @@ def test_everything_ends_cleanly(outcome):
 def test_the_recorder_counts_how_long_the_book_has_two_sides():
     recorder = TradesAndQuotes()
     for now_ms, ask in [(1_000, None), (2_000, 101.0), (5_000, None), (6_000, 101.0)]:
-        recorder.take({"type": "book_update", "timestamp": now_ms, "best_bid": 99.0, "best_ask": ask})
+        recorder.take(
+            {"type": "book_update", "timestamp": now_ms, "best_bid": 99.0, "best_ask": ask}
+        )
     assert recorder.two_sided() == 0.75

@@ -1,6 +1,8 @@
-"""Bad input and attacks on the real exchange process (short versions): each has its documented answer and nothing changes.
+"""Bad input and attacks on the real exchange process (short versions): each has its documented
+answer and nothing changes.
 
-Before and after every attack the market is asked for all that a client can see; in the end the process is up and its log clean.
+Before and after every attack the market is asked for all that a client can see; in the end the
+process is up and its log clean.
 """
 
 from __future__ import annotations
@@ -14,7 +16,19 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from raw_client import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, RawClient, close_code, frame, size_field, text
+from raw_client import (
+    BINARY,
+    CLOSE,
+    CONTINUATION,
+    PING,
+    PONG,
+    TEXT,
+    RawClient,
+    close_code,
+    frame,
+    size_field,
+    text,
+)
 from running import PATIENCE_S, Exchange, exchange, health
 from websockets.asyncio.client import connect
 
@@ -26,12 +40,29 @@ SEED = 20_240_601
 
 @pytest.fixture(scope="module")
 def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
-    """A market that has traded and in which orders rest, evenly around the mark, so that time alone changes nothing."""
+    """A market that has traded and in which orders rest, evenly around the mark, so that time alone
+    changes nothing.
+    """
 
     async def opens(uri: str) -> None:
         async with connect(uri, compression=None, proxy=None) as client:
-            for trader, side, price in (("bob", "sell", 100), ("alice", "buy", 100), ("alice", "buy", 99), ("bob", "sell", 101)):
-                await client.send(json.dumps({"type": "order", "trader_id": trader, "side": side, "qty": 3, "price": price}))
+            for trader, side, price in (
+                ("bob", "sell", 100),
+                ("alice", "buy", 100),
+                ("alice", "buy", 99),
+                ("bob", "sell", 101),
+            ):
+                await client.send(
+                    json.dumps(
+                        {
+                            "type": "order",
+                            "trader_id": trader,
+                            "side": side,
+                            "qty": 3,
+                            "price": price,
+                        }
+                    )
+                )
                 assert json.loads(await client.recv())["type"] == "order_accepted"
 
     with exchange(tmp_path_factory.mktemp("hostile"), config=FAST) as running:
@@ -61,12 +92,19 @@ async def state(market: Exchange) -> list[Any]:
     ):
         snapshot = json.loads(await reader.recv())
         seen = [
-            {key: value for key, value in each.items() if key != "timestamp"} for each in (snapshot, *snapshot.pop("positions"))
+            {key: value for key, value in each.items() if key != "timestamp"}
+            for each in (snapshot, *snapshot.pop("positions"))
         ]
         for trader in TRADERS:
             for kind in ("account", "open_orders"):
                 await client.send(json.dumps({"type": kind, "trader_id": trader}))
-                seen.append({key: value for key, value in json.loads(await client.recv()).items() if key != "timestamp"})
+                seen.append(
+                    {
+                        key: value
+                        for key, value in json.loads(await client.recv()).items()
+                        if key != "timestamp"
+                    }
+                )
     return [*seen, health(market.order_port)["seq"], health(market.events_port)["seq"]]
 
 
@@ -83,7 +121,9 @@ async def answers(uri: str, *frames: str) -> list[Any]:
 
 
 @asynccontextmanager
-async def raw(market: Exchange, port: int | None = None, **headers: str) -> AsyncIterator[RawClient]:
+async def raw(
+    market: Exchange, port: int | None = None, **headers: str
+) -> AsyncIterator[RawClient]:
     """A socket with its handshake behind it, on which any bytes may follow."""
     client = RawClient(*await asyncio.open_connection("127.0.0.1", port or market.order_port))
     status, head, _ = await client.asks("/", **headers)
@@ -106,10 +146,13 @@ def written(**change: Any) -> str:
 
 
 def with_raw(field: str, raw_value: str) -> str:
-    return json.dumps({key: value for key, value in ORDER.items() if key != field})[:-1] + f', "{field}": {raw_value}}}'
+    return (
+        json.dumps({key: value for key, value in ORDER.items() if key != field})[:-1]
+        + f', "{field}": {raw_value}}}'
+    )
 
 
-# ---------------------------------------------------------------------------------------------------------- A5 to A10: messages
+# ------------------------------------------------------------------------------ A5 to A10: messages
 
 INVALID_JSON = [
     "", "{",
@@ -139,17 +182,26 @@ BY_THE_ENGINE = [
 def test_what_is_no_json_is_refused_and_the_connection_stays(market):
     async def attack() -> None:
         got = await answers(market.orders, *INVALID_JSON)
-        assert [(each["type"], each["reason"]) for each in got] == [("order_rejected", "invalid_json")] * len(INVALID_JSON)
+        assert [(each["type"], each["reason"]) for each in got] == [
+            ("order_rejected", "invalid_json")
+        ] * len(INVALID_JSON)
 
     unchanged(market, attack)
 
 
 def test_what_is_ill_formed_is_refused_by_the_name_of_its_field(market):
     async def attack() -> None:
-        sent = [(field, with_raw(field, value)) for field, values in INVALID_MESSAGE.items() for value in values]
+        sent = [
+            (field, with_raw(field, value))
+            for field, values in INVALID_MESSAGE.items()
+            for value in values
+        ]
         got = await answers(market.orders, *(each for _, each in sent))
         for (field, each), answer in zip(sent, got, strict=True):
-            assert (answer["type"], answer["reason"]) == ("order_rejected", "invalid_message"), each[:200]
+            assert (answer["type"], answer["reason"]) == (
+                "order_rejected",
+                "invalid_message",
+            ), each[:200]
             expected = "expires_at" if '"gtd"' in each else field
             assert answer["details"]["error"].startswith(f"{expected}: "), each[:200]
 
@@ -158,7 +210,9 @@ def test_what_is_ill_formed_is_refused_by_the_name_of_its_field(market):
 
 def test_what_is_out_of_range_has_its_own_reason(market):
     async def attack() -> None:
-        got = await answers(market.orders, *(with_raw(field, value) for field, value, _ in BY_THE_ENGINE))
+        got = await answers(
+            market.orders, *(with_raw(field, value) for field, value, _ in BY_THE_ENGINE)
+        )
         assert [each["reason"] for each in got] == [reason for _, _, reason in BY_THE_ENGINE]
 
     unchanged(market, attack)
@@ -174,7 +228,9 @@ def test_unknown_keys_repeated_keys_and_arrays(market):
             ('{"type":"nope"}', "invalid_message", "type:"),
         ):  # fmt: skip
             [answer] = await answers(market.orders, sent)
-            assert (answer["reason"], named in answer["details"]["error"]) == (reason, True), sent[:100]
+            assert (answer["reason"], named in answer["details"]["error"]) == (reason, True), (
+                sent[:100]
+            )
         [array] = await answers(market.orders, "[" + ",".join([written(qty=0)] * 100) + "]")
         assert [each["reason"] for each in array] == ["invalid_qty"] * 100
         [last_wins] = await answers(market.orders, written()[:-1] + ',"qty":5,"qty":0}')
@@ -184,7 +240,9 @@ def test_unknown_keys_repeated_keys_and_arrays(market):
 
 
 def test_one_message_cannot_hold_up_the_others(market):
-    """Text that is never ended, full of escapes, brackets or digits: 64 KiB of it must not take more than a moment."""
+    """Text that is never ended, full of escapes, brackets or digits: 64 KiB of it must not take
+    more than a moment.
+    """
 
     async def attack() -> None:
         for filling in ('\\"', '"', "[", '["', "1", '{"', "\\\\", '"\\', "'", "\\u0022"):
@@ -194,7 +252,10 @@ def test_one_message_cannot_hold_up_the_others(market):
             ):
                 await hostile.send(('{"type":"order","x":"' + filling * 65_000)[:65_000])
                 async with asyncio.timeout(5):
-                    assert json.loads(await hostile.recv())["reason"] in ("invalid_json", "invalid_message"), filling
+                    assert json.loads(await hostile.recv())["reason"] in (
+                        "invalid_json",
+                        "invalid_message",
+                    ), filling
                     await other.send('{"type":"ping"}')
                     assert json.loads(await other.recv())["type"] == "pong", filling
 
@@ -202,14 +263,21 @@ def test_one_message_cannot_hold_up_the_others(market):
 
 
 def test_mangled_orders_have_one_typed_answer_each(market):
-    """Bits are flipped in an order that has three faults of its own, so that no mangling can make it a good one."""
+    """Bits are flipped in an order that has three faults of its own, so that no mangling can make
+    it a good one.
+    """
 
     async def attack() -> None:
         rng = random.Random(SEED)
         async with connect(market.orders, compression=None, proxy=None) as client:
             for _ in range(1_500):
                 mangled = bytearray(
-                    written(qty=0, price=95.001, symbol="NO-SUCH", client_order_id=f"f{rng.randrange(50)}").encode()
+                    written(
+                        qty=0,
+                        price=95.001,
+                        symbol="NO-SUCH",
+                        client_order_id=f"f{rng.randrange(50)}",
+                    ).encode()
                 )
                 for _ in range(rng.choice([1, 1, 1, 2])):
                     mangled[rng.randrange(len(mangled))] ^= 1 << rng.randrange(7)
@@ -222,7 +290,7 @@ def test_mangled_orders_have_one_typed_answer_each(market):
     unchanged(market, attack)
 
 
-# ---------------------------------------------------------------------------------------------------------- A1 to A4: frames
+# --------------------------------------------------------------------------------- A1 to A4: frames
 
 PROTOCOL_FAULTS = {1002, 1003, 1007, 1009}
 
@@ -231,15 +299,25 @@ def test_random_bytes_get_a_protocol_close_or_a_typed_answer(market):
     async def attack() -> None:
         rng = random.Random(SEED)
         for number in range(150):
-            async with raw(market, market.order_port if number % 2 else market.events_port) as client:
+            async with raw(
+                market, market.order_port if number % 2 else market.events_port
+            ) as client:
                 client.sends(_noise(rng))
                 client.writer.write_eof()
                 for opcode, payload in await everything(client):
                     assert opcode in (TEXT, CLOSE, PING, PONG)
                     if opcode == TEXT:
-                        assert json.loads(payload)["type"] in ("order_rejected", "error", "snapshot")
+                        assert json.loads(payload)["type"] in (
+                            "order_rejected",
+                            "error",
+                            "snapshot",
+                        )
                     elif opcode == CLOSE:
-                        assert close_code((opcode, payload)) in {*PROTOCOL_FAULTS, 1000, 1005} or _is_echo(payload)
+                        assert close_code((opcode, payload)) in {
+                            *PROTOCOL_FAULTS,
+                            1000,
+                            1005,
+                        } or _is_echo(payload)
 
     unchanged(market, attack)
 
@@ -267,7 +345,8 @@ def _noise(rng: random.Random) -> bytes:
 def _is_echo(payload: bytes) -> bool:
     """The answer to a close frame that the noise happened to be."""
     return len(payload) >= 2 and (
-        int.from_bytes(payload[:2], "big") >= 3_000 or 1_000 <= int.from_bytes(payload[:2], "big") <= 1_014
+        int.from_bytes(payload[:2], "big") >= 3_000
+        or 1_000 <= int.from_bytes(payload[:2], "big") <= 1_014
     )
 
 
@@ -284,7 +363,9 @@ def _is_echo(payload: bytes) -> bool:
     ("new message in the middle", [text("{", final=False), text("{}")], 1002), ("no utf-8", [text(b"\xff")], 1007),
     ("no utf-8 in fragments", [text(b"\xc3", final=False), frame(CONTINUATION, b"(")], 1007),
 ])  # fmt: skip
-def test_broken_framing_is_closed_with_its_code_and_nothing_of_it_is_done(market, name, sent, code):
+def test_broken_framing_is_closed_with_its_code_and_nothing_of_it_is_done(
+    market, name, sent, code
+):
     async def attack() -> None:
         async with raw(market) as client:
             client.sends(*sent)
@@ -297,7 +378,9 @@ def test_broken_framing_is_closed_with_its_code_and_nothing_of_it_is_done(market
 
 def test_compression_is_never_negotiated(market):
     async def attack() -> None:
-        async with raw(market, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits") as client:
+        async with raw(
+            market, Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits"
+        ) as client:
             client.sends(text('{"type":"ping"}'))
             opcode, payload = await client.gets()
             assert (opcode, json.loads(payload)["type"]) == (TEXT, "pong")
@@ -339,7 +422,7 @@ def test_a_frame_cut_at_every_byte_is_an_order_only_when_it_is_whole(market):
     unchanged(market, attack)
 
 
-# ---------------------------------------------------------------------------------------------------------------- strangers
+# ---------------------------------------------------------------------------------------- strangers
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz"])
@@ -366,7 +449,9 @@ def test_our_own_page_is_served(market):
 
 def test_many_strangers_who_say_nothing_leave_room_for_the_others(market):
     async def attack() -> None:
-        silent = [await asyncio.open_connection("127.0.0.1", market.order_port) for _ in range(100)]
+        silent = [
+            await asyncio.open_connection("127.0.0.1", market.order_port) for _ in range(100)
+        ]
         assert (await answers(market.orders, '{"type":"ping"}'))[0]["type"] == "pong"
         for _, writer in silent:
             writer.transport.abort()
@@ -378,10 +463,15 @@ def test_the_log_has_no_character_that_could_move_a_cursor(market):
     async def attack() -> None:
         await answers(
             market.orders,
-            *(with_raw(field, '"\\u001b[2J\\n%s{}\\u202e"') for field in ("trader_id", "client_order_id", "symbol", "side")),
+            *(
+                with_raw(field, '"\\u001b[2J\\n%s{}\\u202e"')
+                for field in ("trader_id", "client_order_id", "symbol", "side")
+            ),
         )
         client = RawClient(*await asyncio.open_connection("127.0.0.1", market.order_port))
-        client.sends(b"GET /\x1b[2J HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://\x1b[2J\r\n\r\n")
+        client.sends(
+            b"GET /\x1b[2J HTTP/1.1\r\nHost: 127.0.0.1\r\nOrigin: http://\x1b[2J\r\n\r\n"
+        )
         await client.reaches_the_end()
 
     unchanged(market, attack)
@@ -398,7 +488,9 @@ def test_ten_thousand_refusals_cost_no_memory(market):
             before = 0
             for round_ in range(10):
                 for _ in range(10):
-                    await client.send("[" + ",".join([with_raw("client_order_id", '"a b"')] * 100) + "]")
+                    await client.send(
+                        "[" + ",".join([with_raw("client_order_id", '"a b"')] * 100) + "]"
+                    )
                     assert len(json.loads(await client.recv())) == 100
                 before = before or resident_kib()
                 assert resident_kib() - before < 20 * 1_024, round_

@@ -1,4 +1,6 @@
-"""A data folder that an earlier version wrote: this one comes to the same fingerprints and goes on where that one stopped."""
+"""A data folder that an earlier version wrote: this one comes to the same fingerprints and goes on
+where that one stopped.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,14 @@ def data(tmp_path: Path) -> Path:
 
 def replayed(data: Path, *flags: str) -> str:
     command = [sys.executable, "-m", "botpit", "replay", str(data), "--verify", *flags]
-    done = subprocess.run(command, cwd=HOUSE, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command,
+        cwd=HOUSE,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -43,6 +52,9 @@ def test_an_exchange_goes_on_from_it(data: Path, tmp_path: Path) -> None:
                 client.send(json.dumps({"type": "login", "trader_id": trader}))
                 client.send(json.dumps({"type": "account", "trader_id": trader}))
                 said = [json.loads(client.recv()) for _ in range(2)]
-            assert [said[1]["cash"], said[1]["positions"][0]["position"]] == [float(cash), int(lots)]
+            assert [said[1]["cash"], said[1]["positions"][0]["position"]] == [
+                float(cash),
+                int(lots),
+            ]
         assert house.process.stops() == 0
     assert REPLAYED.splitlines()[0].split()[1] in replayed(data)

@@ -16,12 +16,17 @@ def outcome(tmp_path_factory):
 
 def test_its_report_counts_every_fill_once_with_lots_and_fees_and_liquidity(outcome):
     assert outcome.agrees, outcome
-    assert outcome.reported["fees"] > 0 and 0 < outcome.reported["maker_fills"] < outcome.reported["fills"], outcome
+    assert (
+        outcome.reported["fees"] > 0
+        and 0 < outcome.reported["maker_fills"] < outcome.reported["fills"]
+    ), outcome
 
 
 def test_there_was_something_to_miss(outcome):
     assert outcome.kills == KILLS
-    assert outcome.missed >= KILLS, f"at least one of {BY_HAND_LOTS} lots at each death: {outcome}"
+    assert outcome.missed >= KILLS, (
+        f"at least one of {BY_HAND_LOTS} lots at each death: {outcome}"
+    )
 
 
 def test_latencies_and_orders_are_counted_over_all_lives(outcome):

@@ -1,4 +1,6 @@
-"""The house closes a market and opens the next one, in real processes: exchange, exporter, relay, bots, and readers of both."""
+"""The house closes a market and opens the next one, in real processes: exchange, exporter, relay,
+bots, and readers of both.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from running import FREE, PATIENCE_S, Exchange, Running, exchange, health, outcome, relay, running
+from running import (
+    FREE,
+    PATIENCE_S,
+    Exchange,
+    Running,
+    exchange,
+    health,
+    outcome,
+    relay,
+    running,
+)
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
@@ -56,12 +68,17 @@ class Client:
 
 @asynccontextmanager
 async def client(uri: str) -> AsyncIterator[Client]:
-    async with asyncio.timeout(PATIENCE_S), connect(uri, compression=None, proxy=None, max_queue=None) as connection:
+    async with (
+        asyncio.timeout(PATIENCE_S),
+        connect(uri, compression=None, proxy=None, max_queue=None) as connection,
+    ):
         yield Client(connection)
 
 
 def login(token: str | None) -> dict[str, Any]:
-    return {"type": "login", "trader_id": "@house"} | ({} if token is None else {"token": token})
+    return {"type": "login", "trader_id": "@house"} | (
+        {} if token is None else {"token": token}
+    )
 
 
 class Play:
@@ -79,7 +96,11 @@ class Play:
 
     async def acts(self) -> None:
         async with client(self.relayed_uri) as self.relayed:
-            async with client(self.here.events) as public, client(self.here.orders) as house, client(self.here.orders) as plain:
+            async with (
+                client(self.here.events) as public,
+                client(self.here.orders) as house,
+                client(self.here.orders) as plain,
+            ):
                 await self._first_market(public, house, plain)
             async with client(self.here.events) as public, client(self.here.orders) as house:
                 await self._second_market(public, house)
@@ -90,7 +111,9 @@ class Play:
         self.answers["plain"] = [await plain.asks(request) for request in (CLOSE, REOPEN)]
         self.answers["login"] = await house.asks(login(self.token))
         self.answers["close"] = await house.asks(CLOSE)
-        self.accounts = [await plain.asks({"type": "account", "trader_id": trader}) for trader in BOTS]
+        self.accounts = [
+            await plain.asks({"type": "account", "trader_id": trader}) for trader in BOTS
+        ]
         self.answers["close again"] = await house.asks(CLOSE)
         self.answers["reopen"] = await house.asks(REOPEN)
         self.closed_with = [await each.is_closed() for each in (public, house, plain)]
@@ -118,7 +141,11 @@ class Play:
         assert {trade["buy_trader_id"], trade["sell_trader_id"]} == set(BOTS)
 
     def _note_trades(self, public: Client) -> None:
-        told = {message["trade_id"]: message for message in public.heard if message["type"] == "trade"}
+        told = {
+            message["trade_id"]: message
+            for message in public.heard
+            if message["type"] == "trade"
+        }
         self.trades += [told[number] for number in sorted(told)]
 
 
@@ -143,8 +170,18 @@ def play(folder: Path, processes: dict[str, Running]) -> Play:
         played = Play(here, port, (folder / "house.token").read_text(encoding="ascii").strip())
         for trader, strategy in BOTS.items():
             uris = "--market-data-uri", played.relayed_uri, "--order-gateway-uri", here.orders
-            flags = "--trader-id", trader, "--strategy", strategy, "--decision-interval", "0.01", *uris
-            processes[trader] = stack.enter_context(running("bot_client.py", *flags, folder=folder))
+            flags = (
+                "--trader-id",
+                trader,
+                "--strategy",
+                strategy,
+                "--decision-interval",
+                "0.01",
+                *uris,
+            )
+            processes[trader] = stack.enter_context(
+                running("bot_client.py", *flags, folder=folder)
+            )
         asyncio.run(played.acts())
         for name in (*BOTS, "relay", "exchange"):
             assert processes[name].stops() == 0, name
@@ -153,27 +190,53 @@ def play(folder: Path, processes: dict[str, Running]) -> Play:
 
 def test_after_a_close_everybody_is_flat_and_has_plain_cash(play: Play) -> None:
     closed = play.answers["close"]
-    assert (closed["type"], closed["symbols"], list(closed["settlement"])) == ("closed", ["SIM"], ["SIM"])
-    assert [position["position"] for account in play.accounts for position in account["positions"]] == [0, 0]
+    assert (closed["type"], closed["symbols"], list(closed["settlement"])) == (
+        "closed",
+        ["SIM"],
+        ["SIM"],
+    )
+    assert [
+        position["position"] for account in play.accounts for position in account["positions"]
+    ] == [0, 0]
     assert all(account["total_equity"] == account["cash"] for account in play.accounts)
     assert round(sum(account["cash"] for account in play.accounts), 2) == 20_000.0
-    assert (play.answers["close again"]["type"], play.answers["close again"]["reason"]) == ("error", "market_halted")
+    assert (play.answers["close again"]["type"], play.answers["close again"]["reason"]) == (
+        "error",
+        "market_halted",
+    )
 
 
-def test_a_reopen_closes_every_socket_and_another_market_follows_on_the_same_ports(play: Play, processes) -> None:
+def test_a_reopen_closes_every_socket_and_another_market_follows_on_the_same_ports(
+    play: Play, processes
+) -> None:
     first, told_to_operator, public = play.market_ids
-    assert play.answers["reopen"] | {"timestamp": 0} == {"type": "reopening", "market_id": first, "timestamp": 0}
+    assert play.answers["reopen"] | {"timestamp": 0} == {
+        "type": "reopening",
+        "market_id": first,
+        "timestamp": 0,
+    }
     assert play.closed_with == [1012, 1012, 1012]
     assert told_to_operator == public != first
-    assert processes["exchange"].logs("INFO exchange closed", f"market_id={first}", "symbols=SIM")
-    assert processes["exchange"].logs("INFO exchange reopened", f"market_id={public}", f"after={first}")
+    assert processes["exchange"].logs(
+        "INFO exchange closed", f"market_id={first}", "symbols=SIM"
+    )
+    assert processes["exchange"].logs(
+        "INFO exchange reopened", f"market_id={public}", f"after={first}"
+    )
 
 
-def test_readers_of_the_relay_see_the_old_market_to_its_end_and_then_the_new_one(play: Play) -> None:
+def test_readers_of_the_relay_see_the_old_market_to_its_end_and_then_the_new_one(
+    play: Play,
+) -> None:
     heard = play.relayed.heard
     snapshots = [index for index, message in enumerate(heard) if message["type"] == "snapshot"]
-    closings = [index for index, message in enumerate(heard) if message["type"] == "market_status"]
-    assert [heard[index]["market_id"] for index in snapshots][:2] == [play.market_ids[0], play.market_ids[2]]
+    closings = [
+        index for index, message in enumerate(heard) if message["type"] == "market_status"
+    ]
+    assert [heard[index]["market_id"] for index in snapshots][:2] == [
+        play.market_ids[0],
+        play.market_ids[2],
+    ]
     assert snapshots[0] < closings[0] < snapshots[1]
     relayed = [message for message in heard if message["type"] == "trade"]
     assert relayed == [trade for trade in play.trades if trade in relayed]
@@ -181,7 +244,11 @@ def test_readers_of_the_relay_see_the_old_market_to_its_end_and_then_the_new_one
 
 def test_the_bots_go_on_without_a_complaint(play: Play, processes) -> None:
     for trader in BOTS:
-        assert not [line for line in processes[trader].lines if re.search("ERROR|CRITICAL|crashed|refused|Traceback", line)]
+        assert not [
+            line
+            for line in processes[trader].lines
+            if re.search("ERROR|CRITICAL|crashed|refused|Traceback", line)
+        ]
 
 
 def test_the_exporter_writes_the_trades_of_both_markets(play: Play, folder: Path) -> None:
@@ -194,18 +261,22 @@ def test_the_exporter_writes_the_trades_of_both_markets(play: Play, folder: Path
 
 
 def test_nobody_else_may_close_or_reopen(play: Play) -> None:
-    assert [(each["type"], each["reason"]) for each in play.answers["plain"]] == [("error", "unauthorized")] * 2
+    assert [(each["type"], each["reason"]) for each in play.answers["plain"]] == [
+        ("error", "unauthorized")
+    ] * 2
 
 
 def test_the_token_is_in_no_log(play: Play, processes, folder: Path) -> None:
     assert play.answers["login"]["scope"] == "house"
-    said = [line for process in processes.values() for line in process.lines] + [(folder / "csv/exporter.log").read_text()]
+    said = [line for process in processes.values() for line in process.lines] + [
+        (folder / "csv/exporter.log").read_text()
+    ]
     assert not any(play.token in each for each in said)
     assert processes["exchange"].logs("made the operator's token", "file=house.token")
     assert processes["exchange"].troubles() == processes["relay"].troubles() == []
 
 
-# ------------------------------------------------------------------------------------------------------------------- the door
+# ----------------------------------------------------------------------------------------- the door
 
 
 @pytest.fixture(scope="module")
@@ -215,17 +286,23 @@ def shut(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         assert here.process.troubles() == []
 
 
-def test_without_the_flag_the_door_is_shut_and_says_what_it_says_to_any_wrong_token(tmp_path, shut) -> None:
+def test_without_the_flag_the_door_is_shut_and_says_what_it_says_to_any_wrong_token(
+    tmp_path, shut
+) -> None:
     async def answers(uri: str, *tokens: str | None) -> list[Any]:
         async with client(uri) as knocking:
             said = [await knocking.asks(login(token)) for token in tokens]
-            assert (await knocking.asks({"type": "login", "trader_id": "alice"}))["scope"] == "trade", "it may try again"
+            assert (await knocking.asks({"type": "login", "trader_id": "alice"}))[
+                "scope"
+            ] == "trade", "it may try again"
             return [each | {"timestamp": 0} for each in said]
 
     guesses = None, "", "x" * 32, "0" * 64
     with exchange(tmp_path, *DOOR) as here:
         token = (tmp_path / "house.token").read_text(encoding="ascii").strip()
-        heard = asyncio.run(answers(here.orders, *guesses)) + asyncio.run(answers(shut.orders, *guesses, token))
+        heard = asyncio.run(answers(here.orders, *guesses)) + asyncio.run(
+            answers(shut.orders, *guesses, token)
+        )
         assert here.process.stops() == 0
     assert all(each == heard[0] for each in heard)
     assert (heard[0]["type"], heard[0]["reason"]) == ("error", "unauthorized")
@@ -236,7 +313,9 @@ def test_a_token_file_that_cannot_be_used_is_one_line_and_exit_2(tmp_path) -> No
     path = tmp_path / "house.token"
     path.write_text("too short\n")
     path.chmod(0o600)
-    code, said, complained = outcome("exchange_server.py", *FREE, "--no-export", *DOOR, folder=tmp_path)
+    code, said, complained = outcome(
+        "exchange_server.py", *FREE, "--no-export", *DOOR, folder=tmp_path
+    )
     assert (code, said, complained.count("\n")) == (2, "", 1)
     assert "house.token" in complained and "too short" not in complained
     assert path.read_text() == "too short\n"

@@ -11,7 +11,14 @@ ORDERS, ORDERS_PER_RESTART = 1_000, 250
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    return asyncio.run(watch(ORDERS, tmp_path_factory.mktemp("resends"), seed=1, orders_per_restart=ORDERS_PER_RESTART))
+    return asyncio.run(
+        watch(
+            ORDERS,
+            tmp_path_factory.mktemp("resends"),
+            seed=1,
+            orders_per_restart=ORDERS_PER_RESTART,
+        )
+    )
 
 
 def test_a_thousand_ids_are_a_thousand_orders(outcome):
@@ -31,7 +38,9 @@ def test_an_exchange_that_forgets_ids_is_found_out(tmp_path):
     def is_found_out(seed: int) -> bool:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        run = watch(ORDERS, folder, seed=seed, plant="forget-ids", orders_per_restart=ORDERS_PER_RESTART)
+        run = watch(
+            ORDERS, folder, seed=seed, plant="forget-ids", orders_per_restart=ORDERS_PER_RESTART
+        )
         return not asyncio.run(run).is_exact()
 
     assert any(map(is_found_out, range(1, 6)))

@@ -1,4 +1,6 @@
-"""Exporter, relay and exchange dying in rounds, and trades.csv as the journal has it: proofs/rounds_of_kills.py, in short."""
+"""Exporter, relay and exchange dying in rounds, and trades.csv as the journal has it:
+proofs/rounds_of_kills.py, in short.
+"""
 
 import asyncio
 
@@ -11,7 +13,9 @@ ROUNDS = 3
 
 @pytest.fixture(scope="module")
 def outcome(tmp_path_factory):
-    return asyncio.run(watch(ROUNDS, tmp_path_factory.mktemp("rounds"), seed=1, trades_per_s=300))
+    return asyncio.run(
+        watch(ROUNDS, tmp_path_factory.mktemp("rounds"), seed=1, trades_per_s=300)
+    )
 
 
 def test_no_row_is_missing_or_doubled(outcome):

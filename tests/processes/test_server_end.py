@@ -1,4 +1,6 @@
-"""How a connection ends: closes, slow readers, silent clients, our own faults. Raw bytes, real sockets, both event loops."""
+"""How a connection ends: closes, slow readers, silent clients, our own faults. Raw bytes, real
+sockets, both event loops.
+"""
 
 from __future__ import annotations
 
@@ -27,15 +29,19 @@ from botpit.io.frames import frames
 from botpit.io.server import Connection, serve
 from botpit.settings import ServerSettings
 
-# ------------------------------------------------------------------------------------------------------------------ closing
+# ------------------------------------------------------------------------------------------ closing
 
 
-@pytest.mark.parametrize("code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999])
+@pytest.mark.parametrize(
+    "code", [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 4999]
+)
 @on_both_loops
 async def test_a_close_is_answered_with_its_own_code_after_what_came_before(code: int) -> None:
     async with house() as here:
         client = await here.open()
-        client.sends(text("order"), close(code, "bye €".encode()), text("too late"), frame(PING))
+        client.sends(
+            text("order"), close(code, "bye €".encode()), text("too late"), frame(PING)
+        )
         answer, last = await client.gets_all()
         assert answer == (TEXT, b"heard 5")
         assert close_code(last) == code
@@ -134,13 +140,17 @@ async def test_a_server_that_closes_says_1001_to_all_and_waits_for_no_one_for_ev
 
 
 @on_both_loops
-async def test_a_server_hands_over_its_port_and_whoever_comes_between_waits_for_the_next_one() -> None:
+async def test_a_server_hands_over_its_port_and_whoever_comes_between_waits_for_the_next_one() -> (
+    None
+):
     async with house(grace_s=0.1) as here:
         client = await here.open()
         port, handing_over = here.server.port, asyncio.create_task(here.server.hand_over())
         assert await client.gets_all() == [(CLOSE, b"\x03\xf4reopening")]
         for _ in range(3):
-            here.server = await serve("127.0.0.1", 0, here.connect, ServerSettings(), dict, await handing_over)
+            here.server = await serve(
+                "127.0.0.1", 0, here.connect, ServerSettings(), dict, await handing_over
+            )
             assert here.server.port == port
             handing_over = asyncio.create_task(here.server.hand_over())
         sockets, early = await handing_over, await here.dial()
@@ -153,7 +163,7 @@ async def test_a_server_hands_over_its_port_and_whoever_comes_between_waits_for_
             await here.dial()
 
 
-# ------------------------------------------------------------------------------------------------------------- slow readers
+# ------------------------------------------------------------------------------------- slow readers
 
 
 @on_both_loops
@@ -185,7 +195,9 @@ async def test_a_reader_over_its_bound_that_catches_up_in_time_reads_1008(bound:
 
 
 def write_until_closing(connection: Connection) -> int:
-    """Write to a client that does not read; the bytes that it will have been sent when the server has had enough."""
+    """Write to a client that does not read; the bytes that it will have been sent when the server
+    has had enough.
+    """
     written = -50_000
     while not connection.closing:
         connection.send([b"x" * 50_000])
@@ -204,7 +216,9 @@ async def test_one_message_may_be_larger_than_the_bound_on_what_waits() -> None:
 
 
 @on_both_loops
-async def test_a_flood_of_pings_from_a_client_that_does_not_read_ends_as_a_slow_reader() -> None:
+async def test_a_flood_of_pings_from_a_client_that_does_not_read_ends_as_a_slow_reader() -> (
+    None
+):
     async with house(grace_s=0.1, slow_reader_bytes=LIMIT) as here:
         client = await here.open()
         client.writer.transport.pause_reading()
@@ -236,7 +250,9 @@ async def test_many_messages_are_one_write() -> None:
         messages = [b"a", b"b" * 125, b"c" * 126, b"d" * 65_535, b"e" * 65_536]
         connection.send(messages)
         assert wire.writes == 1
-        assert [await client.gets() for _ in messages] == [(TEXT, message) for message in messages]
+        assert [await client.gets() for _ in messages] == [
+            (TEXT, message) for message in messages
+        ]
         connection.write(frames([b"e", b"f"]))
         assert wire.writes == 2
         assert [await client.gets(), await client.gets()] == [(TEXT, b"e"), (TEXT, b"f")]
@@ -255,7 +271,7 @@ async def test_a_paused_connection_is_not_read_and_not_pinged() -> None:
         assert await client.gets() == (TEXT, b"heard 5")
 
 
-# -------------------------------------------------------------------------------------------------------------- silent ones
+# -------------------------------------------------------------------------------------- silent ones
 
 
 @on_both_loops
@@ -289,7 +305,7 @@ async def test_a_client_that_never_ends_its_frame_is_dropped() -> None:
         assert not here.peer.heard
 
 
-# ------------------------------------------------------------------------------------------------------------- our own faults
+# ----------------------------------------------------------------------------------- our own faults
 
 
 class Faulty(Listener):
@@ -317,7 +333,11 @@ async def test_a_peer_that_raises_ends_the_server(where: str) -> None:
     async with house(Faulty) as here:
         here.failure_expected = True
         other, client = await here.open(), await here.open()
-        client.sends(text("raise" if where == "received" else "raise when lost"), text("after"), close(1000))
+        client.sends(
+            text("raise" if where == "received" else "raise when lost"),
+            text("after"),
+            close(1000),
+        )
         await client.gets_all()
         with pytest.raises(AssertionError, match=where):
             await here.server.failed
@@ -341,5 +361,3 @@ async def test_a_connect_or_health_that_raises_ends_the_server(where: str) -> No
             await here.server.failed
         await asyncio.gather(asking, return_exceptions=True)
         await client.reaches_the_end()
-
-

@@ -1,4 +1,5 @@
-"""Seeded nonsense against the server: the parser of the `websockets` library says what each client should have been told.
+"""Seeded nonsense against the server: the parser of the `websockets` library says what each client
+should have been told.
 
 More of it: `FUZZ_SEEDS=100 python -m pytest tests/processes/test_server_fuzz.py`.
 """
@@ -33,16 +34,28 @@ from websockets.protocol import Protocol, Side, State
 SEEDS = range(int(os.environ.get("FUZZ_SEEDS", "5")))
 CLIENTS_PER_SEED = 250
 OTHERWISE = (
-    "16-bit payload len", "64-bit payload length", "payload size > 125", "fragmented control frame", "in a fragmented message",
-    "invalid UTF-8 reason", "must not be sent", "invalid close code", "binary messages",
+    "16-bit payload len",
+    "64-bit payload length",
+    "payload size > 125",
+    "fragmented control frame",
+    "in a fragmented message",
+    "invalid UTF-8 reason",
+    "must not be sent",
+    "invalid close code",
+    "binary messages",
 )
-"""Reasons of closes for which `websockets` has none, a later or another one: lengths in more bytes than need be, faults that show
-before the last byte of their frame, frames with two faults."""
+"""Reasons of closes for which `websockets` has none, a later or another one: lengths in more bytes
+than need be, faults that show before the last byte of their frame, frames with two faults.
+"""
 
 
 def valid_stream(rng: random.Random) -> bytes:
     """What a client may send, of every kind of frame."""
-    return b"".join(piece for _ in range(rng.randrange(1, 8)) for piece in rng.choice([whole, in_fragments, control])(rng))
+    return b"".join(
+        piece
+        for _ in range(rng.randrange(1, 8))
+        for piece in rng.choice([whole, in_fragments, control])(rng)
+    )
 
 
 def whole(rng: random.Random) -> list[bytes]:
@@ -51,22 +64,46 @@ def whole(rng: random.Random) -> list[bytes]:
 
 def in_fragments(rng: random.Random) -> list[bytes]:
     payload = some_text(rng)
-    cuts = [0, *sorted(rng.randrange(len(payload) + 1) for _ in range(rng.randrange(1, 4))), len(payload)]
+    cuts = [
+        0,
+        *sorted(rng.randrange(len(payload) + 1) for _ in range(rng.randrange(1, 4))),
+        len(payload),
+    ]
     parts = [payload[start:end] for start, end in pairwise(cuts)]
-    frames = [frame(CONTINUATION if i else TEXT, part, final=i == len(parts) - 1) for i, part in enumerate(parts)]
+    frames = [
+        frame(CONTINUATION if i else TEXT, part, final=i == len(parts) - 1)
+        for i, part in enumerate(parts)
+    ]
     frames.insert(rng.randrange(len(frames) + 1), frame(rng.choice([PING, PONG]), b"between"))
     return frames
 
 
 def control(rng: random.Random) -> list[bytes]:
     if rng.random() < 0.05:
-        return [rng.choice([close(), close(rng.choice([1000, 1001, 1005, 3000, 5000])), frame(BINARY, b"x")])]
+        return [
+            rng.choice(
+                [
+                    close(),
+                    close(rng.choice([1000, 1001, 1005, 3000, 5000])),
+                    frame(BINARY, b"x"),
+                ]
+            )
+        ]
     return [frame(rng.choice([PING, PONG]), rng.randbytes(rng.choice([0, 1, 125])))]
 
 
 def some_text(rng: random.Random) -> bytes:
-    size = rng.choice([0, 1, 5, 30, 125, 126, 1_000]) if rng.random() < 0.97 else rng.choice([20_000, 65_536])
-    return "".join(rng.choices('{"type":1} é€𝄞\x00', k=size)).encode()[:65_536].decode("utf-8", "ignore").encode()
+    size = (
+        rng.choice([0, 1, 5, 30, 125, 126, 1_000])
+        if rng.random() < 0.97
+        else rng.choice([20_000, 65_536])
+    )
+    return (
+        "".join(rng.choices('{"type":1} é€𝄞\x00', k=size))
+        .encode()[:65_536]
+        .decode("utf-8", "ignore")
+        .encode()
+    )
 
 
 def nonsense(rng: random.Random) -> bytes:
@@ -169,5 +206,8 @@ async def test_a_handshake_of_nonsense_is_refused_or_harmless(seed: int) -> None
             client.sends(bytes(asked))
             client.writer.write_eof()
             answer = await client.reader.read()
-            assert answer[:12] in (b"", *(b"HTTP/1.1 %d" % status for status in (101, 200, 400, 403, 426))), (asked, answer)
+            assert answer[:12] in (
+                b"",
+                *(b"HTTP/1.1 %d" % status for status in (101, 200, 400, 403, 426)),
+            ), (asked, answer)
             client.writer.close()

@@ -1,4 +1,6 @@
-"""Who may become a client of the server, and who may not: raw requests over a real socket, on both event loops."""
+"""Who may become a client of the server, and who may not: raw requests over a real socket, on both
+event loops.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,24 @@ import asyncio
 from typing import Any
 
 import pytest
-from raw_client import LIMIT, TEXT, Listener, close, close_code, frame, health_of, house, on_both_loops, request, size_field, text
+from raw_client import (
+    LIMIT,
+    TEXT,
+    Listener,
+    close,
+    close_code,
+    frame,
+    health_of,
+    house,
+    on_both_loops,
+    request,
+    size_field,
+    text,
+)
 
 from botpit.io.server import Connection
 
-# ---------------------------------------------------------------------------------------------------------------- handshake
+# ---------------------------------------------------------------------------------------- handshake
 
 
 @pytest.mark.parametrize("dribble", [False, True])
@@ -37,14 +52,46 @@ async def test_an_endless_askedis_closed() -> None:
 
 HOSTS = ["127.0.0.1", "localhost", "LocalHost:9001", "[::1]", "[::1]:80", "127.0.0.1:65535"]
 FOREIGN_HOSTS = [
-    None, "", "evil.test", "127.0.0.1.evil.test", "evil.test:9001", "127.0.0.1:9001@evil.test", "127.0.0.1:", "127.0.0.1:x",
-    "::1", "[::1", "127.0.0.1 evil.test", "127.0.0.1,evil.test", "127.0.0.2", "localhost.", "127.0.0.1:1:2", "http://127.0.0.1",
-    "127.0.0.1/", "\udcff",
+    None,
+    "",
+    "evil.test",
+    "127.0.0.1.evil.test",
+    "evil.test:9001",
+    "127.0.0.1:9001@evil.test",
+    "127.0.0.1:",
+    "127.0.0.1:x",
+    "::1",
+    "[::1",
+    "127.0.0.1 evil.test",
+    "127.0.0.1,evil.test",
+    "127.0.0.2",
+    "localhost.",
+    "127.0.0.1:1:2",
+    "http://127.0.0.1",
+    "127.0.0.1/",
+    "\udcff",
 ]
-ORIGINS = [None, "http://127.0.0.1", "https://localhost:3000", "http://[::1]:80", "HTTP://LOCALHOST"]
+ORIGINS = [
+    None,
+    "http://127.0.0.1",
+    "https://localhost:3000",
+    "http://[::1]:80",
+    "HTTP://LOCALHOST",
+]
 FOREIGN_ORIGINS = [
-    "", "null", "http://evil.test", "http://127.0.0.1.evil.test", "http://evil.test:9001", "file://", "http://", "localhost",
-    "ws://localhost", "http://localhost/", "http://user@localhost", "http://localhost http://evil.test", "evil http://localhost",
+    "",
+    "null",
+    "http://evil.test",
+    "http://127.0.0.1.evil.test",
+    "http://evil.test:9001",
+    "file://",
+    "http://",
+    "localhost",
+    "ws://localhost",
+    "http://localhost/",
+    "http://user@localhost",
+    "http://localhost http://evil.test",
+    "evil http://localhost",
     "x-extension://localhost",
 ]
 
@@ -59,7 +106,12 @@ async def test_our_own_pages_and_programs_are_served(host: str, origin: str | No
 
 
 @pytest.mark.parametrize(
-    "headers", [*({"Host": host} for host in FOREIGN_HOSTS), *({"Origin": origin} for origin in FOREIGN_ORIGINS)], ids=repr
+    "headers",
+    [
+        *({"Host": host} for host in FOREIGN_HOSTS),
+        *({"Origin": origin} for origin in FOREIGN_ORIGINS),
+    ],
+    ids=repr,
 )
 @on_both_loops
 async def test_a_foreign_page_is_refused(headers: dict[str, str | None]) -> None:
@@ -69,7 +121,13 @@ async def test_a_foreign_page_is_refused(headers: dict[str, str | None]) -> None
         assert not here.peers
 
 
-@pytest.mark.parametrize("twice", [{"Host": "localhost", "host": "a.test"}, {"Origin": "http://localhost", "origin": "http://a.test"}])
+@pytest.mark.parametrize(
+    "twice",
+    [
+        {"Host": "localhost", "host": "a.test"},
+        {"Origin": "http://localhost", "origin": "http://a.test"},
+    ],
+)
 @on_both_loops
 async def test_a_header_that_is_there_twice_is_refused(twice: dict[str, str]) -> None:
     async with house() as here:
@@ -107,7 +165,9 @@ async def test_what_each_askedgets(status: int, asked: dict[str, Any]) -> None:
 async def test_no_extension_is_negotiated() -> None:
     async with house() as here:
         client = await here.dial()
-        _, head, _ = await client.asks("/", Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits")
+        _, head, _ = await client.asks(
+            "/", Sec_WebSocket_Extensions="permessage-deflate; client_max_window_bits"
+        )
         assert "extensions" not in head.lower()
 
 
@@ -130,7 +190,13 @@ async def test_frames_may_come_with_the_handshake() -> None:
     """Fragments too: their sizes are looked for behind the request, in the same packet."""
     async with house() as here:
         client = await here.dial()
-        client.sends(request("/"), text("order"), frame(TEXT, b"x" * 9_000, final=False), b"\x80", size_field(LIMIT))
+        client.sends(
+            request("/"),
+            text("order"),
+            frame(TEXT, b"x" * 9_000, final=False),
+            b"\x80",
+            size_field(LIMIT),
+        )
         assert (await client.answer())[0] == 101
         answer, last = await client.gets_all()
         assert answer == (TEXT, b"heard 5")
@@ -155,7 +221,9 @@ async def test_an_address_has_no_more_sockets_than_its_share() -> None:
 
 @on_both_loops
 async def test_who_only_dials_takes_nobodys_place() -> None:
-    """Sockets count from when they are made; past the share, the oldest that has not finished its handshake has to go."""
+    """Sockets count from when they are made; past the share, the oldest that has not finished its
+    handshake has to go.
+    """
     async with house(max_connections_per_address=3) as here:
         dialled = [await here.dial() for _ in range(3)]
         member = await here.open()
@@ -169,5 +237,3 @@ async def test_who_only_dials_takes_nobodys_place() -> None:
         assert here.server.connections == 1
         for waiting in dialled[-2:]:
             waiting.writer.close()
-
-

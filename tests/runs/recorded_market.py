@@ -1,7 +1,9 @@
-"""A run's folder as exchange, exporter and runner leave it behind, made in-process: engine, wire and the exporter's own rows.
+"""A run's folder as exchange, exporter and runner leave it behind, made in-process: engine, wire
+and the exporter's own rows.
 
-Commands go to an exchange, what it tells goes through the encoder and is read back, and each event's row is written as the
-exporter writes it. The results are not taken from these rows but from the engine's accounts, as a battle's are from snapshots.
+Commands go to an exchange, what it tells goes through the encoder and is read back, and each
+event's row is written as the exporter writes it. The results are not taken from these rows but from
+the engine's accounts, as a battle's are from snapshots.
 """
 
 from __future__ import annotations
@@ -51,7 +53,11 @@ class RecordedMarket:
                 self.texts.setdefault(self._name(symbol, name), [])
 
     def _name(self, symbol: str, name: str) -> str:
-        return f"{file_name(symbol)}/{name}" if self._by_symbol and name != "insurance.csv" else name
+        return (
+            f"{file_name(symbol)}/{name}"
+            if self._by_symbol and name != "insurance.csv"
+            else name
+        )
 
     def does(self, command: Command, after_ms: float = 1) -> None:
         """Apply a command so much later than the last one, and write down what it causes."""
@@ -82,33 +88,66 @@ class RecordedMarket:
                     self.trades[trader] += 1
                     self.volumes[trader] += event.qty
             case Liquidation():
-                self.forced[event.trader]["deleveragings" if event.reason == "auto_deleverage" else "liquidations"] += 1
+                self.forced[event.trader][
+                    "deleveragings" if event.reason == "auto_deleverage" else "liquidations"
+                ] += 1
 
-    # ------------------------------------------------------------------------------------------------------------- results
+    # -------------------------------------------------------------------------------------- results
 
     def round(self, number: int = 1) -> dict[str, Any]:
         """The round of results.json that this market was."""
-        ended_at = datetime.fromtimestamp(self.now_ns / 1e9 + 1, UTC).isoformat(timespec="milliseconds")
-        standings = [self._standing(rank, trader) for rank, trader in enumerate(sorted(self.trades), start=1)]
-        bots = [{"bot": {"trader_id": trader}, "report": f"reports/{trader}.json"} for trader in sorted(self.trades)]
-        return {"round": number, "ended_at": ended_at, "market": self._market(), "standings": standings, "bots": bots}
+        ended_at = datetime.fromtimestamp(self.now_ns / 1e9 + 1, UTC).isoformat(
+            timespec="milliseconds"
+        )
+        standings = [
+            self._standing(rank, trader)
+            for rank, trader in enumerate(sorted(self.trades), start=1)
+        ]
+        bots = [
+            {"bot": {"trader_id": trader}, "report": f"reports/{trader}.json"}
+            for trader in sorted(self.trades)
+        ]
+        return {
+            "round": number,
+            "ended_at": ended_at,
+            "market": self._market(),
+            "standings": standings,
+            "bots": bots,
+        }
 
     def _market(self) -> dict[str, Any]:
         listed = market_views.instruments(self.exchange, self._units)
-        instruments = {each["symbol"]: each for each in json.loads(json.dumps(listed, default=_raw))}
+        instruments = {
+            each["symbol"]: each for each in json.loads(json.dumps(listed, default=_raw))
+        }
         keys = ("tick", "lot", "maker_fee_bps", "taker_fee_bps", "liquidation_fee_bps")
-        forced = {key: sum(each[key] for each in self.forced.values()) for key in ("liquidations", "deleveragings")}
+        forced = {
+            key: sum(each[key] for each in self.forced.values())
+            for key in ("liquidations", "deleveragings")
+        }
         fund = self.exchange.insurance / self._money if self.texts["insurance.csv"] else None
         return {
-            "market_id": self.exchange.market_id, "trades": self.trades.total() // 2, "volume": self.volumes.total() // 2,
-            "trades_before": 0, "unseen_trades": 0, **forced, "unseen_liquidations": 0, "insurance_cash": fund,
-            "instruments": {symbol: {key: each[key] for key in keys} for symbol, each in instruments.items()},
+            "market_id": self.exchange.market_id,
+            "trades": self.trades.total() // 2,
+            "volume": self.volumes.total() // 2,
+            "trades_before": 0,
+            "unseen_trades": 0,
+            **forced,
+            "unseen_liquidations": 0,
+            "insurance_cash": fund,
+            "instruments": {
+                symbol: {key: each[key] for key in keys} for symbol, each in instruments.items()
+            },
             "settlement": self.settled,
         }
 
     def report(self, trader: str) -> dict[str, Any]:
         """What his bot would say of itself."""
-        done = {"fills": self.fills[trader], "filled_qty": self.filled[trader], "fees": self.fees[trader] / self._money}
+        done = {
+            "fills": self.fills[trader],
+            "filled_qty": self.filled[trader],
+            "fees": self.fees[trader] / self._money,
+        }
         return {"format": 1, "trader_id": trader, "market_id": self.exchange.market_id, **done}
 
     @property
@@ -119,11 +158,20 @@ class RecordedMarket:
         account = self.exchange.accounts[trader]
         realized = sum(position.realized for position in account.positions.values())
         return {
-            "rank": rank, "trader_id": trader, "total_equity": account.equity() / self._money, "cash": account.cash / self._money,
-            "realized_pnl": realized / self._money, "unrealized_pnl": (account.equity() - account.cash) / self._money,
-            "positions": {symbol: position.lots for symbol, position in account.positions.items()},
-            "volume": self.volumes[trader], "trades": self.trades[trader], "fees": self.fees[trader] / self._money,
-            "liquidations": self.forced[trader]["liquidations"], "deleveragings": self.forced[trader]["deleveragings"],
+            "rank": rank,
+            "trader_id": trader,
+            "total_equity": account.equity() / self._money,
+            "cash": account.cash / self._money,
+            "realized_pnl": realized / self._money,
+            "unrealized_pnl": (account.equity() - account.cash) / self._money,
+            "positions": {
+                symbol: position.lots for symbol, position in account.positions.items()
+            },
+            "volume": self.volumes[trader],
+            "trades": self.trades[trader],
+            "fees": self.fees[trader] / self._money,
+            "liquidations": self.forced[trader]["liquidations"],
+            "deleveragings": self.forced[trader]["deleveragings"],
         }
 
 
@@ -131,13 +179,20 @@ def _raw(value: Any) -> float:
     return float(bytes(value))
 
 
-def write_run(folder: Path, *markets: RecordedMarket, results: bool = True, state: bool = True) -> Path:
+def write_run(
+    folder: Path, *markets: RecordedMarket, results: bool = True, state: bool = True
+) -> Path:
     """The markets one after the other in the files of one run."""
     folder.mkdir(parents=True, exist_ok=True)
     sizes: dict[str, int] = {}
     slices = []
     for market in markets:
-        slices.append({"market_id": market.exchange.market_id, "began": {name: size for name, size in sizes.items() if size}})
+        slices.append(
+            {
+                "market_id": market.exchange.market_id,
+                "began": {name: size for name, size in sizes.items() if size},
+            }
+        )
         for name, lines in market.texts.items():
             path = folder / name
             path.parent.mkdir(exist_ok=True)
@@ -146,24 +201,49 @@ def write_run(folder: Path, *markets: RecordedMarket, results: bool = True, stat
                 file.write(header + "".join(lines))
             sizes[name] = path.stat().st_size
     if state:
-        counts = [[channel, symbol, number] for (channel, symbol), number in markets[-1].counts.items()]
-        told = {"format": 1, "market_id": slices[-1]["market_id"], "seq": 1, "counts": counts, "sizes": sizes, "markets": slices}
+        counts = [
+            [channel, symbol, number]
+            for (channel, symbol), number in markets[-1].counts.items()
+        ]
+        told = {
+            "format": 1,
+            "market_id": slices[-1]["market_id"],
+            "seq": 1,
+            "counts": counts,
+            "sizes": sizes,
+            "markets": slices,
+        }
         (folder / ".export-state.json").write_text(json.dumps(told), encoding="utf-8")
     if results:
         rounds = [market.round(number) for number, market in enumerate(markets, start=1)]
-        (folder / "results.json").write_text(json.dumps({"format": 2, "rounds": rounds}), encoding="utf-8")
+        (folder / "results.json").write_text(
+            json.dumps({"format": 2, "rounds": rounds}), encoding="utf-8"
+        )
         (folder / "reports").mkdir(exist_ok=True)
         for trader in markets[-1].trades:
-            (folder / "reports" / f"{trader}.json").write_text(json.dumps(markets[-1].report(trader)), encoding="utf-8")
+            (folder / "reports" / f"{trader}.json").write_text(
+                json.dumps(markets[-1].report(trader)), encoding="utf-8"
+            )
     return folder
 
 
 def random_market(
-    seed: object, commands: int, *, toml: str | None = None, step_ms: float = 37, start_ns: int = START_NS
+    seed: object,
+    commands: int,
+    *,
+    toml: str | None = None,
+    step_ms: float = 37,
+    start_ns: int = START_NS,
 ) -> RecordedMarket:
-    """So many commands of a seeded crowd and its house: everything the rules know happens, but that nobody pays in."""
+    """So many commands of a seeded crowd and its house: everything the rules know happens, but that
+    nobody pays in.
+    """
     settings = parse_settings(toml) if toml is not None else None
-    begins = Open(f"m-{seed}", settings.rules(), settings.engine_instruments()) if settings else opening(seed)
+    begins = (
+        Open(f"m-{seed}", settings.rules(), settings.engine_instruments())
+        if settings
+        else opening(seed)
+    )
     market = RecordedMarket(begins, start_ns)
     stream = Stream(market.exchange, seed)
     for _ in range(commands):

@@ -1,7 +1,8 @@
-"""`botpit check` on whole runs: random markets are right, planted faults are found, and what is missing or foreign is said.
+"""`botpit check` on whole runs: random markets are right, planted faults are found, and what is
+missing or foreign is said.
 
-The runs are recorded in-process (tests/runs/recorded_market.py): rows as exporter and wire write them, results as the engine's
-accounts have it.
+The runs are recorded in-process (tests/runs/recorded_market.py): rows as exporter and wire write
+them, results as the engine's accounts have it.
 """
 
 from __future__ import annotations
@@ -53,14 +54,19 @@ def run(market, tmp_path) -> Path:
     return write_run(tmp_path / "run", market)
 
 
-# ------------------------------------------------------------------------------------------------------------ right as it is
+# ----------------------------------------------------------------------------------- right as it is
 
 
-@pytest.mark.parametrize(("seed", "step_ms"), [(1, 37), (2, 0.3), (3, 0.05), (923, 37)], ids=str)
-@pytest.mark.parametrize("toml", [FREE, WITH_FEES, None], ids=["free", "fees", "three instruments"])
+@pytest.mark.parametrize(
+    ("seed", "step_ms"), [(1, 37), (2, 0.3), (3, 0.05), (923, 37)], ids=str
+)
+@pytest.mark.parametrize(
+    "toml", [FREE, WITH_FEES, None], ids=["free", "fees", "three instruments"]
+)
 def test_whatever_the_rules_allow_is_right(tmp_path, seed, step_ms, toml):
-    """Also where many commands share a millisecond, where the house has closed in the end, and (923, three instruments) where the
-    first fees that are told add up to whole amounts."""
+    """Also where many commands share a millisecond, where the house has closed in the end, and
+    (923, three instruments) where the first fees that are told add up to whole amounts.
+    """
     market = random_market(seed, 1_500, toml=toml, step_ms=step_ms)
     if seed % 2:
         market.closes()
@@ -75,12 +81,25 @@ def test_what_was_checked_is_said_line_by_line(capsys, run, market):
     rows = {name: len(lines) for name, lines in market.texts.items()}
     names = [line.partition(":")[0] for line in out.splitlines()]
     assert (code, err) == (0, "")
-    assert names == ["rows", "positions", "realized_pnl", "cash", "insurance", "total_equity", "settlement", "results", "ok"]
-    assert f"rows: {rows['trades.csv']} trades, {rows['performance.csv']} of accounts, {rows['liquidations.csv']} of" in out
+    assert names == [
+        "rows",
+        "positions",
+        "realized_pnl",
+        "cash",
+        "insurance",
+        "total_equity",
+        "settlement",
+        "results",
+        "ok",
+    ]
+    assert (
+        f"rows: {rows['trades.csv']} trades, {rows['performance.csv']} of accounts, {rows['liquidations.csv']} of"
+        in out
+    )
     assert "fees of -1 bps (maker) and 3 bps (taker)" in out and "all began with 900" in out
 
 
-# ------------------------------------------------------------------------------------------------------------ planted faults
+# ----------------------------------------------------------------------------------- planted faults
 
 
 NO_FILE_SHOWS = ("(same millisecond)", "performance.csv: timestamp")
@@ -89,19 +108,29 @@ NO_FILE_SHOWS = ("(same millisecond)", "performance.csv: timestamp")
 
 @pytest.mark.parametrize("toml", [FREE, WITH_FEES], ids=["free", "fees"])
 def test_planted_faults_are_found_where_they_are(tmp_path, toml):
-    """Lost rows of marks are only counted, and what the fund began with is in no file: the row after is held against the first.
-    Fees that are capped when nothing is left blur what the fund got."""
+    """Lost rows of marks are only counted, and what the fund began with is in no file: the row
+    after is held against the first. Fees that are capped when nothing is left blur what the fund
+    got.
+    """
     run = write_run(tmp_path, random_market(5, 2_000, toml=toml))
     no_file_shows = NO_FILE_SHOWS if toml == FREE else (*NO_FILE_SHOWS, "insurance.csv: cash")
     for each in hunt(run, 60, seed=1):
         if not each.fault.kind.endswith(no_file_shows):
             assert each.said is not None, each
-            assert each.located or each.fault.kind.endswith(("(no trade in it)", "insurance.csv: cash")), each
+            assert each.located or each.fault.kind.endswith(
+                ("(no trade in it)", "insurance.csv: cash")
+            ), each
 
 
 FIGURES = [
-    *((f"market.{name}", "market", name) for name in ("trades", "volume", "liquidations", "deleveragings", "insurance_cash")),
-    *((f"standings[0] (alice).{name}", 0, name) for name in ("cash", "realized_pnl", "trades", "volume")),
+    *(
+        (f"market.{name}", "market", name)
+        for name in ("trades", "volume", "liquidations", "deleveragings", "insurance_cash")
+    ),
+    *(
+        (f"standings[0] (alice).{name}", 0, name)
+        for name in ("cash", "realized_pnl", "trades", "volume")
+    ),
     *((f"standings[0] (alice).{name}", 0, name) for name in ("liquidations", "deleveragings")),
 ]
 """Where it stands, as it is said, and as the file has it."""
@@ -111,7 +140,11 @@ FIGURES = [
 def test_a_figure_of_the_results_that_differs_is_named(tmp_path, place, where, name):
     run = write_run(tmp_path, random_market(20, 600, toml=WITH_FEES))
     results = json.loads((run / "results.json").read_text())
-    record = results["rounds"][0]["market"] if where == "market" else results["rounds"][0]["standings"][where]
+    record = (
+        results["rounds"][0]["market"]
+        if where == "market"
+        else results["rounds"][0]["standings"][where]
+    )
     record[name] += 1
     (run / "results.json").write_text(json.dumps(results))
     with pytest.raises(Wrong, match=r"expected .* by the rows") as found:
@@ -125,18 +158,27 @@ def test_a_bots_report_is_held_against_the_rows_as_far_as_it_can_be_whole(tmp_pa
     run = write_run(tmp_path, market)
     last = list(findings(run, None))[-1]
     path, report = run / "reports/alice.json", market.report("alice")
-    assert f", 5 of {len(market.trades)} bots' reports agree (the others were liquidated" in last
+    assert (
+        f", 5 of {len(market.trades)} bots' reports agree (the others were liquidated" in last
+    )
     path.write_text(json.dumps(report | {"fills": report["fills"] - 1}))
     assert f", 4 of {len(market.trades)} bots' reports agree" in list(findings(run, None))[-1]
     path.write_text(json.dumps(report | {"filled_qty": report["filled_qty"] + 1}))
-    with pytest.raises(Wrong, match=rf"^{path}: expected at most \d+ fills of \d+ lots by the rows, found \d+ of \d+"):
+    with pytest.raises(
+        Wrong,
+        match=rf"^{path}: expected at most \d+ fills of \d+ lots by the rows, found \d+ of \d+",
+    ):
         list(findings(run, None))
     path.write_text("{")
     with pytest.raises(Wrong, match=f"^{path}: not what it should be"):
         list(findings(run, None))
     results = (run / "results.json").read_text()
-    (run / "results.json").write_text(results.replace("reports/alice.json", f"../{run.name}/reports/alice.json"))
-    assert f", 4 of {len(market.trades) - 1} bots' reports agree" in list(findings(run, None))[-1], "looked for elsewhere"
+    (run / "results.json").write_text(
+        results.replace("reports/alice.json", f"../{run.name}/reports/alice.json")
+    )
+    assert (
+        f", 4 of {len(market.trades) - 1} bots' reports agree" in list(findings(run, None))[-1]
+    ), "looked for elsewhere"
     shutil.rmtree(run / "reports")
     assert "reports" not in list(findings(run, None))[-1]
 
@@ -144,7 +186,9 @@ def test_a_bots_report_is_held_against_the_rows_as_far_as_it_can_be_whole(tmp_pa
 def test_fees_are_what_cash_lacks(tmp_path):
     run = write_run(tmp_path, random_market(20, 200, toml=WITH_FEES))
     results = json.loads((run / "results.json").read_text())
-    (unforced,) = [each for each in results["rounds"][0]["standings"] if each["trader_id"] == "alice"]
+    (unforced,) = [
+        each for each in results["rounds"][0]["standings"] if each["trader_id"] == "alice"
+    ]
     unforced["fees"] = round(unforced["fees"] + 0.01, 8)
     (run / "results.json").write_text(json.dumps(results))
     with pytest.raises(Wrong, match=r"\(alice\)\.fees: expected .* by the rows"):
@@ -158,8 +202,12 @@ def test_an_amount_that_is_no_money_is_named_where_it_stands(tmp_path):
     (run / "results.json").write_text(json.dumps(results))
     with pytest.raises(Wrong, match=r"standings\[0\] \(alice\)\.cash"):
         list(findings(run, None))
-    (run / "results.json").write_text(json.dumps(results).replace('"cash": ', '"cash": 1e99999, "was": ', 1))
-    with pytest.raises(Wrong, match=r"results\.json: rounds\.0\.standings\.0\.cash: Input should be less than"):
+    (run / "results.json").write_text(
+        json.dumps(results).replace('"cash": ', '"cash": 1e99999, "was": ', 1)
+    )
+    with pytest.raises(
+        Wrong, match=r"results\.json: rounds\.0\.standings\.0\.cash: Input should be less than"
+    ):
         list(findings(run, None))
 
 
@@ -167,7 +215,9 @@ def test_a_trader_without_a_standing_and_one_whose_equity_is_not_his_cash(run):
     results = json.loads((run / "results.json").read_text())
     alice = results["rounds"][0]["standings"].pop(0)
     (run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(Wrong, match="traders without one: expected alice by the rows, found none"):
+    with pytest.raises(
+        Wrong, match="traders without one: expected alice by the rows, found none"
+    ):
         list(findings(run, None))
     results["rounds"][0]["standings"].insert(0, alice | {"total_equity": alice["cash"] + 0.01})
     (run / "results.json").write_text(json.dumps(results))
@@ -180,7 +230,9 @@ def test_positions_and_settlements_of_the_results_are_those_of_the_rows(tmp_path
     results = json.loads((run / "results.json").read_text())
     results["rounds"][0]["market"]["settlement"] = {"SIM": 100.0}
     (run / "results.json").write_text(json.dumps(results))
-    with pytest.raises(Wrong, match=r"rounds\[0\]\.market\.settlement\.SIM: traders with a position"):
+    with pytest.raises(
+        Wrong, match=r"rounds\[0\]\.market\.settlement\.SIM: traders with a position"
+    ):
         list(findings(run, None))
     results["rounds"][0]["market"]["settlement"] = {}
     results["rounds"][0]["standings"][0]["positions"]["SIM"] += 1
@@ -192,21 +244,31 @@ def test_positions_and_settlements_of_the_results_are_those_of_the_rows(tmp_path
 def test_what_the_battle_did_not_see_is_not_held_against_it(run):
     results = json.loads((run / "results.json").read_text())
     told = results["rounds"][0]
-    told["market"] |= {"trades": told["market"]["trades"] - 3, "trades_before": 3, "volume": 1, "liquidations": 0}
+    told["market"] |= {
+        "trades": told["market"]["trades"] - 3,
+        "trades_before": 3,
+        "volume": 1,
+        "liquidations": 0,
+    }
     for each in told["standings"]:
         each |= {"trades": 0, "volume": 0, "liquidations": 0, "deleveragings": 0}
     (run / "results.json").write_text(json.dumps(results))
-    assert list(findings(run, None))[-1].endswith("not compared, as the battle did not see all: volumes, liquidations")
+    assert list(findings(run, None))[-1].endswith(
+        "not compared, as the battle did not see all: volumes, liquidations"
+    )
 
 
 def test_a_market_that_went_on_after_the_battle_is_not_held_against_its_results(run):
     results = json.loads((run / "results.json").read_text())
     results["rounds"][0] |= {"ended_at": "2023-11-14T22:13:30.000+00:00"}
     (run / "results.json").write_text(json.dumps(results))
-    assert "results: not compared: trading went on after the battle's end" in list(findings(run, None))[-1]
+    assert (
+        "results: not compared: trading went on after the battle's end"
+        in list(findings(run, None))[-1]
+    )
 
 
-# ------------------------------------------------------------------------------------------------- markets, files, formats
+# -------------------------------------------------------------------------- markets, files, formats
 
 
 def test_two_markets_in_one_run_are_told_apart(tmp_path, capsys):
@@ -215,7 +277,10 @@ def test_two_markets_in_one_run_are_told_apart(tmp_path, capsys):
     run = write_run(tmp_path, first, second)
     code, out, _ = run_check(capsys, run)
     assert code == 0 and out.count("market m-") == 2 and "no fees" in out and "-1 bps" in out
-    path, last = run / "trades.csv", len(first.texts["trades.csv"]) + len(second.texts["trades.csv"]) + 1
+    path, last = (
+        run / "trades.csv",
+        len(first.texts["trades.csv"]) + len(second.texts["trades.csv"]) + 1,
+    )
     lines = path.read_text().splitlines(keepends=True)
     time, price, qty, *names = lines[last - 1].split(",")
     lines[last - 1] = ",".join([time, price, f"{int(qty) % 9 + 1}", *names])
@@ -237,7 +302,11 @@ def test_a_file_that_is_missing_is_named(run, capsys, name):
     assert (code, out) == (2, "") and f"there is no {run / name}" in err
     (run / ".export-state.json").unlink()
     code, out, err = run_check(capsys, run)
-    assert (code, out) == (2, "") and f"there is no {run / name}; name the folder that has trades.csv and performance.csv" in err
+    assert (
+        (code, out) == (2, "")
+        and f"there is no {run / name}; name the folder that has trades.csv and performance.csv"
+        in err
+    )
 
 
 def test_what_is_no_run_is_refused(tmp_path, capsys):
@@ -249,7 +318,11 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
 def test_results_of_an_older_version_are_refused_and_can_be_left_out(run, capsys):
     (run / "results.json").write_text('{"version": "0.1.0", "standings": []}')
     code, _, err = run_check(capsys, run)
-    assert code == 2 and "made by an older version of botpit (format 1; this one reads format 2); --no-results" in err
+    assert (
+        code == 2
+        and "made by an older version of botpit (format 1; this one reads format 2); --no-results"
+        in err
+    )
     assert run_check(capsys, run, "--no-results")[0] == 0
 
 
@@ -282,7 +355,9 @@ def test_a_torn_line_is_named_and_what_is_newer_than_the_state_is_left_out(run, 
     assert code == 4 and out.startswith(f"{path}:{lines + 1}: expected a whole line")
 
 
-def test_a_lost_row_of_a_mark_is_told_by_the_size_of_the_file_and_by_the_count_of_rows(tmp_path, capsys):
+def test_a_lost_row_of_a_mark_is_told_by_the_size_of_the_file_and_by_the_count_of_rows(
+    tmp_path, capsys
+):
     market = random_market(5, 400, toml=FREE)
     market.does(SetMark("SIM", market.exchange.markets["SIM"].mark + 1))
     market.does(Tick(), 2_000)
@@ -293,16 +368,29 @@ def test_a_lost_row_of_a_mark_is_told_by_the_size_of_the_file_and_by_the_count_o
     size = path.stat().st_size
     code, out, _ = run_check(capsys, run)
     place = f"{path}:{len(rows) + 1}"
-    words = f"expected {size + len(last)} bytes by .export-state.json, the file ends after {size}"
+    words = (
+        f"expected {size + len(last)} bytes by .export-state.json, the file ends after {size}"
+    )
     assert (code, out) == (4, f"{place}: {words}\n")
-    state.write_text(state.read_text().replace(f'"performance.csv": {size + len(last)}', f'"performance.csv": {size}'))
+    state.write_text(
+        state.read_text().replace(
+            f'"performance.csv": {size + len(last)}', f'"performance.csv": {size}'
+        )
+    )
     code, out, _ = run_check(capsys, run)
-    assert (code, out) == (4, f"{place}: expected {len(rows)} rows by .export-state.json, found {len(rows) - 1}\n")
+    assert (code, out) == (
+        4,
+        f"{place}: expected {len(rows)} rows by .export-state.json, found {len(rows) - 1}\n",
+    )
 
 
 def test_foreign_text_is_printed_as_its_escapes(run, capsys):
     path = run / "trades.csv"
-    path.write_bytes(path.read_bytes().replace(b",", b",\x1b[2J\xff", 1).replace(b"\n1", b"\n\x1b]0;x\x071", 1))
+    path.write_bytes(
+        path.read_bytes()
+        .replace(b",", b",\x1b[2J\xff", 1)
+        .replace(b"\n1", b"\n\x1b]0;x\x071", 1)
+    )
     code, out, _ = run_check(capsys, run)
     assert code == 4 and out.rstrip("\n").isprintable()
 
@@ -315,8 +403,13 @@ def test_a_state_file_is_not_believed_blindly(run, capsys):
     assert code == 4 and "expected the name of a CSV file in sizes" in out
     path.write_text(json.dumps(state | {"sizes": {"../trades.csv": 5}}))
     assert "expected the name of a CSV file in sizes" in run_check(capsys, run)[1]
-    path.write_text(json.dumps(state | {"markets": [{"market_id": "m", "began": {"trades.csv": 10**9}}]}))
-    assert f"{path}: trades.csv of a market begins at byte 1000000000 and ends at" in run_check(capsys, run, "--no-results")[1]
+    path.write_text(
+        json.dumps(state | {"markets": [{"market_id": "m", "began": {"trades.csv": 10**9}}]})
+    )
+    assert (
+        f"{path}: trades.csv of a market begins at byte 1000000000 and ends at"
+        in run_check(capsys, run, "--no-results")[1]
+    )
     path.write_text("{")
     assert run_check(capsys, run)[0] == 4
     path.write_text(json.dumps(state | {"format": 9}))

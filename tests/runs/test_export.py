@@ -1,4 +1,6 @@
-"""The exporter's files: cells that no spreadsheet runs, files that go on, each row once wherever their writer is killed."""
+"""The exporter's files: cells that no spreadsheet runs, files that go on, each row once wherever
+their writer is killed.
+"""
 
 from __future__ import annotations
 
@@ -32,18 +34,24 @@ PERFORMANCE_HEADER = "timestamp,trader_id,position,cash,realized_pnl,total_equit
 LIQUIDATIONS_HEADER = "timestamp,trader_id,reason,side,qty,price"
 INSURANCE_HEADER = "timestamp,cash"
 
-# -------------------------------------------------------------------------------------------------------------------- rows
+# --------------------------------------------------------------------------------------------- rows
 
 
-@pytest.mark.parametrize("evil", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(A1)", "\tx", "\rx", "=cmd|' /C calc'!A0"])
+@pytest.mark.parametrize(
+    "evil", ["=HYPERLINK(1)", "+1", "-1+1", "@SUM(A1)", "\tx", "\rx", "=cmd|' /C calc'!A0"]
+)
 def test_a_text_that_a_spreadsheet_would_run_is_only_text(evil: str) -> None:
     text = line([1, evil, -2.5])
     assert list(csv.reader(io.StringIO(text, newline=""))) == [["1", "'" + evil, "-2.5"]]
 
 
-@pytest.mark.parametrize("name", ['quo"te', "com,ma", "new\nline", "cr\rx", "ünïcödé", "plain", "spaced ", ""])
+@pytest.mark.parametrize(
+    "name", ['quo"te', "com,ma", "new\nline", "cr\rx", "ünïcödé", "plain", "spaced ", ""]
+)
 def test_every_other_field_comes_back_as_it_was(name: str) -> None:
-    assert list(csv.reader(io.StringIO(line([name, -7, 100.0, name]), newline=""))) == [[name, "-7", "100.0", name]]
+    assert list(csv.reader(io.StringIO(line([name, -7, 100.0, name]), newline=""))) == [
+        [name, "-7", "100.0", name]
+    ]
 
 
 def test_numbers_are_written_as_on_the_wire() -> None:
@@ -63,23 +71,29 @@ def test_numbers_are_written_as_on_the_wire() -> None:
     ]
 
 
-# ------------------------------------------------------------------------------------------------------------------- files
+# -------------------------------------------------------------------------------------------- files
 
 
 def bookmark_at(exchange: Exchange, seq: int) -> Checkpoint:
     counts: dict[tuple[str, str], int] = {}
     for event in exchange.events[:seq]:
-        channel = {"trade": "trades", "position_update": "positions"}.get(event["type"], "liquidations")
+        channel = {"trade": "trades", "position_update": "positions"}.get(
+            event["type"], "liquidations"
+        )
         counts[channel, event.get("symbol", "")] = event["channel_seq"]
     return Checkpoint(exchange.market_id, seq, counts)
 
 
 def export(folder: Path, exchange: Exchange, *, flush_every: int = 1_000) -> None:
-    """What an exporter does that hears the whole market: go on after what is recorded, and flush every so many events."""
+    """What an exporter does that hears the whole market: go on after what is recorded, and flush
+    every so many events.
+    """
 
     async def all_of_it() -> None:
         sheets = Sheets(folder)
-        known = sheets.checkpoint is not None and sheets.checkpoint.market_id == exchange.market_id
+        known = (
+            sheets.checkpoint is not None and sheets.checkpoint.market_id == exchange.market_id
+        )
         begin = sheets.checkpoint.seq if known and sheets.checkpoint else 0
         sheets.lay_out(bookmark_at(exchange, begin), exchange.symbols)
         events = parse_messages(json.dumps(exchange.events)) if exchange.events else []
@@ -91,7 +105,9 @@ def export(folder: Path, exchange: Exchange, *, flush_every: int = 1_000) -> Non
     asyncio.run(all_of_it())
 
 
-def busy_exchange(symbols: tuple[str, ...] = ("SIM",), market_id: str = "m1", rounds: int = 4) -> Exchange:
+def busy_exchange(
+    symbols: tuple[str, ...] = ("SIM",), market_id: str = "m1", rounds: int = 4
+) -> Exchange:
     exchange = Exchange(symbols=symbols, market_id=market_id)
     for number in range(rounds):
         for symbol in symbols:
@@ -104,7 +120,10 @@ def busy_exchange(symbols: tuple[str, ...] = ("SIM",), market_id: str = "m1", ro
 
 def files_of(folder: Path) -> dict[str, str]:
     """Every CSV file, and the record of them."""
-    return {str(path.relative_to(folder)): path.read_text() for path in [*folder.rglob("*.csv"), folder / STATE_FILE]}
+    return {
+        str(path.relative_to(folder)): path.read_text()
+        for path in [*folder.rglob("*.csv"), folder / STATE_FILE]
+    }
 
 
 def state_of(folder: Path) -> dict[str, object]:
@@ -119,8 +138,11 @@ def test_a_market_without_a_trade_leaves_files_with_their_headers(tmp_path: Path
     assert (tmp_path / "performance.csv").read_text() == PERFORMANCE_HEADER + "\n"
     assert (tmp_path / "liquidations.csv").read_text() == LIQUIDATIONS_HEADER + "\n"
     assert (tmp_path / "insurance.csv").read_text() == INSURANCE_HEADER + "\n"
-    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == dict.fromkeys(
-        ["trades.csv", "performance.csv", "liquidations.csv", "insurance.csv", STATE_FILE], 0o600
+    assert {
+        path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()
+    } == dict.fromkeys(
+        ["trades.csv", "performance.csv", "liquidations.csv", "insurance.csv", STATE_FILE],
+        0o600,
     )
 
 
@@ -142,7 +164,9 @@ def test_the_record_says_how_far_the_files_are(tmp_path: Path) -> None:
 
 
 def test_the_record_is_documented_field_by_field() -> None:
-    documented = [key(row) for row in Page(SPEC.read_text(encoding="utf-8")).rows("The exporter's record")]
+    documented = [
+        key(row) for row in Page(SPEC.read_text(encoding="utf-8")).rows("The exporter's record")
+    ]
     assert documented == [field.name for field in fields(State)]
 
 
@@ -154,10 +178,22 @@ def test_another_market_is_appended_and_the_record_says_where_it_begins(tmp_path
     export(tmp_path, first)
     sizes = {name: len(text) for name, text in files_of(tmp_path).items() if name != STATE_FILE}
     export(tmp_path, second)
-    assert state_of(tmp_path)["markets"] == [{"market_id": "m1", "began": {}}, {"market_id": "m2", "began": sizes}]
-    assert (tmp_path / "trades.csv").read_text().splitlines() == [TRADES_HEADER, "1000,100.0,1,alice,bob"]
-    assert (tmp_path / "SIM/trades.csv").read_text().splitlines() == [TRADES_HEADER, "1000,100.0,1,eve,bob"]
-    assert (tmp_path / "insurance.csv").read_text().splitlines() == [INSURANCE_HEADER, "1001,2.0"]
+    assert state_of(tmp_path)["markets"] == [
+        {"market_id": "m1", "began": {}},
+        {"market_id": "m2", "began": sizes},
+    ]
+    assert (tmp_path / "trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "1000,100.0,1,alice,bob",
+    ]
+    assert (tmp_path / "SIM/trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "1000,100.0,1,eve,bob",
+    ]
+    assert (tmp_path / "insurance.csv").read_text().splitlines() == [
+        INSURANCE_HEADER,
+        "1001,2.0",
+    ]
 
 
 def test_what_two_markets_told_between_two_flushes_is_told_apart(tmp_path: Path) -> None:
@@ -167,15 +203,24 @@ def test_what_two_markets_told_between_two_flushes_is_told_apart(tmp_path: Path)
         sheets = Sheets(tmp_path)
         for exchange in (old, new):
             sheets.lay_out(bookmark_at(exchange, 0), exchange.symbols)
-            (event,) = parse_messages(json.dumps([exchange.trade(f"buyer of {exchange.market_id}")]))
+            (event,) = parse_messages(
+                json.dumps([exchange.trade(f"buyer of {exchange.market_id}")])
+            )
             sheets.add(event)
         await sheets.flush(bookmark_at(new, 1))
 
     asyncio.run(both_at_once())
     text = (tmp_path / "trades.csv").read_text()
-    assert text.splitlines() == [TRADES_HEADER, "1000,100.0,1,buyer of m1,bob", "1000,100.0,1,buyer of m2,bob"]
+    assert text.splitlines() == [
+        TRADES_HEADER,
+        "1000,100.0,1,buyer of m1,bob",
+        "1000,100.0,1,buyer of m2,bob",
+    ]
     (m1, m2) = state_of(tmp_path)["markets"]
-    assert (m1["began"], m2["began"]["trades.csv"]) == ({}, text.index("1000,100.0,1,buyer of m2"))
+    assert (m1["began"], m2["began"]["trades.csv"]) == (
+        {},
+        text.index("1000,100.0,1,buyer of m2"),
+    )
     assert (state_of(tmp_path)["market_id"], state_of(tmp_path)["seq"]) == ("m2", 1)
 
 
@@ -187,7 +232,11 @@ def test_instruments_that_a_market_gets_later_have_files_from_then_on(tmp_path: 
     exchange.symbols = ("SIM", "ALT")
     exchange.trade("eve", symbol="ALT")
     export(tmp_path, exchange)
-    assert (tmp_path / "ALT/trades.csv").read_text().splitlines() == [TRADES_HEADER, "1,2,3,a,b", "1004,100.0,1,eve,bob"]
+    assert (tmp_path / "ALT/trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "1,2,3,a,b",
+        "1004,100.0,1,eve,bob",
+    ]
     assert (tmp_path / "SIM/trades.csv").read_text().splitlines() == [TRADES_HEADER]
     began = {"ALT/trades.csv": len(TRADES_HEADER) + 11}
     assert state_of(tmp_path)["markets"] == [{"market_id": "m1", "began": began}]
@@ -197,15 +246,27 @@ def test_files_of_an_earlier_version_are_appended_to(tmp_path: Path) -> None:
     (tmp_path / "trades.csv").write_text(f"{TRADES_HEADER}\n999,100.0,1,al,bo\n")
     (tmp_path / "performance.csv").touch()
     export(tmp_path, busy_exchange(rounds=1))
-    assert (tmp_path / "trades.csv").read_text().splitlines() == [TRADES_HEADER, "999,100.0,1,al,bo", "1000,100.0,1,buyer-0,bob"]
+    assert (tmp_path / "trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "999,100.0,1,al,bo",
+        "1000,100.0,1,buyer-0,bob",
+    ]
     assert (tmp_path / "performance.csv").read_text().splitlines()[0] == PERFORMANCE_HEADER
-    assert state_of(tmp_path)["markets"] == [{"market_id": "m1", "began": {"trades.csv": len(TRADES_HEADER) + 19}}]
+    assert state_of(tmp_path)["markets"] == [
+        {"market_id": "m1", "began": {"trades.csv": len(TRADES_HEADER) + 19}}
+    ]
 
 
-def test_rows_never_join_the_torn_last_line_of_a_file_that_is_not_recorded(tmp_path: Path) -> None:
+def test_rows_never_join_the_torn_last_line_of_a_file_that_is_not_recorded(
+    tmp_path: Path,
+) -> None:
     (tmp_path / "trades.csv").write_text(f"{TRADES_HEADER}\n999,100.0,1,al")
     export(tmp_path, busy_exchange(rounds=1))
-    assert (tmp_path / "trades.csv").read_text().splitlines() == [TRADES_HEADER, "999,100.0,1,al", "1000,100.0,1,buyer-0,bob"]
+    assert (tmp_path / "trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "999,100.0,1,al",
+        "1000,100.0,1,buyer-0,bob",
+    ]
 
 
 def test_each_of_several_instruments_has_a_folder_of_its_own_below_ours(tmp_path: Path) -> None:
@@ -222,13 +283,20 @@ def test_each_of_several_instruments_has_a_folder_of_its_own_below_ours(tmp_path
     files = sorted(str(path.relative_to(ours)) for path in tmp_path.rglob("*.csv"))
     folders = ["%2E.", "BTC%2FUSD", "SIM"]
     names = ("liquidations.csv", "performance.csv", "trades.csv")
-    assert files == sorted(["insurance.csv", *(f"{folder}/{name}" for folder in folders for name in names)])
-    assert (ours / "BTC%2FUSD/trades.csv").read_text().splitlines() == [TRADES_HEADER, "1003,100.0,1,buyer-of-BTC/USD,bob"]
-    assert (ours / "SIM/liquidations.csv").read_text().splitlines()[1:] == ["1002,late-in-SIM,bankruptcy,sell,3,99.5"]
+    assert files == sorted(
+        ["insurance.csv", *(f"{folder}/{name}" for folder in folders for name in names)]
+    )
+    assert (ours / "BTC%2FUSD/trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "1003,100.0,1,buyer-of-BTC/USD,bob",
+    ]
+    assert (ours / "SIM/liquidations.csv").read_text().splitlines()[1:] == [
+        "1002,late-in-SIM,bankruptcy,sell,3,99.5"
+    ]
     assert (ours / "insurance.csv").read_text().splitlines() == [INSURANCE_HEADER, "1009,12.5"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- refusals
+# ----------------------------------------------------------------------------------------- refusals
 
 
 @pytest.mark.parametrize("name", ["trades.csv", STATE_FILE + ".new", STATE_FILE])
@@ -240,12 +308,22 @@ def test_a_symbolic_link_is_not_followed(tmp_path: Path, name: str) -> None:
     assert (tmp_path / "precious").read_text() == "precious"
 
 
-@pytest.mark.parametrize("text", ["date,price\n", TRADES_HEADER.upper(), "timestamp,pri", TRADES_HEADER + "\r\n1,2,3,a,b\r\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "date,price\n",
+        TRADES_HEADER.upper(),
+        "timestamp,pri",
+        TRADES_HEADER + "\r\n1,2,3,a,b\r\n",
+    ],
+)
 def test_a_file_of_somebody_else_is_left_alone(tmp_path: Path, text: str) -> None:
     (tmp_path / "trades.csv").write_bytes(text.encode())
     with pytest.raises(Unusable, match=r"trades\.csv does not begin with 'timestamp,"):
         export(tmp_path, busy_exchange())
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"trades.csv": text.encode()}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "trades.csv": text.encode()
+    }
 
 
 STATE = {
@@ -279,7 +357,9 @@ def join_lines(path: Path) -> None:
         (join_lines, "was changed at its end"),
     ],
 )  # fmt: skip
-def test_files_other_than_recorded_are_refused_untouched(tmp_path: Path, harm: Callable[[Path], None], reason: str) -> None:
+def test_files_other_than_recorded_are_refused_untouched(
+    tmp_path: Path, harm: Callable[[Path], None], reason: str
+) -> None:
     export(tmp_path, busy_exchange())
     with (tmp_path / "trades.csv").open("a") as longer:
         longer.write("1004,1")
@@ -314,7 +394,10 @@ def test_a_file_that_somebody_changes_while_we_write_is_refused(tmp_path: Path) 
             await sheets.flush(bookmark_at(exchange, 1))
 
     asyncio.run(story())
-    assert (tmp_path / "trades.csv").read_text().splitlines() == [TRADES_HEADER, "a note of mine"]
+    assert (tmp_path / "trades.csv").read_text().splitlines() == [
+        TRADES_HEADER,
+        "a note of mine",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -337,7 +420,9 @@ def test_a_file_that_somebody_changes_while_we_write_is_refused(tmp_path: Path) 
         (json.dumps(STATE | {"market_id": "m2"}), "market_id: "),
     ],
 )
-def test_a_record_that_cannot_be_believed_is_refused_by_name(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_record_that_cannot_be_believed_is_refused_by_name(
+    tmp_path: Path, text: str, reason: str
+) -> None:
     (tmp_path / STATE_FILE).write_bytes(text.encode(errors="surrogatepass"))
     with pytest.raises(Damaged) as refusal:
         Sheets(tmp_path)
@@ -368,11 +453,13 @@ def test_there_is_an_end_to_the_markets_of_one_folder(tmp_path: Path) -> None:
         export(tmp_path, Exchange(market_id="one more"))
 
 
-# ------------------------------------------------------------------------------------------------------------------ killed
+# ------------------------------------------------------------------------------------------- killed
 
 
 def run_killed_at(step: int, work: Callable[[], None]) -> bool:
-    """Do the work in a process that is killed -9 just before it opens, renames or makes its step-th file. False: it had ended."""
+    """Do the work in a process that is killed -9 just before it opens, renames or makes its step-th
+    file. False: it had ended.
+    """
     pid = os.fork()
     if pid == 0:
         steps = iter(range(step))
@@ -389,8 +476,15 @@ def run_killed_at(step: int, work: Callable[[], None]) -> bool:
     return os.WIFSIGNALED(status)
 
 
-def every_step(seed_of_second: int, base: Path, prepare: Callable[[Path], None], work: Callable[[Path], None]) -> Iterator[Path]:
-    """Folders in which the work was killed at each of its steps in turn, and the next attempt at a random one."""
+def every_step(
+    seed_of_second: int,
+    base: Path,
+    prepare: Callable[[Path], None],
+    work: Callable[[Path], None],
+) -> Iterator[Path]:
+    """Folders in which the work was killed at each of its steps in turn, and the next attempt at a
+    random one.
+    """
     rng = random.Random(seed_of_second)
     for step in range(1_000):
         folder = base / str(step)
@@ -405,7 +499,9 @@ def every_step(seed_of_second: int, base: Path, prepare: Callable[[Path], None],
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 @pytest.mark.parametrize("earlier", ["nothing", "another market", "files that nobody recorded"])
-def test_wherever_it_is_killed_the_next_run_leaves_each_row_once(tmp_path: Path, earlier: str) -> None:
+def test_wherever_it_is_killed_the_next_run_leaves_each_row_once(
+    tmp_path: Path, earlier: str
+) -> None:
     exchange = busy_exchange(rounds=2)
 
     def prepare(folder: Path) -> None:
@@ -426,20 +522,30 @@ def test_wherever_it_is_killed_the_next_run_leaves_each_row_once(tmp_path: Path,
         assert files_of(folder) == files_of(whole), folder
 
 
-@pytest.mark.parametrize("flush", ["the first one", "a later one", "the first one of another market"])
-def test_wherever_in_a_flush_its_bytes_end_the_next_run_leaves_each_row_once(tmp_path: Path, flush: str) -> None:
+@pytest.mark.parametrize(
+    "flush", ["the first one", "a later one", "the first one of another market"]
+)
+def test_wherever_in_a_flush_its_bytes_end_the_next_run_leaves_each_row_once(
+    tmp_path: Path, flush: str
+) -> None:
     """The bytes of four files, written one after the other, without the record that would follow them."""
     before, after, folder = tmp_path / "before", tmp_path / "after", tmp_path / "killed"
     before.mkdir()
     if flush == "the first one":
-        files = dict.fromkeys(("trades.csv", "performance.csv", "liquidations.csv", "insurance.csv"), 0)
-        (before / STATE_FILE).write_text(json.dumps(STATE | {"seq": 0, "counts": [], "sizes": files}))
+        files = dict.fromkeys(
+            ("trades.csv", "performance.csv", "liquidations.csv", "insurance.csv"), 0
+        )
+        (before / STATE_FILE).write_text(
+            json.dumps(STATE | {"seq": 0, "counts": [], "sizes": files})
+        )
         for file in files:
             (before / file).touch()
     else:
         export(before, busy_exchange(rounds=1))
     shutil.copytree(before, after)
-    exchange = busy_exchange(rounds=2, market_id="m1" if flush != "the first one of another market" else "m2")
+    exchange = busy_exchange(
+        rounds=2, market_id="m1" if flush != "the first one of another market" else "m2"
+    )
     export(after, exchange)
     shutil.copytree(before, folder)
     whole = files_of(after)
@@ -453,7 +559,9 @@ def test_wherever_in_a_flush_its_bytes_end_the_next_run_leaves_each_row_once(tmp
         (folder / file).write_text(whole[file])
 
 
-def test_what_is_cut_off_is_said_and_a_leftover_draft_is_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_cut_off_is_said_and_a_leftover_draft_is_nothing(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     export(tmp_path, busy_exchange())
     whole = files_of(tmp_path)
     (tmp_path / (STATE_FILE + ".new")).write_text("half a rec")
@@ -466,7 +574,7 @@ def test_what_is_cut_off_is_said_and_a_leftover_draft_is_nothing(tmp_path: Path,
     ]
 
 
-# -------------------------------------------------------------------------------------------------------------------- lock
+# --------------------------------------------------------------------------------------------- lock
 
 
 def test_a_folder_is_held_by_one_at_a_time(tmp_path: Path) -> None:

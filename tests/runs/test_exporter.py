@@ -1,7 +1,7 @@
 """The exporter as a process: every row once whatever happens to the connection, to the disk or to itself.
 
-What it asks of the feed is in clients/test_feed_session_record.py, what it does with its files in test_export.py; it is killed in
-processes/test_exporter_kills.py.
+What it asks of the feed is in clients/test_feed_session_record.py, what it does with its files in
+test_export.py; it is killed in processes/test_exporter_kills.py.
 """
 
 from __future__ import annotations
@@ -27,12 +27,26 @@ HOUSE = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0
 
 
-async def launch(feed: Feed, folder: Path, *flags: str, program: Path = HOUSE / "exporter.py") -> Child:
-    command = [sys.executable, str(program), "--uri", feed.uri, "--dir", str(folder), "--from-seq", "1", *flags]
+async def launch(
+    feed: Feed, folder: Path, *flags: str, program: Path = HOUSE / "exporter.py"
+) -> Child:
+    command = [
+        sys.executable,
+        str(program),
+        "--uri",
+        feed.uri,
+        "--dir",
+        str(folder),
+        "--from-seq",
+        "1",
+        *flags,
+    ]
     return await Child.start("exporter", command, folder / "exporter.log")
 
 
-async def start_exporter(feed: Feed, folder: Path, *flags: str, program: Path = HOUSE / "exporter.py") -> Child:
+async def start_exporter(
+    feed: Feed, folder: Path, *flags: str, program: Path = HOUSE / "exporter.py"
+) -> Child:
     """The exporter, when it is live."""
     child = await launch(feed, folder, *flags, program=program)
     async with asyncio.timeout(DEADLINE_S):
@@ -83,7 +97,11 @@ def test_a_child_writes_everything_the_exchange_said_before_it_closed(tmp_path: 
             await until(lambda: "told to stop" in (tmp_path / "exporter.log").read_text())
             for _ in range(50):
                 trades = [feed.exchange.trade() for _ in range(20)]
-                rest = feed.exchange.position("alice", 1, 10_000.0), feed.exchange.liquidation(), feed.exchange.insurance(1.0)
+                rest = (
+                    feed.exchange.position("alice", 1, 10_000.0),
+                    feed.exchange.liquidation(),
+                    feed.exchange.insurance(1.0),
+                )
                 await feed.tell(*trades, *rest)
             assert feed.connection is not None
             await feed.connection.close(1001)
@@ -92,7 +110,10 @@ def test_a_child_writes_everything_the_exchange_said_before_it_closed(tmp_path: 
 
     asyncio.run(story())
     assert len(rows_of(tmp_path / "trades.csv")) == 1 + 50 * 20
-    assert all(len(rows_of(tmp_path / name)) == 1 + 50 for name in ("performance.csv", "liquidations.csv", "insurance.csv"))
+    assert all(
+        len(rows_of(tmp_path / name)) == 1 + 50
+        for name in ("performance.csv", "liquidations.csv", "insurance.csv")
+    )
     assert "missing_events=0" in (tmp_path / "exporter.log").read_text()
 
 
@@ -115,7 +136,11 @@ def test_a_lost_connection_neither_loses_nor_doubles_a_row(tmp_path: Path) -> No
     asyncio.run(story())
     stamps = [int(row.split(",")[0]) for row in rows_of(tmp_path / "trades.csv")[1:]]
     assert stamps == [1_000, 1_001, 1_003, 1_004, 1_006, 1_007]
-    assert [row.split(",")[0] for row in rows_of(tmp_path / "liquidations.csv")[1:]] == ["1002", "1005", "1008"]
+    assert [row.split(",")[0] for row in rows_of(tmp_path / "liquidations.csv")[1:]] == [
+        "1002",
+        "1005",
+        "1008",
+    ]
 
 
 def test_rows_that_wait_for_a_slow_disk_are_bounded_and_none_is_lost(tmp_path: Path) -> None:
@@ -136,16 +161,29 @@ def test_rows_that_wait_for_a_slow_disk_are_bounded_and_none_is_lost(tmp_path: P
                 assert await stopped(child, feed) == 0
 
     asyncio.run(story())
-    assert [int(row.split(",")[0]) for row in rows_of(tmp_path / "trades.csv")[1:]] == list(range(1_000, 1_030))
+    assert [int(row.split(",")[0]) for row in rows_of(tmp_path / "trades.csv")[1:]] == list(
+        range(1_000, 1_030)
+    )
 
 
 def test_the_end_of_its_parent_ends_it_with_everything_written(tmp_path: Path) -> None:
     async def story() -> None:
         async with feed_of(Exchange()) as feed:
-            flags = ["--uri", feed.uri, "--dir", str(tmp_path), "--from-seq", "1", "--flush-ms", "60000"]
+            flags = [
+                "--uri",
+                feed.uri,
+                "--dir",
+                str(tmp_path),
+                "--from-seq",
+                "1",
+                "--flush-ms",
+                "60000",
+            ]
             command = [sys.executable, "exporter.py", *flags]
             environment = os.environ | {"BOTPIT_LIFELINE": "1"}
-            process = await asyncio.create_subprocess_exec(*command, cwd=HOUSE, env=environment, stdin=asyncio.subprocess.PIPE)
+            process = await asyncio.create_subprocess_exec(
+                *command, cwd=HOUSE, env=environment, stdin=asyncio.subprocess.PIPE
+            )
             async with asyncio.timeout(DEADLINE_S):
                 await feed.resumed.wait()
                 await feed.tell(feed.exchange.trade())
@@ -168,11 +206,15 @@ def test_a_failed_write_is_exit_5_and_names_the_file(tmp_path: Path) -> None:
                 assert await child.wait() == 5
 
     asyncio.run(story())
-    (line,) = [line for line in (tmp_path / "exporter.log").read_text().splitlines() if "ERROR" in line]
+    (line,) = [
+        line for line in (tmp_path / "exporter.log").read_text().splitlines() if "ERROR" in line
+    ]
     assert "trades.csv" in line and "Is a directory" in line
 
 
-def test_a_disk_that_is_full_ends_it_with_exit_5_and_what_was_half_written_is_cut_off_and_written_again(tmp_path: Path) -> None:
+def test_a_disk_that_is_full_ends_it_with_exit_5_and_what_was_half_written_is_cut_off_and_written_again(
+    tmp_path: Path,
+) -> None:
     program = tmp_path / "small.py"
     program.write_text(f"import resource, sys; sys.path.insert(0, {str(HOUSE)!r}); import exporter\n"
                        "resource.setrlimit(resource.RLIMIT_FSIZE, (2_000, 2_000))\n"
@@ -192,19 +234,33 @@ def test_a_disk_that_is_full_ends_it_with_exit_5_and_what_was_half_written_is_cu
 
     asyncio.run(story())
     assert "File too large" in (tmp_path / "exporter.log").read_text()
-    assert [int(row.split(",")[0]) for row in rows_of(tmp_path / "trades.csv")[1:]] == list(range(1_000, 1_101))
+    assert [int(row.split(",")[0]) for row in rows_of(tmp_path / "trades.csv")[1:]] == list(
+        range(1_000, 1_101)
+    )
 
 
-# ------------------------------------------------------------------------------------------------------------ run after run
+# ------------------------------------------------------------------------------------ run after run
 
 
 def options(feed: Feed, folder: Path, *flags: str) -> list[str]:
-    return ["--uri", feed.uri, "--dir", str(folder), "--from-seq", "1", "--flush-ms", "60000", *flags]
+    return [
+        "--uri",
+        feed.uri,
+        "--dir",
+        str(folder),
+        "--from-seq",
+        "1",
+        "--flush-ms",
+        "60000",
+        *flags,
+    ]
 
 
 @asynccontextmanager
 async def exporting(feed: Feed, folder: Path) -> AsyncIterator[None]:
-    """An exporter inside this process, which has heard all when the context begins, and is cancelled in all ways when it ends."""
+    """An exporter inside this process, which has heard all when the context begins, and is
+    cancelled in all ways when it ends.
+    """
     run = asyncio.create_task(exporter.export(exporter.arguments(options(feed, folder))))
     async with asyncio.timeout(DEADLINE_S):
         await feed.resumed.wait()
@@ -231,7 +287,9 @@ def test_a_run_that_is_cancelled_has_written_what_it_was_told(tmp_path: Path) ->
     assert json.loads((tmp_path / ".export-state.json").read_text())["seq"] == 2
 
 
-def test_what_comes_during_the_last_flush_is_written_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_comes_during_the_last_flush_is_written_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     class SlowSheets(exporter.Sheets):
         async def flush(self, checkpoint: Checkpoint | None) -> None:
             await super().flush(checkpoint)
@@ -241,7 +299,11 @@ def test_what_comes_during_the_last_flush_is_written_too(tmp_path: Path, monkeyp
 
     async def story() -> None:
         async with feed_of(Exchange()) as feed:
-            run = asyncio.create_task(exporter.export(exporter.arguments([*options(feed, tmp_path), "--flush-ms", "1"])))
+            run = asyncio.create_task(
+                exporter.export(
+                    exporter.arguments([*options(feed, tmp_path), "--flush-ms", "1"])
+                )
+            )
             await feed.resumed.wait()
             await feed.tell(feed.exchange.trade("first"))
             await flushing.wait()
@@ -255,10 +317,15 @@ def test_what_comes_during_the_last_flush_is_written_too(tmp_path: Path, monkeyp
     flushing, ended = asyncio.Event(), asyncio.Event()
     monkeypatch.setattr(exporter, "Sheets", SlowSheets)
     asyncio.run(asyncio.wait_for(story(), DEADLINE_S))
-    assert [row.split(",")[3] for row in rows_of(tmp_path / "trades.csv")[1:]] == ["first", "last"]
+    assert [row.split(",")[3] for row in rows_of(tmp_path / "trades.csv")[1:]] == [
+        "first",
+        "last",
+    ]
 
 
-def test_the_next_run_goes_on_with_the_next_event_and_another_market_is_appended(tmp_path: Path) -> None:
+def test_the_next_run_goes_on_with_the_next_event_and_another_market_is_appended(
+    tmp_path: Path,
+) -> None:
     async def story() -> None:
         async with feed_of(Exchange()) as feed:
             async with exporting(feed, tmp_path):
@@ -273,10 +340,19 @@ def test_the_next_run_goes_on_with_the_next_event_and_another_market_is_appended
 
     asyncio.run(story())
     rows = rows_of(tmp_path / "trades.csv")[1:]
-    assert [row.split(",")[3] for row in rows] == ["alice", "while nobody wrote", "alice", "of m2", "of m2 too"]
+    assert [row.split(",")[3] for row in rows] == [
+        "alice",
+        "while nobody wrote",
+        "alice",
+        "of m2",
+        "of m2 too",
+    ]
     markets = json.loads((tmp_path / ".export-state.json").read_text())["markets"]
     began = [(each["market_id"], each["began"].get("trades.csv")) for each in markets]
-    assert began == [("m1", None), ("m2", (tmp_path / "trades.csv").read_text().index("1000,100.0,1,of m2"))]
+    assert began == [
+        ("m1", None),
+        ("m2", (tmp_path / "trades.csv").read_text().index("1000,100.0,1,of m2")),
+    ]
 
 
 def test_a_second_exporter_on_a_folder_is_refused_and_told_why(tmp_path: Path) -> None:
@@ -298,14 +374,22 @@ def test_files_that_are_not_what_was_recorded_are_exit_4(tmp_path: Path) -> None
             (tmp_path / "trades.csv").unlink()
             await exporter.export(exporter.arguments(options(feed, tmp_path)))
 
-    with pytest.raises(ProgramError, match=f"{tmp_path / 'trades.csv'} has only 0 bytes") as refused:
+    with pytest.raises(
+        ProgramError, match=f"{tmp_path / 'trades.csv'} has only 0 bytes"
+    ) as refused:
         asyncio.run(story())
     assert refused.value.exit_code is ExitCode.DAMAGED
 
 
-@pytest.mark.parametrize("flags", [["--uri", "nowhere"], ["--flush-ms", "0"], ["--dir", "{file}/below"], ["--from-seq", "0"]])
+@pytest.mark.parametrize(
+    "flags",
+    [["--uri", "nowhere"], ["--flush-ms", "0"], ["--dir", "{file}/below"], ["--from-seq", "0"]],
+)
 def test_a_wrong_flag_is_said_and_exits_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    flags: list[str],
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "file").touch()

@@ -1,4 +1,6 @@
-"""A market that is only told: numbered events, snapshots and repeats as an exchange sends them, for tests of its readers."""
+"""A market that is only told: numbered events, snapshots and repeats as an exchange sends them, for
+tests of its readers.
+"""
 
 from __future__ import annotations
 
@@ -29,25 +31,57 @@ class Exchange:
     def seq(self) -> int:
         return len(self.events)
 
-    def trade(self, buyer: str = "alice", *, price: float = 100.0, qty: int = 1, symbol: str = "") -> Message:
+    def trade(
+        self, buyer: str = "alice", *, price: float = 100.0, qty: int = 1, symbol: str = ""
+    ) -> Message:
         sides = {"buy_trader_id": buyer, "sell_trader_id": "bob"}
-        return self._event("trades", {"type": "trade", "trade_id": self.seq + 1, "price": price, "qty": qty, **sides}, symbol)
+        return self._event(
+            "trades",
+            {"type": "trade", "trade_id": self.seq + 1, "price": price, "qty": qty, **sides},
+            symbol,
+        )
 
-    def position(self, trader: str, position: int, cash: float, realized_pnl: float = 0.0, symbol: str = "") -> Message:
-        money = {"cash": cash, "realized_pnl": realized_pnl, "unrealized_pnl": 0.5, "total_equity": cash + 0.5}
+    def position(
+        self,
+        trader: str,
+        position: int,
+        cash: float,
+        realized_pnl: float = 0.0,
+        symbol: str = "",
+    ) -> Message:
+        money = {
+            "cash": cash,
+            "realized_pnl": realized_pnl,
+            "unrealized_pnl": 0.5,
+            "total_equity": cash + 0.5,
+        }
         prices = {"avg_entry_price": 100.0, "mark_price": 100.5}
-        event = {"type": "position_update", "trader_id": trader, "position": position, **money, **prices}
+        event = {
+            "type": "position_update",
+            "trader_id": trader,
+            "position": position,
+            **money,
+            **prices,
+        }
         return self._event("positions", event, symbol)
 
-    def liquidation(self, trader: str = "carol", *, reason: str = "bankruptcy", symbol: str = "") -> Message:
+    def liquidation(
+        self, trader: str = "carol", *, reason: str = "bankruptcy", symbol: str = ""
+    ) -> Message:
         closed = {"reason": reason, "qty": 3, "side": "sell", "price": 99.5}
-        return self._event("liquidations", {"type": "liquidation", "trader_id": trader, **closed}, symbol)
+        return self._event(
+            "liquidations", {"type": "liquidation", "trader_id": trader, **closed}, symbol
+        )
 
     def insurance(self, cash: float) -> Message:
         return self._event("liquidations", {"type": "insurance_update", "cash": cash}, None)
 
     def status(self, trader: str = "carol", status: str = "frozen") -> Message:
-        return self._event("liquidations", {"type": "account_status", "trader_id": trader, "status": status}, None)
+        return self._event(
+            "liquidations",
+            {"type": "account_status", "trader_id": trader, "status": status},
+            None,
+        )
 
     def _event(self, channel: str, event: Message, symbol: str | None) -> Message:
         """`symbol` empty: the first; None: an event that has none."""
@@ -64,14 +98,24 @@ class Exchange:
         for (channel, symbol), number in self.counts.items():
             counts.setdefault(channel, {})[symbol] = number
         instruments = [INSTRUMENT | {"symbol": symbol} for symbol in self.symbols]
-        told = {"seq": self.seq, "market_id": self.market_id, "channel_seq": counts, "instruments": instruments}
+        told = {
+            "seq": self.seq,
+            "market_id": self.market_id,
+            "channel_seq": counts,
+            "instruments": instruments,
+        }
         return {"type": "snapshot", **told, "books": {}, "positions": [], "timestamp": 1}
 
     def answer(self, request: Message) -> list[Message]:
         """The feed's answer to a request, as API_SPEC.md has it."""
         echo = {"timestamp": 1, "request_id": request.get("request_id")}
         if request["type"] == "subscribe":
-            subscribed = {"type": "subscribed", "channels": request["channels"], "symbols": [], "batch": True}
+            subscribed = {
+                "type": "subscribed",
+                "channels": request["channels"],
+                "symbols": [],
+                "batch": True,
+            }
             return [subscribed | echo, self.snapshot()]
         first, reason, details = request["from_seq"], None, {}
         if request.get("market_id") not in (None, self.market_id):
@@ -82,7 +126,11 @@ class Exchange:
             reason, details = "too_old", {"oldest_seq": self.seq - self.kept + 1}
         if reason:
             return [{"type": "error", "reason": reason, "details": details, **echo}]
-        return [{"type": "resumed", "from_seq": first, **echo}, *self.events[first - 1 :], self.snapshot()]
+        return [
+            {"type": "resumed", "from_seq": first, **echo},
+            *self.events[first - 1 :],
+            self.snapshot(),
+        ]
 
 
 INSTRUMENT = {

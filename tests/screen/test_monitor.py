@@ -1,4 +1,6 @@
-"""The monitor: what its screen shows at which size, and how the process behaves with and without terminal, relay and market."""
+"""The monitor: what its screen shows at which size, and how the process behaves with and without
+terminal, relay and market.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,14 @@ from message_schemas import InstrumentInfo
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 10), (12, 4)]
-HOSTILE = ["[red]x[/red]", "\x1b[2J\x1b[31mboo", "two\nlines", "\u202edesrever", "a\x07\tb", "[link=http://x]y"]
+HOSTILE = [
+    "[red]x[/red]",
+    "\x1b[2J\x1b[31mboo",
+    "two\nlines",
+    "\u202edesrever",
+    "a\x07\tb",
+    "[link=http://x]y",
+]
 ESCAPE = "\x1b"
 
 
@@ -46,14 +55,18 @@ def position(trader, number, *, symbol="SIM", lots=5, cash=10_000.0, equity=10_0
     }  # fmt: skip
 
 
-def trade(number, buyer="alice", seller="bob", *, symbol="SIM", price=100.01, qty=7, aggressor="buy"):
+def trade(
+    number, buyer="alice", seller="bob", *, symbol="SIM", price=100.01, qty=7, aggressor="buy"
+):
     return {
         "type": "trade", "trade_id": number, "price": price, "qty": qty, "buy_trader_id": buyer, "sell_trader_id": seller,
         "symbol": symbol, "aggressor_side": aggressor, "seq": number, "channel_seq": number, "timestamp": 1_700_000_000_000,
     }  # fmt: skip
 
 
-def liquidation(number, trader="bob", reason="bankruptcy", *, symbol="SIM", qty=3, price=99.5, side="sell"):
+def liquidation(
+    number, trader="bob", reason="bankruptcy", *, symbol="SIM", qty=3, price=99.5, side="sell"
+):
     return {
         "type": "liquidation", "trader_id": trader, "reason": reason, "qty": qty, "side": side, "symbol": symbol, "price": price,
         "seq": number, "channel_seq": number, "timestamp": 1_700_000_000_000,
@@ -61,17 +74,37 @@ def liquidation(number, trader="bob", reason="bankruptcy", *, symbol="SIM", qty=
 
 
 def status(number, trader, word):
-    return {"type": "account_status", "trader_id": trader, "status": word, "seq": number, "channel_seq": number, "timestamp": 1}
+    return {
+        "type": "account_status",
+        "trader_id": trader,
+        "status": word,
+        "seq": number,
+        "channel_seq": number,
+        "timestamp": 1,
+    }
 
 
 def insurance(number, cash):
-    return {"type": "insurance_update", "cash": cash, "seq": number, "channel_seq": number, "timestamp": 1}
+    return {
+        "type": "insurance_update",
+        "cash": cash,
+        "seq": number,
+        "channel_seq": number,
+        "timestamp": 1,
+    }
 
 
 def snapshot(*symbols, market_id="m1", seq=0, levels=10, tick=0.01, traders=(), trades=0):
     bids = [[round(100 - tick * n, 5), 10 * n] for n in range(1, levels + 1)]
     asks = [[round(100 + tick * n, 5), 5 * n] for n in range(1, levels + 1)]
-    one = {"bids": bids, "asks": asks, "best_bid": None, "best_ask": None, "book_seq": 0, "last_trade": None}
+    one = {
+        "bids": bids,
+        "asks": asks,
+        "best_bid": None,
+        "best_ask": None,
+        "book_seq": 0,
+        "last_trade": None,
+    }
     symbols = symbols or ("SIM",)
     return {
         "type": "snapshot", "seq": seq, "market_id": market_id, "channel_seq": {"trades": {symbols[0]: trades}},
@@ -93,7 +126,9 @@ def watched(*messages, symbol=None, connected=True, now_s=100.0, wall_ms=1_700_0
 
 def drawn(renderable, width=80, height=24, **console):
     out = io.StringIO()
-    Console(file=out, width=width, height=height, markup=True, **console).print(renderable, end="")
+    Console(file=out, width=width, height=height, markup=True, **console).print(
+        renderable, end=""
+    )
     return out.getvalue()
 
 
@@ -101,15 +136,22 @@ def screen(watch, width=80, height=24, now_s=100.0, **console):
     return drawn(MonitorScreen(watch, now_s), width, height, **console)
 
 
-# -------------------------------------------------------------------------------------------------------------- the screen
+# --------------------------------------------------------------------------------------- the screen
 
 
 @pytest.mark.parametrize(("width", "height"), SIZES)
 @pytest.mark.parametrize("traders", [0, 3, 100])
 def test_every_frame_fills_the_terminal_and_never_passes_it(width, height, traders):
     names = [f"a-trader-with-a-rather-long-name-{n}" for n in range(traders)]
-    busy = [trade(n, buyer=HOSTILE[n % 6] * 9, qty=10**12, price=123_456_789.01) for n in range(1, 60)]
-    for watch in (watched(), watched(snapshot(traders=names), *busy), watched(snapshot(levels=0), connected=False)):
+    busy = [
+        trade(n, buyer=HOSTILE[n % 6] * 9, qty=10**12, price=123_456_789.01)
+        for n in range(1, 60)
+    ]
+    for watch in (
+        watched(),
+        watched(snapshot(traders=names), *busy),
+        watched(snapshot(levels=0), connected=False),
+    ):
         lines = screen(watch, width, height).splitlines()
         assert len(lines) == height
         assert {cell_len(line) for line in lines} == {width}
@@ -118,8 +160,14 @@ def test_every_frame_fills_the_terminal_and_never_passes_it(width, height, trade
 @pytest.mark.parametrize(("width", "height"), SIZES)
 def test_no_liquidation_passes_the_terminal_s_edge(width, height):
     names = [word * 9 for word in HOSTILE]
-    fell = [liquidation(n, name, qty=10**12, price=123_456_789.01) for n, name in enumerate(names, start=1)]
-    statuses = [status(n, name, "frozen" if n % 2 else "bankrupt") for n, name in enumerate(names, start=1)]
+    fell = [
+        liquidation(n, name, qty=10**12, price=123_456_789.01)
+        for n, name in enumerate(names, start=1)
+    ]
+    statuses = [
+        status(n, name, "frozen" if n % 2 else "bankrupt")
+        for n, name in enumerate(names, start=1)
+    ]
     positions = [position(name, n, lots=-(10**9)) for n, name in enumerate(names, start=1)]
     watch = watched(snapshot(), *positions, *fell, *statuses, insurance(7, -(10**14)))
     lines = screen(watch, width, height).splitlines()
@@ -129,7 +177,16 @@ def test_no_liquidation_passes_the_terminal_s_edge(width, height):
 
 @pytest.mark.parametrize(("width", "height"), SIZES[:3])
 def test_the_screen_shows_book_tape_and_traders(width, height):
-    text = screen(watched(snapshot(trades=41), trade(42), position("alice", 1), position("bob", 2, equity=-3.0)), width, height)
+    text = screen(
+        watched(
+            snapshot(trades=41),
+            trade(42),
+            position("alice", 1),
+            position("bob", 2, equity=-3.0),
+        ),
+        width,
+        height,
+    )
     assert " CONNECTED " in text and "ws://relay" in text and "last event 0.0 s ago" in text
     assert "trades 42" in text and "last 100.01" in text and "mark 100.00" in text
     assert "spread 0.02" in text and "mid 100.000" in text
@@ -140,9 +197,14 @@ def test_the_screen_shows_book_tape_and_traders(width, height):
 
 def test_the_book_meets_at_the_spread_with_a_bar_per_level():
     lines = screen(watched(snapshot(levels=3)), 80, 24).splitlines()
-    levels = [line[2:30].split() for line in lines if "100.0" in line[:10] or "99.9" in line[:10]]
+    levels = [
+        line[2:30].split() for line in lines if "100.0" in line[:10] or "99.9" in line[:10]
+    ]
     prices = [(level[0], level[1]) for level in levels]
-    asks, bids = [("100.03", "15"), ("100.02", "10"), ("100.01", "5")], [("99.99", "10"), ("99.98", "20"), ("99.97", "30")]
+    asks, bids = (
+        [("100.03", "15"), ("100.02", "10"), ("100.01", "5")],
+        [("99.99", "10"), ("99.98", "20"), ("99.97", "30")],
+    )
     assert prices == asks + bids
     bars = {level[0]: len(level[2]) for level in levels}
     assert bars["99.97"] == 2 * bars["100.03"] > 2 * bars["100.01"]
@@ -168,8 +230,16 @@ def test_a_hole_is_shown_until_the_fresh_snapshot():
 
 
 def test_the_aggressor_gives_the_colour():
-    bought = screen(watched(snapshot(), trade(1, aggressor="buy")), force_terminal=True, color_system="standard")
-    sold = screen(watched(snapshot(), trade(1, aggressor="sell")), force_terminal=True, color_system="standard")
+    bought = screen(
+        watched(snapshot(), trade(1, aggressor="buy")),
+        force_terminal=True,
+        color_system="standard",
+    )
+    sold = screen(
+        watched(snapshot(), trade(1, aggressor="sell")),
+        force_terminal=True,
+        color_system="standard",
+    )
     assert f"{ESCAPE}[32m▲100.01" in bought and f"{ESCAPE}[32malice" in bought
     assert f"{ESCAPE}[31m▼100.01" in sold and f"{ESCAPE}[31mbob" in sold
 
@@ -183,7 +253,11 @@ def test_without_colours_nothing_is_coloured(monkeypatch):
 @pytest.mark.parametrize("word", HOSTILE)
 def test_foreign_words_are_shown_and_cannot_style_the_screen(word):
     hostile = [trade(1, buyer=word), position(word, 1)]
-    told = [status(1, word, "frozen"), liquidation(1, word), {"type": "error", "reason": word, "timestamp": 1}]
+    told = [
+        status(1, word, "frozen"),
+        liquidation(1, word),
+        {"type": "error", "reason": word, "timestamp": 1},
+    ]
     watch = watched(snapshot(word), *(message | {"symbol": word} for message in hostile), *told)
     watch.link_changed(False, word)
     text = screen(watch, 200, 60, force_terminal=True, color_system=None)
@@ -206,7 +280,9 @@ def test_frozen_and_bankrupt_traders_stand_out_whatever_their_names(width, heigh
 
 
 def test_a_trader_who_is_active_again_is_no_longer_marked():
-    watch = watched(snapshot(), position("bob", 1), status(1, "bob", "frozen"), status(2, "bob", "active"))
+    watch = watched(
+        snapshot(), position("bob", 1), status(1, "bob", "frozen"), status(2, "bob", "active")
+    )
     assert not re.search("frozen|active", screen(watch))
 
 
@@ -216,14 +292,24 @@ def test_a_liquidation_is_on_the_tape_with_the_trades():
     assert text.index("!99.50") < text.index("▲100.01"), "newest first"
 
 
-REASONS = {"maintenance_margin_breach": "liquidation", "bankruptcy": "bankruptcy", "auto_deleverage": "deleveraging"}
+REASONS = {
+    "maintenance_margin_breach": "liquidation",
+    "bankruptcy": "bankruptcy",
+    "auto_deleverage": "deleveraging",
+}
 
 
 @pytest.mark.parametrize(("width", "shown"), [(80, 1), (120, 2), (200, 3)])
 def test_the_newest_liquidations_are_told_below_the_market(width, shown):
-    fell = [liquidation(n, f"trader-{n}", reason, qty=n, side="buy") for n, reason in enumerate(REASONS, start=1)]
+    fell = [
+        liquidation(n, f"trader-{n}", reason, qty=n, side="buy")
+        for n, reason in enumerate(REASONS, start=1)
+    ]
     line = screen(watched(snapshot(), *fell), width, 24).splitlines()[2]
-    lines = [f"22:13:20 trader-{n} {word} buy {n} at 99.50" for n, word in enumerate(REASONS.values(), start=1)]
+    lines = [
+        f"22:13:20 trader-{n} {word} buy {n} at 99.50"
+        for n, word in enumerate(REASONS.values(), start=1)
+    ]
     assert line.rstrip() == "  ".join(lines[::-1][:shown])
 
 
@@ -231,7 +317,10 @@ def test_what_happened_before_the_monitor_came_is_not_said_to_be_nothing():
     watch = watched(snapshot() | {"channel_seq": {"liquidations": {"SIM": 4}}})
     assert screen(watch).splitlines()[2].rstrip() == "4 liquidations unseen"
     watch.received(json.dumps(liquidation(5)).encode(), 100.0, 1_700_000_000_000)
-    assert screen(watch, 120).splitlines()[2].rstrip() == "22:13:20 bob bankruptcy sell 3 at 99.50  4 liquidations unseen"
+    assert (
+        screen(watch, 120).splitlines()[2].rstrip()
+        == "22:13:20 bob bankruptcy sell 3 at 99.50  4 liquidations unseen"
+    )
 
 
 def test_of_several_instruments_a_liquidation_names_its_own():
@@ -242,8 +331,14 @@ def test_of_several_instruments_a_liquidation_names_its_own():
 
 @pytest.mark.parametrize(("width", "height"), SIZES[:3])
 def test_the_house_s_part_is_told_with_the_traders(width, height):
-    first = liquidation(1), liquidation(2, reason="maintenance_margin_breach"), liquidation(3, reason="auto_deleverage")
-    text = screen(watched(snapshot(traders=["alice"]), *first, insurance(1, -12.5)), width, height)
+    first = (
+        liquidation(1),
+        liquidation(2, reason="maintenance_margin_breach"),
+        liquidation(3, reason="auto_deleverage"),
+    )
+    text = screen(
+        watched(snapshot(traders=["alice"]), *first, insurance(1, -12.5)), width, height
+    )
     assert " 2 liquidations  1 deleveraging  insurance -12.50 ─" in text
     calm = screen(watched(snapshot(traders=["alice"])), width, height)
     assert "nobody liquidated" in calm and "insurance" not in calm
@@ -265,7 +360,9 @@ def test_nine_traders_and_three_levels_a_side_fit_the_smallest_usual_terminal():
 def test_one_of_several_instruments_is_chosen():
     market = snapshot("SIM", "ALT")
     alt = [trade(1, symbol="ALT", price=55.5), position("alice", 1, symbol="ALT", lots=-9)]
-    assert "SIM book" in screen(watched(market, *alt)) and "55.50" not in screen(watched(market, *alt))
+    assert "SIM book" in screen(watched(market, *alt)) and "55.50" not in screen(
+        watched(market, *alt)
+    )
     chosen = screen(watched(market, *alt, symbol="ALT"))
     assert "ALT book" in chosen and "▲55.50" in chosen and re.search(r"alice +-9 ", chosen)
 
@@ -283,19 +380,23 @@ def test_a_refusal_of_the_relay_is_shown():
 
 
 def test_an_instrument_that_is_not_there_is_refused_with_those_that_are():
-    with pytest.raises(UnknownSymbol, match="NOPE is not traded at ws://relay; there are: ALT, SIM"):
+    with pytest.raises(
+        UnknownSymbol, match="NOPE is not traded at ws://relay; there are: ALT, SIM"
+    ):
         watched(snapshot("SIM", "ALT"), symbol="NOPE")
 
 
 def test_a_terminal_without_unicode_gets_ascii():
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
-    Console(file=out, width=80, height=24).print(MonitorScreen(watched(snapshot(), trade(1)), 0.0))
+    Console(file=out, width=80, height=24).print(
+        MonitorScreen(watched(snapshot(), trade(1)), 0.0)
+    )
     out.flush()
     text = out.buffer.getvalue().decode("ascii")
     assert "+100.01" in text and "###" in text and "?" not in text
 
 
-# ------------------------------------------------------------------------------------------------------------------- words
+# -------------------------------------------------------------------------------------------- words
 
 
 def test_rates_slide_with_the_time_handed_in():
@@ -321,21 +422,30 @@ def test_the_first_second_is_not_blown_up():
     assert rate.per_second(10.001) == 3.0
 
 
-@pytest.mark.parametrize(("tick", "decimals"), [(0.01, 2), (0.25, 2), (1.0, 0), (5.0, 0), (1e-05, 5), (0.1, 1), (100.0, 0)])
+@pytest.mark.parametrize(
+    ("tick", "decimals"),
+    [(0.01, 2), (0.25, 2), (1.0, 0), (5.0, 0), (1e-05, 5), (0.1, 1), (100.0, 0)],
+)
 def test_prices_have_the_decimals_of_their_tick(tick, decimals):
     assert decimals_of(tick) == decimals
 
 
 def test_money_is_written_with_its_sign_but_zero_has_none():
-    assert [money_text(amount, signed=True) for amount in (1_234.5, -0.004, -2)] == ["+1,234.50", "0.00", "-2.00"]
+    assert [money_text(amount, signed=True) for amount in (1_234.5, -0.004, -2)] == [
+        "+1,234.50",
+        "0.00",
+        "-2.00",
+    ]
 
 
-# ------------------------------------------------------------------------------------------------------------- the process
+# -------------------------------------------------------------------------------------- the process
 
 
 @asynccontextmanager
 async def relay(*frames, deaf_to=0):
-    """A relay that greets with `frames`, says what it was asked, and answers with a fresh snapshot but the first `deaf_to`."""
+    """A relay that greets with `frames`, says what it was asked, and answers with a fresh snapshot
+    but the first `deaf_to`.
+    """
     asked, count = asyncio.Queue(), itertools.count(1)
 
     async def talk(socket):
@@ -375,7 +485,10 @@ def test_once_prints_one_frame_without_escape_codes(capsys):
 
 
 def test_once_json_prints_one_line_for_scripts(capsys):
-    assert run_main("--once", "--json", frames=[snapshot(trades=41, traders=["alice"], levels=1)]) == 0
+    assert (
+        run_main("--once", "--json", frames=[snapshot(trades=41, traders=["alice"], levels=1)])
+        == 0
+    )
     (line,) = capsys.readouterr().out.splitlines()
     told = json.loads(line)
     assert (told["connected"], told["market_id"], told["trade_count"]) == (True, "m1", 41)
@@ -391,20 +504,38 @@ def test_once_json_prints_one_line_for_scripts(capsys):
 
 def test_scripts_and_lines_are_told_of_liquidations_and_the_fund():
     before = snapshot(traders=["alice"]) | {"channel_seq": {"liquidations": {"SIM": 4, "": 9}}}
-    watch = watched(before, position("bob", 1), liquidation(5), liquidation(6), liquidation(7, "alice", "auto_deleverage"))
-    assert " trades 0 (0.0/s) 2 liquidations 1 deleveraging traders 2 " in watch.plain_line(100.0)
-    watch.received(json.dumps([status(10, "bob", "bankrupt"), insurance(11, 250.0)]).encode(), 100.0, 1_700_000_000_000)
+    watch = watched(
+        before,
+        position("bob", 1),
+        liquidation(5),
+        liquidation(6),
+        liquidation(7, "alice", "auto_deleverage"),
+    )
+    assert " trades 0 (0.0/s) 2 liquidations 1 deleveraging traders 2 " in watch.plain_line(
+        100.0
+    )
+    watch.received(
+        json.dumps([status(10, "bob", "bankrupt"), insurance(11, 250.0)]).encode(),
+        100.0,
+        1_700_000_000_000,
+    )
     told = json.loads(watch.json_line(100.0))
     names = ("liquidations", "deleveragings", "unseen_liquidations", "insurance_cash")
     assert [told[name] for name in names] == [2, 1, 4, 250.0]
-    rows = {row["trader_id"]: (row["status"], row["liquidations"], row["deleveragings"]) for row in told["traders"]}
+    rows = {
+        row["trader_id"]: (row["status"], row["liquidations"], row["deleveragings"])
+        for row in told["traders"]
+    }
     assert rows == {"bob": ("bankrupt", 2, 0), "alice": ("active", 0, 1)}
     assert " 1 deleveraging insurance 250.00 traders 2 " in watch.plain_line(100.0)
 
 
 def test_once_with_an_unknown_symbol_is_one_line_and_exit_2(capsys):
     assert run_main("--once", "--symbol", "NOPE", frames=[snapshot("SIM", "ALT")]) == 2
-    assert re.fullmatch(r"error: --symbol: NOPE is not traded at \S+; there are: ALT, SIM\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"error: --symbol: NOPE is not traded at \S+; there are: ALT, SIM\n",
+        capsys.readouterr().err,
+    )
 
 
 def test_foreign_words_cannot_style_an_error_either(capsys):
@@ -426,12 +557,17 @@ def test_once_gives_up_on_a_relay_that_sends_no_snapshot(capsys, frames):
                 link.cancel()
 
     assert asyncio.run(impatient()) == 2
-    assert re.fullmatch(r"error: no snapshot from \S+ within 0.2 s \(.*\); is a relay running there\?\n", capsys.readouterr().err)
+    assert re.fullmatch(
+        r"error: no snapshot from \S+ within 0.2 s \(.*\); is a relay running there\?\n",
+        capsys.readouterr().err,
+    )
 
 
 def test_a_uri_that_is_none_is_refused(capsys):
     assert asyncio.run(main_of("--uri", "localhost:9010")) == 2
-    assert capsys.readouterr().err.startswith("error: --uri: 'localhost:9010' is not a WebSocket address")
+    assert capsys.readouterr().err.startswith(
+        "error: --uri: 'localhost:9010' is not a WebSocket address"
+    )
 
 
 @pytest.mark.parametrize("value", ["0", "-1", "61", "nan", "fast"])
@@ -442,7 +578,11 @@ def test_a_refresh_rate_out_of_bounds_is_refused(value, capsys):
     assert "--refresh-hz" in capsys.readouterr().err
 
 
-SUBSCRIBE = {"type": "subscribe", "channels": ["trades", "book", "positions", "liquidations", "status"], "batch": True}
+SUBSCRIBE = {
+    "type": "subscribe",
+    "channels": ["trades", "book", "positions", "liquidations", "status"],
+    "batch": True,
+}
 
 
 def asks_of(relay_deaf_to, form, until):
@@ -451,7 +591,10 @@ def asks_of(relay_deaf_to, form, until):
     async def story():
         async with relay(snapshot(), trade(1), trade(3), deaf_to=relay_deaf_to) as (uri, asked):
             monitor = monitor_client.Monitor(uri, None)
-            tasks = [asyncio.create_task(monitor.link.run()), asyncio.create_task(form(monitor))]
+            tasks = [
+                asyncio.create_task(monitor.link.run()),
+                asyncio.create_task(form(monitor)),
+            ]
             requests = [await asked.get() for _ in range(until)]
             while monitor.watch.statistics.trade_count != 1_000:
                 await asyncio.sleep(0)
@@ -509,14 +652,19 @@ def test_without_a_terminal_it_prints_plain_lines_until_stopped():
     lines, rest, errors, code = asyncio.run(asyncio.wait_for(story(), 30))
     assert code == 0
     stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"
-    assert re.fullmatch(stamp + r" CONNECTED SIM open bid 99.99 ask 100.01 mark 100.00 trades .*\n", lines[-1])
+    assert re.fullmatch(
+        stamp + r" CONNECTED SIM open bid 99.99 ask 100.01 mark 100.00 trades .*\n", lines[-1]
+    )
     assert ESCAPE not in "".join(lines) + rest + errors and "Traceback" not in errors
 
 
 def test_a_reader_that_goes_away_ends_it_quietly():
     async def story():
         read, write = os.pipe()
-        async with relay(snapshot()) as (uri, _), process(uri, "--json", stdout=write) as monitor:
+        async with (
+            relay(snapshot()) as (uri, _),
+            process(uri, "--json", stdout=write) as monitor,
+        ):
             os.close(write), os.close(read)
             _, errors = await monitor.communicate()
             return monitor.returncode, errors.decode()
@@ -532,7 +680,12 @@ def test_on_a_terminal_it_draws_and_gives_the_terminal_back(term):
         ours, theirs = os.openpty()
         screen_bytes = bytearray()
         async with relay(snapshot(), trade(1)) as (uri, _):
-            how = {"stdin": theirs, "stdout": theirs, "stderr": theirs, "env": os.environ | {"TERM": term, "NO_COLOR": ""}}
+            how = {
+                "stdin": theirs,
+                "stdout": theirs,
+                "stderr": theirs,
+                "env": os.environ | {"TERM": term, "NO_COLOR": ""},
+            }
             async with process(uri, "--refresh-hz", "30", **how) as monitor:
                 os.close(theirs)
                 while b"100.01" not in screen_bytes:
@@ -553,6 +706,10 @@ def test_on_a_terminal_it_draws_and_gives_the_terminal_back(term):
         assert ESCAPE not in text and "CONNECTED SIM" in text
     else:
         entered, left = f"{ESCAPE}[?1049h", f"{ESCAPE}[?1049l"
-        assert text.count(entered) == text.count(left) == 1 and text.index(entered) < text.index(left)
-        assert text.rindex(f"{ESCAPE}[?25h") > text.rindex(f"{ESCAPE}[?25l"), "the cursor is shown again"
+        assert text.count(entered) == text.count(left) == 1 and text.index(
+            entered
+        ) < text.index(left)
+        assert text.rindex(f"{ESCAPE}[?25h") > text.rindex(f"{ESCAPE}[?25l"), (
+            "the cursor is shown again"
+        )
         assert " INFO " not in text, "no log line tears the screen"

@@ -47,7 +47,9 @@ def test_elsewhere_a_line_comes_now_and_then(told, monkeypatch):
 
 def test_a_short_run_says_nothing(told):
     stderr = told(terminal=False)
-    assert list(progress.tracked(range(progress.STEP - 1), "replaying", "records")) == list(range(progress.STEP - 1))
+    assert list(progress.tracked(range(progress.STEP - 1), "replaying", "records")) == list(
+        range(progress.STEP - 1)
+    )
     assert stderr.getvalue() == ""
 
 

@@ -1,4 +1,6 @@
-"""The parts of the monitor's screen: bars and curves, equity and latency over time, and what each part shows in which room."""
+"""The parts of the monitor's screen: bars and curves, equity and latency over time, and what each
+part shows in which room.
+"""
 
 from __future__ import annotations
 
@@ -42,12 +44,17 @@ def told(watch, messages, now_s, wall_ms=1_700_000_000_000):
 
 
 def battle(traders, seconds=30, now_s=100.0, **of_trade):
-    """A watch of so many seconds: the first trader gains one each second, the last one loses one, the others stay."""
+    """A watch of so many seconds: the first trader gains one each second, the last one loses one,
+    the others stay.
+    """
     names = traders if isinstance(traders, list) else [f"trader-{n}" for n in range(traders)]
     watch, number = watched(snapshot(traders=names), now_s=now_s), 0
     for second in range(1, seconds + 1):
         number += 2
-        moved = [position(names[0], number - 1, equity=20_000 + second), position(names[-1], number, equity=5_000 - second)]
+        moved = [
+            position(names[0], number - 1, equity=20_000 + second),
+            position(names[-1], number, equity=5_000 - second),
+        ]
         told(watch, [*moved, trade(second, names[0], names[-1], **of_trade)], now_s + second)
     return watch
 
@@ -60,18 +67,31 @@ def plain(text):
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 
-# ---------------------------------------------------------------------------------------------------------- bars and curves
+# ---------------------------------------------------------------------------------- bars and curves
 
 
 @pytest.mark.parametrize(
-    ("share", "drawn"), [(1, "██████████"), (0.5, "█████"), (0.55, "█████▌"), (0.9875, "█████████▉"), (0.001, "▏"), (0, "")]
+    ("share", "drawn"),
+    [
+        (1, "██████████"),
+        (0.5, "█████"),
+        (0.55, "█████▌"),
+        (0.9875, "█████████▉"),
+        (0.001, "▏"),
+        (0, ""),
+    ],
 )
 def test_a_bar_is_as_long_as_its_share_to_the_eighth_of_a_column(share, drawn):
     assert bar(share, 10) == drawn
 
 
 def test_a_bar_in_ascii_has_whole_columns_and_is_seen_if_there_is_anything():
-    assert [bar(share, 10, ascii_only=True) for share in (1, 0.5, 0.001, 0)] == ["#" * 10, "#####", "#", ""]
+    assert [bar(share, 10, ascii_only=True) for share in (1, 0.5, 0.001, 0)] == [
+        "#" * 10,
+        "#####",
+        "#",
+        "",
+    ]
 
 
 @pytest.mark.parametrize("columns", [1, 7, 40])
@@ -93,7 +113,9 @@ def test_above_the_highest_curve_a_gap_is_left_to_the_next_one(lines):
     assert "█" not in curve(range(100), lines=lines)[0]
 
 
-@pytest.mark.parametrize("values", [[5, 5, 5], [1, float("inf"), 2], [1, float("nan"), 2], [-1e308, 1e308, 0]])
+@pytest.mark.parametrize(
+    "values", [[5, 5, 5], [1, float("inf"), 2], [1, float("nan"), 2], [-1e308, 1e308, 0]]
+)
 def test_what_cannot_be_compared_is_a_flat_curve(values):
     assert curve(values) == ["▁▁▁"]
 
@@ -106,7 +128,7 @@ def test_a_curve_in_ascii_has_one_line():
     assert curve([1, 2, 3, 4], lines=3, ascii_only=True) == ["_,+#"]
 
 
-# -------------------------------------------------------------------------------------------------------- equity over time
+# --------------------------------------------------------------------------------- equity over time
 
 
 def history(seconds, start=0, **traders):
@@ -146,14 +168,21 @@ def test_a_curve_fits_its_columns_and_ends_in_the_latest_value(seconds, columns)
 def test_a_curve_that_moves_on_keeps_what_it_showed():
     """While a slot of time is as long as it was, only the last column may change."""
     for seconds in range(61, 80):
-        before, after = (history(seconds + more, alice=lambda second: second % 7).curve("alice", 40) for more in (0, 1))
+        before, after = (
+            history(seconds + more, alice=lambda second: second % 7).curve("alice", 40)
+            for more in (0, 1)
+        )
         assert after[: len(before) - 1] == before[:-1]
 
 
 def test_the_curve_of_who_came_later_is_shorter():
     equity = history(10, alice=float)
     equity.take(10, {"alice": 10.0, "bob": 5.0})
-    assert (len(equity.curve("alice", 60)), equity.curve("bob", 60), equity.curve("zoe", 60)) == (11, [5.0], [])
+    assert (
+        len(equity.curve("alice", 60)),
+        equity.curve("bob", 60),
+        equity.curve("zoe", 60),
+    ) == (11, [5.0], [])
 
 
 def test_of_very_many_traders_the_best_are_remembered():
@@ -176,7 +205,7 @@ def test_a_span_is_told_in_few_characters():
     assert {seconds: span_text(seconds) for seconds in spans} == spans
 
 
-# ----------------------------------------------------------------------------------------------------- how late the feed is
+# ----------------------------------------------------------------------------- how late the feed is
 
 
 def test_latency_is_of_the_last_ten_seconds():
@@ -200,12 +229,20 @@ def test_latency_needs_no_more_memory_for_more_frames():
 
 def test_the_newest_event_of_a_frame_gives_its_latency():
     watch = watched(snapshot())
-    told(watch, [trade(1) | {"timestamp": 1_000}, trade(2) | {"timestamp": 1_040}], 100.0, wall_ms=1_047)
+    told(
+        watch,
+        [trade(1) | {"timestamp": 1_000}, trade(2) | {"timestamp": 1_040}],
+        100.0,
+        wall_ms=1_047,
+    )
     assert watch.summary(100.0).feed_latency_ms == Latency(7, 7)
 
 
 def test_what_is_no_event_says_nothing_of_the_latency():
-    heartbeat, refusal = {"type": "heartbeat", "seq": 0, "timestamp": 1}, {"type": "error", "reason": "no", "timestamp": 1}
+    heartbeat, refusal = (
+        {"type": "heartbeat", "seq": 0, "timestamp": 1},
+        {"type": "error", "reason": "no", "timestamp": 1},
+    )
     watch = watched(snapshot(), heartbeat, refusal)
     assert watch.summary(100.0).feed_latency_ms is None
     assert json.loads(watch.json_line(100.0))["feed_latency_ms"] is None
@@ -229,14 +266,29 @@ def test_a_late_feed_is_told_in_yellow():
 def test_an_event_from_the_future_tells_of_the_clocks_and_not_of_the_way():
     watch = watched(snapshot(), trade(1), wall_ms=1_699_999_998_766)
     text = coloured(watch, 120)
-    assert f"{ESCAPE}[33mthe exchange's clock is 1,234 ms ahead{ESCAPE}[0m" in text and "latency" not in text
-    assert json.loads(watch.json_line(100.0))["feed_latency_ms"] == {"p50": -1_234, "max": -1_234}
+    assert (
+        f"{ESCAPE}[33mthe exchange's clock is 1,234 ms ahead{ESCAPE}[0m" in text
+        and "latency" not in text
+    )
+    assert json.loads(watch.json_line(100.0))["feed_latency_ms"] == {
+        "p50": -1_234,
+        "max": -1_234,
+    }
 
 
 def test_the_monitor_measures_against_the_wall_clock(capsys):
-    assert run_main("--once", "--json", frames=[json.dumps([snapshot(), trade(1) | {"timestamp": 1_000}])]) == 0
+    assert (
+        run_main(
+            "--once",
+            "--json",
+            frames=[json.dumps([snapshot(), trade(1) | {"timestamp": 1_000}])],
+        )
+        == 0
+    )
     latency = json.loads(capsys.readouterr().out)["feed_latency_ms"]
-    assert latency["p50"] == latency["max"] > 50 * 365 * 24 * 3_600_000, "milliseconds since a second after 1970 began"
+    assert latency["p50"] == latency["max"] > 50 * 365 * 24 * 3_600_000, (
+        "milliseconds since a second after 1970 began"
+    )
 
 
 def test_the_page_names_every_field_of_a_json_line():
@@ -249,16 +301,21 @@ def test_the_page_names_every_field_of_a_json_line():
         else:
             listed[of] += code(first)
     for what, shape in {"a line": Summary, **shapes}.items():
-        assert list(differences(what, listed[what], {each.name for each in fields(shape)})) == []
+        assert (
+            list(differences(what, listed[what], {each.name for each in fields(shape)})) == []
+        )
 
 
-# ----------------------------------------------------------------------------------------------------------------- the book
+# ----------------------------------------------------------------------------------------- the book
 
 
 def test_totals_add_up_from_the_best_price():
     text = screen(watched(snapshot(levels=3)), 120, 40)
     assert re.search(r"price +lots +total", text)
-    asks, bids = re.findall(r"│ (100\.\d\d) +(\d+) +(\d+) ", text), re.findall(r"│ +(99\.\d\d) +(\d+) +(\d+) ", text)
+    asks, bids = (
+        re.findall(r"│ (100\.\d\d) +(\d+) +(\d+) ", text),
+        re.findall(r"│ +(99\.\d\d) +(\d+) +(\d+) ", text),
+    )
     assert asks == [("100.03", "15", "30"), ("100.02", "10", "15"), ("100.01", "5", "5")]
     assert bids == [("99.99", "10", "10"), ("99.98", "20", "30"), ("99.97", "30", "60")]
 
@@ -295,13 +352,23 @@ def test_the_longest_bar_is_the_deepest_level_of_both_sides(width, height):
     assert bars[deepest] == max(bars.values()) > bars["99.99"] >= bars["100.01"] > 0
 
 
-# ----------------------------------------------------------------------------------------------------------------- the tape
+# ----------------------------------------------------------------------------------------- the tape
 
 
 def test_price_lots_and_the_aggressor_have_his_colour_and_the_other_has_none():
-    line = next(line for line in coloured(watched(snapshot(), trade(1, qty=7))).splitlines() if "▲" in line)
-    assert re.search(r"\x1b\[32m▲100.01\x1b\[0m +\x1b\[32m +7\x1b\[0m +\x1b\[32malice +\x1b\[0m +bob", line)
-    line = next(line for line in coloured(watched(snapshot(), trade(1, aggressor="sell"))).splitlines() if "▼" in line)
+    line = next(
+        line
+        for line in coloured(watched(snapshot(), trade(1, qty=7))).splitlines()
+        if "▲" in line
+    )
+    assert re.search(
+        r"\x1b\[32m▲100.01\x1b\[0m +\x1b\[32m +7\x1b\[0m +\x1b\[32malice +\x1b\[0m +bob", line
+    )
+    line = next(
+        line
+        for line in coloured(watched(snapshot(), trade(1, aggressor="sell"))).splitlines()
+        if "▼" in line
+    )
     assert re.search(r"alice +\x1b\[31mbob", line)
 
 
@@ -329,7 +396,7 @@ def test_a_number_without_room_is_left_out_and_never_cut(width):
     assert shown[price + 1 : price + 2] in ([], [lots])
 
 
-# -------------------------------------------------------------------------------------------------------------- the traders
+# -------------------------------------------------------------------------------------- the traders
 
 
 @pytest.mark.parametrize(("width", "height"), [(80, 24), (120, 40), (200, 60)])
@@ -337,7 +404,9 @@ def test_each_trader_has_a_curve_of_his_equity_in_the_colour_of_its_trend(width,
     text = coloured(battle(9), width, height, now_s=130.0)
     assert "last 30 s" in plain(text)
     curves = re.findall(rf"\x1b\[(3[12]|2)m([ {BLOCKS}]+)\x1b", text)
-    rising, falling, flat = ([drawn for colour, drawn in curves if colour == wanted] for wanted in ("32", "31", "2"))
+    rising, falling, flat = (
+        [drawn for colour, drawn in curves if colour == wanted] for wanted in ("32", "31", "2")
+    )
     assert rising and falling and flat
     assert "".join(rising).strip()[-1] in "▇█" and set("".join(flat)) == {" ", "▁"}
 
@@ -348,18 +417,28 @@ def test_before_anything_was_seen_the_room_of_the_curves_is_kept():
     for second in range(60):
         told(watch, position("alice", second + 1, equity=10_001.0), 101.0 + second)
     later = screen(watch).splitlines()
-    titles = [next(line for line in lines if " equity last " in line) for lines in (at_first, later)]
+    titles = [
+        next(line for line in lines if " equity last " in line) for lines in (at_first, later)
+    ]
     assert [re.search(r"last \d+ .", title)[0] for title in titles] == ["last 0 s", "last 60 s"]
     assert titles[0].index("last") == titles[1].index("last")
 
 
 def test_curves_line_up_in_the_present_and_begin_below_their_title():
     watch = battle(["alice", "bob"], seconds=10)
-    told(watch, [position("carol", 100, equity=7_000), position("alice", 101, equity=21_000)], 111.0)
+    told(
+        watch,
+        [position("carol", 100, equity=7_000), position("alice", 101, equity=21_000)],
+        111.0,
+    )
     told(watch, [position("carol", 102, equity=7_001)], 112.0)
     lines = screen(watch, 120, 24, now_s=112.0).splitlines()
     title = next(line.index("last 12 s") for line in lines if "last 12 s" in line)
-    found = [re.search(rf"[{BLOCKS}]+", line[title:]) for line in lines if re.match(r"│ \d +(alice|bob|carol)", line)]
+    found = [
+        re.search(rf"[{BLOCKS}]+", line[title:])
+        for line in lines
+        if re.match(r"│ \d +(alice|bob|carol)", line)
+    ]
     assert [match.start() for match in found].count(0) == 2
     assert len({match.end() for match in found}) == 1
 
@@ -367,7 +446,11 @@ def test_curves_line_up_in_the_present_and_begin_below_their_title():
 def test_in_spare_lines_the_curves_grow():
     for height, least, most in ((24, 1, 1), (60, 2, 5)):
         lines = screen(battle(3), 120, height, now_s=130.0).splitlines()
-        curves = [line for line in lines if set(line[70:-2].strip()) & set(BLOCKS) and set(line[70:-2]) <= {" ", *BLOCKS}]
+        curves = [
+            line
+            for line in lines
+            if set(line[70:-2].strip()) & set(BLOCKS) and set(line[70:-2]) <= {" ", *BLOCKS}
+        ]
         assert 3 * least <= len(curves) <= 3 * most
         assert all(any(f"trader-{n} " in line for line in lines) for n in range(3))
 
@@ -391,24 +474,32 @@ def test_figures_that_others_imply_are_left_out_first(width, there, not_there):
 
 def test_a_long_name_gives_way_to_the_figures_and_the_curves():
     text = screen(battle(["a-trader-with-a-rather-long-name", "bob"]), 80, 24, now_s=130.0)
-    assert re.search(rf"1 a-trader-wit\S*… +\+5 +10,000.00 +0.00 +\+10,030.00 20,030.00 [{BLOCKS}]+ ", text), text
+    assert re.search(
+        rf"1 a-trader-wit\S*… +\+5 +10,000.00 +0.00 +\+10,030.00 20,030.00 [{BLOCKS}]+ ", text
+    ), text
 
 
-# --------------------------------------------------------------------------------------------------------------- the layout
+# --------------------------------------------------------------------------------------- the layout
 
 
 def test_a_wide_and_tall_screen_lists_the_liquidations():
     fell = [liquidation(n, f"trader-{n}", qty=n, side="buy") for n in range(1, 30)]
     lines = screen(watched(snapshot(), *fell, insurance(1, 2.5)), 200, 60).splitlines()
     assert "trader-29" not in lines[2], "not in the header as well"
-    listed = [line for line in lines if re.search(r"22:13:20  trader-\d+ +bankruptcy  buy +\d+  99.50", line)]
+    listed = [
+        line
+        for line in lines
+        if re.search(r"22:13:20  trader-\d+ +bankruptcy  buy +\d+  99.50", line)
+    ]
     assert len(listed) >= 6 and "trader-29" in listed[0] and "trader-28" in listed[1]
     assert any("29 liquidations  insurance 2.50 ─" in line for line in lines)
 
 
 def test_a_list_of_liquidations_says_what_it_does_not_show():
     fell = [liquidation(n) for n in range(5, 105)]
-    text = screen(watched(snapshot() | {"channel_seq": {"liquidations": {"SIM": 4}}}, *fell), 200, 60)
+    text = screen(
+        watched(snapshot() | {"channel_seq": {"liquidations": {"SIM": 4}}}, *fell), 200, 60
+    )
     assert re.search(r"22:13:20  bob +bankruptcy", text) and "│ 4 liquidations unseen " in text
 
 
@@ -422,9 +513,14 @@ def test_a_list_of_liquidations_names_the_instrument_where_there_are_several():
 @pytest.fixture(scope="module")
 def states():
     names = [word * 9 for word in HOSTILE]
-    fell = [liquidation(n, name, qty=10**12, price=123_456_789.01) for n, name in enumerate(names, start=1)]
+    fell = [
+        liquidation(n, name, qty=10**12, price=123_456_789.01)
+        for n, name in enumerate(names, start=1)
+    ]
     told = [status(n, name, "frozen") for n, name in enumerate(names, start=1)]
-    hostile = [position(name, n, lots=-(10**9), equity=1e308) for n, name in enumerate(names, start=1)]
+    hostile = [
+        position(name, n, lots=-(10**9), equity=1e308) for n, name in enumerate(names, start=1)
+    ]
     return [
         watched(), watched(snapshot(levels=0)), battle(3), battle(40, seconds=3, price=12_345_678_901_234_567_890.0, qty=10**12),
         watched(snapshot(), *hostile, *fell, *told, insurance(7, -1e308), connected=False),
@@ -456,7 +552,9 @@ def test_a_thousand_traders_fill_the_screen_and_no_more():
 
 def test_a_terminal_without_unicode_gets_bars_and_curves_in_ascii():
     out = io.TextIOWrapper(io.BytesIO(), encoding="ascii", errors="replace")
-    Console(file=out, width=120, height=40).print(MonitorScreen(battle(40, seconds=20), 120.0), end="")
+    Console(file=out, width=120, height=40).print(
+        MonitorScreen(battle(40, seconds=20), 120.0), end=""
+    )
     out.flush()
     text = out.buffer.getvalue().decode("ascii")
     assert "?" not in text

@@ -19,5 +19,7 @@ def market() -> Stage:
 
 @pytest.fixture
 def open_market() -> OpenMarket:
-    """Opens a market by other rules: `open_market(taker_fee_bps=10)`, `open_market(SIM, {"symbol": "OIL", "tick": "0.5"})`."""
+    """Opens a market by other rules: `open_market(taker_fee_bps=10)`, `open_market(SIM, {"symbol":
+    "OIL", "tick": "0.5"})`.
+    """
     return Stage

@@ -1,7 +1,9 @@
-"""A market on a stage: named people act in it with prices as people write them, and what happened is kept as sentences.
+"""A market on a stage: named people act in it with prices as people write them, and what happened
+is kept as sentences.
 
-Stories drive the bare engine (commands in, events out), so that they are exact and quick: a `Person` writes the commands, the
-`Stage` hears the events. Money and prices are text ("101.00"): what a trader would say, and no float to excuse.
+Stories drive the bare engine (commands in, events out), so that they are exact and quick: a
+`Person` writes the commands, the `Stage` hears the events. Money and prices are text ("101.00"):
+what a trader would say, and no float to excuse.
 """
 
 from __future__ import annotations
@@ -46,7 +48,9 @@ STEPS_OF_A_WALK = 100
 
 
 class Answer:
-    """What a request was answered: the first of its `events`. `refused`: the reason, if any. Names its order later on."""
+    """What a request was answered: the first of its `events`. `refused`: the reason, if any. Names
+    its order later on.
+    """
 
     def __init__(self, events: list[ev.Event]) -> None:
         self.events: list[Any] = events
@@ -58,19 +62,24 @@ class Answer:
 def _numbers(table: dict[str, Any]) -> dict[str, Any]:
     """A table of exchange.toml: stories write its numbers as text."""
     words = ("symbol", "self_trade_prevention")
-    return {key: Decimal(value) if isinstance(value, str) and key not in words else value for key, value in table.items()}
+    return {
+        key: Decimal(value) if isinstance(value, str) and key not in words else value
+        for key, value in table.items()
+    }
 
 
 class Stage:
-    """A market with five people and the house in it. `rules`: keys of [market] in exchange.toml; `instruments`: tables of
-    [[instruments]].
+    """A market with five people and the house in it. `rules`: keys of [market] in exchange.toml;
+    `instruments`: tables of [[instruments]].
 
-    `trades`, `fills`, `cancels`, `liquidations`, `statuses` and `refusals` are all there were; `last` and `last_in_book` what the
-    last command said, `events` its events.
+    `trades`, `fills`, `cancels`, `liquidations`, `statuses` and `refusals` are all there were;
+    `last` and `last_in_book` what the last command said, `events` its events.
     """
 
     def __init__(self, *instruments: dict[str, Any], **rules: Any) -> None:
-        listed = {"instruments": [_numbers(each) for each in instruments]} if instruments else {}
+        listed = (
+            {"instruments": [_numbers(each) for each in instruments]} if instruments else {}
+        )
         settings = Settings.model_validate({"market": _numbers(rules)} | listed)
         self.exchange = Exchange(Open("story", settings.rules(), settings.engine_instruments()))
         self.now_ms = 1_000
@@ -88,7 +97,7 @@ class Stage:
         )
         self.operator = Operator(self)
 
-    # ------------------------------------------------------------------------------------------------------- what happens
+    # --------------------------------------------------------------------------------- what happens
 
     def apply(self, command: Command) -> list[ev.Event]:
         events = self.events = self.exchange.apply(command, self.now_ms * NS_PER_MS).events
@@ -97,8 +106,12 @@ class Stage:
         self.last = [sentence for event, sentence in told if not isinstance(event, in_book)]
         self.last_in_book = [sentence for event, sentence in told if isinstance(event, in_book)]
         kept = (
-            (ev.Trade, self.trades), (ev.Fill, self.fills), (ev.OrderCancelled, self.cancels), (ev.Rejected, self.refusals),
-            (ev.Liquidation, self.liquidations), (ev.AccountStatus, self.statuses),
+            (ev.Trade, self.trades),
+            (ev.Fill, self.fills),
+            (ev.OrderCancelled, self.cancels),
+            (ev.Rejected, self.refusals),
+            (ev.Liquidation, self.liquidations),
+            (ev.AccountStatus, self.statuses),
         )
         for kind, sentences in kept:
             sentences += [sentence for event, sentence in told if isinstance(event, kind)]
@@ -115,15 +128,18 @@ class Stage:
         self.apply(Tick())
 
     def judged_at(self, price: str, of: str | None = None) -> list[str]:
-        """The house puts the mark there, and a Tick comes, which must find nothing to move it by. What the Tick told, but for the
-        positions."""
+        """The house puts the mark there, and a Tick comes, which must find nothing to move it by.
+        What the Tick told, but for the positions.
+        """
         self.operator.marks(price, of=of)
         self.ticks()
         assert self.mark_of(of or self.symbol) == price
         return self.told
 
     def mark_walks_to(self, price: str, of: str | None = None) -> None:
-        """Two strangers quote around the price, and go when the Ticks have brought the mark there. Nobody trades."""
+        """Two strangers quote around the price, and go when the Ticks have brought the mark there.
+        Nobody trades.
+        """
         market = self.exchange.markets[of or self.symbol]
         buyer, seller = Person(self, "left-hand"), Person(self, "right-hand")
         goal, trades = self._ticks(price, market.instrument), len(self.trades)
@@ -142,7 +158,7 @@ class Stage:
         assert market.mark == goal, (price, market.mark)
         assert len(self.trades) == trades, self.trades[trades:]
 
-    # ---------------------------------------------------------------------------------------------------- what one can see
+    # ----------------------------------------------------------------------------- what one can see
 
     @property
     def symbol(self) -> str:
@@ -152,8 +168,16 @@ class Stage:
     @property
     def told(self) -> list[str]:
         """What the last command said, but for the fills and positions, which repeat it from each side."""
-        each_side = (ev.Fill, ev.PositionUpdate, ev.OrderAdded, ev.OrderReduced, ev.OrderRemoved)
-        return [self._sentence(event) for event in self.events if not isinstance(event, each_side)]
+        each_side = (
+            ev.Fill,
+            ev.PositionUpdate,
+            ev.OrderAdded,
+            ev.OrderReduced,
+            ev.OrderRemoved,
+        )
+        return [
+            self._sentence(event) for event in self.events if not isinstance(event, each_side)
+        ]
 
     @property
     def mark(self) -> str:
@@ -174,7 +198,11 @@ class Stage:
         """Who waits at this price, the first first."""
         market = self.exchange.markets[self.symbol]
         ticks = self._ticks(price, market.instrument)
-        levels = [side.levels[ticks] for side in (market.book.bids, market.book.asks) if ticks in side.levels]
+        levels = [
+            side.levels[ticks]
+            for side in (market.book.bids, market.book.asks)
+            if ticks in side.levels
+        ]
         return [f"{each.order.trader} {each.leaves}" for level in levels for each in level]
 
     @property
@@ -190,9 +218,18 @@ class Stage:
     @property
     def paid_in(self) -> str:
         """Everybody's and the house's cash, less the cost of what is held: what was ever paid in."""
-        held = [each for account in self.exchange.accounts.values() for each in account.positions.values()]
+        held = [
+            each
+            for account in self.exchange.accounts.values()
+            for each in account.positions.values()
+        ]
         cash = sum(account.cash for account in self.exchange.accounts.values())
-        return self.money(cash + self.exchange.fees + self.exchange.insurance - sum(each.cost for each in held))
+        return self.money(
+            cash
+            + self.exchange.fees
+            + self.exchange.insurance
+            - sum(each.cost for each in held)
+        )
 
     def settles(self) -> None:
         """Tick until who does not change any more is looked at no more."""
@@ -200,10 +237,15 @@ class Stage:
 
     @property
     def due_for_check(self) -> list[str]:
-        """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to ask is to take."""
+        """Whose margin the next Tick would work out, were the marks to stay. A copy is asked: to
+        ask is to take.
+        """
         watch, asked = self.exchange.margin_watch, MarginWatch([])
         asked._heaps = {side: heap.copy() for side, heap in watch._heaps.items()}
-        asked._stirred, asked._due_for_check = watch._stirred.copy(), watch._due_for_check.copy()
+        asked._stirred, asked._due_for_check = (
+            watch._stirred.copy(),
+            watch._due_for_check.copy(),
+        )
         return sorted(account.trader for account in asked.due_for_check())
 
     @property
@@ -220,7 +262,7 @@ class Stage:
         levels = self.exchange.markets[symbol].book.side(sign).top(1_000)
         return [f"{qty} at {self.price(price, symbol)}" for price, qty in levels]
 
-    # ------------------------------------------------------------------------------------------------- prices and sentences
+    # ------------------------------------------------------------------------- prices and sentences
 
     def priced(self, at: str | None, of: str | None) -> int | OffTick | None:
         """What the border makes of a price."""
@@ -249,9 +291,14 @@ class Stage:
             case ev.Rejected():
                 return f"{event.trader or event.symbol} refused: {event.reason}"
             case ev.OrderAccepted():
-                return f"{event.order.trader}'s order accepted" + (" (again)" if event.repeated else "")
+                return f"{event.order.trader}'s order accepted" + (
+                    " (again)" if event.repeated else ""
+                )
             case ev.Trade():
-                lots, price = self._lots(event.qty, event.symbol), self.price(event.price, event.symbol)
+                lots, price = (
+                    self._lots(event.qty, event.symbol),
+                    self.price(event.price, event.symbol),
+                )
                 if event.aggressor == BUY:
                     return f"{event.buyer} buys {lots} from {event.seller} at {price}"
                 return f"{event.seller} sells {lots} to {event.buyer} at {price}"
@@ -263,8 +310,10 @@ class Stage:
                 return f"{event.trader}'s {self._lots(event.cancelled_qty, event.symbol)} cancelled: {event.reason}"
             case ev.OrderReplaced():
                 place = "in its place" if event.kept_priority else "anew"
-                return f"{event.trader}'s order replaced: {event.leaves_qty} of {event.qty} at " \
+                return (
+                    f"{event.trader}'s order replaced: {event.leaves_qty} of {event.qty} at "
                     f"{self.price(event.price, event.symbol)}, {place}"
+                )
             case ev.AllCancelled():
                 return f"{event.trader} cancels {event.count}"
             case ev.PositionUpdate():
@@ -282,7 +331,9 @@ class Stage:
                 return f"{event.trader} logged in"
             case ev.LoggedOut():
                 return f"{event.trader} logged out"
-        word = {ev.OrderAdded: "add", ev.OrderReduced: "reduce", ev.OrderRemoved: "remove"}[type(event)]
+        word = {ev.OrderAdded: "add", ev.OrderReduced: "reduce", ev.OrderRemoved: "remove"}[
+            type(event)
+        ]
         return f"{word} {event.trader} {event.qty} at {self.price(event.price, event.symbol)}"
 
 
@@ -305,7 +356,9 @@ class Person:
         self.buys(qty, at, of=of)
         symbol = of or self._stage.symbol
         lots = f"{qty}" if symbol == self._stage.symbol else f"{qty} {symbol}"
-        assert self._stage.trades[before:] == [f"{self.name} buys {lots} from {seller.name} at {at}"], self._stage.last
+        assert self._stage.trades[before:] == [
+            f"{self.name} buys {lots} from {seller.name} at {at}"
+        ], self._stage.last
 
     def buys(self, qty: int, at: str | None = None, **terms: Any) -> Answer:
         return self.trades(qty, BUY, at, **terms)
@@ -314,15 +367,34 @@ class Person:
         return self.trades(qty, SELL, at, **terms)
 
     def trades(
-        self, qty: int, sign: int, at: str | None, *, of: str | None = None, tif: str = "", until_ms: int | None = None,
-        id: str | None = None, post_only: bool = False, reduce_only: bool = False, stp: str | None = None,
+        self,
+        qty: int,
+        sign: int,
+        at: str | None,
+        *,
+        of: str | None = None,
+        tif: str = "",
+        until_ms: int | None = None,
+        id: str | None = None,
+        post_only: bool = False,
+        reduce_only: bool = False,
+        stp: str | None = None,
         session: Answer | None = None,
     ) -> Answer:
         price = self._stage.priced(at, of)
         usual = "ioc" if price is None else "gtc" if until_ms is None else "gtd"
         order = Order(
-            self.name, of or self._stage.symbol, sign, qty, price, TimeInForce(tif or usual), id, post_only,
-            reduce_only, SelfTradePrevention(stp) if stp else None, until_ms and until_ms * NS_PER_MS,
+            self.name,
+            of or self._stage.symbol,
+            sign,
+            qty,
+            price,
+            TimeInForce(tif or usual),
+            id,
+            post_only,
+            reduce_only,
+            SelfTradePrevention(stp) if stp else None,
+            until_ms and until_ms * NS_PER_MS,
             session.event.session if session else 0,
         )
         return self._asks(order)
@@ -334,7 +406,12 @@ class Person:
         return self._asks(CancelAll(self.name, of, {"both": 0, "buy": BUY, "sell": SELL}[side]))
 
     def replaces(
-        self, order: Answer | None = None, *, id: str | None = None, at: str | None = None, qty: int | None = None
+        self,
+        order: Answer | None = None,
+        *,
+        id: str | None = None,
+        at: str | None = None,
+        qty: int | None = None,
     ) -> Answer:
         price = self._stage.priced(at, None)
         return self._asks(Replace(self.name, order.order_id if order else None, id, price, qty))
@@ -420,7 +497,12 @@ class Operator:
         return self._does(CancelTrader(person.name))
 
     def pays_in(self, person: Person, money: str) -> Answer:
-        return self._does(Deposit(person.name, int(Decimal(money).scaleb(self._stage.exchange.rules.money_decimals))))
+        return self._does(
+            Deposit(
+                person.name,
+                int(Decimal(money).scaleb(self._stage.exchange.rules.money_decimals)),
+            )
+        )
 
     def _does(self, command: Command) -> Answer:
         return Answer(self._stage.apply(command))

@@ -52,7 +52,9 @@ def test_an_order_that_is_over_is_already_closed(market):
     cancelled = market.alice.buys(5, at="98.00")
     market.alice.cancels(cancelled)
     gone = market.alice.buys(5, at="98.00", tif="ioc")
-    assert [market.alice.cancels(each).refused for each in (filled, cancelled, gone)] == ["already_closed"] * 3
+    assert [market.alice.cancels(each).refused for each in (filled, cancelled, gone)] == [
+        "already_closed"
+    ] * 3
 
 
 def test_cancelling_makes_no_account(market):
@@ -68,7 +70,10 @@ def test_cancel_all_takes_every_open_order_in_order_of_entry(market):
     market.alice.sells(3, at="101.00")
     market.alice.cancels_all()
     assert market.last == [
-        "alice cancels 3", "alice's 1 cancelled: requested", "alice's 2 cancelled: requested", "alice's 3 cancelled: requested",
+        "alice cancels 3",
+        "alice's 1 cancelled: requested",
+        "alice's 2 cancelled: requested",
+        "alice's 3 cancelled: requested",
     ]
     assert (market.bids, market.asks) == (["9 at 90.00"], [])
 

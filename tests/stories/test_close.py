@@ -1,5 +1,7 @@
-"""Close ends an instrument for good: its orders go, its mark becomes the mean of the last 30 s, who is below zero by that is
-wound up, and every position is settled there: then everybody has plain cash."""
+"""Close ends an instrument for good: its orders go, its mark becomes the mean of the last 30 s, who
+is below zero by that is wound up, and every position is settled there: then everybody has plain
+cash.
+"""
 
 from __future__ import annotations
 
@@ -26,24 +28,41 @@ def close_at(market, now_ms):
     market.operator.closes()
 
 
-# -------------------------------------------------------------------------------------------------------------- the mean mark
+# ------------------------------------------------------------------------------------ the mean mark
 
 
-@pytest.mark.parametrize(("marks", "closed_ms", "mean"), [
-    ([], 1_000, "100.00"),  # no time at all: the mark there is
-    ([(1_000, "104.00")], 1_000, "104.00"),
-    ([], 9_000, "100.00"),
-    ([(3_000, "106.00")], 4_000, "102.00"),  # what there is: 2 s at 100.00 and 1 s at 106.00
-    ([(11_000, "104.00")], 31_000, "102.66"),  # all of 30 s: 10 s and 20 s; 102.666… rounded down
-    ([(11_000, "104.00")], 36_000, "103.33"),  # the last 30 s: 5 s and 25 s; 103.333…
-    ([(11_000, "104.00")], 41_000, "104.00"),  # the last 30 s begin with that mark
-    ([(11_000, "104.00")], 99_000, "104.00"),
-    ([(11_000, "104.00"), (21_000, "97.00"), (31_000, "99.00")], 41_000, "100.00"),  # 10 s each
-    ([(21_000, "100.01")], 31_000, "100.00"),  # 20 s at 100.00 and 10 s at 100.01
-    ([(31_000, "150.00")], 31_000, "100.00"),  # stood for no time
-    ([(30_999, "130.00")], 31_000, "100.00"),  # stood for 1 ms: 100.001
-])
-def test_it_is_settled_at_the_mean_of_the_last_thirty_seconds_weighted_by_time_and_rounded_down(market, marks, closed_ms, mean):
+@pytest.mark.parametrize(
+    ("marks", "closed_ms", "mean"),
+    [
+        ([], 1_000, "100.00"),  # no time at all: the mark there is
+        ([(1_000, "104.00")], 1_000, "104.00"),
+        ([], 9_000, "100.00"),
+        (
+            [(3_000, "106.00")],
+            4_000,
+            "102.00",
+        ),  # what there is: 2 s at 100.00 and 1 s at 106.00
+        (
+            [(11_000, "104.00")],
+            31_000,
+            "102.66",
+        ),  # all of 30 s: 10 s and 20 s; 102.666… rounded down
+        ([(11_000, "104.00")], 36_000, "103.33"),  # the last 30 s: 5 s and 25 s; 103.333…
+        ([(11_000, "104.00")], 41_000, "104.00"),  # the last 30 s begin with that mark
+        ([(11_000, "104.00")], 99_000, "104.00"),
+        (
+            [(11_000, "104.00"), (21_000, "97.00"), (31_000, "99.00")],
+            41_000,
+            "100.00",
+        ),  # 10 s each
+        ([(21_000, "100.01")], 31_000, "100.00"),  # 20 s at 100.00 and 10 s at 100.01
+        ([(31_000, "150.00")], 31_000, "100.00"),  # stood for no time
+        ([(30_999, "130.00")], 31_000, "100.00"),  # stood for 1 ms: 100.001
+    ],
+)
+def test_it_is_settled_at_the_mean_of_the_last_thirty_seconds_weighted_by_time_and_rounded_down(
+    market, marks, closed_ms, mean
+):
     for now_ms, price in marks:
         mark_at(market, now_ms, price)
     close_at(market, closed_ms)
@@ -78,16 +97,29 @@ def test_so_nobody_paints_the_last_price(market):
     assert (market.mark, market.carol.cash, market.dave.cash) == ("100.00", "950.00", "1050.00")
 
 
-# ----------------------------------------------------------------------------------------------------------------- settlement
+# --------------------------------------------------------------------------------------- settlement
 
 
 def test_every_position_is_settled_by_trader_id_and_cash_is_all_there_is(market):
     market.carol.buys_from(market.alice, 4, "101.00")
     mark_at(market, 1_000, "103.00")
     close_at(market, 9_000)
-    assert market.last == ["SIM is closed: close", "alice holds 0", "bob holds 0", "carol holds 0"]
-    assert [each.cash for each in (market.alice, market.bob, market.carol)] == ["1022.00", "970.00", "1008.00"]
-    assert [each.equity for each in (market.alice, market.bob, market.carol)] == ["1022.00", "970.00", "1008.00"]
+    assert market.last == [
+        "SIM is closed: close",
+        "alice holds 0",
+        "bob holds 0",
+        "carol holds 0",
+    ]
+    assert [each.cash for each in (market.alice, market.bob, market.carol)] == [
+        "1022.00",
+        "970.00",
+        "1008.00",
+    ]
+    assert [each.equity for each in (market.alice, market.bob, market.carol)] == [
+        "1022.00",
+        "970.00",
+        "1008.00",
+    ]
     assert market.alice.account.positions["SIM"].realized == 22_00
 
 
@@ -104,7 +136,10 @@ def test_its_orders_are_cancelled_by_order_id_and_no_others(market):
     market.carol.buys(4, at="99.00", of="OIL")
     market.operator.closes()
     assert market.last[:4] == [
-        "SIM is closed: close", "carol's 1 cancelled: closed", "alice's 2 cancelled: closed", "carol's 3 cancelled: closed",
+        "SIM is closed: close",
+        "carol's 1 cancelled: closed",
+        "alice's 2 cancelled: closed",
+        "carol's 3 cancelled: closed",
     ]
     assert market.carol.open_orders == ["buy 4 at 99.00"]
 
@@ -129,11 +164,14 @@ def test_it_is_final(market):
 def test_other_instruments_go_on(market):
     market.alice.buys_from(market.bob, 5, "100.00", of="OIL")
     market.operator.closes()
-    assert (market.alice.position_in("OIL"), market.alice.buys(1, at="99.00", of="OIL").refused) == (5, None)
+    assert (
+        market.alice.position_in("OIL"),
+        market.alice.buys(1, at="99.00", of="OIL").refused,
+    ) == (5, None)
     market.mark_walks_to("102.00", of="OIL")
 
 
-# --------------------------------------------------------------------------------------------------------- who is below zero
+# -------------------------------------------------------------------------------- who is below zero
 
 
 def closed_at(market, mark):
@@ -153,8 +191,9 @@ def against_dave(open_market):
 
 
 def test_who_is_below_zero_is_wound_up_first_as_in_any_liquidation(against_dave):
-    """Erin, long 50 with 1,010.00, is 40.00 below zero at 79.00: 20.00 are paid, 0.40 a lot are missing. Carol, long 49, is 29.00
-    below zero, 0.60 a lot."""
+    """Erin, long 50 with 1,010.00, is 40.00 below zero at 79.00: 20.00 are paid, 0.40 a lot are
+    missing. Carol, long 49, is 29.00 below zero, 0.60 a lot.
+    """
     market = against_dave
     market.erin.brings("10")
     market.erin.buys_from(market.dave, 50, "100.00")
@@ -164,29 +203,40 @@ def test_who_is_below_zero_is_wound_up_first_as_in_any_liquidation(against_dave)
     assert market.told == [
         "SIM is closed: close",
         "carol's 1 OIL cancelled: liquidation",
-        "erin sells 50 at 79.40: bankruptcy", "dave buys 50 at 79.40: auto_deleverage", "erin is bankrupt",
-        "carol sells 49 at 79.60: bankruptcy", "dave buys 49 at 79.60: auto_deleverage", "carol is bankrupt",
+        "erin sells 50 at 79.40: bankruptcy",
+        "dave buys 50 at 79.40: auto_deleverage",
+        "erin is bankrupt",
+        "carol sells 49 at 79.60: bankruptcy",
+        "dave buys 49 at 79.60: auto_deleverage",
+        "carol is bankrupt",
         "insurance 0.40",
     ]
     assert market.dave.cash == "103029.60"
 
 
 def test_everywhere(against_dave):
-    """Carol's SIM lost 1,170.00 of her 1,100.00: 20.00 are paid, 50.00 missing. Her OIL lost nothing: it goes at its mark."""
+    """Carol's SIM lost 1,170.00 of her 1,100.00: 20.00 are paid, 50.00 missing. Her OIL lost
+    nothing: it goes at its mark.
+    """
     market = against_dave
     market.carol.brings("100")
     market.carol.buys_from(market.dave, 50, "100.00")
     market.carol.buys_from(market.dave, 5, "100.00", of="OIL")
     closed_at(market, "76.60")
     assert market.told[1:] == [
-        "carol sells 50 at 77.60: bankruptcy", "dave buys 50 at 77.60: auto_deleverage",
-        "carol sells 5 OIL at 100.00: bankruptcy", "dave buys 5 OIL at 100.00: auto_deleverage",
-        "carol is bankrupt", "insurance 0.00",
+        "carol sells 50 at 77.60: bankruptcy",
+        "dave buys 50 at 77.60: auto_deleverage",
+        "carol sells 5 OIL at 100.00: bankruptcy",
+        "dave buys 5 OIL at 100.00: auto_deleverage",
+        "carol is bankrupt",
+        "insurance 0.00",
     ]
 
 
 @pytest.mark.parametrize(("mark", "left"), [("79.60", "0.00"), ("84.00", "220.00")])
-def test_who_has_nothing_or_little_left_is_neither_bankrupt_nor_frozen_nor_cancelled(against_dave, mark, left):
+def test_who_has_nothing_or_little_left_is_neither_bankrupt_nor_frozen_nor_cancelled(
+    against_dave, mark, left
+):
     market = against_dave
     market.carol.brings("20")
     market.carol.buys_from(market.dave, 50, "100.00")
@@ -220,5 +270,9 @@ def test_a_battle_ends_in_plain_cash_that_is_what_was_paid_in(against_dave):
     market.operator.closes(of="OIL")
     accounts = market.exchange.accounts.values()
     assert not any(account.held_positions() for account in accounts)
-    cash = sum(account.cash for account in accounts) + market.exchange.fees + market.exchange.insurance
+    cash = (
+        sum(account.cash for account in accounts)
+        + market.exchange.fees
+        + market.exchange.insurance
+    )
     assert market.money(cash) == "103020.00"

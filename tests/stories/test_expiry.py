@@ -32,7 +32,11 @@ def test_orders_that_expire_together_go_by_order_id(market):
     market.alice.buys(1, at="99.00", until_ms=2_000)
     market.bob.buys(2, at="97.00", until_ms=1_500)
     market.ticks_at(3_000)
-    assert market.last == ["carol's 3 cancelled: expired", "alice's 1 cancelled: expired", "bob's 2 cancelled: expired"]
+    assert market.last == [
+        "carol's 3 cancelled: expired",
+        "alice's 1 cancelled: expired",
+        "bob's 2 cancelled: expired",
+    ]
 
 
 def test_an_order_that_is_over_does_not_expire_again(market):

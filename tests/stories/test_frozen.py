@@ -1,5 +1,6 @@
-"""Frozen by the margin rules: still in breach after the book had nothing more to give, and not bankrupt. Cancels and reducing
-orders only, until the first Tick without breach; tried again at each Tick.
+"""Frozen by the margin rules: still in breach after the book had nothing more to give, and not
+bankrupt. Cancels and reducing orders only, until the first Tick without breach; tried again at each
+Tick.
 
 Alice has 1,000.00 and is long 50 from 100.00; at 88.00 she has 400.00 of 440.00.
 """
@@ -25,17 +26,20 @@ def frozen(market):
     return market
 
 
-# ------------------------------------------------------------------------------------------------------------ what it may do
+# ----------------------------------------------------------------------------------- what it may do
 
 
-@pytest.mark.parametrize(("order", "refused"), [
-    ({"sign": 1, "qty": 1, "at": "88.00"}, "account_frozen"),
-    ({"sign": 1, "qty": 1, "at": "100.00", "of": "OIL"}, "account_frozen"),
-    ({"sign": -1, "qty": 51, "at": "88.00"}, "account_frozen"),
-    ({"sign": -1, "qty": 50, "at": "88.00"}, None),
-    ({"sign": -1, "qty": 51, "at": "88.00", "reduce_only": True}, "account_frozen"),
-    ({"sign": -1, "qty": 1, "at": "88.00", "reduce_only": True}, None),
-])
+@pytest.mark.parametrize(
+    ("order", "refused"),
+    [
+        ({"sign": 1, "qty": 1, "at": "88.00"}, "account_frozen"),
+        ({"sign": 1, "qty": 1, "at": "100.00", "of": "OIL"}, "account_frozen"),
+        ({"sign": -1, "qty": 51, "at": "88.00"}, "account_frozen"),
+        ({"sign": -1, "qty": 50, "at": "88.00"}, None),
+        ({"sign": -1, "qty": 51, "at": "88.00", "reduce_only": True}, "account_frozen"),
+        ({"sign": -1, "qty": 1, "at": "88.00", "reduce_only": True}, None),
+    ],
+)
 def test_only_orders_that_reduce_are_taken(frozen, order, refused):
     assert frozen.alice.trades(**order).refused == refused
 
@@ -66,7 +70,7 @@ def test_while_it_is_in_breach_its_orders_go_again_at_each_tick(frozen):
     assert frozen.told == ["alice's 50 cancelled: liquidation"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- how it ends
+# -------------------------------------------------------------------------------------- how it ends
 
 
 @pytest.mark.parametrize(("mark", "told"), [("88.88", []), ("88.89", ["alice is active"])])
@@ -116,7 +120,7 @@ def test_thaws_come_before_liquidation(market):
     assert market.judged_at("89.00") == ["alice is active", "erin is frozen"]
 
 
-# ---------------------------------------------------------------------------------------------------------- tried again each Tick
+# ---------------------------------------------------------------------------- tried again each Tick
 
 
 def test_it_is_told_once(frozen):
@@ -127,11 +131,27 @@ def test_it_is_told_once(frozen):
 
 
 def test_it_is_tried_again_at_each_tick(frozen):
-    """2 lots: 400.00 - 1.00 - 0.88 = 398.12, of 422.40 for 48. 6 more: 398.12 - 3.00 - 2.63 = 392.49, of 369.60 for 42."""
+    """2 lots: 400.00 - 1.00 - 0.88 = 398.12, of 422.40 for 48. 6 more: 398.12 - 3.00 - 2.63 =
+    392.49, of 369.60 for 42.
+    """
     frozen.bob.buys_from(frozen.carol, 1, "88.00")
     for qty, told in [
-        (2, ["alice sells 2 to bob at 87.50", "alice sells 2 at 87.50: maintenance_margin_breach", "insurance 0.88"]),
-        (6, ["alice sells 6 to bob at 87.50", "alice sells 6 at 87.50: maintenance_margin_breach", "insurance 3.51"]),
+        (
+            2,
+            [
+                "alice sells 2 to bob at 87.50",
+                "alice sells 2 at 87.50: maintenance_margin_breach",
+                "insurance 0.88",
+            ],
+        ),
+        (
+            6,
+            [
+                "alice sells 6 to bob at 87.50",
+                "alice sells 6 at 87.50: maintenance_margin_breach",
+                "insurance 3.51",
+            ],
+        ),
         (0, ["alice is active"]),
     ]:
         frozen.bob.buys(qty, at="87.50")
@@ -141,7 +161,9 @@ def test_it_is_tried_again_at_each_tick(frozen):
 
 def test_what_was_frozen_may_yet_be_bankrupt(frozen):
     assert frozen.judged_at("80.00") == [
-        "alice sells 50 at 80.00: bankruptcy", "dave buys 50 at 80.00: auto_deleverage", "alice is bankrupt",
+        "alice sells 50 at 80.00: bankruptcy",
+        "dave buys 50 at 80.00: auto_deleverage",
+        "alice is bankrupt",
     ]
 
 

@@ -1,4 +1,6 @@
-"""A trader's `client_order_id` is answered once: the same order again gets the original answer, another order is refused."""
+"""A trader's `client_order_id` is answered once: the same order again gets the original answer,
+another order is refused.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,11 @@ def test_the_same_order_again_gets_the_original_answer_and_does_nothing(market):
     again = market.alice.buys(5, at="99.00", id="a").event
     assert market.last == ["alice's order accepted (again)"]
     assert (first.repeated, again.repeated) == (False, True)
-    assert (again.order_id, again.account_seq, again.now_ns) == (first.order_id, first.account_seq, first.now_ns)
+    assert (again.order_id, again.account_seq, again.now_ns) == (
+        first.order_id,
+        first.account_seq,
+        first.now_ns,
+    )
     assert market.bids == ["5 at 99.00"]
     assert market.alice.account.seq == 1
 
@@ -24,7 +30,11 @@ def test_the_answer_stays_the_same_whatever_became_of_the_order(market):
     market.alice.replaces(first, at="98.00", qty=9)
     market.alice.cancels(first)
     again = market.alice.buys(7, at="99.00", id="a")
-    assert (again.order_id, again.event.repeated, again.event.order) == (first.order_id, True, first.event.order)
+    assert (again.order_id, again.event.repeated, again.event.order) == (
+        first.order_id,
+        True,
+        first.event.order,
+    )
     assert len(market.trades) == 1
     assert market.bids == []
 
@@ -36,17 +46,20 @@ def test_the_queue_ahead_is_the_one_told_first(market):
     assert market.alice.buys(5, at="99.00", id="a").event.queue_ahead == 5
 
 
-@pytest.mark.parametrize("other", [
-    {"qty": 6, "at": "99.00"},
-    {"qty": 5, "at": "99.01"},
-    {"qty": 5},
-    {"qty": 5, "at": "99.00", "tif": "ioc"},
-    {"qty": 5, "at": "99.00", "until_ms": 9_000},
-    {"qty": 5, "at": "99.00", "post_only": True},
-    {"qty": 5, "at": "99.00", "reduce_only": True},
-    {"qty": 5, "at": "99.00", "stp": "cancel_both"},
-    {"qty": 5, "at": "99.00", "of": "OIL"},
-])
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"qty": 6, "at": "99.00"},
+        {"qty": 5, "at": "99.01"},
+        {"qty": 5},
+        {"qty": 5, "at": "99.00", "tif": "ioc"},
+        {"qty": 5, "at": "99.00", "until_ms": 9_000},
+        {"qty": 5, "at": "99.00", "post_only": True},
+        {"qty": 5, "at": "99.00", "reduce_only": True},
+        {"qty": 5, "at": "99.00", "stp": "cancel_both"},
+        {"qty": 5, "at": "99.00", "of": "OIL"},
+    ],
+)
 def test_another_order_under_the_id_is_refused_and_the_first_stands(open_market, other):
     market = open_market({"symbol": "SIM"}, {"symbol": "OIL"})
     market.alice.buys(5, at="99.00", id="a")
@@ -83,7 +96,7 @@ def test_the_same_order_from_another_session_is_the_same_order(market):
     assert (again.order_id, again.event.repeated) == (first.order_id, True)
 
 
-# ------------------------------------------------------------------------------------------------------------------- refused
+# ------------------------------------------------------------------------------------------ refused
 
 
 def test_a_refusal_burns_the_id(market):
@@ -94,12 +107,15 @@ def test_a_refusal_burns_the_id(market):
     assert market.trades == []
 
 
-@pytest.mark.parametrize("refused", [
-    {"qty": 5, "at": "99.00", "of": "GOLD"},
-    {"qty": 0, "at": "99.00"},
-    {"qty": 5, "at": "120.00"},
-    {"qty": 501, "at": "100.00"},
-])
+@pytest.mark.parametrize(
+    "refused",
+    [
+        {"qty": 5, "at": "99.00", "of": "GOLD"},
+        {"qty": 0, "at": "99.00"},
+        {"qty": 5, "at": "120.00"},
+        {"qty": 501, "at": "100.00"},
+    ],
+)
 def test_every_refusal_by_the_engine_burns_the_id(market, refused):
     reason = market.alice.buys(**refused, id="a").refused
     assert reason is not None
@@ -129,7 +145,7 @@ def test_too_many_accounts_burns_nothing(open_market):
     assert "alice" not in market.exchange.accounts
 
 
-# ---------------------------------------------------------------------------------------------------------------- remembered
+# --------------------------------------------------------------------------------------- remembered
 
 
 @pytest.fixture
@@ -175,12 +191,21 @@ def test_of_many_closed_orders_the_last_are_known_by_either_id(forgetful, asks):
     for number in range(11):
         ids.append(forgetful.alice.buys(1, at="98.00", id=f"c{number}", tif="ioc").order_id)
         if asks == "all the while":
-            assert (forgetful.alice.account.remembered_order(ids[0], None) is not None) == (number < 2)
+            assert (forgetful.alice.account.remembered_order(ids[0], None) is not None) == (
+                number < 2
+            )
     account = forgetful.alice.account
-    assert [each.id for each in account.known_orders()] == ids[-2:] and account.order_count() == 2
+    assert [each.id for each in account.known_orders()] == ids[
+        -2:
+    ] and account.order_count() == 2
     for number, order_id in enumerate(ids):
-        by_id, by_both = account.remembered_order(order_id, None), account.remembered_order(order_id, f"c{number}")
-        assert (by_id is not None) == (number > 8) == knows(forgetful, "alice", f"c{number}") and by_both is by_id
+        by_id, by_both = (
+            account.remembered_order(order_id, None),
+            account.remembered_order(order_id, f"c{number}"),
+        )
+        assert (by_id is not None) == (number > 8) == knows(
+            forgetful, "alice", f"c{number}"
+        ) and by_both is by_id
 
 
 def test_refused_orders_count_and_are_forgotten_like_closed_ones(forgetful):

@@ -5,17 +5,31 @@ from __future__ import annotations
 import pytest
 
 
-@pytest.mark.parametrize(("at", "refused"), [
-    ("0.00", "invalid_price"), ("-1.00", "invalid_price"), ("0.01", "price_band"), ("1000000.00", "price_band"),
-    ("1000000.01", "invalid_price"), ("100.005", "invalid_price"),
-])
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [
+        ("0.00", "invalid_price"),
+        ("-1.00", "invalid_price"),
+        ("0.01", "price_band"),
+        ("1000000.00", "price_band"),
+        ("1000000.01", "invalid_price"),
+        ("100.005", "invalid_price"),
+    ],
+)
 def test_prices_from_one_tick_to_a_million(market, at, refused):
     assert market.alice.buys(1, at=at).refused == refused
 
 
-@pytest.mark.parametrize(("qty", "refused"), [
-    (0, "invalid_qty"), (-1, "invalid_qty"), (1, None), (1_000_000, "order_too_large"), (1_000_001, "invalid_qty"),
-])
+@pytest.mark.parametrize(
+    ("qty", "refused"),
+    [
+        (0, "invalid_qty"),
+        (-1, "invalid_qty"),
+        (1, None),
+        (1_000_000, "order_too_large"),
+        (1_000_001, "invalid_qty"),
+    ],
+)
 def test_quantities_from_one_to_a_million(market, qty, refused):
     assert market.alice.buys(qty, at="99.00").refused == refused
 
@@ -28,10 +42,28 @@ def test_a_market_order_needs_a_quantity_too(market):
 
 
 def test_an_instrument_has_its_own_bounds(open_market):
-    market = open_market({"symbol": "SIM", "min_qty": 2, "max_qty": 4, "min_price": "99.00", "max_price": "101.00"})
-    assert [market.alice.buys(qty, at="100.00").refused for qty in (1, 2, 4, 5)] == ["invalid_qty", None, None, "invalid_qty"]
-    assert [market.alice.buys(2, at=at).refused for at in ("98.99", "99.00", "101.00", "101.01")] == [
-        "invalid_price", None, None, "invalid_price",
+    market = open_market(
+        {
+            "symbol": "SIM",
+            "min_qty": 2,
+            "max_qty": 4,
+            "min_price": "99.00",
+            "max_price": "101.00",
+        }
+    )
+    assert [market.alice.buys(qty, at="100.00").refused for qty in (1, 2, 4, 5)] == [
+        "invalid_qty",
+        None,
+        None,
+        "invalid_qty",
+    ]
+    assert [
+        market.alice.buys(2, at=at).refused for at in ("98.99", "99.00", "101.00", "101.01")
+    ] == [
+        "invalid_price",
+        None,
+        None,
+        "invalid_price",
     ]
 
 
@@ -71,7 +103,7 @@ def test_notional_counts_the_tick_value(open_market):
     assert market.alice.buys(1, at="100.00").refused is None
 
 
-# --------------------------------------------------------------------------------------------------------------- open orders
+# -------------------------------------------------------------------------------------- open orders
 
 
 def test_so_many_open_orders_and_no_more(open_market):
@@ -124,7 +156,7 @@ def test_the_default_is_two_hundred(market):
     assert market.alice.buys(1, at="99.00").refused == "too_many_open_orders"
 
 
-# ------------------------------------------------------------------------------------------------------------------ position
+# ----------------------------------------------------------------------------------------- position
 
 
 def test_there_is_no_position_limit_by_default(market):
@@ -177,7 +209,7 @@ def test_a_reduce_only_order_counts_whole(open_market):
     assert market.alice.sells(8, at="101.00", reduce_only=True).refused is None
 
 
-# ------------------------------------------------------------------------------------------------------------------ accounts
+# ----------------------------------------------------------------------------------------- accounts
 
 
 def test_so_many_accounts_and_no_more(open_market):

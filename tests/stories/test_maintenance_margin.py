@@ -1,6 +1,8 @@
-"""Maintenance margin: a tenth of what is held, at the mark, judged at Ticks for everybody; open orders do not count in it.
+"""Maintenance margin: a tenth of what is held, at the mark, judged at Ticks for everybody; open
+orders do not count in it.
 
-Nobody quotes in these stories, so that an account in breach can only be frozen: that is how one sees that it was found.
+Nobody quotes in these stories, so that an account in breach can only be frozen: that is how one
+sees that it was found.
 """
 
 from __future__ import annotations
@@ -22,22 +24,28 @@ def market(open_market):
     return market
 
 
-# -------------------------------------------------------------------------------------------------------------- how much it is
+# ----------------------------------------------------------------------------------- how much it is
 
 
-@pytest.mark.parametrize(("mark", "equity", "told"), [
-    ("88.89", "444.50", []),  # she must have 444.45
-    ("88.88", "444.00", ["alice is frozen"]),  # she must have 444.40
-])
+@pytest.mark.parametrize(
+    ("mark", "equity", "told"),
+    [
+        ("88.89", "444.50", []),  # she must have 444.45
+        ("88.88", "444.00", ["alice is frozen"]),  # she must have 444.40
+    ],
+)
 def test_a_long_must_keep_a_tenth_of_what_it_is_worth_at_the_mark(market, mark, equity, told):
     assert market.judged_at(mark) == told
     assert market.alice.equity == equity
 
 
-@pytest.mark.parametrize(("mark", "equity", "told"), [
-    ("109.09", "545.50", []),  # he must have 545.45
-    ("109.10", "545.00", ["carol is frozen"]),  # he must have 545.50
-])
+@pytest.mark.parametrize(
+    ("mark", "equity", "told"),
+    [
+        ("109.09", "545.50", []),  # he must have 545.45
+        ("109.10", "545.00", ["carol is frozen"]),  # he must have 545.50
+    ],
+)
 def test_and_so_must_a_short(market, mark, equity, told):
     market.carol.brings("1000")
     market.bob.buys_from(market.carol, 50, "100.00")
@@ -45,10 +53,13 @@ def test_and_so_must_a_short(market, mark, equity, told):
     assert market.carol.equity == equity
 
 
-@pytest.mark.parametrize(("mark", "equity", "told"), [
-    ("88.89", "8.89", []),  # 8.889 must be there
-    ("88.88", "8.88", ["alice is frozen"]),  # 8.888 must be there
-])
+@pytest.mark.parametrize(
+    ("mark", "equity", "told"),
+    [
+        ("88.89", "8.89", []),  # 8.889 must be there
+        ("88.88", "8.88", ["alice is frozen"]),  # 8.888 must be there
+    ],
+)
 def test_a_fraction_of_a_unit_too_little_is_too_little(open_market, mark, equity, told):
     market = open_market(starting_cash="20.00")
     market.alice.buys_from(market.bob, 1, "100.00")
@@ -57,7 +68,9 @@ def test_a_fraction_of_a_unit_too_little_is_too_little(open_market, mark, equity
 
 
 @pytest.mark.parametrize(("cash", "told"), [("40.07", []), ("40.06", ["alice is frozen"])])
-def test_the_margins_of_all_instruments_are_summed_exactly_and_as_much_as_that_is_enough(open_market, cash, told):
+def test_the_margins_of_all_instruments_are_summed_exactly_and_as_much_as_that_is_enough(
+    open_market, cash, told
+):
     """Twice 8.885 is 17.77, and what is left of 40.07 after two losses of 11.15 is 17.77."""
     market = open_market(*BOTH, starting_cash="0")
     market.alice.brings(cash)
@@ -99,7 +112,7 @@ def test_the_tick_value_counts(open_market):
     assert market.judged_at("88.88") == ["alice is frozen"]
 
 
-# ----------------------------------------------------------------------------------------------------------- when it is judged
+# -------------------------------------------------------------------------------- when it is judged
 
 
 def test_it_is_judged_at_ticks_and_at_no_other_time(market):
@@ -112,7 +125,9 @@ def test_it_is_judged_at_ticks_and_at_no_other_time(market):
 
 
 def test_it_is_judged_for_every_account(open_market):
-    """Forty people of whom every second one holds too much, and only the first has traded since the mark began to fall."""
+    """Forty people of whom every second one holds too much, and only the first has traded since the
+    mark began to fall.
+    """
     market = open_market(starting_cash="1000", max_accounts=100)
     crowd = [Person(market, f"trader-{number:02}") for number in range(40)]
     market.bob.brings("1000000")
@@ -146,12 +161,14 @@ def test_open_orders_do_not_count(open_market):
     assert market.alice.open_orders == ["buy 4900 at 99.00"]
 
 
-# ------------------------------------------------------------------------------------- thresholds: what safe accounts cost a Tick
+# ------------------------------------------------------- thresholds: what safe accounts cost a Tick
 
 
 def test_a_safe_account_is_looked_at_again_when_the_mark_has_used_up_its_excess(market):
-    """At 100.00 alice has 1,000.00 and needs 500.00. A lot that loses 1.00 takes 1.00 and needs 0.10 less: 50 lots lose 45.00 of
-    the excess with each 1.00, so it lasts for 11.11, and the threshold stands at 88.89."""
+    """At 100.00 alice has 1,000.00 and needs 500.00. A lot that loses 1.00 takes 1.00 and needs
+    0.10 less: 50 lots lose 45.00 of the excess with each 1.00, so it lasts for 11.11, and the
+    threshold stands at 88.89.
+    """
     market.settles()
     market.operator.marks("88.90")
     assert market.due_for_check == []
@@ -160,7 +177,9 @@ def test_a_safe_account_is_looked_at_again_when_the_mark_has_used_up_its_excess(
 
 
 def test_a_short_is_looked_at_when_the_mark_has_risen(market):
-    """Bob's 100,000.00 would last for 49,500.00 / 55.00, were he carol, who has 1,000.00: 500.00 / 55.00 is 9.09."""
+    """Bob's 100,000.00 would last for 49,500.00 / 55.00, were he carol, who has 1,000.00: 500.00 /
+    55.00 is 9.09.
+    """
     market.carol.brings("1000")
     market.bob.buys_from(market.carol, 50, "100.00")
     market.settles()
@@ -172,8 +191,9 @@ def test_a_short_is_looked_at_when_the_mark_has_risen(market):
 
 @pytest.fixture
 def two_legs(open_market):
-    """Alice has 1,000.00, is long 20 SIM and short 20 OIL; of her excess of 600.00 each position may use up 300.00: SIM falls by
-    300.00 / 18.00 = 16.66, OIL rises by 300.00 / 22.00 = 13.63."""
+    """Alice has 1,000.00, is long 20 SIM and short 20 OIL; of her excess of 600.00 each position
+    may use up 300.00: SIM falls by 300.00 / 18.00 = 16.66, OIL rises by 300.00 / 22.00 = 13.63.
+    """
     market = open_market(*BOTH, starting_cash="0")
     market.alice.brings("1000")
     market.bob.brings("100000")
@@ -203,10 +223,13 @@ def test_until_then_it_is_in_no_breach_even_if_all_move_at_once(two_legs):
 
 
 def test_a_crossed_threshold_only_brings_a_look_and_a_new_threshold(two_legs):
-    """At 83.34 she has 666.80 and needs 366.68: half of 300.12, over 18.00, is 8.33 more for SIM, and over 22.00 is 6.82 for
-    OIL."""
+    """At 83.34 she has 666.80 and needs 366.68: half of 300.12, over 18.00, is 8.33 more for SIM,
+    and over 22.00 is 6.82 for OIL.
+    """
     assert two_legs.judged_at("83.34") == []
-    assert two_legs.due_for_check == ["alice"]  # looked at a few times before a threshold is set
+    assert two_legs.due_for_check == [
+        "alice"
+    ]  # looked at a few times before a threshold is set
     two_legs.settles()
     assert two_legs.due_for_check == []
     two_legs.operator.marks("75.02")
@@ -253,7 +276,9 @@ def test_whoever_holds_nothing_any_more_is_not_looked_at(market):
 
 
 def test_no_account_in_breach_has_an_uncrossed_threshold_however_the_mark_walks(open_market):
-    """A hundred people at a hundred leverages; at each of 1,500 marks down and up again, all in breach were looked at."""
+    """A hundred people at a hundred leverages; at each of 1,500 marks down and up again, all in
+    breach were looked at.
+    """
     market = open_market(starting_cash="0", max_accounts=300)
     crowd = [Person(market, f"trader-{number:03}") for number in range(100)]
     market.bob.brings("10000000")
@@ -269,5 +294,7 @@ def test_no_account_in_breach_has_an_uncrossed_threshold_however_the_mark_walks(
         market.ticks()
         frozen = {person.name for person in crowd if person.state == "frozen"}
         mark = market.exchange.first_market.mark
-        assert {person.name for person in crowd if person.account.equity() * 10 < 10 * mark} == frozen, step
+        assert {
+            person.name for person in crowd if person.account.equity() * 10 < 10 * mark
+        } == frozen, step
     assert market.statuses

@@ -1,4 +1,6 @@
-"""Set only by Ticks: towards the last trade, kept within the quotes, at most 1 % (and at least a tick) a Tick."""
+"""Set only by Ticks: towards the last trade, kept within the quotes, at most 1 % (and at least a
+tick) a Tick.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,7 @@ def test_between_two_ticks_every_command_sees_one_mark(market):
     assert market.dave.buys(1, at="90.00").refused is None
 
 
-# --------------------------------------------------------------------------------------------------------- before any trade
+# --------------------------------------------------------------------------------- before any trade
 
 
 def test_before_any_trade_it_is_the_mid_rounded_down(market):
@@ -50,24 +52,32 @@ def test_before_any_trade_one_side_alone_leaves_it(market, sign):
     assert market.mark == "100.00"
 
 
-# ------------------------------------------------------------------------------------------------------------ after a trade
+# ------------------------------------------------------------------------------------ after a trade
 
 
-@pytest.mark.parametrize(("bid", "ask", "last", "mark"), [
-    ("100.40", "100.60", "100.50", "100.50"),  # between the quotes: the last trade
-    ("100.40", "100.60", "100.80", "100.60"),  # above: the best ask
-    ("100.40", "100.60", "100.20", "100.40"),  # below: the best bid
-    ("99.40", None, "100.80", "100.00"),  # no ask: not above the mark
-    ("100.30", None, "100.80", "100.30"),  # no ask: not above the best bid, when that is higher
-    ("99.40", None, "99.70", "99.70"),  # no ask binds only upwards
-    ("99.40", None, "99.20", "99.40"),  # and the best bid still holds
-    (None, "100.60", "99.20", "100.00"),  # no bid: not below the mark
-    (None, "99.70", "99.20", "99.70"),  # no bid: not below the best ask, when that is lower
-    (None, "100.60", "100.30", "100.30"),  # no bid binds only downwards
-    (None, "100.60", "100.80", "100.60"),  # and the best ask still holds
-    (None, None, "100.80", "100.00"),  # an empty book binds it at the mark
-    (None, None, "99.20", "100.00"),
-])
+@pytest.mark.parametrize(
+    ("bid", "ask", "last", "mark"),
+    [
+        ("100.40", "100.60", "100.50", "100.50"),  # between the quotes: the last trade
+        ("100.40", "100.60", "100.80", "100.60"),  # above: the best ask
+        ("100.40", "100.60", "100.20", "100.40"),  # below: the best bid
+        ("99.40", None, "100.80", "100.00"),  # no ask: not above the mark
+        (
+            "100.30",
+            None,
+            "100.80",
+            "100.30",
+        ),  # no ask: not above the best bid, when that is higher
+        ("99.40", None, "99.70", "99.70"),  # no ask binds only upwards
+        ("99.40", None, "99.20", "99.40"),  # and the best bid still holds
+        (None, "100.60", "99.20", "100.00"),  # no bid: not below the mark
+        (None, "99.70", "99.20", "99.70"),  # no bid: not below the best ask, when that is lower
+        (None, "100.60", "100.30", "100.30"),  # no bid binds only downwards
+        (None, "100.60", "100.80", "100.60"),  # and the best ask still holds
+        (None, None, "100.80", "100.00"),  # an empty book binds it at the mark
+        (None, None, "99.20", "100.00"),
+    ],
+)
 def test_it_goes_to_the_last_trade_within_the_quotes(market, bid, ask, last, mark):
     trade_at(market, last)
     if bid:
@@ -89,7 +99,7 @@ def test_the_latest_trade_counts(market):
     assert market.mark == "100.50"
 
 
-# ------------------------------------------------------------------------------------------------------------------- at most
+# ------------------------------------------------------------------------------------------ at most
 
 
 def test_a_tick_moves_it_up_by_at_most_one_percent_rounded_down(market):
@@ -114,10 +124,13 @@ def test_a_tick_moves_it_down_by_at_most_one_percent_rounded_down(market):
     assert marks == ["99.00", "98.01", "97.03", "97.00"]
 
 
-@pytest.mark.parametrize(("last", "quotes", "marks"), [
-    ("0.53", ("0.52", "0.54"), ["0.51", "0.52", "0.53", "0.53"]),
-    ("0.47", ("0.46", "0.48"), ["0.49", "0.48", "0.47", "0.47"]),
-])
+@pytest.mark.parametrize(
+    ("last", "quotes", "marks"),
+    [
+        ("0.53", ("0.52", "0.54"), ["0.51", "0.52", "0.53", "0.53"]),
+        ("0.47", ("0.46", "0.48"), ["0.49", "0.48", "0.47", "0.47"]),
+    ],
+)
 def test_a_small_mark_moves_by_a_tick(open_market, last, quotes, marks):
     market = open_market({"symbol": "SIM", "reference_price": "0.50"})
     trade_at(market, last)
@@ -138,7 +151,7 @@ def test_the_largest_move_is_a_setting(open_market):
     assert market.mark == "102.50"
 
 
-# ---------------------------------------------------------------------------------------------------------------- the order
+# ---------------------------------------------------------------------------------------- the order
 
 
 def test_a_tick_first_expires_and_then_marks(market):

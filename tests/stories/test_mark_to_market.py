@@ -1,4 +1,6 @@
-"""Mark-to-market: once a second at most, every open position whose mark moved is told, so that no equity curve has a gap."""
+"""Mark-to-market: once a second at most, every open position whose mark moved is told, so that no
+equity curve has a gap.
+"""
 
 from __future__ import annotations
 
@@ -26,15 +28,25 @@ def told_at(market, now_ms, mark=None, of=None):
     return [sentence for sentence in market.last if "holds" in sentence]
 
 
-# --------------------------------------------------------------------------------------------------------------- once a second
+# ------------------------------------------------------------------------------------ once a second
 
 
 def test_every_position_is_told_when_its_mark_has_moved(market):
     assert told_at(market, 1_100, "101.00") == ["alice holds 5", "bob holds -5"]
     assert market.last == ["alice holds 5", "bob holds -5"]
     alices = next(each for each in market.events if isinstance(each, PositionUpdate))
-    assert (alices.symbol, alices.position, alices.cost, alices.mark) == ("SIM", 5, 500_00, 101_00)
-    assert (alices.cash, alices.realized, alices.unrealized, alices.equity) == (10_000_00, 0, 5_00, 10_005_00)
+    assert (alices.symbol, alices.position, alices.cost, alices.mark) == (
+        "SIM",
+        5,
+        500_00,
+        101_00,
+    )
+    assert (alices.cash, alices.realized, alices.unrealized, alices.equity) == (
+        10_000_00,
+        0,
+        5_00,
+        10_005_00,
+    )
 
 
 def test_when_no_mark_has_moved_nothing_is_told(market):
@@ -81,10 +93,14 @@ def test_a_tick_is_due_when_it_would_tell_something(market):
 def test_every_step_that_ticks_move_the_mark_is_seen_within_a_second(market):
     market.carol.buys(1, at="109.00")
     told = [told_at(market, now_ms) for now_ms in range(1_100, 2_200, 100)]
-    assert told == [["alice holds 5", "bob holds -5"], *[[]] * 9, ["alice holds 5", "bob holds -5"]]
+    assert told == [
+        ["alice holds 5", "bob holds -5"],
+        *[[]] * 9,
+        ["alice holds 5", "bob holds -5"],
+    ]
 
 
-# --------------------------------------------------------------------------------------------------------------- what is told
+# ------------------------------------------------------------------------------------- what is told
 
 
 def test_only_what_stands_at_another_mark_than_it_was_last_told_at(market):
@@ -92,7 +108,12 @@ def test_only_what_stands_at_another_mark_than_it_was_last_told_at(market):
     market.operator.marks("101.00")
     market.carol.buys_from(market.dave, 1, "101.00")
     assert told_at(market, 1_100) == ["alice holds 5", "bob holds -5"]
-    assert told_at(market, 2_100, "102.00") == ["alice holds 5", "bob holds -5", "carol holds 1", "dave holds -1"]
+    assert told_at(market, 2_100, "102.00") == [
+        "alice holds 5",
+        "bob holds -5",
+        "carol holds 1",
+        "dave holds -1",
+    ]
 
 
 def test_a_mark_that_came_back_is_no_news(market):
@@ -112,13 +133,21 @@ def test_by_trader_id_and_then_by_instrument(open_market):
         market.dave.buys_from(market.bob, 5, "100.00", of=symbol)
         market.operator.marks("101.00", of=symbol)
     assert told_at(market, 1_100) == [
-        "bob holds -5", "bob holds -5 OIL", "bob holds -5 GAS", "dave holds 5", "dave holds 5 OIL", "dave holds 5 GAS",
+        "bob holds -5",
+        "bob holds -5 OIL",
+        "bob holds -5 GAS",
+        "dave holds 5",
+        "dave holds 5 OIL",
+        "dave holds 5 GAS",
     ]
 
 
 def test_of_an_account_only_the_instruments_that_moved(market):
     market.alice.buys_from(market.bob, 3, "100.00", of="OIL")
-    assert told_at(market, 1_100, "101.00", of="OIL") == ["alice holds 3 OIL", "bob holds -3 OIL"]
+    assert told_at(market, 1_100, "101.00", of="OIL") == [
+        "alice holds 3 OIL",
+        "bob holds -3 OIL",
+    ]
 
 
 def test_what_the_tick_tells_anyway_is_told_once_and_first(open_market):
@@ -131,11 +160,17 @@ def test_what_the_tick_tells_anyway_is_told_once_and_first(open_market):
     market.erin.buys(5, at="87.50")
     market.ticks()
     holds = [each for each in market.last if "holds" in each]
-    assert holds == ["carol holds 45", "erin holds 5", "alice holds 5", "bob holds -5", "dave holds -50"]
+    assert holds == [
+        "carol holds 45",
+        "erin holds 5",
+        "alice holds 5",
+        "bob holds -5",
+        "dave holds -50",
+    ]
     assert market.last[-1] == "insurance 2.19"
 
 
-# ------------------------------------------------------------------------------------------------- at most 500 accounts a Tick
+# ---------------------------------------------------------------------- at most 500 accounts a Tick
 
 
 def crowd(open_market, people):
@@ -180,7 +215,10 @@ def test_accounts_with_nothing_to_tell_do_not_count(open_market):
         elif number == 0:
             market.operator.marks("101.00")
         Person(market, f"trader-{number:04}").buys_from(zoe, 1, "100.50")
-    assert names(told_at(market, 1_100, "101.00")) == [*(f"trader-{number:04}" for number in range(590, 600)), "zoe"]
+    assert names(told_at(market, 1_100, "101.00")) == [
+        *(f"trader-{number:04}" for number in range(590, 600)),
+        "zoe",
+    ]
 
 
 def test_those_still_to_be_told_are_told_the_mark_of_their_tick(open_market):

@@ -1,4 +1,6 @@
-"""The first check that fails is the reason: each story fails two neighbours in the list, and hears of the first."""
+"""The first check that fails is the reason: each story fails two neighbours in the list, and hears
+of the first.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +9,21 @@ import pytest
 from botpit.core.events import Reason
 
 IN_ORDER = [
-    "too_many_accounts", "duplicate_client_order_id", "unknown_symbol", "invalid_price", "invalid_qty", "order_too_large",
-    "notional_too_large", "price_band", "reduce_only_would_increase", "post_only_would_cross", "no_liquidity", "fok_unfillable",
-    "too_many_open_orders", "position_limit", "initial_margin_insufficient",
+    "too_many_accounts",
+    "duplicate_client_order_id",
+    "unknown_symbol",
+    "invalid_price",
+    "invalid_qty",
+    "order_too_large",
+    "notional_too_large",
+    "price_band",
+    "reduce_only_would_increase",
+    "post_only_would_cross",
+    "no_liquidity",
+    "fok_unfillable",
+    "too_many_open_orders",
+    "position_limit",
+    "initial_margin_insufficient",
 ]
 
 
@@ -21,34 +35,48 @@ def test_the_reasons_stand_in_the_order_of_the_checks():
 def tight(open_market):
     """A market in which every cap is near. Bob bids 2 at 99.00 and asks 2 at 101.00."""
     market = open_market(
-        {"symbol": "SIM", "max_qty": 100}, max_order_qty=50, max_order_notional="4400", max_open_orders=2, max_position=20,
-        starting_cash="300", max_accounts=3,
+        {"symbol": "SIM", "max_qty": 100},
+        max_order_qty=50,
+        max_order_notional="4400",
+        max_open_orders=2,
+        max_position=20,
+        starting_cash="300",
+        max_accounts=3,
     )
     market.bob.buys(2, at="99.00")
     market.bob.sells(2, at="101.00")
     return market
 
 
-@pytest.mark.parametrize(("order", "reason"), [
-    ({"qty": 0, "at": "99.00", "of": "GOLD"}, "unknown_symbol"),
-    ({"qty": 5, "at": "99.005", "of": "GOLD"}, "unknown_symbol"),
-    ({"qty": 0, "at": "99.005"}, "invalid_price"),
-    ({"qty": 0, "at": "0.00"}, "invalid_price"),
-    ({"qty": 101, "at": "99.00"}, "invalid_qty"),
-    ({"qty": 100, "at": "99.00"}, "order_too_large"),
-    ({"qty": 51, "at": "120.00"}, "order_too_large"),
-    ({"qty": 50, "at": "120.00"}, "notional_too_large"),
-    ({"qty": 5, "at": "120.00", "reduce_only": True}, "price_band"),
-    ({"qty": 5, "at": "120.00", "post_only": True}, "price_band"),
-    ({"qty": 5, "at": "101.00", "reduce_only": True, "post_only": True}, "reduce_only_would_increase"),
-    ({"qty": 5, "at": "101.00", "reduce_only": True, "tif": "fok"}, "reduce_only_would_increase"),
-    ({"qty": 40, "at": "101.00", "post_only": True}, "post_only_would_cross"),
-    ({"qty": 3, "at": "101.00", "tif": "fok"}, "fok_unfillable"),
-    ({"qty": 40, "at": "101.00", "tif": "fok"}, "fok_unfillable"),
-    ({"qty": 21, "at": "100.00"}, "position_limit"),
-    ({"qty": 16, "at": "100.00"}, "initial_margin_insufficient"),
-    ({"qty": 15, "at": "100.00"}, None),
-])
+@pytest.mark.parametrize(
+    ("order", "reason"),
+    [
+        ({"qty": 0, "at": "99.00", "of": "GOLD"}, "unknown_symbol"),
+        ({"qty": 5, "at": "99.005", "of": "GOLD"}, "unknown_symbol"),
+        ({"qty": 0, "at": "99.005"}, "invalid_price"),
+        ({"qty": 0, "at": "0.00"}, "invalid_price"),
+        ({"qty": 101, "at": "99.00"}, "invalid_qty"),
+        ({"qty": 100, "at": "99.00"}, "order_too_large"),
+        ({"qty": 51, "at": "120.00"}, "order_too_large"),
+        ({"qty": 50, "at": "120.00"}, "notional_too_large"),
+        ({"qty": 5, "at": "120.00", "reduce_only": True}, "price_band"),
+        ({"qty": 5, "at": "120.00", "post_only": True}, "price_band"),
+        (
+            {"qty": 5, "at": "101.00", "reduce_only": True, "post_only": True},
+            "reduce_only_would_increase",
+        ),
+        (
+            {"qty": 5, "at": "101.00", "reduce_only": True, "tif": "fok"},
+            "reduce_only_would_increase",
+        ),
+        ({"qty": 40, "at": "101.00", "post_only": True}, "post_only_would_cross"),
+        ({"qty": 3, "at": "101.00", "tif": "fok"}, "fok_unfillable"),
+        ({"qty": 40, "at": "101.00", "tif": "fok"}, "fok_unfillable"),
+        ({"qty": 21, "at": "100.00"}, "position_limit"),
+        ({"qty": 16, "at": "100.00"}, "initial_margin_insufficient"),
+        ({"qty": 15, "at": "100.00"}, None),
+    ],
+)
 def test_the_first_that_fails_is_the_reason(tight, order, reason):
     assert tight.alice.buys(**order).refused == reason
 
@@ -93,7 +121,10 @@ def test_the_account_comes_before_everything(tight):
 
 def test_a_used_id_comes_before_everything_else(tight):
     tight.alice.buys(1, at="98.00", id="a")
-    assert tight.alice.buys(0, at="99.005", of="GOLD", id="a").refused == "duplicate_client_order_id"
+    assert (
+        tight.alice.buys(0, at="99.005", of="GOLD", id="a").refused
+        == "duplicate_client_order_id"
+    )
 
 
 def test_a_repeated_order_is_answered_before_it_is_checked_anew(market):
@@ -104,7 +135,7 @@ def test_a_repeated_order_is_answered_before_it_is_checked_anew(market):
     assert market.alice.buys(5, at="90.00", id="b").refused == "price_band"
 
 
-# ------------------------------------------------------------------------------------------------------------------- replace
+# ------------------------------------------------------------------------------------------ replace
 
 
 def test_a_replace_of_no_order_is_told_so_before_its_terms(tight):
@@ -119,17 +150,20 @@ def test_a_replace_of_a_closed_order_is_told_so_before_its_terms(tight):
     assert tight.alice.replaces(order, at="99.005", qty=0).refused == "already_closed"
 
 
-@pytest.mark.parametrize(("terms", "reason"), [
-    ({"at": "99.005", "qty": 0}, "invalid_price"),
-    ({"at": "98.00", "qty": 101}, "invalid_qty"),
-    ({"at": "120.00", "qty": 1}, "invalid_qty"),
-    ({"at": "120.00", "qty": 51}, "order_too_large"),
-    ({"at": "120.00", "qty": 50}, "notional_too_large"),
-    ({"at": "120.00", "qty": 5}, "price_band"),
-    ({"at": "101.00", "qty": 40}, "post_only_would_cross"),
-    ({"at": "98.00", "qty": 40}, "position_limit"),
-    ({"at": "98.00", "qty": 20}, "initial_margin_insufficient"),
-])
+@pytest.mark.parametrize(
+    ("terms", "reason"),
+    [
+        ({"at": "99.005", "qty": 0}, "invalid_price"),
+        ({"at": "98.00", "qty": 101}, "invalid_qty"),
+        ({"at": "120.00", "qty": 1}, "invalid_qty"),
+        ({"at": "120.00", "qty": 51}, "order_too_large"),
+        ({"at": "120.00", "qty": 50}, "notional_too_large"),
+        ({"at": "120.00", "qty": 5}, "price_band"),
+        ({"at": "101.00", "qty": 40}, "post_only_would_cross"),
+        ({"at": "98.00", "qty": 40}, "position_limit"),
+        ({"at": "98.00", "qty": 20}, "initial_margin_insufficient"),
+    ],
+)
 def test_a_replace_is_checked_in_the_same_order(tight, terms, reason):
     order = tight.alice.buys(3, at="99.50", post_only=True)
     tight.bob.sells(1, at="99.50")

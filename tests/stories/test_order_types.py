@@ -1,4 +1,6 @@
-"""limit; market = an ioc limit at the edge of the price band, the rest cancelled; refused when the plan has no fill."""
+"""limit; market = an ioc limit at the edge of the price band, the rest cancelled; refused when the
+plan has no fill.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,10 @@ def test_a_market_order_takes_what_the_book_offers_best_first(market):
     market.bob.sells(5, at="104.00")
     market.carol.sells(5, at="102.00")
     market.alice.buys(7)
-    assert market.trades == ["alice buys 5 from carol at 102.00", "alice buys 2 from bob at 104.00"]
+    assert market.trades == [
+        "alice buys 5 from carol at 102.00",
+        "alice buys 2 from bob at 104.00",
+    ]
     assert market.cancels == []
 
 
@@ -33,7 +38,10 @@ def test_a_market_order_trades_at_the_very_edge_of_the_band(market):
     market.carol.buys(5, at="90.00")
     market.alice.buys(5)
     market.dave.sells(5)
-    assert market.trades == ["alice buys 5 from bob at 110.00", "dave sells 5 to carol at 90.00"]
+    assert market.trades == [
+        "alice buys 5 from bob at 110.00",
+        "dave sells 5 to carol at 90.00",
+    ]
 
 
 def test_a_market_buy_goes_no_further_than_the_edge_of_the_band(market):
@@ -87,4 +95,8 @@ def test_an_order_refused_by_the_plan_has_touched_nothing(market):
     assert market.alice.buys(10, at="101.00", tif="fok").refused == "fok_unfillable"
     assert (market.trades, market.cancels) == ([], [])
     assert (market.bids, market.asks) == (["400 at 100.00"], ["2 at 100.50", "5 at 101.00"])
-    assert (market.alice.position, market.alice.cash, market.bob.cash) == (0, "10000.00", "10000.00")
+    assert (market.alice.position, market.alice.cash, market.bob.cash) == (
+        0,
+        "10000.00",
+        "10000.00",
+    )

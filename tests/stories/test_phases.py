@@ -4,14 +4,29 @@ from __future__ import annotations
 
 import pytest
 
-from botpit.core.commands import BUY, SELL, Cancel, Close, Halt, Order, Replace, Resume, SetMark, Tick
+from botpit.core.commands import (
+    BUY,
+    SELL,
+    Cancel,
+    Close,
+    Halt,
+    Order,
+    Replace,
+    Resume,
+    SetMark,
+    Tick,
+)
 from botpit.core.events import Rejected, TradingStatus
 from botpit.core.exchange import Exchange
 from botpit.core.phases import PHASES
 from tests.laws.streams import opening
 
 EVERY_PHASE = pytest.mark.parametrize("status", TradingStatus)
-LEADING_TO = {TradingStatus.OPEN: Resume("SIM"), TradingStatus.HALTED: Halt("SIM"), TradingStatus.CLOSED: Close("SIM")}
+LEADING_TO = {
+    TradingStatus.OPEN: Resume("SIM"),
+    TradingStatus.HALTED: Halt("SIM"),
+    TradingStatus.CLOSED: Close("SIM"),
+}
 
 
 class Stand:
@@ -31,12 +46,17 @@ class Stand:
 
     def refuses(self, command) -> bool:
         answer = self.answer_to(command)
-        assert not isinstance(answer, Rejected) or answer.reason in ("market_halted", "already_closed"), answer
+        assert not isinstance(answer, Rejected) or answer.reason in (
+            "market_halted",
+            "already_closed",
+        ), answer
         return isinstance(answer, Rejected) and answer.reason == "market_halted"
 
 
 def test_every_status_has_its_row_under_its_name():
-    assert {status: row.status for status, row in PHASES.items()} == {status: status for status in TradingStatus}
+    assert {status: row.status for status, row in PHASES.items()} == {
+        status: status for status in TradingStatus
+    }
 
 
 @EVERY_PHASE
@@ -45,7 +65,9 @@ def test_orders_and_replaces_are_taken_where_the_table_says(status):
     stand = Stand(status)
     assert stand.refuses(Order("bob", "SIM", BUY, 1, stand.market.mark - 2)) is not takes
     if status is not TradingStatus.CLOSED:  # where nothing is left to be replaced
-        assert stand.refuses(Replace("alice", stand.bid, price=stand.market.mark - 3)) is not takes
+        assert (
+            stand.refuses(Replace("alice", stand.bid, price=stand.market.mark - 3)) is not takes
+        )
         assert stand.refuses(Replace("alice", stand.bid, qty=1)) is not takes
 
 

@@ -28,7 +28,10 @@ def test_into_an_empty_book_it_rests(market):
 
 def test_it_is_refused_though_the_best_opposite_price_is_the_traders_own(market):
     market.alice.sells(5, at="101.00")
-    assert market.alice.buys(5, at="101.00", post_only=True, stp="cancel_resting").refused == "post_only_would_cross"
+    assert (
+        market.alice.buys(5, at="101.00", post_only=True, stp="cancel_resting").refused
+        == "post_only_would_cross"
+    )
     assert market.alice.open_orders == ["sell 5 at 101.00"]
 
 

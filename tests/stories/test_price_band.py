@@ -1,4 +1,6 @@
-"""New and replaced prices lie within mark +- max(1 tick, 10 % rounded down), inclusive, cut off at min_price and max_price."""
+"""New and replaced prices lie within mark +- max(1 tick, 10 % rounded down), inclusive, cut off at
+min_price and max_price.
+"""
 
 from __future__ import annotations
 
@@ -6,22 +8,37 @@ import pytest
 
 
 @pytest.mark.parametrize("sign", [1, -1])
-@pytest.mark.parametrize(("at", "refused"), [
-    ("110.00", None), ("110.01", "price_band"), ("90.00", None), ("89.99", "price_band"),
-])
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [
+        ("110.00", None),
+        ("110.01", "price_band"),
+        ("90.00", None),
+        ("89.99", "price_band"),
+    ],
+)
 def test_both_edges_belong_to_the_band_for_both_sides(market, sign, at, refused):
     assert market.alice.trades(1, sign, at).refused == refused
 
 
-@pytest.mark.parametrize(("at", "refused"), [
-    ("110.05", None), ("110.06", "price_band"), ("90.05", None), ("90.04", "price_band"),
-])
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [
+        ("110.05", None),
+        ("110.06", "price_band"),
+        ("90.05", None),
+        ("90.04", "price_band"),
+    ],
+)
 def test_its_width_is_rounded_down(open_market, at, refused):
     market = open_market({"symbol": "SIM", "reference_price": "100.05"})
     assert market.alice.buys(1, at=at).refused == refused
 
 
-@pytest.mark.parametrize(("at", "refused"), [("0.06", None), ("0.07", "price_band"), ("0.04", None), ("0.03", "price_band")])
+@pytest.mark.parametrize(
+    ("at", "refused"),
+    [("0.06", None), ("0.07", "price_band"), ("0.04", None), ("0.03", "price_band")],
+)
 def test_it_is_at_least_a_tick_wide(open_market, at, refused):
     market = open_market({"symbol": "SIM", "reference_price": "0.05"})
     assert market.alice.buys(1, at=at).refused == refused
@@ -35,8 +52,13 @@ def test_its_width_is_a_setting(open_market):
 
 def test_it_goes_with_the_mark(market):
     market.mark_walks_to("102.00")
-    assert [market.alice.buys(1, at=at).refused for at in ("91.79", "91.80", "112.20", "112.21")] == [
-        "price_band", None, None, "price_band",
+    assert [
+        market.alice.buys(1, at=at).refused for at in ("91.79", "91.80", "112.20", "112.21")
+    ] == [
+        "price_band",
+        None,
+        None,
+        "price_band",
     ]
 
 

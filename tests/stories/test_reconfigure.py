@@ -1,4 +1,6 @@
-"""Other rules for a running market: from the next command on, for everybody; and what no running market can take."""
+"""Other rules for a running market: from the next command on, for everybody; and what no running
+market can take.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ SIM = {"symbol": "SIM"}
 def opening(*instruments, **rules) -> Open:
     """The market as it would be opened by these settings."""
     exchange = Stage(*instruments, **rules).exchange
-    return Open("story", exchange.rules, tuple(market.instrument for market in exchange.markets.values()))
+    return Open(
+        "story",
+        exchange.rules,
+        tuple(market.instrument for market in exchange.markets.values()),
+    )
 
 
 def change(market, *instruments, **rules):
@@ -30,7 +36,7 @@ def trade_one(market, at="100.00"):
     market.alice.buys(1, at=at)
 
 
-# ------------------------------------------------------------------------------------------------------------ what is changed
+# ---------------------------------------------------------------------------------- what is changed
 
 
 def test_it_is_told_of_each_instrument_whose_status_stays(open_market):
@@ -115,7 +121,11 @@ def test_the_starting_cash_of_those_who_come_later(market):
     market.alice.logs_in()
     change(market, starting_cash="500")
     market.bob.logs_in()
-    assert (market.alice.cash, market.bob.cash, market.paid_in) == ("10000.00", "500.00", "10500.00")
+    assert (market.alice.cash, market.bob.cash, market.paid_in) == (
+        "10000.00",
+        "500.00",
+        "10500.00",
+    )
 
 
 def test_the_room_for_accounts(market):
@@ -151,7 +161,7 @@ def test_how_often_positions_are_told(market):
     assert market.last == ["alice holds 1", "bob holds -1"]
 
 
-# -------------------------------------------------------------------------------------------------------------------- margins
+# ------------------------------------------------------------------------------------------ margins
 
 
 def test_initial_margin_from_the_next_order_on(open_market):
@@ -174,7 +184,11 @@ def test_a_higher_maintenance_margin_is_asked_of_everybody_at_the_next_tick(open
     assert market.due_ms == 0
     assert market.alice.state == "active"
     market.ticks()
-    assert [market.alice.state, market.bob.state, market.carol.state] == ["frozen", "frozen", "active"]
+    assert [market.alice.state, market.bob.state, market.carol.state] == [
+        "frozen",
+        "frozen",
+        "active",
+    ]
     assert market.liquidations == ["bob buys 5 at 105.00: maintenance_margin_breach"]
 
 
@@ -200,7 +214,7 @@ def test_the_triggers_are_those_of_the_new_rate(open_market):
     assert market.judged_at("92.59") == ["alice is frozen"]
 
 
-# ---------------------------------------------------------------------------------------------------------- what cannot change
+# ------------------------------------------------------------------------------- what cannot change
 
 FIXED = [
     ({}, {"money_decimals": 3}, ["market.money_decimals: 2, now 3", "instruments.SIM.tick_value: 1, now 10"]),
@@ -234,10 +248,16 @@ def test_such_a_command_is_our_own_mistake(market):
 
 
 def test_every_difference_is_named(market):
-    old, new = opening(), opening({"symbol": "SIM", "taker_fee_bps": 7}, starting_cash="5", max_open_orders=3)
+    old, new = (
+        opening(),
+        opening({"symbol": "SIM", "taker_fee_bps": 7}, starting_cash="5", max_open_orders=3),
+    )
     assert differences(old, old) == []
     assert differences(old, new) == [
         "market.starting_cash: 1000000, now 500", "instruments.SIM.taker_fee_bps: 0, now 7",
         "instruments.SIM.max_open_orders: 200, now 3",
     ]  # fmt: skip
-    assert differences(old, structs.replace(new, rules=old.rules, instruments=old.instruments)) == []
+    assert (
+        differences(old, structs.replace(new, rules=old.rules, instruments=old.instruments))
+        == []
+    )

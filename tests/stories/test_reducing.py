@@ -1,5 +1,6 @@
-"""An order that, with all own open orders of its side, cannot take the position past zero needs no margin: only the equity for
-what it would lose at once and for its fee."""
+"""An order that, with all own open orders of its side, cannot take the position past zero needs no
+margin: only the equity for what it would lose at once and for its fee.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +11,9 @@ REFUSED = "initial_margin_insufficient"
 
 @pytest.fixture
 def pressed(open_market):
-    """Alice is long 5 from 100.00 with 100.00 in cash; at the mark 90.00 she has 50.00 left, her position needs 90.00."""
+    """Alice is long 5 from 100.00 with 100.00 in cash; at the mark 90.00 she has 50.00 left, her
+    position needs 90.00.
+    """
     market = open_market(starting_cash="100", maintenance_margin_bps=1)
     market.bob.sells(5, at="100.00")
     market.alice.buys(5, at="100.00")
@@ -83,4 +86,6 @@ def test_and_its_fee(open_market):
     market.mark_walks_to("81.80")
     assert market.alice.equity == "10.00"
     assert market.alice.sells(5, at="79.87").refused == REFUSED
-    assert market.alice.sells(5, at="79.88").refused is None  # 9.60 lost and 0.40 paid: nothing left
+    assert (
+        market.alice.sells(5, at="79.88").refused is None
+    )  # 9.60 lost and 0.40 paid: nothing left

@@ -1,4 +1,6 @@
-"""replace is atomic: refused means untouched. It keeps its place only at the same price with no more lots open."""
+"""replace is atomic: refused means untouched. It keeps its place only at the same price with no
+more lots open.
+"""
 
 from __future__ import annotations
 
@@ -72,16 +74,22 @@ def test_one_lot_above_what_is_filled_leaves_one(market):
     assert market.asks == ["1 at 101.00"]
 
 
-# ------------------------------------------------------------------------------------------------------- as an incoming order
+# ----------------------------------------------------------------------------- as an incoming order
 
 
-def test_a_replace_that_crosses_trades_at_the_resting_price_and_rests_with_the_remainder(market):
+def test_a_replace_that_crosses_trades_at_the_resting_price_and_rests_with_the_remainder(
+    market,
+):
     market.carol.buys(3, at="99.50")
     order = market.bob.sells(5, at="101.00")
     market.bob.replaces(order, at="99.00")
     assert market.last == [
-        "bob's order replaced: 5 of 5 at 99.00, anew", "bob sells 3 to carol at 99.50", "bob sold 3 at 99.50 as taker, 2 left",
-        "carol bought 3 at 99.50 as maker, 0 left", "bob holds -3", "carol holds 3",
+        "bob's order replaced: 5 of 5 at 99.00, anew",
+        "bob sells 3 to carol at 99.50",
+        "bob sold 3 at 99.50 as taker, 2 left",
+        "carol bought 3 at 99.50 as maker, 0 left",
+        "bob holds -3",
+        "carol holds 3",
     ]
     assert (market.bids, market.asks) == ([], ["2 at 99.00"])
 
@@ -106,7 +114,9 @@ def test_refused_means_untouched(market):
     order = market.bob.sells(5, at="101.00")
     market.carol.sells(5, at="101.00")
     market.dave.buys(5, at="99.00")
-    assert market.bob.replaces(order, at="99.00", qty=600).refused == "initial_margin_insufficient"
+    assert (
+        market.bob.replaces(order, at="99.00", qty=600).refused == "initial_margin_insufficient"
+    )
     assert market.last_in_book == []
     assert market.queue("101.00") == ["bob 5", "carol 5"]
     assert market.bids == ["5 at 99.00"]
@@ -117,7 +127,11 @@ def test_refused_means_untouched(market):
 def test_the_refusal_names_the_order(market):
     order = market.bob.sells(5, at="101.00", id="b")
     event = market.bob.replaces(id="b", at="120.00").event
-    assert (event.order_id, event.client_order_id, event.reason) == (order.order_id, "b", "price_band")
+    assert (event.order_id, event.client_order_id, event.reason) == (
+        order.order_id,
+        "b",
+        "price_band",
+    )
 
 
 def test_the_old_lots_do_not_count_against_the_new_ones(open_market):
@@ -127,15 +141,18 @@ def test_the_old_lots_do_not_count_against_the_new_ones(open_market):
     assert market.alice.replaces(order, qty=11).refused == "position_limit"
 
 
-@pytest.mark.parametrize(("at", "qty", "reason"), [
-    ("101.005", None, "invalid_price"),
-    ("0.00", None, "invalid_price"),
-    (None, 1_000_001, "invalid_qty"),
-    (None, 51, "order_too_large"),
-    ("104.01", 10, "notional_too_large"),
-    ("110.01", None, "price_band"),
-    ("89.99", None, "price_band"),
-])
+@pytest.mark.parametrize(
+    ("at", "qty", "reason"),
+    [
+        ("101.005", None, "invalid_price"),
+        ("0.00", None, "invalid_price"),
+        (None, 1_000_001, "invalid_qty"),
+        (None, 51, "order_too_large"),
+        ("104.01", 10, "notional_too_large"),
+        ("110.01", None, "price_band"),
+        ("89.99", None, "price_band"),
+    ],
+)
 def test_new_terms_pass_the_same_checks(open_market, at, qty, reason):
     market = open_market(max_order_qty=50, max_order_notional="1040")
     order = market.bob.sells(5, at="101.00")
@@ -143,7 +160,7 @@ def test_new_terms_pass_the_same_checks(open_market, at, qty, reason):
     assert market.asks == ["5 at 101.00"]
 
 
-# ------------------------------------------------------------------------------------ in its place, hardly anything is asked
+# ----------------------------------------------------------- in its place, hardly anything is asked
 
 
 def test_in_its_place_an_order_is_not_asked_for_the_band(market):
@@ -160,7 +177,10 @@ def test_in_its_place_an_order_is_not_asked_for_margin(open_market):
     market.alice.buys(5, at="100.00")
     order = market.alice.sells(10, at="104.00")
     market.mark_walks_to("96.00")
-    assert market.alice.replaces(order, at="104.01", qty=9).refused == "initial_margin_insufficient"
+    assert (
+        market.alice.replaces(order, at="104.01", qty=9).refused
+        == "initial_margin_insufficient"
+    )
     assert market.alice.replaces(order, qty=9).refused is None
 
 
@@ -171,7 +191,7 @@ def test_in_its_place_an_order_is_still_asked_for_its_qty(open_market):
     assert market.alice.replaces(order, qty=3).refused is None
 
 
-# --------------------------------------------------------------------------------------------------------------- which order
+# -------------------------------------------------------------------------------------- which order
 
 
 def test_an_order_may_be_named_by_its_client_id(market):

@@ -1,4 +1,6 @@
-"""An order belongs to the login session that entered it; a lost one with `cancel_on_disconnect` takes its open orders along."""
+"""An order belongs to the login session that entered it; a lost one with `cancel_on_disconnect`
+takes its open orders along.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ def test_a_lost_session_takes_its_orders_with_it_by_order_id(market):
     market.alice.buys(3, at="99.00", session=session)
     market.alice.is_cut_off(session)
     assert market.last == [
-        "alice's 1 cancelled: disconnect", "alice's 2 cancelled: disconnect", "alice's 3 cancelled: disconnect",
+        "alice's 1 cancelled: disconnect",
+        "alice's 2 cancelled: disconnect",
+        "alice's 3 cancelled: disconnect",
     ]
     assert (market.bids, market.asks) == ([], [])
 
@@ -23,7 +27,9 @@ def test_by_order_id_holds_over_all_instruments(open_market):
     market.alice.buys(3, at="99.00", session=session)
     market.alice.is_cut_off(session)
     assert market.last == [
-        "alice's 1 cancelled: disconnect", "alice's 2 OIL cancelled: disconnect", "alice's 3 cancelled: disconnect",
+        "alice's 1 cancelled: disconnect",
+        "alice's 2 OIL cancelled: disconnect",
+        "alice's 3 cancelled: disconnect",
     ]
 
 

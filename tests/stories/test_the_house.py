@@ -1,5 +1,6 @@
-"""What the house may do: halt, resume and close an instrument, put its mark, freeze a trader, cancel all that a trader has open,
-pay in. (How an instrument is closed: test_close.py.)"""
+"""What the house may do: halt, resume and close an instrument, put its mark, freeze a trader,
+cancel all that a trader has open, pay in. (How an instrument is closed: test_close.py.)
+"""
 
 from __future__ import annotations
 
@@ -16,13 +17,21 @@ def market(open_market):
     return open_market(*BOTH, starting_cash="1000")
 
 
-# ----------------------------------------------------------------------------------------------------------------------- halt
+# --------------------------------------------------------------------------------------------- halt
 
 
 def test_halt_and_resume_are_told_to_all_also_when_nothing_changes(market):
-    told = [getattr(market.operator, deed)().events for deed in ("halts", "halts", "resumes", "resumes")]
-    assert [[(each.symbol, each.status, each.reason) for each in events] for events in told] == [
-        [("SIM", "halted", "halt")], [("SIM", "halted", "halt")], [("SIM", "open", "resume")], [("SIM", "open", "resume")],
+    told = [
+        getattr(market.operator, deed)().events
+        for deed in ("halts", "halts", "resumes", "resumes")
+    ]
+    assert [
+        [(each.symbol, each.status, each.reason) for each in events] for events in told
+    ] == [
+        [("SIM", "halted", "halt")],
+        [("SIM", "halted", "halt")],
+        [("SIM", "open", "resume")],
+        [("SIM", "open", "resume")],
     ]
 
 
@@ -56,7 +65,11 @@ def test_queries_work():
     client = venue.client()
     client.asks(order("alice", price=99.0))
     venue.exchange.apply(Halt("SIM"), venue.now_ns)
-    kinds = ({"type": "account"}, {"type": "open_orders"}, {"type": "order_status", "order_id": 1})
+    kinds = (
+        {"type": "account"},
+        {"type": "open_orders"},
+        {"type": "order_status", "order_id": 1},
+    )
     answers = [client.asks(each | {"trader_id": "alice"}) for each in kinds]
     assert [each["type"] for each in answers] == ["account", "open_orders", "order_status"]
     assert len(answers[1]["orders"]) == 1
@@ -97,11 +110,14 @@ def test_an_account_in_breach_is_found_all_the_same(market):
     assert market.told == ["alice is frozen"]
 
 
-@pytest.mark.parametrize(("order", "refused"), [
-    ({"qty": 1, "at": "99.00", "of": "GOLD"}, "unknown_symbol"),
-    ({"qty": 1, "at": "99.005"}, "market_halted"),
-    ({"qty": 0, "at": "120.00"}, "market_halted"),
-])
+@pytest.mark.parametrize(
+    ("order", "refused"),
+    [
+        ({"qty": 1, "at": "99.00", "of": "GOLD"}, "unknown_symbol"),
+        ({"qty": 1, "at": "99.005"}, "market_halted"),
+        ({"qty": 0, "at": "120.00"}, "market_halted"),
+    ],
+)
 def test_halted_comes_after_unknown_and_before_price_and_quantity(market, order, refused):
     market.operator.halts()
     assert market.alice.buys(**order).refused == refused
@@ -115,7 +131,7 @@ def test_for_a_replace_it_comes_after_the_order_was_found_open(market):
     assert market.alice.replaces(id="none", qty=0).refused == "unknown_order"
 
 
-# ----------------------------------------------------------------------------------------------------------------------- mark
+# --------------------------------------------------------------------------------------------- mark
 
 
 def test_the_mark_is_put_there_and_with_it_the_band(market):
@@ -149,10 +165,18 @@ def test_accounts_are_judged_by_it_at_the_next_tick(market):
     assert market.alice.state == "frozen"
 
 
-@pytest.mark.parametrize(("price", "refused"), [
-    ("50.00", None), ("49.99", "invalid_price"), ("200.00", None), ("200.01", "invalid_price"),
-])
-def test_it_must_lie_within_the_instruments_bounds_but_not_within_the_band(open_market, price, refused):
+@pytest.mark.parametrize(
+    ("price", "refused"),
+    [
+        ("50.00", None),
+        ("49.99", "invalid_price"),
+        ("200.00", None),
+        ("200.01", "invalid_price"),
+    ],
+)
+def test_it_must_lie_within_the_instruments_bounds_but_not_within_the_band(
+    open_market, price, refused
+):
     market = open_market({"symbol": "SIM", "min_price": "50", "max_price": "200"})
     answer = market.operator.marks(price)
     assert answer.refused == refused
@@ -161,7 +185,7 @@ def test_it_must_lie_within_the_instruments_bounds_but_not_within_the_band(open_
         assert answer.event.details == {"tick": 1, "min_price": 50_00, "max_price": 200_00}
 
 
-# ------------------------------------------------------------------------------------------------------- freeze and unfreeze
+# ------------------------------------------------------------------------------ freeze and unfreeze
 
 
 def test_whom_the_house_froze_may_cancel_and_reduce_only(market):
@@ -194,7 +218,12 @@ def test_its_orders_stay_for_it_is_in_no_breach(market):
 
 def test_freezing_twice_is_unfrozen_once_and_both_are_told(market):
     market.alice.logs_in()
-    for deed, told in (("freezes", "frozen"), ("freezes", "frozen"), ("unfreezes", "active"), ("unfreezes", "active")):
+    for deed, told in (
+        ("freezes", "frozen"),
+        ("freezes", "frozen"),
+        ("unfreezes", "active"),
+        ("unfreezes", "active"),
+    ):
         getattr(market.operator, deed)(market.alice)
         assert market.last == [f"alice is {told}"]
 
@@ -245,7 +274,7 @@ def test_frozen_comes_after_the_position_limit_and_before_margin(open_market, ca
     assert market.alice.buys(6, at="100.00").refused == refused  # 120.00 of margin
 
 
-# --------------------------------------------------------------------------------------------------------- cancel everything
+# -------------------------------------------------------------------------------- cancel everything
 
 
 def test_everything_of_a_trader_is_cancelled_by_order_id_everywhere(market):
@@ -257,7 +286,9 @@ def test_everything_of_a_trader_is_cancelled_by_order_id_everywhere(market):
     market.operator.cancels_all_of(market.alice)
     assert market.last == [
         "alice cancels 3",
-        "alice's 1 cancelled: requested", "alice's 2 OIL cancelled: requested", "alice's 3 cancelled: requested",
+        "alice's 1 cancelled: requested",
+        "alice's 2 OIL cancelled: requested",
+        "alice's 3 cancelled: requested",
     ]
     assert market.bids == ["4 at 99.00"]
 
@@ -268,14 +299,18 @@ def test_it_may_be_nothing(market):
     assert market.last == ["alice cancels 0"]
 
 
-# -------------------------------------------------------------------------------------------------------------------- deposit
+# ------------------------------------------------------------------------------------------ deposit
 
 
 def test_a_deposit_is_cash_and_is_told_with_the_first_instrument(market):
     market.alice.buys_from(market.bob, 5, "100.00", of="OIL")
     market.operator.pays_in(market.alice, "12.34")
     assert market.last == ["alice holds 0"]
-    assert (market.alice.cash, market.events[0].cash, market.paid_in) == ("1012.34", 1_012_34, "2012.34")
+    assert (market.alice.cash, market.events[0].cash, market.paid_in) == (
+        "1012.34",
+        1_012_34,
+        "2012.34",
+    )
 
 
 def test_it_is_there_at_once(market):
@@ -291,7 +326,7 @@ def test_it_is_more_than_nothing(market, amount):
     assert (market.last, market.alice.cash) == (["alice refused: invalid_message"], "1000.00")
 
 
-# ------------------------------------------------------------------------------------------------------ what the house cannot do
+# ------------------------------------------------------------------------- what the house cannot do
 
 
 @pytest.mark.parametrize("deed", ["freezes", "unfreezes", "cancels_all_of"])

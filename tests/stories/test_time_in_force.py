@@ -39,7 +39,10 @@ def test_a_fok_order_is_filled_whole_over_several_prices(market):
     market.bob.sells(5, at="101.00")
     market.carol.sells(5, at="101.50")
     market.alice.buys(10, at="101.50", tif="fok")
-    assert market.trades == ["alice buys 5 from bob at 101.00", "alice buys 5 from carol at 101.50"]
+    assert market.trades == [
+        "alice buys 5 from bob at 101.00",
+        "alice buys 5 from carol at 101.50",
+    ]
 
 
 def test_a_fok_order_one_lot_too_large_is_refused_and_touches_nothing(market):

@@ -1,4 +1,6 @@
-"""A liquidation is told to all, and to the trader himself as numbered private events; his fills are told to nobody else."""
+"""A liquidation is told to all, and to the trader himself as numbered private events; his fills are
+told to nobody else.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from tests.socketless_venue import SocketlessVenue, order
 
 
 class Pit:
-    """Alice, with 1,000.00, is long 50 from 100.00, against dave. Bob's offers draw the mark down, Tick by Tick."""
+    """Alice, with 1,000.00, is long 50 from 100.00, against dave. Bob's offers draw the mark down,
+    Tick by Tick.
+    """
 
     def __init__(self) -> None:
         self.venue = SocketlessVenue("[market]\nstarting_cash = 1000")
@@ -23,7 +27,10 @@ class Pit:
         self.heard()
 
     def places(self, name: str, side: str, qty: int, price: float) -> None:
-        assert self.clients[name].sends(order(None, side, qty, price))[0]["type"] == "order_accepted"
+        assert (
+            self.clients[name].sends(order(None, side, qty, price))[0]["type"]
+            == "order_accepted"
+        )
 
     def falls_to(self, price: float) -> None:
         self.places("bob", "sell", 1, price)
@@ -44,7 +51,11 @@ def pit() -> Pit:
 
 
 def without_numbers(message: Any) -> Any:
-    return {key: value for key, value in message.items() if key not in ("account_seq", "seq", "channel_seq")}
+    return {
+        key: value
+        for key, value in message.items()
+        if key not in ("account_seq", "seq", "channel_seq")
+    }
 
 
 def types(messages: list[Any]) -> list[str]:
@@ -60,10 +71,18 @@ def test_a_liquidation_and_what_comes_of_it_are_told_to_the_trader_and_to_all(pi
     own = heard["alice"]
     assert types(own) == ["fill", "liquidation", "account_status"]
     assert [each["account_seq"] - own[0]["account_seq"] for each in own] == [0, 1, 2]
-    assert (own[1]["reason"], own[1]["qty"], own[1]["price"]) == ("maintenance_margin_breach", 2, 87.5)
+    assert (own[1]["reason"], own[1]["qty"], own[1]["price"]) == (
+        "maintenance_margin_breach",
+        2,
+        87.5,
+    )
     assert own[2]["status"] == "frozen"
-    public = [each for each in heard["@all"] if each["type"] in ("liquidation", "account_status")]
-    assert [without_numbers(each) for each in public] == [without_numbers(each) for each in own[1:]]
+    public = [
+        each for each in heard["@all"] if each["type"] in ("liquidation", "account_status")
+    ]
+    assert [without_numbers(each) for each in public] == [
+        without_numbers(each) for each in own[1:]
+    ]
     assert types(heard["erin"]) == ["fill"]
     assert (heard["dave"], heard["bob"][1:]) == ([], [])
     assert "fill" not in types(heard["@all"])
@@ -78,8 +97,21 @@ def test_who_is_deleveraged_hears_it_on_his_own_socket_and_all_hear_of_both(pit)
     assert types(heard["alice"])[-3:] == ["fill", "liquidation", "account_status"]
     assert types(heard["dave"]) == ["fill", "liquidation"]
     fill, liquidation = heard["dave"]
-    assert (fill["liquidity"], fill["order_id"], fill["trade_id"], fill["fee"]) == ("adl", None, None, 0)
-    assert (liquidation["trader_id"], liquidation["reason"], liquidation["side"]) == ("dave", "auto_deleverage", "buy")
-    public = [(each["trader_id"], each["reason"]) for each in heard["@all"] if each["type"] == "liquidation"]
+    assert (fill["liquidity"], fill["order_id"], fill["trade_id"], fill["fee"]) == (
+        "adl",
+        None,
+        None,
+        0,
+    )
+    assert (liquidation["trader_id"], liquidation["reason"], liquidation["side"]) == (
+        "dave",
+        "auto_deleverage",
+        "buy",
+    )
+    public = [
+        (each["trader_id"], each["reason"])
+        for each in heard["@all"]
+        if each["type"] == "liquidation"
+    ]
     assert public == [("alice", "bankruptcy"), ("dave", "auto_deleverage")]
     assert "trade" not in types(heard["@all"])

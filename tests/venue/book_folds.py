@@ -1,4 +1,6 @@
-"""Books of `book_delta` and of `orders`, rebuilt by folds that share no code with the project; and the engine's, to compare."""
+"""Books of `book_delta` and of `orders`, rebuilt by folds that share no code with the project; and
+the engine's, to compare.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,11 @@ def channel(event: Message) -> str:
 
 
 def events(messages: list[Message], *channels: str) -> list[Message]:
-    return [each for each in messages if channel(each) and (not channels or channel(each) in channels)]
+    return [
+        each
+        for each in messages
+        if channel(each) and (not channels or channel(each) in channels)
+    ]
 
 
 def reading(venue: SocketlessVenue, *channels: str, **more: Any) -> Listener:
@@ -47,7 +53,9 @@ class DeltaBook:
 
     def __init__(self, snapshot: Message, symbol: str) -> None:
         state = snapshot["books"][symbol]
-        self.tick = next(each["tick"] for each in snapshot["instruments"] if each["symbol"] == symbol)
+        self.tick = next(
+            each["tick"] for each in snapshot["instruments"] if each["symbol"] == symbol
+        )
         self.symbol, self.seq = symbol, state["book_seq"]
         self.levels = {"bids": dict(state["bids"]), "asks": dict(state["asks"])}
 
@@ -70,7 +78,11 @@ class DeltaBook:
 
     def checksum(self) -> int:
         bids, asks = self.sides()
-        return crc32("|".join(f"{round(price / self.tick)}:{qty}" for price, qty in bids[:10] + asks[:10]).encode("ascii"))
+        return crc32(
+            "|".join(
+                f"{round(price / self.tick)}:{qty}" for price, qty in bids[:10] + asks[:10]
+            ).encode("ascii")
+        )
 
 
 class OrderBook:
@@ -78,7 +90,9 @@ class OrderBook:
 
     def __init__(self, snapshot: Message, symbol: str) -> None:
         self.symbol = symbol
-        self.orders = {each["order_id"]: dict(each) for each in snapshot["books"][symbol]["orders"]}
+        self.orders = {
+            each["order_id"]: dict(each) for each in snapshot["books"][symbol]["orders"]
+        }
 
     def fold(self, event: Message) -> None:
         if CHANNEL_OF.get(event["type"]) != "orders" or event["symbol"] != self.symbol:
@@ -87,21 +101,32 @@ class OrderBook:
             case "order_add":
                 assert event["order_id"] not in self.orders
                 self.orders[event["order_id"]] = {
-                    key: event[key] for key in ("order_id", "side", "price", "qty", "trader_id") if key in event
+                    key: event[key]
+                    for key in ("order_id", "side", "price", "qty", "trader_id")
+                    if key in event
                 }
             case "order_reduce":
                 self.orders[event["order_id"]]["qty"] -= event["qty"]
-                assert self.orders[event["order_id"]]["qty"] > 0, "what leaves nothing is a remove"
+                assert self.orders[event["order_id"]]["qty"] > 0, (
+                    "what leaves nothing is a remove"
+                )
             case "order_remove":
                 del self.orders[event["order_id"]]
 
     def queue(self) -> list[Message]:
         """In order of priority: bids, then asks, best first, then in order of entry."""
-        sides = [[each for each in self.orders.values() if each["side"] == side] for side in ("buy", "sell")]
-        return sorted(sides[0], key=lambda each: -each["price"]) + sorted(sides[1], key=lambda each: each["price"])
+        sides = [
+            [each for each in self.orders.values() if each["side"] == side]
+            for side in ("buy", "sell")
+        ]
+        return sorted(sides[0], key=lambda each: -each["price"]) + sorted(
+            sides[1], key=lambda each: each["price"]
+        )
 
 
-def engine_levels(venue: SocketlessVenue, symbol: str) -> tuple[list[list[float]], list[list[float]]]:
+def engine_levels(
+    venue: SocketlessVenue, symbol: str
+) -> tuple[list[list[float]], list[list[float]]]:
     """The engine's own book, all of it, as people write it."""
     market = venue.exchange.markets[symbol]
     scale = market.instrument.tick_units / 10**market.instrument.tick_decimals
@@ -116,6 +141,13 @@ def engine_queue(venue: SocketlessVenue, symbol: str, *, full: bool) -> list[Mes
     queue = []
     for name, side in (("buy", market.book.bids), ("sell", market.book.asks)):
         for each in (record for level in side for record in level):
-            queue.append({"order_id": each.id, "side": name, "price": round(each.price * scale, 8), "qty": each.leaves})
+            queue.append(
+                {
+                    "order_id": each.id,
+                    "side": name,
+                    "price": round(each.price * scale, 8),
+                    "qty": each.leaves,
+                }
+            )
             queue[-1] |= {"trader_id": each.order.trader} if full else {}
     return queue

@@ -18,7 +18,13 @@ def types(messages: list[dict]) -> list[str]:
     return [each["type"] for each in messages]
 
 
-def quotes(venue: SocketlessVenue, *traders: str, side: str = "sell", price: float = 100.0, qty: int = 5) -> None:
+def quotes(
+    venue: SocketlessVenue,
+    *traders: str,
+    side: str = "sell",
+    price: float = 100.0,
+    qty: int = 5,
+) -> None:
     """Each trader rests an order, in this order."""
     for trader in traders:
         answer = venue.client().asks(order(trader, side, qty, price, client_order_id="quote"))

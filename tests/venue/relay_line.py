@@ -1,4 +1,5 @@
-"""A relay between a whole exchange and its readers, all in this process: the line between them is the test's to spoil.
+"""A relay between a whole exchange and its readers, all in this process: the line between them is
+the test's to spoil.
 
 Downstream, readers fold what they get with the project's own mirror, as monitors and bots do.
 """
@@ -25,7 +26,9 @@ def same(messages: list[bytes]) -> list[bytes]:
 
 
 class Line:
-    """A relay, its line to an exchange, and its readers. `noise` gets the messages of each frame and returns what arrives."""
+    """A relay, its line to an exchange, and its readers. `noise` gets the messages of each frame
+    and returns what arrives.
+    """
 
     def __init__(self, venue: SocketlessVenue) -> None:
         self.exchange = venue
@@ -60,16 +63,22 @@ class Line:
         if self._upstream is None:
             return False
         self.asked.append(json.loads(request))
-        self.exchange.feed.subscriptions.receive(self._upstream.reader, request.encode(), self.now_ns)
+        self.exchange.feed.subscriptions.receive(
+            self._upstream.reader, request.encode(), self.now_ns
+        )
         return True
 
     def carries(self) -> None:
-        """Bring everything that waits to the relay and on to its readers, answers to what it asks meanwhile too."""
+        """Bring everything that waits to the relay and on to its readers, answers to what it asks
+        meanwhile too.
+        """
         while self._upstream is not None and (frames := self._upstream.takes_frames()):
             for frame in frames:
                 arriving = self.noise(pieces(frame))
                 if arriving:
-                    self.brings(b"[%b]" % b",".join(arriving) if frame[:1] == b"[" else arriving[0])
+                    self.brings(
+                        b"[%b]" % b",".join(arriving) if frame[:1] == b"[" else arriving[0]
+                    )
 
     def brings(self, frame: bytes) -> None:
         """One frame arrives; as the relay's process does, what is no message counts as a hole."""
@@ -99,7 +108,11 @@ class Line:
 
 
 def pieces(frame: bytes) -> list[bytes]:
-    return [json.dumps(each, separators=(",", ":")).encode() for each in json.loads(frame)] if frame[:1] == b"[" else [frame]
+    return (
+        [json.dumps(each, separators=(",", ":")).encode() for each in json.loads(frame)]
+        if frame[:1] == b"["
+        else [frame]
+    )
 
 
 class Bot:
@@ -120,7 +133,9 @@ class Bot:
     def _sends(self) -> None:
         venue = self.listener._venue
         for request in self.session.requests():
-            venue.feed.subscriptions.receive(self.listener.reader, request_text(request).encode(), venue.now_ns)
+            venue.feed.subscriptions.receive(
+                self.listener.reader, request_text(request).encode(), venue.now_ns
+            )
 
     def reads(self) -> None:
         for frame in self.listener.takes_frames():
@@ -146,13 +161,19 @@ def truth(venue: SocketlessVenue) -> Books:
 
 
 def seen(bot: Bot) -> Books:
-    return {symbol: ([*map(list, book.bids)], [*map(list, book.asks)]) for symbol, book in bot.mirror.books.items()}
+    return {
+        symbol: ([*map(list, book.bids)], [*map(list, book.asks)])
+        for symbol, book in bot.mirror.books.items()
+    }
 
 
 def positions(venue: SocketlessVenue) -> dict[tuple[str, str], int]:
     accounts = venue.exchange.accounts.items()
     return {
-        (trader, symbol): each.lots for trader, account in accounts for symbol, each in account.positions.items() if each.lots
+        (trader, symbol): each.lots
+        for trader, account in accounts
+        for symbol, each in account.positions.items()
+        if each.lots
     }
 
 

@@ -1,4 +1,6 @@
-"""When a book that changed is told again: soon while few change, never too often in all, and always as it was in the end."""
+"""When a book that changed is told again: soon while few change, never too often in all, and always
+as it was in the end.
+"""
 
 from __future__ import annotations
 
@@ -35,14 +37,20 @@ def test_books_that_are_due_together_come_in_the_order_of_their_instruments():
     assert updates.take_due(0) == symbols(30)
 
 
-@pytest.mark.parametrize(("count", "most_per_s"), [(1, 20), (100, 2_000), (1_000, 2_000), (5_000, 2_000)])
+@pytest.mark.parametrize(
+    ("count", "most_per_s"), [(1, 20), (100, 2_000), (1_000, 2_000), (5_000, 2_000)]
+)
 def test_all_books_together_have_a_rate(count: int, most_per_s: int):
     updates, told = BookUpdates(symbols(count)), 0
     for now_ns in range(0, 2 * SECOND_NS, TURN_NS):
-        for symbol in symbols(count) if count < 50 else random.Random(now_ns).sample(symbols(count), 50):
+        for symbol in (
+            symbols(count) if count < 50 else random.Random(now_ns).sample(symbols(count), 50)
+        ):
             updates.changed(symbol)
         told += len(updates.take_due(now_ns))
-    assert 0.4 * most_per_s < told / 2 <= 1.1 * most_per_s + count / 2  # each book is told at once when it first changes
+    assert (
+        0.4 * most_per_s < told / 2 <= 1.1 * most_per_s + count / 2
+    )  # each book is told at once when it first changes
 
 
 def test_every_change_is_told_in_the_end():

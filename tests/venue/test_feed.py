@@ -1,4 +1,6 @@
-"""The feed without sockets: what a reader is told first, what it may ask for, and how events and views are numbered and told."""
+"""The feed without sockets: what a reader is told first, what it may ask for, and how events and
+views are numbered and told.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,21 @@ import pytest
 from botpit.history.journal.segments import DiscardingJournal
 from botpit.venue.server import OrderPort
 from botpit.venue.turn import Turns
-from tests.socketless_venue import BOTH, DEFAULT, EVERYTHING, RICH, START_MS, TWO_MARKETS, Message, SocketlessVenue, order, text
+from tests.socketless_venue import (
+    BOTH,
+    DEFAULT,
+    EVERYTHING,
+    RICH,
+    START_MS,
+    TWO_MARKETS,
+    Message,
+    SocketlessVenue,
+    order,
+    text,
+)
 from tests.venue.book_folds import channel, engine_levels, reading, rests, types
 
-# ------------------------------------------------------------------------------------------------- what comes without asking
+# ------------------------------------------------------------------------ what comes without asking
 
 
 def test_the_snapshot_comes_first_and_then_the_default_set():
@@ -25,7 +38,13 @@ def test_the_snapshot_comes_first_and_then_the_default_set():
     rests(venue, order("bob", "sell", 5, 100.0), order("alice", "buy", 2, 100.0))
     venue.ends_turn()
     told = reader.takes()
-    assert types(told) == ["snapshot", "trade", "position_update", "position_update", "book_update"]
+    assert types(told) == [
+        "snapshot",
+        "trade",
+        "position_update",
+        "position_update",
+        "book_update",
+    ]
     assert told[0] == {
         "type": "snapshot", "seq": 0, "market_id": "m1", "timestamp": START_MS, "instruments": told[0]["instruments"],
         "channel_seq": told[0]["channel_seq"], "positions": [],
@@ -48,7 +67,12 @@ def test_the_snapshot_comes_first_and_then_the_default_set():
 def test_a_snapshot_is_the_market_as_of_its_seq():
     venue = SocketlessVenue(TWO_MARKETS)
     sells = [order("bob", "sell", 5, 100 + 0.01 * n) for n in range(12)]
-    rests(venue, *sells, order("alice", "buy", 7, 100.01), order("alice", "buy", 1, 19.95, symbol="ALT"))
+    rests(
+        venue,
+        *sells,
+        order("alice", "buy", 7, 100.01),
+        order("alice", "buy", 1, 19.95, symbol="ALT"),
+    )
     venue.passes(1)
     [snapshot] = venue.listener().takes()
     sim, alt = snapshot["books"]["SIM"], snapshot["books"]["ALT"]
@@ -58,11 +82,25 @@ def test_a_snapshot_is_the_market_as_of_its_seq():
         100.01,
         {"price": 100.01, "qty": 2, "timestamp": START_MS},
     )
-    assert (alt["bids"], alt["best_bid"], alt["last_trade"], alt["mark_price"]) == ([[19.95, 1]], 19.95, None, 20.0)
+    assert (alt["bids"], alt["best_bid"], alt["last_trade"], alt["mark_price"]) == (
+        [[19.95, 1]],
+        19.95,
+        None,
+        20.0,
+    )
     assert "orders" not in sim
-    positions = {(each["trader_id"], each["symbol"]): each["position"] for each in snapshot["positions"]}
-    assert {key: lots for key, lots in positions.items() if lots} == {("bob", "SIM"): -7, ("alice", "SIM"): 7}
-    assert {each["timestamp"] for each in snapshot["positions"]} == {snapshot["timestamp"]} == {START_MS + 1_000}
+    positions = {
+        (each["trader_id"], each["symbol"]): each["position"] for each in snapshot["positions"]
+    }
+    assert {key: lots for key, lots in positions.items() if lots} == {
+        ("bob", "SIM"): -7,
+        ("alice", "SIM"): 7,
+    }
+    assert (
+        {each["timestamp"] for each in snapshot["positions"]}
+        == {snapshot["timestamp"]}
+        == {START_MS + 1_000}
+    )
     assert snapshot["seq"] == venue.feed.seq
     assert snapshot["channel_seq"]["trades"] == {"SIM": 2}
 
@@ -86,7 +124,8 @@ def test_readers_of_deltas_get_all_levels_and_readers_of_orders_the_queue():
         assert (
             shown is None
             if queue is None
-            else [(each["order_id"], each["qty"], each.get("trader_id")) for each in shown[:2]] == queue
+            else [(each["order_id"], each["qty"], each.get("trader_id")) for each in shown[:2]]
+            == queue
         )
 
 
@@ -125,7 +164,7 @@ def test_flat_positions_are_told_while_the_snapshot_stays_under_512_kib_and_open
     assert 512 * 1_024 - 1_000 < len(frame) <= 512 * 1_024
 
 
-# ------------------------------------------------------------------------------------------------------------------ subscribe
+# ---------------------------------------------------------------------------------------- subscribe
 
 
 def test_subscribe_is_answered_and_then_there_is_a_fresh_snapshot():
@@ -134,7 +173,13 @@ def test_subscribe_is_answered_and_then_there_is_a_fresh_snapshot():
     rests(venue, order("alice", "buy", 1, 99.0))
     venue.ends_turn()
     reader.takes()
-    told = reader.asks(type="subscribe", channels=["trades", "orders"], symbols=["ALT"], batch=False, request_id="r")
+    told = reader.asks(
+        type="subscribe",
+        channels=["trades", "orders"],
+        symbols=["ALT"],
+        batch=False,
+        request_id="r",
+    )
     assert told[0] == {
         "type": "subscribed", "channels": ["orders", "trades"], "symbols": ["ALT"],
         "batch": False, "timestamp": START_MS, "request_id": "r",
@@ -147,7 +192,11 @@ def test_subscribe_replaces_the_set():
     venue = SocketlessVenue(TWO_MARKETS)
     reader = reading(venue, "trades", symbols=["ALT"], batch=True)
     [subscribed, _] = reader.asks(type="subscribe")
-    assert (subscribed["channels"], sorted(subscribed["symbols"]), subscribed["batch"]) == (["trades"], ["ALT", "SIM"], False)
+    assert (subscribed["channels"], sorted(subscribed["symbols"]), subscribed["batch"]) == (
+        ["trades"],
+        ["ALT", "SIM"],
+        False,
+    )
     [subscribed, _] = reader.asks(type="subscribe", channels=[])
     assert subscribed["channels"] == []
     rests(venue, order("bob", "sell", 5, 100.0), order("alice", "buy", 2, 100.0))
@@ -162,15 +211,32 @@ def test_the_default_set_is_what_subscribe_begins_from():
 
 @pytest.mark.parametrize(
     "change",
-    [{"symbols": ["SIM", "NONE"]}, {"channels": ["trades", "gossip"]}, {"symbols": ["@x"]}, {"batch": 1}, {"channel": []}],
+    [
+        {"symbols": ["SIM", "NONE"]},
+        {"channels": ["trades", "gossip"]},
+        {"symbols": ["@x"]},
+        {"batch": 1},
+        {"channel": []},
+    ],
 )
 def test_an_unknown_name_keeps_the_old_set(change):
     venue = SocketlessVenue(TWO_MARKETS)
-    reader, other = reading(venue, "trades", symbols=["SIM"], batch=True), reading(venue, "trades", symbols=["SIM"], batch=True)
+    reader, other = (
+        reading(venue, "trades", symbols=["SIM"], batch=True),
+        reading(venue, "trades", symbols=["SIM"], batch=True),
+    )
     [answer] = reader.asks(type="subscribe", request_id=3, **change)
-    assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "invalid_message", 3)
+    assert (answer["type"], answer["reason"], answer["request_id"]) == (
+        "error",
+        "invalid_message",
+        3,
+    )
     for symbol, price in (("SIM", 100.0), ("ALT", 20.0)):
-        rests(venue, order("bob", "sell", 5, price, symbol=symbol), order("alice", "buy", 2, price, symbol=symbol))
+        rests(
+            venue,
+            order("bob", "sell", 5, price, symbol=symbol),
+            order("alice", "buy", 2, price, symbol=symbol),
+        )
     venue.ends_turn()
     frames = reader.takes_frames()
     assert frames == other.takes_frames()
@@ -193,7 +259,9 @@ def test_each_channel_has_its_own_messages(name):
     }  # fmt: skip
     told = reader.takes()
     assert set(types(told)) == expected[name]
-    assert {"trader_id" in each for each in told if each["type"].startswith("order_")} <= {name == "orders_full"}
+    assert {"trader_id" in each for each in told if each["type"].startswith("order_")} <= {
+        name == "orders_full"
+    }
 
 
 def test_a_filter_of_symbols_filters_events_views_and_snapshot():
@@ -202,7 +270,9 @@ def test_a_filter_of_symbols_filters_events_views_and_snapshot():
     for _ in range(100):
         crowd.acts()
     told = reader.asks(type="subscribe", channels=EVERYTHING, symbols=["ALT"])
-    assert list(told[-1]["books"]) == ["ALT"] and {each["symbol"] for each in told[-1]["positions"]} == {"ALT"}
+    assert list(told[-1]["books"]) == ["ALT"] and {
+        each["symbol"] for each in told[-1]["positions"]
+    } == {"ALT"}
     for _ in range(100):
         crowd.acts()
         venue.passes(0.1)
@@ -210,7 +280,7 @@ def test_a_filter_of_symbols_filters_events_views_and_snapshot():
     assert {each["symbol"] for each in reader.takes()} == {"ALT"}
 
 
-# ---------------------------------------------------------------------------------------------------------------------- faults
+# ------------------------------------------------------------------------------------------- faults
 
 
 @pytest.mark.parametrize(("frame", "reason"), [
@@ -243,20 +313,32 @@ def test_snapshots_cannot_be_had_without_end():
     assert {each["reason"] for each in limited} == {"rate_limited"} and len(limited) > 100
     venue.passes(limited[-1]["details"]["retry_after_ms"] / 1_000)
     assert types(reader.asks(type="subscribe")) == ["subscribed", "snapshot"]
-    assert types(venue.listener().asks(type="subscribe")) == ["snapshot", "subscribed", "snapshot"], (
-        "the others are not concerned"
-    )
+    assert types(venue.listener().asks(type="subscribe")) == [
+        "snapshot",
+        "subscribed",
+        "snapshot",
+    ], "the others are not concerned"
 
 
-# ------------------------------------------------------------------------------------------------------------------- numbers
+# ------------------------------------------------------------------------------------------ numbers
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_law_seq_and_channel_seq_have_no_holes_and_are_the_same_for_every_reader(seed):
     venue = SocketlessVenue(BOTH)
     crowd, rng = venue.crowd(seed), random.Random(seed)
-    subscriptions = [EVERYTHING, ["trades"], ["orders"], ["orders_full", "book_delta"], ["positions", "trades", "book"]]
-    readers = [venue.listener(), *(reading(venue, *each) for each in subscriptions), reading(venue, *EVERYTHING, batch=True)]
+    subscriptions = [
+        EVERYTHING,
+        ["trades"],
+        ["orders"],
+        ["orders_full", "book_delta"],
+        ["positions", "trades", "book"],
+    ]
+    readers = [
+        venue.listener(),
+        *(reading(venue, *each) for each in subscriptions),
+        reading(venue, *EVERYTHING, batch=True),
+    ]
     bytes_of: dict[tuple[str, str, int], str] = {}
     numbers: dict[tuple[str, str], int] = {}
     all_seqs: set[int] = set()
@@ -282,7 +364,11 @@ def test_law_seq_and_channel_seq_have_no_holes_and_are_the_same_for_every_reader
                     assert "channel_seq" not in each
     assert all_seqs == set(range(1, venue.feed.seq + 1))
     snapshot = venue.listener().takes()[0]
-    assert {(name, symbol): n for name, counts in snapshot["channel_seq"].items() for symbol, n in counts.items()} == numbers
+    assert {
+        (name, symbol): n
+        for name, counts in snapshot["channel_seq"].items()
+        for symbol, n in counts.items()
+    } == numbers
 
 
 def test_trades_come_first_then_one_delta_per_symbol_and_command():
@@ -295,12 +381,15 @@ def test_trades_come_first_then_one_delta_per_symbol_and_command():
     venue.ends_turn()
     told = reader.takes()
     assert types(told) == ["trade", "trade", "book_delta", "book_delta", "book_update"]
-    assert (told[2]["bids"], sorted(told[2]["asks"])) == ([[100.01, 1]], [[100.0, 0], [100.01, 0]])
+    assert (told[2]["bids"], sorted(told[2]["asks"])) == (
+        [[100.01, 1]],
+        [[100.0, 0], [100.01, 0]],
+    )
     assert [each["book_seq"] for each in told[2:4]] == [3, 4]
     assert told[3]["prev_book_seq"] == 3
 
 
-# -------------------------------------------------------------------------------------------------------------- batch frames
+# ------------------------------------------------------------------------------------- batch frames
 
 
 def test_a_batch_is_the_same_messages_in_arrays_of_at_most_64_kib():
@@ -314,10 +403,14 @@ def test_a_batch_is_the_same_messages_in_arrays_of_at_most_64_kib():
     frames = batch.takes_frames()
     assert len(frames) > 2
     assert all(len(each) <= 65_536 for each in frames)
-    assert all(len(one) + len(other) > 65_536 for one, other in pairwise(frames)), "no smaller than need be"
+    assert all(len(one) + len(other) > 65_536 for one, other in pairwise(frames)), (
+        "no smaller than need be"
+    )
     one_by_one = single.takes_frames()
     assert b",".join(frame[1:-1] for frame in frames) == b",".join(one_by_one)
-    assert [each for frame in frames for each in json.loads(frame)] == [json.loads(each) for each in one_by_one]
+    assert [each for frame in frames for each in json.loads(frame)] == [
+        json.loads(each) for each in one_by_one
+    ]
 
 
 def test_a_single_message_may_be_longer_than_a_batch():
@@ -325,20 +418,27 @@ def test_a_single_message_may_be_longer_than_a_batch():
     for _ in range(20):
         venue.client().deliver([order("alice", "buy", 1, 99.0)] * 100)
     reader = reading(venue, "orders_full", batch=True)
-    venue.feed.subscriptions.receive(reader.reader, text(type="subscribe", batch=True).encode(), venue.now_ns)
+    venue.feed.subscriptions.receive(
+        reader.reader, text(type="subscribe", batch=True).encode(), venue.now_ns
+    )
     frames = reader.takes_frames()
     assert [types(json.loads(each)) for each in frames] == [["subscribed"], ["snapshot"]]
     assert len(frames[1]) > 65_536
 
 
-# -------------------------------------------------------------------------------------------------------------- book_update
+# -------------------------------------------------------------------------------------- book_update
 
 
 def test_within_a_turn_a_book_is_told_once_as_it_is_at_the_end():
     venue = SocketlessVenue(TWO_MARKETS)
     reader = reading(venue, "book")
     reader.takes()
-    rests(venue, order("alice", "buy", 1, 99.0), order("alice", "buy", 2, 99.0), order("bob", "buy", 1, 19.0, symbol="ALT"))
+    rests(
+        venue,
+        order("alice", "buy", 1, 99.0),
+        order("alice", "buy", 2, 99.0),
+        order("bob", "buy", 1, 19.0, symbol="ALT"),
+    )
     venue.ends_turn()
     told = reader.takes()
     assert sorted((each["symbol"], each["best_bid"], each["bids"]) for each in told) == [
@@ -390,15 +490,23 @@ def test_law_views_are_conflated_but_end_with_the_truth(seed):
         venue.ends_turn()
         for view in reader.takes():
             assert venue.now_ns - told_ns.get(view["symbol"], -(10**18)) >= 50_000_000
-            assert view["best_bid"] is None or view["best_ask"] is None or view["best_bid"] < view["best_ask"]
+            assert (
+                view["best_bid"] is None
+                or view["best_ask"] is None
+                or view["best_bid"] < view["best_ask"]
+            )
             assert view["seq"] == venue.feed.seq
             told_ns[view["symbol"]], last[view["symbol"]] = venue.now_ns, view
-            assert ([*view["bids"]], [*view["asks"]]) == tuple(side[:10] for side in engine_levels(venue, view["symbol"]))
+            assert ([*view["bids"]], [*view["asks"]]) == tuple(
+                side[:10] for side in engine_levels(venue, view["symbol"])
+            )
     for symbol in ("SIM", "ALT"):
-        assert (last[symbol]["bids"], last[symbol]["asks"]) == tuple(side[:10] for side in engine_levels(venue, symbol))
+        assert (last[symbol]["bids"], last[symbol]["asks"]) == tuple(
+            side[:10] for side in engine_levels(venue, symbol)
+        )
 
 
-# ---------------------------------------------------------------------------------------------------------------- heartbeats
+# --------------------------------------------------------------------------------------- heartbeats
 
 
 def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_subscribed():
@@ -410,7 +518,10 @@ def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_s
     for elapsed, beats in ((0.9, 0), (0.1, 1), (0.5, 0), (0.5, 1)):
         venue.passes(elapsed)
         venue.feed.subscriptions.heartbeats(venue.now_ns)
-        assert reader.takes() == [{"type": "heartbeat", "seq": 1, "timestamp": venue.now_ns // 1_000_000}] * beats
+        assert (
+            reader.takes()
+            == [{"type": "heartbeat", "seq": 1, "timestamp": venue.now_ns // 1_000_000}] * beats
+        )
     venue.passes(0.5)
     rests(venue, order("bob", "sell", 1, 99.0))
     venue.ends_turn()
@@ -422,7 +533,9 @@ def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_s
 
 
 def test_a_heartbeat_never_counts_an_event_that_was_not_told_yet():
-    """The clock's own events and the heartbeat fall into one turn of the exchange: here an order that expires unseen."""
+    """The clock's own events and the heartbeat fall into one turn of the exchange: here an order
+    that expires unseen.
+    """
     venue = SocketlessVenue()
     rests(venue, order("alice", "buy", 1, 99.0, time_in_force="gtd", expires_at=START_MS + 1))
     venue.ends_turn()
@@ -433,7 +546,9 @@ def test_a_heartbeat_never_counts_an_event_that_was_not_told_yet():
     reader.send = lambda messages: frames.extend(messages)
 
     async def tick() -> None:
-        assert time_ns() > venue.now_ns, "a real clock, long after the expiry and the last message"
+        assert time_ns() > venue.now_ns, (
+            "a real clock, long after the expiry and the last message"
+        )
         turns = Turns(venue.gateway, venue.feed, time_ns, monotonic_ns)
         OrderPort(turns, venue.feed, DiscardingJournal()).tick()
 
@@ -455,5 +570,9 @@ def test_who_joins_at_the_same_event_gets_the_same_snapshot_and_after_it_another
     venue.ends_turn()
     [third] = venue.listener().takes()
     assert third["books"]["SIM"]["best_bid"] == 99.5
-    [deep] = [each for each in venue.listener().asks(type="subscribe", channels=["book_delta"]) if each["type"] == "snapshot"][1:]
+    [deep] = [
+        each
+        for each in venue.listener().asks(type="subscribe", channels=["book_delta"])
+        if each["type"] == "snapshot"
+    ][1:]
     assert deep["books"]["SIM"]["bids"] == [[99.5, 1], [99.0, 1]]

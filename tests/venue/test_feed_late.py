@@ -1,4 +1,6 @@
-"""Readers who come late or come back: nothing is missing, doubled or out of order, and their books end as the engine's."""
+"""Readers who come late or come back: nothing is missing, doubled or out of order, and their books
+end as the engine's.
+"""
 
 from __future__ import annotations
 
@@ -9,10 +11,28 @@ import pytest
 
 from botpit.venue.feed.buffer import EventBuffer
 from botpit.wire.outgoing import relayed
-from tests.socketless_venue import BOTH, EVERYTHING, Listener, Message, SocketlessVenue, checked, order
-from tests.venue.book_folds import DeltaBook, OrderBook, channel, engine_levels, engine_queue, events, reading, rests, types
+from tests.socketless_venue import (
+    BOTH,
+    EVERYTHING,
+    Listener,
+    Message,
+    SocketlessVenue,
+    checked,
+    order,
+)
+from tests.venue.book_folds import (
+    DeltaBook,
+    OrderBook,
+    channel,
+    engine_levels,
+    engine_queue,
+    events,
+    reading,
+    rests,
+    types,
+)
 
-# --------------------------------------------------------------------------------------- books from deltas and order by order
+# ------------------------------------------------------------- books from deltas and order by order
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -22,7 +42,9 @@ def test_law_deltas_and_orders_lead_to_the_engines_book_after_every_command(seed
     for _ in range(30):
         crowd.acts()
     venue.ends_turn()
-    by_delta, anonymous, full = (reading_from_here(venue, name) for name in ("book_delta", "orders", "orders_full"))
+    by_delta, anonymous, full = (
+        reading_from_here(venue, name) for name in ("book_delta", "orders", "orders_full")
+    )
     for _ in range(300):
         crowd.acts()
         venue.ends_turn()
@@ -30,7 +52,9 @@ def test_law_deltas_and_orders_lead_to_the_engines_book_after_every_command(seed
             for message in reader.takes():
                 for book in books:
                     book.fold(message)
-        for symbol, deltas, queue, named in zip(("SIM", "ALT"), by_delta[1], anonymous[1], full[1], strict=True):
+        for symbol, deltas, queue, named in zip(
+            ("SIM", "ALT"), by_delta[1], anonymous[1], full[1], strict=True
+        ):
             assert deltas.sides() == engine_levels(venue, symbol)
             assert queue.queue() == engine_queue(venue, symbol, full=False)
             assert named.queue() == engine_queue(venue, symbol, full=True)
@@ -51,20 +75,27 @@ def test_an_order_that_keeps_its_place_is_reduced_and_one_that_does_not_is_remov
     steps = [({"qty": 6}, [("order_reduce", 3)]), ({"qty": 7}, [("order_remove", None), ("order_add", 7)]),
              ({"price": 98.5}, [("order_remove", None), ("order_add", 7)])]  # fmt: skip
     for change, expected in steps:
-        client.sends({"type": "replace", "trader_id": "alice", "client_order_id": "c", **change})
+        client.sends(
+            {"type": "replace", "trader_id": "alice", "client_order_id": "c", **change}
+        )
         venue.ends_turn()
         assert [(each["type"], each.get("qty")) for each in reader.takes()] == expected
     rests(venue, order("bob", "sell", 2, 98.5))
     client.sends({"type": "cancel", "trader_id": "alice", "client_order_id": "c"})
     venue.ends_turn()
-    assert [(each["type"], each.get("qty")) for each in reader.takes()] == [("order_reduce", 2), ("order_remove", None)]
+    assert [(each["type"], each.get("qty")) for each in reader.takes()] == [
+        ("order_reduce", 2),
+        ("order_remove", None),
+    ]
 
 
-# ------------------------------------------------------------------------------------------------------------- coming late
+# -------------------------------------------------------------------------------------- coming late
 
 
 def recorded(venue: SocketlessVenue, seed: int, turns: int, *then: Any) -> list[Message]:
-    """Every event of a seeded run, as a reader from the beginning was told them; `then` are called at the end of each turn."""
+    """Every event of a seeded run, as a reader from the beginning was told them; `then` are called
+    at the end of each turn.
+    """
     record, crowd, rng = reading(venue, *EVERYTHING), venue.crowd(seed), random.Random(seed)
     record.takes()
     for _ in range(turns):
@@ -102,7 +133,16 @@ def test_whenever_a_reader_joins_its_books_lead_to_the_same_end(seed):
     def join() -> None:
         reader = venue.listener()
         snapshot = reader.asks(type="subscribe", channels=["book_delta", "orders"])[-1]
-        joined.append((reader, [fold(snapshot, symbol) for fold in (DeltaBook, OrderBook) for symbol in ("SIM", "ALT")]))
+        joined.append(
+            (
+                reader,
+                [
+                    fold(snapshot, symbol)
+                    for fold in (DeltaBook, OrderBook)
+                    for symbol in ("SIM", "ALT")
+                ],
+            )
+        )
 
     recorded(venue, seed, 150, join)
     levels = [engine_levels(venue, symbol) for symbol in ("SIM", "ALT")]
@@ -116,16 +156,27 @@ def test_whenever_a_reader_joins_its_books_lead_to_the_same_end(seed):
 
 
 @pytest.mark.parametrize("batch", [False, True])
-@pytest.mark.parametrize("channels", [["trades", "positions"], ["orders", "book_delta"], EVERYTHING])
-def test_whoever_resumes_gets_everything_from_there_then_a_snapshot_then_what_comes(channels, batch):
+@pytest.mark.parametrize(
+    "channels", [["trades", "positions"], ["orders", "book_delta"], EVERYTHING]
+)
+def test_whoever_resumes_gets_everything_from_there_then_a_snapshot_then_what_comes(
+    channels, batch
+):
     venue = SocketlessVenue(BOTH)
     told = events(recorded(venue, 4, 120), *channels)
     last = venue.feed.seq
     resumed = []
     for from_seq in range(1, last + 2):
         reader = reading(venue, *channels, batch=batch)
-        answer, *past, snapshot = reader.asks(type="resume", from_seq=from_seq, market_id="m1", request_id=from_seq)
-        assert answer == {"type": "resumed", "from_seq": from_seq, "timestamp": answer["timestamp"], "request_id": from_seq}
+        answer, *past, snapshot = reader.asks(
+            type="resume", from_seq=from_seq, market_id="m1", request_id=from_seq
+        )
+        assert answer == {
+            "type": "resumed",
+            "from_seq": from_seq,
+            "timestamp": answer["timestamp"],
+            "request_id": from_seq,
+        }
         assert past == [each for each in told if each["seq"] >= from_seq]
         assert (snapshot["type"], snapshot["seq"]) == ("snapshot", last)
         resumed.append(reader)
@@ -189,7 +240,7 @@ def test_the_last_100_000_events_are_kept():
     assert sum(1 for _ in tape.since(0)) == 100_000
 
 
-# ------------------------------------------------------------------------------------------------------------ a long past
+# -------------------------------------------------------------------------------------- a long past
 
 
 def long_past(venue: SocketlessVenue) -> list[Message]:
@@ -205,7 +256,11 @@ def long_past(venue: SocketlessVenue) -> list[Message]:
 def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_missing():
     venue = SocketlessVenue(BOTH)
     told = long_past(venue)
-    record, reader, crowd = reading(venue, *EVERYTHING), reading(venue, *EVERYTHING), venue.crowd(3)
+    record, reader, crowd = (
+        reading(venue, *EVERYTHING),
+        reading(venue, *EVERYTHING),
+        venue.crowd(3),
+    )
     record.takes()
     [answer] = reader.asks(type="resume", from_seq=1)
     assert answer["type"] == "resumed"
@@ -223,7 +278,9 @@ def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_mis
     snapshots = [n for n, each in enumerate(got) if each["type"] == "snapshot"]
     assert len(snapshots) == 1
     assert events(got) == events(everything)
-    assert all(channel(each) for each in got[: snapshots[0]]), "nothing but the past before the snapshot"
+    assert all(channel(each) for each in got[: snapshots[0]]), (
+        "nothing but the past before the snapshot"
+    )
     assert max(each["seq"] for each in got[: snapshots[0]]) <= got[snapshots[0]]["seq"]
 
 
@@ -238,7 +295,9 @@ def test_a_past_that_is_overtaken_by_forgetting_ends_the_connection():
     while venue.feed.buffer.oldest_seq <= (reader.reader.catch_up_from or 0):
         crowd.acts()
         venue.ends_turn()
-    assert not venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns), "never a silent hole"
+    assert not venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns), (
+        "never a silent hole"
+    )
 
 
 def test_whoever_thinks_better_of_its_past_is_live_at_once():
@@ -246,7 +305,10 @@ def test_whoever_thinks_better_of_its_past_is_live_at_once():
     long_past(venue)
     reader = reading(venue, *EVERYTHING)
     reader.asks(type="resume", from_seq=1)
-    assert types(reader.asks(type="subscribe", channels=["trades"])) == ["subscribed", "snapshot"]
+    assert types(reader.asks(type="subscribe", channels=["trades"])) == [
+        "subscribed",
+        "snapshot",
+    ]
     assert venue.feed.subscriptions.catching_up() == []
 
 

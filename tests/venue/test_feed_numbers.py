@@ -19,12 +19,18 @@ def test_they_continue_where_they_were_kept():
         outcome = exchange.apply(command, now_ns)
         expected = [(each.seq, each.channel_seq) for each in first.number(outcome)[2]]
         if count > 600:
-            assert [(each.seq, each.channel_seq) for each in again.number(outcome)[2]] == expected
+            assert [
+                (each.seq, each.channel_seq) for each in again.number(outcome)[2]
+            ] == expected
         if count == 600:
             again.numbers.restore(json.loads(json.dumps(first.numbers.capture())))
     numbers = again.numbers
     assert numbers.capture() == first.numbers.capture()
-    assert numbers.seq > 0 and all(numbers.book_seq.values()) and sum(map(len, numbers.channel_seq.values())) > 6
+    assert (
+        numbers.seq > 0
+        and all(numbers.book_seq.values())
+        and sum(map(len, numbers.channel_seq.values())) > 6
+    )
 
 
 def test_what_was_kept_stays_as_it_is_when_counting_goes_on():
@@ -46,7 +52,11 @@ def test_what_was_kept_stays_as_it_is_when_counting_goes_on():
 
 def test_they_count_without_holes():
     begun, commands = stream_of(4, 600)
-    sequencer, seqs, channels = Sequencer(Exchange(begun)), [], dict[tuple[str, str], list[int]]()
+    sequencer, seqs, channels = (
+        Sequencer(Exchange(begun)),
+        [],
+        dict[tuple[str, str], list[int]](),
+    )
     for command, now_ns in commands:
         for event in sequencer.apply(command, now_ns)[2]:
             seqs.append(event.seq)
@@ -60,5 +70,11 @@ def test_a_command_changes_each_book_at_most_once():
     sequencer = Sequencer(Exchange(begun))
     for command, now_ns in commands:
         before = dict(sequencer.numbers.book_seq)
-        changed = {each.symbol for each in sequencer.apply(command, now_ns)[2] if each.channel == "orders"}
-        assert sequencer.numbers.book_seq == {symbol: n + (symbol in changed) for symbol, n in before.items()}
+        changed = {
+            each.symbol
+            for each in sequencer.apply(command, now_ns)[2]
+            if each.channel == "orders"
+        }
+        assert sequencer.numbers.book_seq == {
+            symbol: n + (symbol in changed) for symbol, n in before.items()
+        }

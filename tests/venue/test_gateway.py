@@ -1,4 +1,6 @@
-"""Sessions without sockets: who may do what, one answer to each request, and private events to those they belong to."""
+"""Sessions without sockets: who may do what, one answer to each request, and private events to
+those they belong to.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +13,23 @@ from botpit.core.commands import Login, Logout, SessionLost
 from tests.socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
 from tests.venue.gateway_talk import ALICE, EVENTS, LOGIN, PING, quotes, status, types
 
-# ---------------------------------------------------------------------------------------------------------- plain sessions
+# ----------------------------------------------------------------------------------- plain sessions
 
 
 def test_a_plain_session_names_any_trader_and_is_told_answers_only():
     venue = SocketlessVenue()
     client = venue.client()
-    sent = [order("bob", "sell", 5, 100.0), order("alice", "buy", 5, 100.0), {"type": "cancel_all", "trader_id": "bob"}]
+    sent = [
+        order("bob", "sell", 5, 100.0),
+        order("alice", "buy", 5, 100.0),
+        {"type": "cancel_all", "trader_id": "bob"},
+    ]
     received = [client.sends(each) for each in sent]
-    assert [types(each) for each in received] == [["order_accepted"], ["order_accepted"], ["all_cancelled"]]
+    assert [types(each) for each in received] == [
+        ["order_accepted"],
+        ["order_accepted"],
+        ["all_cancelled"],
+    ]
     assert [each[0]["trader_id"] for each in received] == ["bob", "alice", "bob"]
     assert not client.takes()
 
@@ -44,7 +54,10 @@ def test_a_request_that_names_nobody_needs_a_login():
         {"type": "cancel_all"},
     ):
         answer = client.asks(request)
-        assert (answer["reason"], answer["details"]["error"].partition(":")[0]) == ("invalid_message", "trader_id")
+        assert (answer["reason"], answer["details"]["error"].partition(":")[0]) == (
+            "invalid_message",
+            "trader_id",
+        )
     assert client.asks(PING) == {"type": "pong", "timestamp": START_MS}
 
 
@@ -57,14 +70,16 @@ def test_every_request_has_one_answer_in_the_order_sent():
              {"type": "logout"}, LOGIN, {"type": "open_orders", **ALICE}]  # fmt: skip
     sent = [rng.choice(kinds) for _ in range(300)]
     for number, request in enumerate(sent):
-        client.deliver(request if isinstance(request, str) else request | {"request_id": number})
+        client.deliver(
+            request if isinstance(request, str) else request | {"request_id": number}
+        )
     answers = client.takes()
     assert len(answers) == len(sent)
     for number, (request, answer) in enumerate(zip(sent, answers, strict=True)):
         assert answer.get("request_id") == (None if isinstance(request, str) else number)
 
 
-# ------------------------------------------------------------------------------------------------------- logged-in sessions
+# ------------------------------------------------------------------------------- logged-in sessions
 
 
 def test_logged_in_the_trader_may_be_left_out_and_events_come():
@@ -103,7 +118,14 @@ def test_cancel_all_names_the_last_number_it_causes_and_cancels_in_order_of_entr
     venue = SocketlessVenue(TWO_MARKETS)
     alice = venue.client()
     alice.logs_in("alice")
-    alice.sends([order(price=99.0), order(price=20.0, symbol="ALT"), order(price=98.0), order(side="sell", price=101.0)])
+    alice.sends(
+        [
+            order(price=99.0),
+            order(price=20.0, symbol="ALT"),
+            order(price=98.0),
+            order(side="sell", price=101.0),
+        ]
+    )
     answer, *cancels = alice.sends({"type": "cancel_all", "side": "buy"})
     assert (answer["count"], answer["account_seq"]) == (3, 7)
     assert [(each["order_id"], each["account_seq"], each["reason"]) for each in cancels] == [
@@ -118,12 +140,20 @@ def test_of_an_array_the_answer_comes_first_as_a_whole_and_its_events_follow():
     alice = venue.client()
     alice.logs_in("alice")
     answer, *events = alice.sends(
-        [order(qty=2, request_id="a"), PING, order(qty=2, request_id="b"), {"type": "cancel_all", "request_id": "c"}]
+        [
+            order(qty=2, request_id="a"),
+            PING,
+            order(qty=2, request_id="b"),
+            {"type": "cancel_all", "request_id": "c"},
+        ]
     )
     assert [(each["type"], each.get("account_seq")) for each in answer] == [
         ("order_accepted", 1), ("pong", None), ("order_accepted", 3), ("all_cancelled", 4),
     ]  # fmt: skip
-    assert [(each["type"], each["account_seq"]) for each in events] == [("fill", 2), ("fill", 4)]
+    assert [(each["type"], each["account_seq"]) for each in events] == [
+        ("fill", 2),
+        ("fill", 4),
+    ]
     assert all("request_id" not in each for each in events)
 
 
@@ -155,7 +185,12 @@ def test_events_reach_the_sessions_of_a_trader_whose_plain_or_passive_orders_tra
     assert types(bob.takes()) == ["order_accepted"]
     venue.client().sends(order("alice", qty=2))
     [fill] = bob.takes()
-    assert (fill["type"], fill["account_seq"], fill["liquidity"], fill["leaves_qty"]) == ("fill", 2, "maker", 3)
+    assert (fill["type"], fill["account_seq"], fill["liquidity"], fill["leaves_qty"]) == (
+        "fill",
+        2,
+        "maker",
+        3,
+    )
     assert carol.takes() == []
 
 
@@ -179,22 +214,34 @@ def test_law_account_seq_has_no_holes_and_no_session_is_told_twice(seed):
     rng = random.Random(seed)
     venue = SocketlessVenue(RICH)
     crowd, plain = venue.crowd(seed), venue.client()
-    sessions = [(trader, venue.client(), []) for trader in ("alice", "bob", "carol") for _ in range(2)]
+    sessions = [
+        (trader, venue.client(), []) for trader in ("alice", "bob", "carol") for _ in range(2)
+    ]
     for trader, client, _ in sessions:
         client.logs_in(trader)
     for _ in range(300):
         trader, client, _ = rng.choice(sessions)
         requests = [crowd.request(trader) for _ in range(rng.choice([1, 1, 1, 4]))]
-        (client if rng.random() < 0.7 else plain).deliver(requests if len(requests) > 1 else requests[0])
+        (client if rng.random() < 0.7 else plain).deliver(
+            requests if len(requests) > 1 else requests[0]
+        )
         crowd.acts()
         for _, each, heard in sessions:
-            flat = [message for frame in each.takes() for message in (frame if isinstance(frame, list) else [frame])]
+            flat = [
+                message
+                for frame in each.takes()
+                for message in (frame if isinstance(frame, list) else [frame])
+            ]
             heard += [message for message in flat if message["type"] in EVENTS]
     for trader, _, heard in sessions:
-        assert sorted(message["account_seq"] for message in heard) == list(range(1, venue.exchange.accounts[trader].seq + 1))
+        assert sorted(message["account_seq"] for message in heard) == list(
+            range(1, venue.exchange.accounts[trader].seq + 1)
+        )
         assert {message["trader_id"] for message in heard} == {trader}
     for (_, _, one), (_, _, other) in zip(sessions[::2], sessions[1::2], strict=True):
-        assert sorted(one, key=itemgetter("account_seq")) == sorted(other, key=itemgetter("account_seq"))
+        assert sorted(one, key=itemgetter("account_seq")) == sorted(
+            other, key=itemgetter("account_seq")
+        )
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -212,7 +259,7 @@ def test_law_frames_come_in_account_seq_order_on_a_logged_in_socket(seed):
         assert numbered == list(range(1, len(numbered) + 1))
 
 
-# -------------------------------------------------------------------------------------------------------------------- login
+# -------------------------------------------------------------------------------------------- login
 
 
 def test_a_second_login_is_unauthorized_and_changes_nothing():
@@ -222,12 +269,18 @@ def test_a_second_login_is_unauthorized_and_changes_nothing():
     before = venue.state()
     for trader in ("alice", "bob"):
         answer = alice.asks({"type": "login", "trader_id": trader, "request_id": 5})
-        assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", 5)
+        assert (answer["type"], answer["reason"], answer["request_id"]) == (
+            "error",
+            "unauthorized",
+            5,
+        )
     assert venue.state() == before
     assert alice.asks({"type": "account"})["trader_id"] == "alice"
 
 
-@pytest.mark.parametrize("first", [PING, order("alice"), {"type": "account", **ALICE}, order("alice", price=500.0)])
+@pytest.mark.parametrize(
+    "first", [PING, order("alice"), {"type": "account", **ALICE}, order("alice", price=500.0)]
+)
 def test_a_login_after_another_request_is_unauthorized(first):
     venue = SocketlessVenue()
     client = venue.client()
@@ -253,7 +306,11 @@ def test_after_a_refused_login_it_may_be_tried_again(refused):
 def test_another_market_is_refused_by_its_name():
     venue = SocketlessVenue(market_id="m2")
     answer = venue.client().asks(LOGIN | {"market_id": "m1"})
-    assert (answer["type"], answer["reason"], answer["details"]) == ("error", "other_market", {"market_id": "m2"})
+    assert (answer["type"], answer["reason"], answer["details"]) == (
+        "error",
+        "other_market",
+        {"market_id": "m2"},
+    )
     assert venue.client().logs_in("alice", market_id="m2")["market_id"] == "m2"
 
 
@@ -267,7 +324,7 @@ def test_a_login_beyond_the_last_account_is_an_error():
     assert venue.client().asks(order("carol"))["reason"] == "too_many_accounts"
 
 
-# ------------------------------------------------------------------------------------------------- other people's business
+# -------------------------------------------------------------------------- other people's business
 
 
 @pytest.mark.parametrize(("request_", "answer_type"), [
@@ -303,7 +360,7 @@ def test_another_traders_order_cannot_be_named_as_ones_own():
     assert alice.asks(status(order_id=1))["status"] == "unknown"
 
 
-# --------------------------------------------------------------------------------------------------------- logout, the end
+# ---------------------------------------------------------------------------------- logout, the end
 
 
 def test_logout_is_answered_and_is_the_end():
@@ -313,12 +370,20 @@ def test_logout_is_answered_and_is_the_end():
     alice.sends(order(price=99.0))
     other.takes()
     answer = alice.asks({"type": "logout", "request_id": 1})
-    assert answer == {"type": "logged_out", "trader_id": "alice", "account_seq": 1, "timestamp": START_MS, "request_id": 1}
+    assert answer == {
+        "type": "logged_out",
+        "trader_id": "alice",
+        "account_seq": 1,
+        "timestamp": START_MS,
+        "request_id": 1,
+    }
     assert alice.session.ended
     assert alice.sends(PING) == [], "nothing after the end"
     alice.is_lost()
     assert [type(each) for each in venue.journal.commands[-1:]] == [Logout]
-    assert len(other.asks({"type": "open_orders"})["orders"]) == 1, "its orders stay, whatever cancel_on_disconnect said"
+    assert len(other.asks({"type": "open_orders"})["orders"]) == 1, (
+        "its orders stay, whatever cancel_on_disconnect said"
+    )
 
 
 def test_a_plain_session_has_nothing_to_log_out_of():
@@ -332,7 +397,9 @@ def test_a_lost_session_takes_its_own_orders_with_it_if_it_said_so():
     venue = SocketlessVenue()
     careful, careless, plain = venue.client(), venue.client(), venue.client()
     careful.logs_in("alice", cancel_on_disconnect=True), careless.logs_in("alice")
-    careful.sends([order(price=99.0, client_order_id="a"), order(price=98.0, client_order_id="b")])
+    careful.sends(
+        [order(price=99.0, client_order_id="a"), order(price=98.0, client_order_id="b")]
+    )
     careless.sends(order(price=97.0, client_order_id="c"))
     plain.sends(order("alice", price=96.0, client_order_id="d"))
     careless.takes()
@@ -357,7 +424,7 @@ def test_logins_are_counted_and_journaled():
     assert venue.gateway.sessions() == 2
 
 
-# ----------------------------------------------------------------------------------------------------------------- heartbeats
+# --------------------------------------------------------------------------------------- heartbeats
 
 
 def test_a_heartbeat_follows_each_second_without_another_message():

@@ -1,4 +1,6 @@
-"""The house's door without sockets: who gets through it, what may be asked behind it, and what a close tells everybody."""
+"""The house's door without sockets: who gets through it, what may be asked behind it, and what a
+close tells everybody.
+"""
 
 from __future__ import annotations
 
@@ -29,14 +31,22 @@ def house_of(venue: SocketlessVenue):
     return client
 
 
-def bought(venue: SocketlessVenue, qty: int = 5, symbol: str = "SIM", price: float = 100.0) -> None:
+def bought(
+    venue: SocketlessVenue, qty: int = 5, symbol: str = "SIM", price: float = 100.0
+) -> None:
     """Alice is long, bob short, and each has an order that rests."""
     client = venue.client()
-    for side, trader, at in (("sell", "bob", price), ("buy", "alice", price), ("buy", "alice", price - 1)):
-        assert client.asks(order(trader, side, qty, at, symbol=symbol))["type"] == "order_accepted"
+    for side, trader, at in (
+        ("sell", "bob", price),
+        ("buy", "alice", price),
+        ("buy", "alice", price - 1),
+    ):
+        assert (
+            client.asks(order(trader, side, qty, at, symbol=symbol))["type"] == "order_accepted"
+        )
 
 
-# -------------------------------------------------------------------------------------------------------------------- login
+# -------------------------------------------------------------------------------------------- login
 
 
 def test_the_token_opens_the_door():
@@ -86,14 +96,29 @@ def test_guesses_are_no_faster_than_other_requests_and_a_right_one_must_wait_too
     client.logs_in("@house", token=TOKEN)
 
 
-@pytest.mark.parametrize("name", ["@fees", "@insurance", "@House", "@HOUSE", "@house ", "@house2", "@", " @house", "@house\n"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "@fees",
+        "@insurance",
+        "@House",
+        "@HOUSE",
+        "@house ",
+        "@house2",
+        "@",
+        " @house",
+        "@house\n",
+    ],
+)
 def test_no_other_name_of_the_house_is_taken(name):
     answer = venue_with_a_door().client().asks(LOGIN | {"trader_id": name})
     assert (answer["type"], answer["reason"]) == ("error", "invalid_message")
     assert answer["details"]["error"].startswith("trader_id:")
 
 
-@pytest.mark.parametrize("spare", [{"last_seq": 0}, {"cancel_on_disconnect": False}, {"cancel_on_disconnect": True}])
+@pytest.mark.parametrize(
+    "spare", [{"last_seq": 0}, {"cancel_on_disconnect": False}, {"cancel_on_disconnect": True}]
+)
 def test_the_house_has_neither_events_nor_orders_to_come_back_to(spare):
     [field] = spare
     for venue in (venue_with_a_door(SLOW), SocketlessVenue(SLOW)):
@@ -107,7 +132,12 @@ def test_it_logs_in_first_and_once_like_everybody():
     venue = venue_with_a_door()
     late, alice, house = venue.client(), venue.client(), house_of(venue)
     late.asks(PING), alice.logs_in("alice")
-    for client, login in ((late, LOGIN), (alice, LOGIN), (house, LOGIN), (house, {"type": "login", **ALICE})):
+    for client, login in (
+        (late, LOGIN),
+        (alice, LOGIN),
+        (house, LOGIN),
+        (house, {"type": "login", **ALICE}),
+    ):
         answer = client.asks(login)
         assert (answer["type"], answer["reason"]) == ("error", "unauthorized")
     assert house.asks([LOGIN])[0]["reason"] == "invalid_message"
@@ -117,23 +147,36 @@ def test_it_logs_in_first_and_once_like_everybody():
 def test_another_market_is_told_to_whoever_knows_the_token_only():
     venue = venue_with_a_door()
     assert venue.client().asks(LOGIN | {"market_id": "m0"})["reason"] == "other_market"
-    assert venue.client().asks(LOGIN | {"market_id": "m0", "token": "wrong"})["reason"] == "unauthorized"
+    assert (
+        venue.client().asks(LOGIN | {"market_id": "m0", "token": "wrong"})["reason"]
+        == "unauthorized"
+    )
 
 
 def test_the_token_is_in_no_answer_and_in_no_picture_of_the_request():
     client = venue_with_a_door().client()
-    for login in (LOGIN, LOGIN | {"spare": 1}, LOGIN | {"token": TOKEN * 9}, LOGIN | {"last_seq": 1}, [LOGIN]):
+    for login in (
+        LOGIN,
+        LOGIN | {"spare": 1},
+        LOGIN | {"token": TOKEN * 9},
+        LOGIN | {"last_seq": 1},
+        [LOGIN],
+    ):
         assert TOKEN.encode() not in client.sends_raw(login)[0]
     assert TOKEN not in repr(LoginRequest(trader_id="@house", token=TOKEN))
 
 
-# ------------------------------------------------------------------------------------------------ a session without account
+# ------------------------------------------------------------------------ a session without account
 
 
 def test_the_house_is_no_account_and_its_sessions_are_no_commands():
     venue = venue_with_a_door("[market]\nmax_accounts = 1")
     leaving, lost = house_of(venue), house_of(venue)
-    assert leaving.asks(PING | {"request_id": 2}) == {"type": "pong", "timestamp": START_MS, "request_id": 2}
+    assert leaving.asks(PING | {"request_id": 2}) == {
+        "type": "pong",
+        "timestamp": START_MS,
+        "request_id": 2,
+    }
     assert leaving.asks({"type": "logout", "request_id": 3}) == {
         "type": "logged_out", "trader_id": "@house", "account_seq": 0, "timestamp": START_MS, "request_id": 3,
     }  # fmt: skip
@@ -149,7 +192,9 @@ def test_it_hears_no_private_events_but_heartbeats():
     bought(venue)
     venue.passes(1)
     venue.gateway.heartbeats(venue.now_ns)
-    assert house.takes() == [{"type": "heartbeat", "account_seq": 0, "timestamp": START_MS + 1_000}]
+    assert house.takes() == [
+        {"type": "heartbeat", "account_seq": 0, "timestamp": START_MS + 1_000}
+    ]
 
 
 @pytest.mark.parametrize("request_", [
@@ -164,7 +209,11 @@ def test_it_may_not_trade_nor_look_into_accounts(request_):
     before = venue.state()
     for _ in range(9):
         answer = house.asks(request_ | {"request_id": "r"})
-        assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", "r")
+        assert (answer["type"], answer["reason"], answer["request_id"]) == (
+            "error",
+            "unauthorized",
+            "r",
+        )
     assert venue.state() == before
 
 
@@ -175,20 +224,37 @@ def test_nobody_else_may_close_or_reopen(request_):
     alice.logs_in("alice")
     before = venue.state()
     for client in (plain, alice):
-        for answer in (client.asks(request_ | {"request_id": 7}), *client.asks([request_ | {"request_id": 7}])):
-            assert (answer["type"], answer["reason"], answer["request_id"]) == ("error", "unauthorized", 7)
+        for answer in (
+            client.asks(request_ | {"request_id": 7}),
+            *client.asks([request_ | {"request_id": 7}]),
+        ):
+            assert (answer["type"], answer["reason"], answer["request_id"]) == (
+                "error",
+                "unauthorized",
+                7,
+            )
     assert venue.state() == before and venue.operator.told == []
 
 
 def test_what_it_asks_is_limited_like_the_requests_of_others():
     venue = venue_with_a_door(SLOW)
     house = house_of(venue)
-    answers = [house.asks(request) for request in (PING, CLOSE, CLOSE | {"symbol": "NONE"}, PING, REOPEN, CLOSE)]
-    assert [each.get("reason") for each in answers] == [None, None, "unknown_symbol", None, "rate_limited", "rate_limited"]
+    answers = [
+        house.asks(request)
+        for request in (PING, CLOSE, CLOSE | {"symbol": "NONE"}, PING, REOPEN, CLOSE)
+    ]
+    assert [each.get("reason") for each in answers] == [
+        None,
+        None,
+        "unknown_symbol",
+        None,
+        "rate_limited",
+        "rate_limited",
+    ]
     assert venue.operator.told == [["SIM"]]
 
 
-# -------------------------------------------------------------------------------------------------------------------- close
+# -------------------------------------------------------------------------------------------- close
 
 
 def test_a_close_settles_everybody_and_is_told_to_all():
@@ -200,12 +266,26 @@ def test_a_close_settles_everybody_and_is_told_to_all():
         "type": "closed", "symbols": ["SIM"], "settlement": {"SIM": 100.0}, "timestamp": START_MS, "request_id": 1,
     }  # fmt: skip
     [cancelled] = alice.takes()
-    assert (cancelled["type"], cancelled["reason"], cancelled["account_seq"]) == ("order_cancelled", "closed", 4)
+    assert (cancelled["type"], cancelled["reason"], cancelled["account_seq"]) == (
+        "order_cancelled",
+        "closed",
+        4,
+    )
     venue.ends_turn()
     told = public.takes()
-    assert told[0]["type"] == "market_status" and (told[0]["status"], told[0]["reason"]) == ("closed", "close")
-    assert {each["trader_id"]: each["position"] for each in told if each["type"] == "position_update"} == {"alice": 0, "bob": 0}
-    assert [account.positions["SIM"].lots for account in venue.exchange.accounts.values()] == [0, 0]
+    assert told[0]["type"] == "market_status" and (told[0]["status"], told[0]["reason"]) == (
+        "closed",
+        "close",
+    )
+    assert {
+        each["trader_id"]: each["position"]
+        for each in told
+        if each["type"] == "position_update"
+    } == {"alice": 0, "bob": 0}
+    assert [account.positions["SIM"].lots for account in venue.exchange.accounts.values()] == [
+        0,
+        0,
+    ]
     assert isinstance(venue.journal.commands[-1], Close)
     assert venue.operator.told == [["SIM"]]
 
@@ -217,7 +297,11 @@ def test_a_close_without_a_symbol_takes_what_is_open_or_halted_and_prices_are_as
     house = house_of(venue)
     assert house.asks(CLOSE)["settlement"] == {"SIM": 100.0, "ALT": 20.0}
     answer = house.asks(CLOSE)
-    assert (answer["type"], answer["reason"], answer["details"]) == ("error", "market_halted", {})
+    assert (answer["type"], answer["reason"], answer["details"]) == (
+        "error",
+        "market_halted",
+        {},
+    )
 
 
 def test_instruments_are_closed_one_by_one_where_they_are_named():
@@ -232,7 +316,7 @@ def test_instruments_are_closed_one_by_one_where_they_are_named():
     assert venue.operator.told == [["ALT"], ["SIM"]]
 
 
-# ------------------------------------------------------------------------------------------------------------------- reopen
+# ------------------------------------------------------------------------------------------- reopen
 
 
 def test_a_reopen_is_answered_closes_what_is_open_and_is_passed_on():
@@ -243,7 +327,10 @@ def test_a_reopen_is_answered_closes_what_is_open_and_is_passed_on():
     assert house.asks(REOPEN | {"request_id": 1}) == {
         "type": "reopening", "market_id": "m1", "timestamp": START_MS, "request_id": 1,
     }  # fmt: skip
-    assert [account.positions["SIM"].lots for account in venue.exchange.accounts.values()] == [0, 0]
+    assert [account.positions["SIM"].lots for account in venue.exchange.accounts.values()] == [
+        0,
+        0,
+    ]
     assert venue.operator.told == [["ALT"], ["SIM"], "reopen"]
     assert house.asks([REOPEN, PING])[0]["type"] == "reopening"
     assert venue.operator.told[3:] == ["reopen"], "there was nothing left to close"

@@ -28,7 +28,7 @@ from botpit.wire.packed import PastMessage
 from tests.socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
 from tests.venue.gateway_talk import ALICE, LOGIN, quotes, status
 
-# --------------------------------------------------------------------------------------------------------------------- queries
+# ------------------------------------------------------------------------------------------ queries
 
 
 def test_an_unknown_trader_is_shown_as_a_new_one_and_not_created():
@@ -46,7 +46,18 @@ def test_an_unknown_trader_is_shown_as_a_new_one_and_not_created():
 
 
 def test_an_unknown_order_is_the_ids_asked_for_and_nothing_else():
-    nothing = dict.fromkeys(("symbol", "side", "order_type", "price", "qty", "filled_qty", "leaves_qty", "cancelled_qty"))
+    nothing = dict.fromkeys(
+        (
+            "symbol",
+            "side",
+            "order_type",
+            "price",
+            "qty",
+            "filled_qty",
+            "leaves_qty",
+            "cancelled_qty",
+        )
+    )
     answer = SocketlessVenue().client().asks(status(**ALICE, client_order_id="c"))
     assert answer == {
         "type": "order_status", **ALICE, "order_id": None, "client_order_id": "c", **nothing, "status": "unknown",
@@ -70,12 +81,28 @@ def test_what_became_of_an_order():
     assert client.asks(status(**ALICE, client_order_id="c")) == shown
     assert client.asks(status(**ALICE, order_id=2, client_order_id="c")) == shown
     assert client.asks({"type": "open_orders", **ALICE})["orders"] == [
-        {key: value for key, value in shown.items() if key not in ("type", "complete", "account_seq", "timestamp")}
+        {
+            key: value
+            for key, value in shown.items()
+            if key not in ("type", "complete", "account_seq", "timestamp")
+        }
     ]
     client.sends({"type": "replace", **ALICE, "order_id": 2, "price": 99.5, "qty": 9})
-    assert client.asks(status(**ALICE, order_id=2)) == shown | {"price": 99.5, "qty": 9, "leaves_qty": 4, "account_seq": 3}
+    assert client.asks(status(**ALICE, order_id=2)) == shown | {
+        "price": 99.5,
+        "qty": 9,
+        "leaves_qty": 4,
+        "account_seq": 3,
+    }
     client.sends({"type": "cancel", **ALICE, "order_id": 2})
-    cancelled = shown | {"price": 99.5, "qty": 9, "leaves_qty": 0, "cancelled_qty": 4, "status": "cancelled", "account_seq": 4}
+    cancelled = shown | {
+        "price": 99.5,
+        "qty": 9,
+        "leaves_qty": 0,
+        "cancelled_qty": 4,
+        "status": "cancelled",
+        "account_seq": 4,
+    }
     assert client.asks(status(**ALICE, order_id=2)) == cancelled
     bobs = client.asks(status(trader_id="bob", order_id=1))
     assert (bobs["status"], bobs["filled_qty"], bobs["leaves_qty"]) == ("filled", 5, 0)
@@ -85,11 +112,20 @@ def test_what_became_of_an_order():
 def test_both_ids_must_name_one_order():
     venue = SocketlessVenue()
     client = venue.client()
-    client.sends(order("alice", price=99.0, client_order_id="a")), client.sends(order("alice", price=98.0, client_order_id="b"))
+    (
+        client.sends(order("alice", price=99.0, client_order_id="a")),
+        client.sends(order("alice", price=98.0, client_order_id="b")),
+    )
     assert client.asks(status(**ALICE, order_id=1, client_order_id="b"))["status"] == "unknown"
     for request in ({"type": "cancel"}, {"type": "replace", "qty": 1}):
-        assert client.asks(request | {**ALICE, "order_id": 1, "client_order_id": "b"})["reason"] == "unknown_order"
-    assert client.asks({"type": "cancel", **ALICE, "order_id": 1, "client_order_id": "a"})["type"] == "order_cancelled"
+        assert (
+            client.asks(request | {**ALICE, "order_id": 1, "client_order_id": "b"})["reason"]
+            == "unknown_order"
+        )
+    assert (
+        client.asks({"type": "cancel", **ALICE, "order_id": 1, "client_order_id": "a"})["type"]
+        == "order_cancelled"
+    )
 
 
 @pytest.mark.parametrize(("sent", "shown", "reason"), [
@@ -104,7 +140,14 @@ def test_a_refused_order_is_shown_as_it_was_sent(sent, shown, reason):
     client = SocketlessVenue().client()
     assert client.asks(sent | {"client_order_id": "c"})["reason"] == reason
     answer = client.asks(status(**ALICE, client_order_id="c"))
-    expected = {"order_id": None, "status": "rejected", "reason": reason, "client_order_id": "c", "complete": True, **shown}
+    expected = {
+        "order_id": None,
+        "status": "rejected",
+        "reason": reason,
+        "client_order_id": "c",
+        "complete": True,
+        **shown,
+    }
     assert {key: answer[key] for key in expected} == expected
     assert answer["qty"] == sent["qty"]
 
@@ -125,7 +168,12 @@ def test_an_account_shows_positions_at_the_mark():
             "mark_price": 100.0,
         }
     ]
-    assert (account["cash"], account["total_equity"], account["initial_margin"], account["maintenance_margin"]) == (
+    assert (
+        account["cash"],
+        account["total_equity"],
+        account["initial_margin"],
+        account["maintenance_margin"],
+    ) == (
         10_000,
         9_995,
         100,
@@ -133,7 +181,7 @@ def test_an_account_shows_positions_at_the_mark():
     )
 
 
-# ----------------------------------------------------------------------------------------------------------------- idempotency
+# -------------------------------------------------------------------------------------- idempotency
 
 
 @pytest.mark.parametrize("times", [2, 100])
@@ -148,7 +196,10 @@ def test_the_same_order_again_has_the_first_answer(times):
     for number in range(1, times):
         venue.passes(1)
         client = (plain, alice, venue.client())[number % 3]
-        assert client.asks(sent | {"request_id": number}) == first | {"repeated": True, "request_id": number}
+        assert client.asks(sent | {"request_id": number}) == first | {
+            "repeated": True,
+            "request_id": number,
+        }
         assert alice.takes() == []
     assert venue.exchange.accounts["alice"].seq == 2
     assert len(plain.asks({"type": "open_orders", **ALICE})["orders"]) == 1
@@ -167,7 +218,9 @@ def test_a_closed_order_is_answered_as_when_it_was_new():
     client = venue.client()
     first = client.asks(order("alice", price=99.0, client_order_id="c"))
     client.sends({"type": "cancel", **ALICE, "client_order_id": "c"})
-    assert client.asks(order("alice", price=99.0, client_order_id="c")) == first | {"repeated": True}
+    assert client.asks(order("alice", price=99.0, client_order_id="c")) == first | {
+        "repeated": True
+    }
 
 
 @pytest.mark.parametrize("change", [
@@ -217,7 +270,7 @@ def test_nor_does_too_many_accounts_burn_it():
     assert "alice" not in venue.exchange.accounts
 
 
-# ---------------------------------------------------------------------------------------------------------- what a login missed
+# ------------------------------------------------------------------------------ what a login missed
 
 
 def history(venue: SocketlessVenue) -> list[bytes]:
@@ -257,7 +310,13 @@ def test_a_login_without_last_seq_gets_nothing_of_the_past():
 
 
 @pytest.mark.parametrize(
-    ("last_seq", "reason"), [(8, "seq_ahead"), (2**53 - 1, "seq_ahead"), (-1, "invalid_message"), (2**60, "invalid_message")]
+    ("last_seq", "reason"),
+    [
+        (8, "seq_ahead"),
+        (2**53 - 1, "seq_ahead"),
+        (-1, "invalid_message"),
+        (2**60, "invalid_message"),
+    ],
 )
 def test_a_last_seq_that_never_was_is_refused(last_seq, reason):
     venue = SocketlessVenue()
@@ -266,7 +325,9 @@ def test_a_last_seq_that_never_was_is_refused(last_seq, reason):
     answer = client.asks(LOGIN | {"last_seq": last_seq})
     assert (answer["type"], answer["reason"]) == ("error", reason)
     assert venue.exchange.accounts["alice"].sessions == 1
-    assert client.asks({"type": "account"})["reason"] == "invalid_message", "not logged in: it has to name a trader"
+    assert client.asks({"type": "account"})["reason"] == "invalid_message", (
+        "not logged in: it has to name a trader"
+    )
 
 
 def test_an_unknown_trader_has_missed_nothing():
@@ -304,7 +365,9 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
     in_order: list[str] = []
     for number in range(600):
         trader = rng.choice(list(told)) if number < 500 else "alice"
-        event = OrderCancelled(number, None, trader, "SIM", 1, CancelReason.REQUESTED, len(told[trader]) + 1, 0)
+        event = OrderCancelled(
+            number, None, trader, "SIM", 1, CancelReason.REQUESTED, len(told[trader]) + 1, 0
+        )
         told[trader].append(encoder.event(event, "own"))
         in_order.append(trader)
         tape.append(trader, event)
@@ -317,10 +380,25 @@ def test_law_the_tape_gives_the_exact_tail_or_nothing(seed, page, monkeypatch):
             assert got in (None, everything[len(everything) - missing :])
     assert tape.after("alice", len(told["alice"]) - 20, len(told["alice"])) is not None
     for trader in ("bob", "carol", "dave"):
-        assert tape.after(trader, len(told[trader]) - page, len(told[trader])) is None, "a page all of which is old"
+        assert tape.after(trader, len(told[trader]) - page, len(told[trader])) is None, (
+            "a page all of which is old"
+        )
 
 
-ORDER = Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, "c", True, False, SelfTradePrevention.CANCEL_BOTH, 10**18, 3)
+ORDER = Order(
+    "alice",
+    "SIM",
+    BUY,
+    5,
+    9_900,
+    TimeInForce.GTD,
+    "c",
+    True,
+    False,
+    SelfTradePrevention.CANCEL_BOTH,
+    10**18,
+    3,
+)
 KINDS = [
     OrderAccepted(1, ORDER, 7, 1, 10**18),
     OrderAccepted(2, Order("alice", "SIM", SELL, 5, None, TimeInForce.IOC), 0, 2, 10**18),
@@ -333,12 +411,24 @@ KINDS = [
     PastMessage("alice", 9, b'{"type":"fill"}'),
 ]
 BEYOND_64_BITS = [
-    OrderAccepted(1, Order("alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, expires_at_ns=(2**53 - 1) * 10**6), 7, 10, 10**18),
+    OrderAccepted(
+        1,
+        Order(
+            "alice", "SIM", BUY, 5, 9_900, TimeInForce.GTD, expires_at_ns=(2**53 - 1) * 10**6
+        ),
+        7,
+        10,
+        10**18,
+    ),
     Fill(2, None, 9, "alice", "SIM", SELL, 9_900, 5, 0, -(10**20), Liquidity.MAKER, 11, 10**18),
 ]
 
 
-@pytest.mark.parametrize("events", [KINDS, KINDS + BEYOND_64_BITS, BEYOND_64_BITS], ids=["kinds", "both", "beyond 64 bits"])
+@pytest.mark.parametrize(
+    "events",
+    [KINDS, KINDS + BEYOND_64_BITS, BEYOND_64_BITS],
+    ids=["kinds", "both", "beyond 64 bits"],
+)
 @pytest.mark.parametrize("page", [1, 2, 100])
 def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, page, monkeypatch):
     monkeypatch.setattr(private, "PAGE", page)
@@ -346,7 +436,10 @@ def test_every_kind_of_event_comes_back_as_it_was_told_packed_or_not(events, pag
     tape = PrivateEventBuffer(encoder)
     for event in events:
         tape.append("alice", event)
-    told = [event.message if isinstance(event, PastMessage) else encoder.event(event, "own") for event in events]
+    told = [
+        event.message if isinstance(event, PastMessage) else encoder.event(event, "own")
+        for event in events
+    ]
     assert tape.after("alice", 0, len(events)) == told
 
 

@@ -12,7 +12,7 @@ ALICE = {"trader_id": "alice"}
 EVENTS = {"order_accepted", "order_replaced", "order_cancelled", "fill"}
 
 
-# -------------------------------------------------------------------------------------------------------------- message rates
+# ------------------------------------------------------------------------------------ message rates
 
 SLOW = "[market]\nmax_requests_per_s = 5\nmax_cancels_per_s = 20"
 
@@ -66,12 +66,14 @@ def test_cancels_have_their_own_larger_bucket():
     venue.passes(10)
     client.sends([order(price=500.0)] * 6)
     cancels = [client.asks({"type": "cancel", "order_id": 1})["reason"] for _ in range(10)]
-    cancels += [client.asks({"type": "cancel_all"}).get("reason", "unknown_order") for _ in range(12)]
+    cancels += [
+        client.asks({"type": "cancel_all"}).get("reason", "unknown_order") for _ in range(12)
+    ]
     assert cancels == ["unknown_order"] * 20 + ["rate_limited"] * 2
     venue.passes(0.2)
-    assert client.asks({"type": "replace", "order_id": 1, "qty": 1})["reason"] == "unknown_order", (
-        "one more request, but of the others"
-    )
+    assert (
+        client.asks({"type": "replace", "order_id": 1, "qty": 1})["reason"] == "unknown_order"
+    ), "one more request, but of the others"
     assert client.asks({"type": "account"})["reason"] == "rate_limited"
 
 
@@ -81,10 +83,28 @@ def test_an_array_costs_one_for_each_of_its_elements_in_order():
     client.logs_in("alice")
     venue.passes(10)
     answers = client.asks(
-        [PING, order(price=500.0), {"type": "cancel", "order_id": 1}, PING, PING, PING, order(price=500.0), PING]
+        [
+            PING,
+            order(price=500.0),
+            {"type": "cancel", "order_id": 1},
+            PING,
+            PING,
+            PING,
+            order(price=500.0),
+            PING,
+        ]
     )
     reasons = [each.get("reason") for each in answers]
-    assert reasons == [None, "price_band", "unknown_order", None, None, None, "rate_limited", "rate_limited"]
+    assert reasons == [
+        None,
+        "price_band",
+        "unknown_order",
+        None,
+        None,
+        None,
+        "rate_limited",
+        "rate_limited",
+    ]
     assert [each["type"] for each in answers[6:]] == ["order_rejected", "error"]
 
 
@@ -99,7 +119,9 @@ def test_one_traders_flood_leaves_the_others_alone():
 def test_a_socket_cannot_pass_its_rate_with_ever_new_names():
     venue = SocketlessVenue(SLOW)
     client = venue.client()
-    answers = [client.asks({"type": "account", "trader_id": f"t{n}"}).get("reason") for n in range(20)]
+    answers = [
+        client.asks({"type": "account", "trader_id": f"t{n}"}).get("reason") for n in range(20)
+    ]
     assert answers.count(None) <= 5
 
 
@@ -113,7 +135,7 @@ def test_a_login_may_be_too_soon_and_tried_again():
     assert late.logs_in("alice")["session"] == 2
 
 
-# -------------------------------------------------------------------------------------------------------- which fault is first
+# ----------------------------------------------------------------------------- which fault is first
 
 
 def test_the_faults_are_looked_for_in_their_order():
@@ -132,4 +154,6 @@ def test_the_faults_are_looked_for_in_their_order():
     ):
         assert alice.asks(request)["reason"] == reason
     venue.passes(1)
-    assert alice.asks(order("alice", price=500.0))["reason"] == "price_band", "last the engine's own"
+    assert alice.asks(order("alice", price=500.0))["reason"] == "price_band", (
+        "last the engine's own"
+    )

@@ -8,10 +8,31 @@ from typing import Any
 import pytest
 
 from botpit.venue.feed.buffer import EventBuffer
-from tests.socketless_venue import BOTH, DEFAULT, EVERYTHING, Listener, Message, SocketlessVenue, checked, order, text
-from tests.venue.relay_line import Bot, Line, connected, events, held, positions, same, seen, trades, truth
+from tests.socketless_venue import (
+    BOTH,
+    DEFAULT,
+    EVERYTHING,
+    Listener,
+    Message,
+    SocketlessVenue,
+    checked,
+    order,
+    text,
+)
+from tests.venue.relay_line import (
+    Bot,
+    Line,
+    connected,
+    events,
+    held,
+    positions,
+    same,
+    seen,
+    trades,
+    truth,
+)
 
-# ------------------------------------------------------------------------------------------------------------------- joining
+# ------------------------------------------------------------------------------------------ joining
 
 
 def test_a_reader_waits_for_the_exchange_and_then_has_its_snapshot_first():
@@ -24,7 +45,11 @@ def test_a_reader_waits_for_the_exchange_and_then_has_its_snapshot_first():
     trades(line)
     told = reader.takes()
     assert told[0]["type"] == "snapshot"
-    assert [each["type"] for each in told[1:4]] == ["trade", "position_update", "position_update"]
+    assert [each["type"] for each in told[1:4]] == [
+        "trade",
+        "position_update",
+        "position_update",
+    ]
 
 
 SUBSCRIPTIONS: list[dict[str, Any]] = [
@@ -63,7 +88,10 @@ def test_a_reader_is_told_by_the_relay_what_the_exchange_would_tell_it(asked):
 
 def without_times(messages: list[Message]) -> list[Message]:
     return json.loads(
-        json.dumps(messages), object_hook=lambda each: {key: value for key, value in each.items() if key != "timestamp"}
+        json.dumps(messages),
+        object_hook=lambda each: {
+            key: value for key, value in each.items() if key != "timestamp"
+        },
     )
 
 
@@ -114,7 +142,9 @@ def test_a_snapshot_on_its_way_is_not_for_those_who_want_more_than_it_has():
 
 def test_what_is_asked_upstream_is_what_any_reader_reads():
     line = connected()
-    assert [(each["type"], set(each["channels"]), each["batch"]) for each in line.asked] == [("subscribe", set(DEFAULT), True)]
+    assert [(each["type"], set(each["channels"]), each["batch"]) for each in line.asked] == [
+        ("subscribe", set(DEFAULT), True)
+    ]
     line.listener().sends(text(type="subscribe", channels=["orders"], symbols=["ALT"]))
     line.listener().sends(text(type="subscribe", channels=["book_delta"]))
     line.passes()
@@ -131,7 +161,9 @@ def test_a_new_channel_disturbs_nobody():
     for n in range(60):
         crowd.acts()
         if n in (20, 40):
-            line.listener().sends(text(type="subscribe", channels=[["orders"], ["book_delta"]][n // 40]))
+            line.listener().sends(
+                text(type="subscribe", channels=[["orders"], ["book_delta"]][n // 40])
+            )
         line.passes(0.06)
         told += old.takes()
     assert [each["type"] for each in told].count("snapshot") == 1
@@ -170,7 +202,7 @@ def test_heartbeats_go_on_while_the_exchange_is_gone():
     assert (beat["type"], beat["seq"]) == ("heartbeat", told[-1]["seq"])
 
 
-# ----------------------------------------------------------------------------------------------------------------- resuming
+# ----------------------------------------------------------------------------------------- resuming
 
 
 def test_a_reader_resumes_at_the_relay_as_at_the_exchange():
@@ -226,11 +258,14 @@ def test_a_channel_that_nobody_read_until_now_has_no_past():
     hasty = line.listener()
     line.passes()
     hasty.sends(text(type="subscribe", channels=["trades", "book_delta", "orders_full"]))
-    assert hasty.asks(type="resume", from_seq=line.feed.seq + 1)[0]["reason"] == "too_old", "nor one that is only asked for"
+    assert hasty.asks(type="resume", from_seq=line.feed.seq + 1)[0]["reason"] == "too_old", (
+        "nor one that is only asked for"
+    )
 
 
 @pytest.mark.parametrize(
-    ("asked", "reason"), [({"from_seq": 99}, "seq_ahead"), ({"from_seq": 1, "market_id": "m0"}, "other_market")]
+    ("asked", "reason"),
+    [({"from_seq": 99}, "seq_ahead"), ({"from_seq": 1, "market_id": "m0"}, "other_market")],
 )
 def test_a_refused_resume_changes_nothing(asked, reason):
     line = connected()
@@ -243,7 +278,7 @@ def test_a_refused_resume_changes_nothing(asked, reason):
     assert len(events(reader.takes())) == 3
 
 
-# ------------------------------------------------------------------------------------------------- the exchange goes and comes
+# ---------------------------------------------------------------------- the exchange goes and comes
 
 
 def test_after_an_outage_readers_stay_and_get_what_they_missed_once():
@@ -348,7 +383,9 @@ def test_after_a_restart_of_the_exchange_readers_learn_of_the_new_market():
         assert held(bot) == positions(line.exchange)
         assert bot.listener.closed is None
     resuming.takes()
-    assert resuming.asks(type="resume", from_seq=1, market_id="m1")[0]["reason"] == "other_market"
+    assert (
+        resuming.asks(type="resume", from_seq=1, market_id="m1")[0]["reason"] == "other_market"
+    )
 
 
 def test_a_new_market_with_as_many_events_is_not_taken_for_the_old_one():
@@ -409,7 +446,10 @@ def test_a_long_past_comes_in_slices_from_the_relay_too():
         got += reader.takes()
         told += events(record.takes())
         assert events(got) == [each for each in told if each["seq"] >= from_seq]
-        assert [each["type"] for each in got if each["type"] in ("snapshot", "resumed")] == ["resumed", "snapshot"]
+        assert [each["type"] for each in got if each["type"] in ("snapshot", "resumed")] == [
+            "resumed",
+            "snapshot",
+        ]
         reader.leaves()
 
 

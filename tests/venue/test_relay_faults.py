@@ -1,4 +1,6 @@
-"""The relay on a line that loses, doubles, swaps, alters and invents messages: no fault stays unnoticed, and none stops it."""
+"""The relay on a line that loses, doubles, swaps, alters and invents messages: no fault stays
+unnoticed, and none stops it.
+"""
 
 from __future__ import annotations
 
@@ -9,13 +11,29 @@ from collections.abc import Callable, Iterable
 import pytest
 
 from tests.socketless_venue import BOTH, EVERYTHING, SocketlessVenue, order, text
-from tests.venue.relay_line import Bot, Line, Noise, connected, events, held, pieces, positions, same, seen, trades, truth
+from tests.venue.relay_line import (
+    Bot,
+    Line,
+    Noise,
+    connected,
+    events,
+    held,
+    pieces,
+    positions,
+    same,
+    seen,
+    trades,
+    truth,
+)
 
-# ----------------------------------------------------------------------------------------------------- a line that is not good
+# -------------------------------------------------------------------------- a line that is not good
 
 
 def on_events(
-    change: Callable[[random.Random, list[bytes]], Iterable[bytes]], rate: float, seed: int, kinds: tuple[str, ...]
+    change: Callable[[random.Random, list[bytes]], Iterable[bytes]],
+    rate: float,
+    seed: int,
+    kinds: tuple[str, ...],
 ) -> Noise:
     """Do something to a message of these types now and then."""
     rng = random.Random(seed)
@@ -52,7 +70,11 @@ class Swapped:
     def __call__(self, messages: list[bytes]) -> list[bytes]:
         arriving: list[bytes] = []
         for message in messages:
-            if not self._held and self._rng.random() < 0.03 and json.loads(message)["type"] in NUMBERED + VIEWS:
+            if (
+                not self._held
+                and self._rng.random() < 0.03
+                and json.loads(message)["type"] in NUMBERED + VIEWS
+            ):
                 self._held = [message]
             else:
                 arriving += [message, *self._held]
@@ -93,7 +115,9 @@ def test_whatever_the_line_does_to_messages_the_readers_end_with_the_truth(fault
         assert bot.statistics.trade_count == line.exchange.exchange.last_trade_id
         assert bot.trade_ids == sorted(set(bot.trade_ids)), "no trade twice, none out of order"
         assert held(bot) == positions(line.exchange)
-    assert {symbol: (bids[:10], asks[:10]) for symbol, (bids, asks) in truth(line.exchange).items()} == seen(bots[0])
+    assert {
+        symbol: (bids[:10], asks[:10]) for symbol, (bids, asks) in truth(line.exchange).items()
+    } == seen(bots[0])
     for bot in bots[1:]:
         assert seen(bot) == truth(line.exchange)
 
@@ -105,7 +129,9 @@ def test_one_lost_event_is_one_hole(kind):
     line.settles()
     bot.reads()
     lost = iter([True])
-    line.noise = lambda messages: [each for each in messages if kind not in each or not next(lost, False)]
+    line.noise = lambda messages: [
+        each for each in messages if kind not in each or not next(lost, False)
+    ]
     trades(line, 3)
     line.settles()
     bot.reads()
@@ -123,7 +149,9 @@ def test_one_lost_event_is_one_hole(kind):
 def losing_the_first(kind: bytes) -> Noise:
     """Of all that comes from now on, the first message with these bytes in it is lost."""
     lost = iter([True])
-    return lambda messages: [each for each in messages if kind not in each or not next(lost, False)]
+    return lambda messages: [
+        each for each in messages if kind not in each or not next(lost, False)
+    ]
 
 
 def test_what_was_lost_is_in_its_place_for_whoever_resumes():
@@ -145,7 +173,9 @@ def test_what_was_lost_is_in_its_place_for_whoever_resumes():
         reader.takes()
         reader.sends(text(type="resume", from_seq=from_seq))
         line.passes()
-        assert sorted(map(str, events(reader.takes()))) == sorted(str(each) for each in told if each["seq"] >= from_seq)
+        assert sorted(map(str, events(reader.takes()))) == sorted(
+            str(each) for each in told if each["seq"] >= from_seq
+        )
 
 
 def test_a_hole_that_is_still_open_when_the_line_breaks_is_filled_afterwards():
@@ -165,7 +195,11 @@ def test_a_hole_that_is_still_open_when_the_line_breaks_is_filled_afterwards():
     line.connects()
     line.settles()
     bot.reads()
-    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (1, 3, positions(line.exchange))
+    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (
+        1,
+        3,
+        positions(line.exchange),
+    )
 
 
 def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
@@ -178,7 +212,11 @@ def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
     assert line.feed.holes == 0
     line.settles()
     bot.reads()
-    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (1, 3, positions(line.exchange))
+    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (
+        1,
+        3,
+        positions(line.exchange),
+    )
 
 
 def test_one_lost_delta_is_noticed_by_whoever_reads_the_book_from_deltas():
@@ -187,7 +225,9 @@ def test_one_lost_delta_is_noticed_by_whoever_reads_the_book_from_deltas():
     line.settles()
     bot.reads()
     lost = iter([True])
-    line.noise = lambda messages: [each for each in messages if b'"book_delta"' not in each or not next(lost, False)]
+    line.noise = lambda messages: [
+        each for each in messages if b'"book_delta"' not in each or not next(lost, False)
+    ]
     trades(line, 3)
     line.settles()
     bot.reads()
@@ -209,7 +249,11 @@ def test_a_lost_or_doubled_answer_does_not_stop_the_relay_for_ever(fault, kind):
         return [
             x
             for each in messages
-            for x in (fault(None, [each]) if json.loads(each)["type"] == kind and next(once, False) else [each])
+            for x in (
+                fault(None, [each])
+                if json.loads(each)["type"] == kind and next(once, False)
+                else [each]
+            )
         ]
 
     line.noise = noise
@@ -272,7 +316,11 @@ def test_an_exchange_that_answers_no_more_for_a_while_is_asked_again():
     line.settles()
     for bot in bots:
         bot.reads()
-        assert (bot.statistics.trade_count, held(bot), bot.session.waiting) == (3, positions(line.exchange), False)
+        assert (bot.statistics.trade_count, held(bot), bot.session.waiting) == (
+            3,
+            positions(line.exchange),
+            False,
+        )
 
 
 @pytest.mark.parametrize("seed", range(6))
@@ -313,7 +361,7 @@ def test_one_altered_quantity_is_seen_within_its_message():
     assert seen(bot) == truth(line.exchange)
 
 
-# ------------------------------------------------------------------------------------------------------------------- garbage
+# ------------------------------------------------------------------------------------------ garbage
 
 
 GARBAGE = [
@@ -333,7 +381,9 @@ GARBAGE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("frame", GARBAGE, ids=[f"{n}-{frame[:20]!r}" for n, frame in enumerate(GARBAGE)])
+@pytest.mark.parametrize(
+    "frame", GARBAGE, ids=[f"{n}-{frame[:20]!r}" for n, frame in enumerate(GARBAGE)]
+)
 def test_garbage_from_upstream_stops_nothing(frame):
     line = connected()
     bot = Bot(line, *EVERYTHING)
@@ -364,7 +414,9 @@ def test_a_mangled_message_of_any_kind_is_a_value_error_at_worst(seed):
         frame = bytearray(b",".join(messages))
         for _ in range(rng.randrange(3)):
             at = rng.randrange(len(frame))
-            frame[at : at + rng.randrange(3)] = rng.choice([b"", b" ", b'"', b"[", b"}", b"9", b"null", rng.randbytes(1)])
+            frame[at : at + rng.randrange(3)] = rng.choice(
+                [b"", b" ", b'"', b"[", b"}", b"9", b"null", rng.randbytes(1)]
+            )
         return [bytes(frame)]
 
     line.noise = mangled

@@ -1,4 +1,6 @@
-"""The table of requests: each kind has one row, and every refusal bears the id that its request was asked under, once."""
+"""The table of requests: each kind has one row, and every refusal bears the id that its request was
+asked under, once.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def test_every_request_has_a_row_but_those_that_begin_and_end_a_session():
 
 def test_only_cancels_have_the_rate_of_cancels():
     rows = SocketlessVenue().gateway._routes
-    assert {request for request, row in rows.items() if row.rate == "cancels"} == {wire.CancelRequest, wire.CancelAllRequest}
+    assert {request for request, row in rows.items() if row.rate == "cancels"} == {
+        wire.CancelRequest,
+        wire.CancelAllRequest,
+    }
 
 
 REFUSED = [
@@ -35,7 +40,9 @@ REFUSED = [
 ]
 
 
-@pytest.mark.parametrize(("request_", "reason"), REFUSED, ids=[f"{each['type']}-{why}" for each, why in REFUSED])
+@pytest.mark.parametrize(
+    ("request_", "reason"), REFUSED, ids=[f"{each['type']}-{why}" for each, why in REFUSED]
+)
 @pytest.mark.parametrize("in_an_array", [False, True], ids=["alone", "in an array"])
 def test_a_refusal_bears_the_id_of_its_request_once(request_, reason, in_an_array):
     client = SocketlessVenue().client()
@@ -50,6 +57,8 @@ def test_a_refusal_bears_the_id_of_its_request_once(request_, reason, in_an_arra
 def test_too_fast_bears_it_too():
     venue = SocketlessVenue("[market]\nmax_requests_per_s = 1\nmax_cancels_per_s = 1")
     client = venue.client()
-    answers = [client.asks(order("alice", "buy", 1, 99.0, request_id=number)) for number in range(3)]
+    answers = [
+        client.asks(order("alice", "buy", 1, 99.0, request_id=number)) for number in range(3)
+    ]
     assert [each["request_id"] for each in answers] == [0, 1, 2]
     assert answers[-1]["reason"] == "rate_limited"

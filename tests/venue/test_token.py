@@ -1,4 +1,6 @@
-"""The house's token file: read when it is for its owner's eyes only, made when it is not there, never written over or shown."""
+"""The house's token file: read when it is for its owner's eyes only, made when it is not there,
+never written over or shown.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ def file_with(tmp_path, content, mode=0o600):
     return path
 
 
-@pytest.mark.parametrize("content", [TOKEN, f"{TOKEN}\n", f"\n  {TOKEN}\r\n", "ä" * 32, "x" * MAX_TOKEN_CHARS])
+@pytest.mark.parametrize(
+    "content", [TOKEN, f"{TOKEN}\n", f"\n  {TOKEN}\r\n", "ä" * 32, "x" * MAX_TOKEN_CHARS]
+)
 def test_what_is_in_the_file_without_the_space_around_it_is_the_token(tmp_path, content):
     token = read_token(file_with(tmp_path, content))
     assert token.matches(content.strip())
@@ -35,7 +39,9 @@ def test_where_there_is_no_file_one_is_made_for_its_owner_alone(tmp_path, caplog
     with caplog.at_level(logging.DEBUG):
         made = read_token(path)
     text = path.read_text(encoding="ascii").strip()
-    assert len(bytes.fromhex(text)) == 32 and made.matches(text) and read_token(path).matches(text)
+    assert (
+        len(bytes.fromhex(text)) == 32 and made.matches(text) and read_token(path).matches(text)
+    )
     assert str(path) in caplog.text and text not in caplog.text
     assert read_token(tmp_path / "another.token").matches(text) is False
     if os.name == "posix":

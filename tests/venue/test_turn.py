@@ -1,11 +1,20 @@
-"""Turns without sockets and on a clock of the test's: who is served when, how much at once, and what is written to whom."""
+"""Turns without sockets and on a clock of the test's: who is served when, how much at once, and
+what is written to whom.
+"""
 
 from __future__ import annotations
 
 import json
 
 from botpit.venue.gateway.sessions import Session
-from botpit.venue.turn import MAX_COMMANDS_PER_SOCKET, MAX_INBOX, MAX_TURN_COMMANDS, MAX_TURN_NS, Turns, Written
+from botpit.venue.turn import (
+    MAX_COMMANDS_PER_SOCKET,
+    MAX_INBOX,
+    MAX_TURN_COMMANDS,
+    MAX_TURN_NS,
+    Turns,
+    Written,
+)
 from tests.socketless_venue import RICH, SocketlessVenue, order, text
 
 PING = text(type="ping").encode()
@@ -17,7 +26,12 @@ class Trading:
     def __init__(self) -> None:
         self.venue = SocketlessVenue(RICH)
         self.spent_ns = 0
-        self.turns = Turns(self.venue.gateway, self.venue.feed, lambda: self.venue.now_ns, lambda: self.spent_ns)
+        self.turns = Turns(
+            self.venue.gateway,
+            self.venue.feed,
+            lambda: self.venue.now_ns,
+            lambda: self.spent_ns,
+        )
 
     def connects(self, *frames: object) -> Session:
         session = self.turns.connect()
@@ -25,12 +39,20 @@ class Trading:
         return session
 
     def sends(self, session: Session, *frames: object) -> list[int]:
-        raw = [frame if isinstance(frame, bytes) else json.dumps(frame).encode() for frame in frames]
+        raw = [
+            frame if isinstance(frame, bytes) else json.dumps(frame).encode()
+            for frame in frames
+        ]
         return [self.turns.receive(session, frame) for frame in raw]
 
 
 def types(written: Written, session: Session) -> list[str]:
-    return [json.loads(message)["type"] for each, messages in written.sessions if each is session for message in messages]
+    return [
+        json.loads(message)["type"]
+        for each, messages in written.sessions
+        if each is session
+        for message in messages
+    ]
 
 
 def counts(written: Written) -> list[int]:
@@ -42,13 +64,18 @@ def test_one_socket_gives_way_after_its_share_and_the_next_one_is_served():
     greedy = trading.connects(*[PING] * (MAX_COMMANDS_PER_SOCKET + 5))
     modest = trading.connects(PING)
     written = trading.turns.take()
-    assert len(types(written, greedy)) == MAX_COMMANDS_PER_SOCKET + 5, "both are done within one turn's bound"
+    assert len(types(written, greedy)) == MAX_COMMANDS_PER_SOCKET + 5, (
+        "both are done within one turn's bound"
+    )
     assert types(written, modest) == ["pong"]
 
 
 def test_a_turn_is_bounded_and_the_last_in_line_is_first_in_the_next():
     trading = Trading()
-    crowd = [trading.connects(*[PING] * MAX_COMMANDS_PER_SOCKET) for _ in range(MAX_TURN_COMMANDS // MAX_COMMANDS_PER_SOCKET)]
+    crowd = [
+        trading.connects(*[PING] * MAX_COMMANDS_PER_SOCKET)
+        for _ in range(MAX_TURN_COMMANDS // MAX_COMMANDS_PER_SOCKET)
+    ]
     late = trading.connects(PING)
     first = trading.turns.take()
     assert sum(counts(first)) == MAX_TURN_COMMANDS and types(first, late) == []
@@ -97,7 +124,9 @@ def test_what_a_lost_socket_sent_is_still_carried_out_then_its_session_ends():
 
 def test_the_answer_goes_to_who_asked_and_the_fill_to_both():
     trading = Trading()
-    alice, bob = (trading.connects({"type": "login", "trader_id": trader}) for trader in ("alice", "bob"))
+    alice, bob = (
+        trading.connects({"type": "login", "trader_id": trader}) for trader in ("alice", "bob")
+    )
     trading.sends(alice, order(None, "sell", 5, 100.0))
     trading.sends(bob, order(None, "buy", 5, 100.0))
     written = trading.turns.take()

@@ -1,4 +1,6 @@
-"""One market after another on the same ports: what everybody still gets before the end, and that nothing of the old one stays."""
+"""One market after another on the same ports: what everybody still gets before the end, and that
+nothing of the old one stays.
+"""
 
 from __future__ import annotations
 
@@ -63,7 +65,13 @@ class Ports:
         return connection
 
     async def _connect(self, place: Endpoint) -> ClientConnection:
-        return await connect(f"ws://127.0.0.1:{place.port}", compression=None, proxy=None, max_size=None, ping_interval=None)
+        return await connect(
+            f"ws://127.0.0.1:{place.port}",
+            compression=None,
+            proxy=None,
+            max_size=None,
+            ping_interval=None,
+        )
 
 
 @asynccontextmanager
@@ -102,7 +110,11 @@ async def to_the_end(connection: ClientConnection) -> tuple[list[Any], int]:
 def test_whoever_is_connected_gets_all_that_is_his_and_then_1012() -> None:
     async def story() -> None:
         async with trading() as (ports, end, _):
-            house, plain, reader = await ports.house(), await ports.orders(), await ports.events()
+            house, plain, reader = (
+                await ports.house(),
+                await ports.orders(),
+                await ports.events(),
+            )
             for trader, side in (("bob", "sell"), ("alice", "buy"), ("alice", "buy")):
                 await asks(plain, order(trader, side, 3, 100.0))
             await house.send('{"type":"reopen"}')
@@ -110,10 +122,16 @@ def test_whoever_is_connected_gets_all_that_is_his_and_then_1012() -> None:
             assert ([each["type"] for each in answers], code) == (["reopening"], 1012)
             assert (await to_the_end(plain)) == ([], 1012)
             told, code = await to_the_end(reader)
-            flat = {each["trader_id"]: each["position"] for each in told if each["type"] == "position_update"}
+            flat = {
+                each["trader_id"]: each["position"]
+                for each in told
+                if each["type"] == "position_update"
+            }
             assert (flat, code) == ({"alice": 0, "bob": 0}, 1012)
             [last] = [each for each in told if each["type"] == "book_update"][-1:]
-            assert (last["bids"], last["asks"]) == ([], []), "the last state of the book is always told"
+            assert (last["bids"], last["asks"]) == ([], []), (
+                "the last state of the book is always told"
+            )
             assert await end is True
 
     asyncio.run(story())
@@ -127,7 +145,9 @@ def test_what_was_sent_before_the_end_is_answered(last_word: str, code: int) -> 
         async with trading() as (ports, end, _):
             house, crowd = await ports.house(), [await ports.orders() for _ in range(20)]
             for each in crowd:
-                each.transport.write(b"".join(frame(f'{{"type":"ping","request_id":{n}}}') for n in range(400)))
+                each.transport.write(
+                    b"".join(frame(f'{{"type":"ping","request_id":{n}}}') for n in range(400))
+                )
             if last_word == "reopen":
                 await house.send('{"type":"reopen"}')
             else:
@@ -178,7 +198,11 @@ def test_of_a_market_that_is_over_nothing_stays() -> None:
         venue = await (ports := Ports()).venue()
         for _ in range(3):
             trade = asyncio.create_task(venue.trade(ports.stop))
-            house, plain, reader = await ports.house(), await ports.orders(), await ports.events()
+            house, plain, reader = (
+                await ports.house(),
+                await ports.orders(),
+                await ports.events(),
+            )
             for trader, side in (("bob", "sell"), ("alice", "buy")) * 20:
                 await asks(plain, order(trader, side, 3, 100.0))
             await house.send('{"type":"reopen"}')

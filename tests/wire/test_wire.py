@@ -1,4 +1,6 @@
-"""The border: every event as a message of its class, prices exact both ways, and every kind of bad request named and refused."""
+"""The border: every event as a message of its class, prices exact both ways, and every kind of bad
+request named and refused.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,16 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from botpit.core import events as ev
-from botpit.core.commands import BUY, SELL, Cancel, CancelAll, Order, Replace, SelfTradePrevention, TimeInForce
+from botpit.core.commands import (
+    BUY,
+    SELL,
+    Cancel,
+    CancelAll,
+    Order,
+    Replace,
+    SelfTradePrevention,
+    TimeInForce,
+)
 from botpit.settings import SettingsError, parse_settings
 from botpit.wire.account_views import AccountViews
 from botpit.wire.forms import View
@@ -22,7 +33,7 @@ from tests.socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, check
 NOW = START_MS * 1_000_000 + 999_999
 THOROUGH = settings(deadline=None, database=None, max_examples=300)
 
-# ------------------------------------------------------------------------------------------------------- events to messages
+# ------------------------------------------------------------------------------- events to messages
 
 LIMIT = Order("alice", "SIM", BUY, 5, 10_005, client_order_id="c-1", session=3)
 TRADER = {"trader_id": "alice"}
@@ -213,7 +224,11 @@ def encoded(event: Any, view: View = "public") -> bytes:
 
 
 def test_there_is_a_sample_of_every_event():
-    events = {each for each in vars(ev).values() if hasattr(each, "__struct_fields__") and each.__module__ == ev.__name__}
+    events = {
+        each
+        for each in vars(ev).values()
+        if hasattr(each, "__struct_fields__") and each.__module__ == ev.__name__
+    }
     assert set(SAMPLES) == events
 
 
@@ -235,13 +250,16 @@ def test_only_orders_full_names_the_trader(kind):
 @pytest.mark.parametrize("kind", [ev.Liquidation, ev.AccountStatus])
 def test_what_everybody_hears_its_trader_hears_with_his_own_number(kind):
     event, public = SAMPLES[kind][0]
-    assert checked(SocketlessVenue(TWO_MARKETS).encoder.event(event, "own")) == {
-        key: value for key, value in public.items() if key not in PUBLIC
-    } | PRIVATE
+    assert (
+        checked(SocketlessVenue(TWO_MARKETS).encoder.event(event, "own"))
+        == {key: value for key, value in public.items() if key not in PUBLIC} | PRIVATE
+    )
 
 
 def test_a_deleveraging_fill_has_no_order_and_no_trade():
-    event = ev.Fill(None, None, None, "alice", "SIM", SELL, 9_950, 3, 0, 0, ev.Liquidity.ADL, 4, NOW)
+    event = ev.Fill(
+        None, None, None, "alice", "SIM", SELL, 9_950, 3, 0, 0, ev.Liquidity.ADL, 4, NOW
+    )
     fields = checked(encoded(event))
     assert (fields["order_id"], fields["trade_id"], fields["liquidity"]) == (None, None, "adl")
 
@@ -254,11 +272,17 @@ def test_a_trade_is_the_same_to_everybody():
 @pytest.mark.parametrize("request_kind", ev.Request)
 @pytest.mark.parametrize("reason", ev.Reason)
 def test_every_reason_can_be_told(request_kind, reason):
-    message = checked(encoded(ev.Rejected(request_kind, reason, "alice", NOW, "SIM", details={"best_price": 10_001})))
+    message = checked(
+        encoded(
+            ev.Rejected(
+                request_kind, reason, "alice", NOW, "SIM", details={"best_price": 10_001}
+            )
+        )
+    )
     assert (message["reason"], message["details"]) == (reason.value, {"best_price": 100.01})
 
 
-# --------------------------------------------------------------------------------------------------------------- the prices
+# --------------------------------------------------------------------------------------- the prices
 
 TICKS = ["0.01", "0.05", "0.25", "0.00000001", "5"]
 
@@ -320,7 +344,9 @@ def test_a_price_beside_the_tick_is_refused_however_near(tick, data):
 @example(-0.0)
 def test_a_price_is_taken_if_and_only_if_it_is_the_double_of_a_tick(tick, price):
     near = int(Decimal(price) / Decimal(tick))
-    matching = [ticks for ticks in range(near - 1, near + 2) if float(ticks * Decimal(tick)) == price]
+    matching = [
+        ticks for ticks in range(near - 1, near + 2) if float(ticks * Decimal(tick)) == price
+    ]
     assert scale_of(tick).ticks(price) == (matching[0] if matching else None)
 
 
@@ -333,8 +359,15 @@ def test_a_price_too_large_or_too_small_to_be_exact_is_on_no_tick(price):
 def test_an_off_tick_price_is_refused_and_never_rounded():
     venue = SocketlessVenue(TWO_MARKETS)
     answer = venue.client().asks(order("alice", price=100.005, client_order_id="c"))
-    assert (answer["type"], answer["reason"], answer["details"]["tick"]) == ("order_rejected", "invalid_price", 0.01)
-    assert venue.client().asks(order("alice", price=20.03, symbol="ALT"))["reason"] == "invalid_price"
+    assert (answer["type"], answer["reason"], answer["details"]["tick"]) == (
+        "order_rejected",
+        "invalid_price",
+        0.01,
+    )
+    assert (
+        venue.client().asks(order("alice", price=20.03, symbol="ALT"))["reason"]
+        == "invalid_price"
+    )
     assert venue.client().asks(order("alice", price=20.05, symbol="ALT"))["price"] == 20.05
 
 
@@ -344,7 +377,7 @@ def test_a_number_means_its_nearest_double_however_it_is_written(written):
     assert SocketlessVenue().client().asks(frame)["price"] == 100.0
 
 
-# --------------------------------------------------------------------------------------------------- requests to commands
+# ----------------------------------------------------------------------------- requests to commands
 
 
 def command_of(frame: dict[str, Any], toml: str = TWO_MARKETS) -> Any:
@@ -366,7 +399,16 @@ def test_every_field_of_an_order_arrives():
 
 def test_what_is_left_out_or_null_has_its_default():
     plain = Order("alice", "SIM", BUY, 1, 10_000)
-    optional = ("order_type", "client_order_id", "symbol", "time_in_force", "expires_at", "post_only", "reduce_only", "stp")
+    optional = (
+        "order_type",
+        "client_order_id",
+        "symbol",
+        "time_in_force",
+        "expires_at",
+        "post_only",
+        "reduce_only",
+        "stp",
+    )
     assert command_of(order("alice")) == plain
     assert command_of(order("alice") | dict.fromkeys(optional) | {"request_id": None}) == plain
 
@@ -375,12 +417,20 @@ def test_what_is_left_out_or_null_has_its_default():
 def test_a_market_order_does_not_rest_whatever_its_time_in_force(in_force):
     expected = Order("alice", "SIM", BUY, 1, None, TimeInForce.IOC)
     assert command_of(order("alice", price=None, time_in_force=in_force)) == expected
-    assert command_of(order("alice", price=None, time_in_force="fok")).time_in_force is TimeInForce.FOK
+    assert (
+        command_of(order("alice", price=None, time_in_force="fok")).time_in_force
+        is TimeInForce.FOK
+    )
 
 
 @pytest.mark.parametrize("field", ["side", "order_type", "time_in_force", "stp"])
 def test_words_are_taken_in_any_case_on_order(field):
-    words = {"side": "sell", "order_type": "limit", "time_in_force": "ioc", "stp": "cancel_incoming"}
+    words = {
+        "side": "sell",
+        "order_type": "limit",
+        "time_in_force": "ioc",
+        "stp": "cancel_incoming",
+    }
     expected = command_of(order("alice", **words))
     for written in (words[field].upper(), words[field].title(), words[field].swapcase()):
         assert command_of(order("alice", **(words | {field: written}))) == expected
@@ -388,7 +438,14 @@ def test_words_are_taken_in_any_case_on_order(field):
 
 @pytest.mark.parametrize("side", ["BUY", "buy", "Buy"])
 def test_the_older_spelling_is_an_order(side):
-    older = {"type": "place_order", "trader_id": "alice", "side": side, "price": 100.05, "quantity": 5, "spare": [1]}
+    older = {
+        "type": "place_order",
+        "trader_id": "alice",
+        "side": side,
+        "price": 100.05,
+        "quantity": 5,
+        "spare": [1],
+    }
     assert command_of(older) == Order("alice", "SIM", BUY, 5, 10_005)
     answer = SocketlessVenue().client().asks(older)
     assert (answer["type"], answer["side"], answer["qty"]) == ("order_accepted", "buy", 5)
@@ -396,14 +453,28 @@ def test_the_older_spelling_is_an_order(side):
 
 def test_the_other_commands_arrive_whole():
     assert command_of({"type": "cancel", **TRADER, **IDS}) == Cancel("alice", 7, "c-1")
-    assert command_of({"type": "cancel_all", **TRADER, "symbol": "ALT", "side": "sell"}) == CancelAll("alice", "ALT", SELL)
+    assert command_of(
+        {"type": "cancel_all", **TRADER, "symbol": "ALT", "side": "sell"}
+    ) == CancelAll("alice", "ALT", SELL)
     assert command_of({"type": "cancel_all", **TRADER}) == CancelAll("alice", None, 0)
-    assert command_of({"type": "replace", **TRADER, "order_id": 7, "qty": 3}) == Replace("alice", 7, None, None, 3)
+    assert command_of({"type": "replace", **TRADER, "order_id": 7, "qty": 3}) == Replace(
+        "alice", 7, None, None, 3
+    )
 
 
 def test_a_replace_speaks_the_ticks_of_the_order_it_names():
     venue = SocketlessVenue(TWO_MARKETS)
     client = venue.client()
     client.sends(order("alice", price=20.05, symbol="ALT", client_order_id="c-1"))
-    assert client.asks({"type": "replace", **TRADER, "client_order_id": "c-1", "price": 20.10})["price"] == 20.1
-    assert client.asks({"type": "replace", **TRADER, "client_order_id": "c-1", "price": 20.11})["reason"] == "invalid_price"
+    assert (
+        client.asks({"type": "replace", **TRADER, "client_order_id": "c-1", "price": 20.10})[
+            "price"
+        ]
+        == 20.1
+    )
+    assert (
+        client.asks({"type": "replace", **TRADER, "client_order_id": "c-1", "price": 20.11})[
+            "reason"
+        ]
+        == "invalid_price"
+    )

@@ -1,4 +1,6 @@
-"""msgspec reads requests, pydantic explains refusals: both take and refuse the same, and nobody pays for the one not needed."""
+"""msgspec reads requests, pydantic explains refusals: both take and refuse the same, and nobody
+pays for the one not needed.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,16 @@ from tests.wire.test_wire_faults import CLASSES, VALID
 
 THOROUGH = settings(deadline=None, database=None, max_examples=1_000)
 EXPLAIN = Explainer(wire.TradingRequest | wire.FeedRequest)
-FIELDS = sorted({"type", "spare", "Type", *(name for cls in CLASSES.values() for name in cls.__struct_fields__)})
+FIELDS = sorted(
+    {
+        "type",
+        "spare",
+        "Type",
+        *(name for cls in CLASSES.values() for name in cls.__struct_fields__),
+    }
+)
 
-# ------------------------------------------------------------------------------------------------- both read the same
+# ------------------------------------------------------------------------------- both read the same
 
 NUMBERS = st.sampled_from([
     "0", "-0", "-0.0", "1", "-1", "1.0", "1e2", "1.5", "1e-7", "1e400", "NaN", "-Infinity", "01", "1.", "9" * 30, "9" * 40,
@@ -41,15 +50,26 @@ VALUES = st.recursive(
 
 @st.composite
 def requests(draw: st.DrawFn) -> bytes:
-    """A valid request with keys put in, repeated, left out or given another value; sometimes with bytes changed."""
+    """A valid request with keys put in, repeated, left out or given another value; sometimes with
+    bytes changed.
+    """
     name = draw(st.sampled_from(sorted(VALID)))
-    pairs = [("type", json.dumps(name)), *((key, json.dumps(value)) for key, value in VALID[name].items())]
+    pairs = [
+        ("type", json.dumps(name)),
+        *((key, json.dumps(value)) for key, value in VALID[name].items()),
+    ]
     own = st.sampled_from([*CLASSES[name].__struct_fields__, "type"])
-    for key, value in draw(st.lists(st.tuples(own | st.sampled_from(FIELDS), VALUES), max_size=3)):
+    for key, value in draw(
+        st.lists(st.tuples(own | st.sampled_from(FIELDS), VALUES), max_size=3)
+    ):
         pairs.insert(draw(st.integers(0, len(pairs))), (key, value))
     for _ in range(draw(st.integers(0, 1))):
         pairs.pop(draw(st.integers(0, len(pairs) - 1)))
-    frame = bytearray(("{" + ",".join(f'"{key}":{value}' for key, value in pairs) + "}").encode("utf-8", "surrogatepass"))
+    frame = bytearray(
+        ("{" + ",".join(f'"{key}":{value}' for key, value in pairs) + "}").encode(
+            "utf-8", "surrogatepass"
+        )
+    )
     for spoilt in draw(st.lists(st.binary(max_size=2), max_size=1)):
         at = draw(st.integers(0, len(frame) - 1))
         frame[at : at + 1] = spoilt
@@ -85,11 +105,18 @@ BOTH_PORTS = Requests(wire.TradingRequest | wire.FeedRequest)
 def test_both_take_and_refuse_the_same_and_read_equal_values(data):
     found = parse(data, BOTH_PORTS)
     if isinstance(found, Fault):
-        assert explained(data) is None or "40 digits" in str(found.details) or found.reason == "invalid_json", (data, found)
+        assert (
+            explained(data) is None
+            or "40 digits" in str(found.details)
+            or found.reason == "invalid_json"
+        ), (data, found)
     else:
         assert found == explained(data), data
         for name in found.__struct_fields__:
-            assert type(getattr(found, name)) is type(getattr(explained(data), name)), (data, name)
+            assert type(getattr(found, name)) is type(getattr(explained(data), name)), (
+                data,
+                name,
+            )
         assert taken_at_once(data) or repeats_a_key(data), data
 
 
@@ -99,7 +126,12 @@ def test_what_is_right_is_read_without_the_one_that_explains(name):
     port = FEED if name in ("subscribe", "resume") else TRADING
     absent = dict.fromkeys(set(CLASSES[name].__struct_fields__) - VALID[name].keys())
     whole = json.dumps({"type": name, **absent, **VALID[name]}).encode()
-    assert port.read(whole) == parse(whole, port) == explained(whole) == CLASSES[name](**VALID[name])
+    assert (
+        port.read(whole)
+        == parse(whole, port)
+        == explained(whole)
+        == CLASSES[name](**VALID[name])
+    )
 
 
 def test_an_order_is_read_in_a_process_that_never_imports_pydantic():
@@ -112,20 +144,30 @@ def test_an_order_is_read_in_a_process_that_never_imports_pydantic():
     subprocess.run([sys.executable, "-c", script], check=True)
 
 
-# ------------------------------------------------------------------------------------------------------------- the traps
+# ---------------------------------------------------------------------------------------- the traps
 
 
 @pytest.mark.parametrize("field", ["trader_id", "client_order_id", "symbol"])
 @pytest.mark.parametrize("ending", ["\n", "\r", " ", "\u2028"])
 def test_an_id_ends_where_its_text_ends(field, ending):
-    found = parse(json.dumps({"type": "order", **VALID["order"], field: f"abc{ending}"}).encode())
+    found = parse(
+        json.dumps({"type": "order", **VALID["order"], field: f"abc{ending}"}).encode()
+    )
     pattern = "^[A-Za-z0-9_.:/\\-][A-Za-z0-9_.:/@\\-]{0,63}$"
     assert found.details == {"error": f"{field}: String should match pattern '{pattern}'"}
-    assert parse(json.dumps({"type": "login", "trader_id": f"@house{ending}"}).encode()).reason == "invalid_message"
+    assert (
+        parse(json.dumps({"type": "login", "trader_id": f"@house{ending}"}).encode()).reason
+        == "invalid_message"
+    )
 
 
-@pytest.mark.parametrize("where", ['"spare":"{}"', '"spare":["{}"]', '"sp{}are":1', '"request_id":"{}"', '"symbol":"{}"'])
-@pytest.mark.parametrize("spoilt", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf5\x80\x80\x80"])
+@pytest.mark.parametrize(
+    "where",
+    ['"spare":"{}"', '"spare":["{}"]', '"sp{}are":1', '"request_id":"{}"', '"symbol":"{}"'],
+)
+@pytest.mark.parametrize(
+    "spoilt", [b"\xff", b"\xc3", b"\xed\xa0\x80", b"\xc0\x80", b"\xf5\x80\x80\x80"]
+)
 def test_bytes_that_are_no_utf8_are_refused_wherever_they_are(where, spoilt):
     start = b'{"type":"order","side":"buy","qty":1,"price":100,'
     assert parse(start + where.encode().replace(b"{}", spoilt) + b"}").reason == "invalid_json"
@@ -145,7 +187,9 @@ def test_a_level_has_two_numbers_and_no_more():
     ("true", "Input should be a valid integer"), ("null", "Input should be a valid integer"),
 ])  # fmt: skip
 def test_a_quantity_that_is_none_is_explained(raw, told):
-    found = parse(f'{{"type":"order","trader_id":"alice","side":"buy","qty":{raw},"price":1}}'.encode())
+    found = parse(
+        f'{{"type":"order","trader_id":"alice","side":"buy","qty":{raw},"price":1}}'.encode()
+    )
     assert found.details == {"error": f"qty: {told}"}
     assert (found.answer, found.trader_id) == ("order_rejected", "alice")
 
@@ -164,7 +208,7 @@ def test_an_earlier_value_of_a_repeated_key_does_no_harm():
     assert parse(data) == wire.OrderRequest(side=wire.Side.BUY, qty=1, price=1.0)
 
 
-# --------------------------------------------------------------------------------------------------------- the vocabulary
+# ----------------------------------------------------------------------------------- the vocabulary
 
 
 def test_every_class_says_its_type_as_its_tag():
@@ -176,7 +220,12 @@ def test_every_class_says_its_type_as_its_tag():
 
 def test_a_request_is_written_with_its_type_and_read_back():
     order = wire.OrderRequest(
-        trader_id="alice", side=wire.Side.BUY, qty=3, order_type=wire.OrderType.LIMIT, price=100.5, client_order_id="c"
+        trader_id="alice",
+        side=wire.Side.BUY,
+        qty=3,
+        order_type=wire.OrderType.LIMIT,
+        price=100.5,
+        client_order_id="c",
     )
     assert order.type == "order"
     assert parse(msgspec.json.encode(order)) == order
@@ -187,11 +236,25 @@ def test_a_token_is_in_no_repr():
 
 
 def test_messages_of_unknown_types_are_left_out_and_ill_formed_ones_raise():
-    pong, later = {"type": "pong", "timestamp": 1, "spare": [1]}, {"type": "of_a_later_version", "timestamp": {}}
+    pong, later = (
+        {"type": "pong", "timestamp": 1, "spare": [1]},
+        {"type": "of_a_later_version", "timestamp": {}},
+    )
     assert wire.parse_messages(json.dumps([later, pong, later])) == [wire.Pong(timestamp=1)]
     assert wire.parse_messages(" \n" + json.dumps(later)) == wire.parse_messages("[]") == []
     half = f'[{json.dumps(later)},{{"type":"pong"}}]'
-    wrong = ("{", "5", "[5]", "{}", '{"type":5}', '{"type":"pong"}', '{"type":"pong","timestamp":"x"}', "[[]]", "[" * 9_999, half)
+    wrong = (
+        "{",
+        "5",
+        "[5]",
+        "{}",
+        '{"type":5}',
+        '{"type":"pong"}',
+        '{"type":"pong","timestamp":"x"}',
+        "[[]]",
+        "[" * 9_999,
+        half,
+    )
     for text in wrong:
         for frame in (text, text.encode()):
             with pytest.raises(ValueError):

@@ -1,4 +1,6 @@
-"""Bad requests at the border: each kind is refused with its reason and the name of its field, and touches nothing."""
+"""Bad requests at the border: each kind is refused with its reason and the name of its field, and
+touches nothing.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,7 @@ THOROUGH = settings(deadline=None, database=None, max_examples=300)
 TRADER = {"trader_id": "alice"}
 IDS = {"order_id": 7, "client_order_id": "c-1"}
 
-# ------------------------------------------------------------------------------------------------------- what is refused
+# ---------------------------------------------------------------------------------- what is refused
 
 VALID: dict[str, dict[str, Any]] = {
     "login": TRADER,
@@ -46,7 +48,11 @@ IGNORES_UNKNOWN_KEYS = {"order", "place_order"}
 
 def annotations_of(cls: type) -> dict[str, str]:
     """As they are written, its base's too."""
-    return {name: hint for each in reversed(cls.__mro__) for name, hint in vars(each).get("__annotations__", {}).items()}
+    return {
+        name: hint
+        for each in reversed(cls.__mro__)
+        for name, hint in vars(each).get("__annotations__", {}).items()
+    }
 
 
 def fields_of(kinds: tuple[str, ...]) -> list[tuple[str, str, str]]:
@@ -60,7 +66,10 @@ def fields_of(kinds: tuple[str, ...]) -> list[tuple[str, str, str]]:
 def test_there_is_a_valid_sample_of_every_request():
     assert set(VALID) == set(CLASSES)
     for name in VALID:
-        assert answer_to({"type": name, **VALID[name]}).get("reason") not in ("invalid_json", "invalid_message"), name
+        assert answer_to({"type": name, **VALID[name]}).get("reason") not in (
+            "invalid_json",
+            "invalid_message",
+        ), name
 
 
 def answer_to(frame: Any) -> dict[str, Any]:
@@ -80,7 +89,10 @@ def refused(frame: Any) -> tuple[str, str, str]:
     before = venue.state()
     answer = answer_to(frame)
     if answer["type"] != "error":
-        assert client.asks(frame if isinstance(frame, str | bytes) else json.dumps(frame)) == answer
+        assert (
+            client.asks(frame if isinstance(frame, str | bytes) else json.dumps(frame))
+            == answer
+        )
     assert venue.state() == before
     error = answer["details"]["error"]
     assert error.isascii() and error.isprintable(), error
@@ -89,7 +101,9 @@ def refused(frame: Any) -> tuple[str, str, str]:
 
 def with_raw(name: str, field: str, raw: str) -> str:
     """A valid request in which one field is written as `raw`."""
-    fields = json.dumps({"type": name} | {key: value for key, value in VALID[name].items() if key != field})
+    fields = json.dumps(
+        {"type": name} | {key: value for key, value in VALID[name].items() if key != field}
+    )
     return f'{fields[:-1]}, "{field}": {raw}}}'
 
 
@@ -109,12 +123,26 @@ def test_a_number_is_a_number_and_nothing_else(name, field, kind):
 
 @pytest.mark.parametrize(("name", "field", "kind"), fields_of(NUMBERS))
 def test_no_number_overflows_or_has_more_than_40_digits(name, field, kind):
-    for raw in ("9" * 41, "-" + "9" * 41, "9" * 5_000, "1e999", "-1e999", "0." + "0" * 40 + "1"):
+    for raw in (
+        "9" * 41,
+        "-" + "9" * 41,
+        "9" * 5_000,
+        "1e999",
+        "-1e999",
+        "0." + "0" * 40 + "1",
+    ):
         assert_names_the_field(name, field, raw)
 
 
 @pytest.mark.parametrize(
-    "raw", ["1" * 41, "0." + "1" * 40, "[[" + "1" * 41 + "]]", '{"deep":{"er":' + "7" * 60 + "}}", "9" * 5_000]
+    "raw",
+    [
+        "1" * 41,
+        "0." + "1" * 40,
+        "[[" + "1" * 41 + "]]",
+        '{"deep":{"er":' + "7" * 60 + "}}",
+        "9" * 5_000,
+    ],
 )
 @pytest.mark.parametrize("name", sorted(IGNORES_UNKNOWN_KEYS))
 def test_nor_does_one_in_a_key_that_is_ignored(name, raw):
@@ -122,20 +150,56 @@ def test_nor_does_one_in_a_key_that_is_ignored(name, raw):
 
 
 @pytest.mark.parametrize(
-    "raw", ["1" * 40, "0." + "1" * 39, "[1234567890, 1234567890, 1234567890, 1234567890, 1234567890]", '"' + "1" * 90 + '"']
+    "raw",
+    [
+        "1" * 40,
+        "0." + "1" * 39,
+        "[1234567890, 1234567890, 1234567890, 1234567890, 1234567890]",
+        '"' + "1" * 90 + '"',
+    ],
 )
 def test_forty_digits_and_many_short_numbers_are_none_too_long(raw):
     assert answer_to(with_raw("order", "spare", raw))["type"] == "order_accepted"
 
 
-@pytest.mark.parametrize("raw", ["9" * 40, "1" + "0" * 39, str(2**63), str(2**64), str(-(2**63)), "0", "-0", "-1", "1000001"])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "9" * 40,
+        "1" + "0" * 39,
+        str(2**63),
+        str(2**64),
+        str(-(2**63)),
+        "0",
+        "-0",
+        "-1",
+        "1000001",
+    ],
+)
 def test_a_quantity_out_of_range_is_invalid_qty(raw):
     answer = answer_to(with_raw("order", "qty", raw))
-    assert (answer["reason"], answer["details"]) == ("invalid_qty", {"min_qty": 1, "max_qty": 1_000_000})
+    assert (answer["reason"], answer["details"]) == (
+        "invalid_qty",
+        {"min_qty": 1, "max_qty": 1_000_000},
+    )
 
 
 @pytest.mark.parametrize(
-    "raw", ["9" * 40, "1" + "0" * 39, "1e39", "1e300", str(2**63), str(2**64), "0", "-0", "-0.0", "-5", "1000000.01", "1e-300"]
+    "raw",
+    [
+        "9" * 40,
+        "1" + "0" * 39,
+        "1e39",
+        "1e300",
+        str(2**63),
+        str(2**64),
+        "0",
+        "-0",
+        "-0.0",
+        "-5",
+        "1000000.01",
+        "1e-300",
+    ],
 )
 def test_a_price_out_of_range_is_invalid_price(raw):
     assert answer_to(with_raw("order", "price", raw))["reason"] == "invalid_price"
@@ -144,8 +208,18 @@ def test_a_price_out_of_range_is_invalid_price(raw):
 def test_the_range_is_exactly_that_of_the_instrument():
     market = "[[instruments]]\nmin_price = 95\nmax_price = 105\nmin_qty = 3\nmax_qty = 50"
     client = SocketlessVenue(market).client()
-    for price, reason in ((94.99, "invalid_price"), (95, None), (105, None), (105.01, "invalid_price")):
-        assert client.asks(order("alice", "buy" if price < 100 else "sell", 3, price)).get("reason") == reason, price
+    for price, reason in (
+        (94.99, "invalid_price"),
+        (95, None),
+        (105, None),
+        (105.01, "invalid_price"),
+    ):
+        assert (
+            client.asks(order("alice", "buy" if price < 100 else "sell", 3, price)).get(
+                "reason"
+            )
+            == reason
+        ), price
     for qty, reason in ((2, "invalid_qty"), (3, None), (50, None), (51, "invalid_qty")):
         assert client.asks(order("bob", qty=qty, price=95)).get("reason") == reason, qty
 
@@ -154,8 +228,13 @@ def test_the_range_is_exactly_that_of_the_instrument():
 @pytest.mark.parametrize("field", ["price", "qty", "spare", "request_id"])
 def test_nan_and_infinity_are_no_json(field, raw):
     assert refused(with_raw("order", field, raw))[:2] == ("order_rejected", "invalid_json")
-    assert refused(with_raw("order", field, f'[{{"deep": {raw}}}]'))[:2] == ("order_rejected", "invalid_json")
-    assert answer_to(with_raw("order", "spare", f'"{raw}"'))["type"] == "order_accepted", "as text it is text"
+    assert refused(with_raw("order", field, f'[{{"deep": {raw}}}]'))[:2] == (
+        "order_rejected",
+        "invalid_json",
+    )
+    assert answer_to(with_raw("order", "spare", f'"{raw}"'))["type"] == "order_accepted", (
+        "as text it is text"
+    )
 
 
 @pytest.mark.parametrize("frame", [
@@ -170,7 +249,14 @@ def test_what_is_no_json_is_invalid_json(frame):
 
 
 @pytest.mark.parametrize(
-    "frame", [b"\xff", b'{"type":"ping","request_id":"\xc3"}', b'{"type":"\xed\xa0\x80"}', b"\x00", b"{\x00}"]
+    "frame",
+    [
+        b"\xff",
+        b'{"type":"ping","request_id":"\xc3"}',
+        b'{"type":"\xed\xa0\x80"}',
+        b"\x00",
+        b"{\x00}",
+    ],
 )
 def test_nor_are_bytes_that_are_no_utf8(frame):
     assert refused(frame)[:2] == ("order_rejected", "invalid_json")
@@ -183,12 +269,24 @@ def test_what_has_no_known_type_is_an_order_rejected(frame):
     assert (kind, reason) == ("order_rejected", "invalid_message")
 
 
-@pytest.mark.parametrize("name", sorted(set(VALID) - {"logout", "ping", "close", "reopen", "subscribe"}))
+@pytest.mark.parametrize(
+    "name", sorted(set(VALID) - {"logout", "ping", "close", "reopen", "subscribe"})
+)
 def test_a_missing_field_is_named(name):
-    required = [key for key in VALID[name] if key not in ("trader_id", "order_id", "qty", "price") or name == "login"]
+    required = [
+        key
+        for key in VALID[name]
+        if key not in ("trader_id", "order_id", "qty", "price") or name == "login"
+    ]
     for field in required:
-        kind, reason, error = refused({"type": name} | {key: value for key, value in VALID[name].items() if key != field})
-        assert (kind, reason, error.partition(":")[0]) == (REFUSAL.get(name, "error"), "invalid_message", field)
+        kind, reason, error = refused(
+            {"type": name} | {key: value for key, value in VALID[name].items() if key != field}
+        )
+        assert (kind, reason, error.partition(":")[0]) == (
+            REFUSAL.get(name, "error"),
+            "invalid_message",
+            field,
+        )
 
 
 @pytest.mark.parametrize("name", sorted(set(VALID) - IGNORES_UNKNOWN_KEYS))
@@ -199,7 +297,12 @@ def test_an_unknown_key_is_refused_by_name(name):
 
 @pytest.mark.parametrize("name", sorted(IGNORES_UNKNOWN_KEYS))
 def test_an_unknown_key_is_ignored_on_order(name):
-    frame = {"type": name, **VALID[name], "spare": {"any": ["thing", None, True, 1.5]}, "Qty": "x"}
+    frame = {
+        "type": name,
+        **VALID[name],
+        "spare": {"any": ["thing", None, True, 1.5]},
+        "Qty": "x",
+    }
     assert answer_to(frame)["type"] == "order_accepted"
 
 
@@ -211,17 +314,28 @@ def test_of_a_repeated_key_the_last_wins():
     answer = answer_to(frame)
     assert (answer["trader_id"], answer["qty"], answer["price"]) == ("alice", 3, 99.0)
     assert refused(frame[:-1] + ',"qty":true}')[2].startswith("qty:")
-    refusal = SocketlessVenue().client().asks(frame[:-1] + ',"qty":1,"qty":0,"client_order_id":"a","client_order_id":"b"}')
+    refusal = (
+        SocketlessVenue()
+        .client()
+        .asks(frame[:-1] + ',"qty":1,"qty":0,"client_order_id":"a","client_order_id":"b"}')
+    )
     assert (refusal["reason"], refusal["client_order_id"]) == ("invalid_qty", "b")
     long_but_lost = frame.replace('"qty":"1"', f'"qty":{"9" * 50}')
     assert answer_to(long_but_lost)["qty"] == 3
 
 
-# ------------------------------------------------------------------------------------------------------------- words, ids
+# --------------------------------------------------------------------------------------- words, ids
 
 
 @pytest.mark.parametrize(
-    ("field", "word"), [("side", "hold"), ("order_type", "stop"), ("time_in_force", "day"), ("stp", "none"), ("side", "")]
+    ("field", "word"),
+    [
+        ("side", "hold"),
+        ("order_type", "stop"),
+        ("time_in_force", "day"),
+        ("stp", "none"),
+        ("side", ""),
+    ],
 )
 def test_an_unknown_word_is_named(field, word):
     assert_names_the_field("order", field, json.dumps(word))
@@ -240,7 +354,10 @@ FORBIDDEN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "field", "kind"), [each for each in fields_of(("ClientId",)) if "list" not in each[2]])
+@pytest.mark.parametrize(
+    ("name", "field", "kind"),
+    [each for each in fields_of(("ClientId",)) if "list" not in each[2]],
+)
 def test_an_id_is_1_to_64_plain_characters_and_not_the_houses(name, field, kind):
     for text in FORBIDDEN:
         assert_names_the_field(name, field, json.dumps(text))
@@ -256,7 +373,7 @@ def test_a_flag_is_true_or_false(name, field, kind):
         assert_names_the_field(name, field, raw)
 
 
-# ------------------------------------------------------------------------------------------------ fields that go together
+# -------------------------------------------------------------------------- fields that go together
 
 
 @pytest.mark.parametrize(("change", "named"), [
@@ -280,7 +397,9 @@ def test_fields_of_an_order_that_do_not_go_together(change, named):
 
 @pytest.mark.parametrize("name", ["cancel", "replace", "order_status"])
 def test_an_order_is_named_by_one_id_at_least(name):
-    kind, reason, error = refused({"type": name, **TRADER, **({"qty": 1} if name == "replace" else {})})
+    kind, reason, error = refused(
+        {"type": name, **TRADER, **({"qty": 1} if name == "replace" else {})}
+    )
     assert (kind, reason) == (REFUSAL.get(name, "error"), "invalid_message")
     assert "order_id" in error
 
@@ -293,15 +412,25 @@ def test_a_replace_changes_something():
 
 def test_ids_are_echoed_where_they_are_valid_else_null():
     whole = answer_to({"type": "cancel", **TRADER, **IDS, "request_id": "r", "spare": 1})
-    assert {key: whole[key] for key in ("trader_id", "order_id", "client_order_id", "request_id")} == {
+    assert {
+        key: whole[key] for key in ("trader_id", "order_id", "client_order_id", "request_id")
+    } == {
         **TRADER,
         **IDS,
         "request_id": "r",
     }
     broken = answer_to(
-        {"type": "cancel", "trader_id": "@fees", "order_id": "7", "client_order_id": "a b", "request_id": "r" * 65}
+        {
+            "type": "cancel",
+            "trader_id": "@fees",
+            "order_id": "7",
+            "client_order_id": "a b",
+            "request_id": "r" * 65,
+        }
     )
-    assert {key: broken[key] for key in ("trader_id", "order_id", "client_order_id")} == dict.fromkeys(("trader_id", *IDS))
+    assert {
+        key: broken[key] for key in ("trader_id", "order_id", "client_order_id")
+    } == dict.fromkeys(("trader_id", *IDS))
     assert "request_id" not in broken
     for unreadable in ('{"trader_id":"alice"}', '{"type":"order","trader_id":"alice"'):
         assert answer_to(unreadable)["client_order_id"] is None
@@ -309,39 +438,68 @@ def test_ids_are_echoed_where_they_are_valid_else_null():
 
 
 @pytest.mark.parametrize(
-    "frame", ["5", "[]", "{", '{"type":"order"', "nope", '{"type":"nope","trader_id":"alice"}', '{"trader_id":"alice"}']
+    "frame",
+    [
+        "5",
+        "[]",
+        "{",
+        '{"type":"order"',
+        "nope",
+        '{"type":"nope","trader_id":"alice"}',
+        '{"trader_id":"alice"}',
+    ],
 )
 def test_what_cannot_be_parsed_or_has_no_known_type_names_no_trader(frame):
     assert answer_to(frame)["trader_id"] is None
 
 
-# ----------------------------------------------------------------------------------------------------------- request ids
+# -------------------------------------------------------------------------------------- request ids
 
 
-@pytest.mark.parametrize("asked", ["r", "", "x" * 64, 'q"\\\n\u202eé😀', 0, -1, 2**53 - 1, -(2**53) + 1])
+@pytest.mark.parametrize(
+    "asked", ["r", "", "x" * 64, 'q"\\\n\u202eé😀', 0, -1, 2**53 - 1, -(2**53) + 1]
+)
 @pytest.mark.parametrize("name", sorted(VALID))
 def test_a_request_id_comes_back_in_the_one_answer(name, asked):
     assert answer_to({"type": name, **VALID[name], "request_id": asked})["request_id"] == asked
-    spoilt = {"type": name, **VALID[name], "request_id": asked, "trader_id": "@", "from_seq": "x", "channels": 5}
+    spoilt = {
+        "type": name,
+        **VALID[name],
+        "request_id": asked,
+        "trader_id": "@",
+        "from_seq": "x",
+        "channels": 5,
+    }
     refusal = answer_to(spoilt)
     assert (refusal["reason"], refusal["request_id"]) == ("invalid_message", asked)
 
 
-@pytest.mark.parametrize("raw", ['"' + "x" * 65 + '"', str(2**53), str(-(2**53)), "1.5", "true", "[]"])
+@pytest.mark.parametrize(
+    "raw", ['"' + "x" * 65 + '"', str(2**53), str(-(2**53)), "1.5", "true", "[]"]
+)
 def test_other_request_ids_are_refused(raw):
     assert_names_the_field("ping", "request_id", raw)
 
 
-# --------------------------------------------------------------------------------------------------------- arrays, nesting
+# ---------------------------------------------------------------------------------- arrays, nesting
 
 
 @pytest.mark.parametrize("count", [1, 2, 100])
 def test_an_array_of_1_to_100_requests_has_as_many_answers_in_order(count):
-    answers = SocketlessVenue().client().asks([{"type": "ping", "request_id": n} for n in range(count)])
-    assert [(each["type"], each["request_id"]) for each in answers] == [("pong", n) for n in range(count)]
+    answers = (
+        SocketlessVenue()
+        .client()
+        .asks([{"type": "ping", "request_id": n} for n in range(count)])
+    )
+    assert [(each["type"], each["request_id"]) for each in answers] == [
+        ("pong", n) for n in range(count)
+    ]
 
 
-@pytest.mark.parametrize("frame", ["[]", " [ ] ", "[" + ",".join(["{}"] * 101) + "]", "[" + ",".join(["1"] * 30_000) + "]"])
+@pytest.mark.parametrize(
+    "frame",
+    ["[]", " [ ] ", "[" + ",".join(["{}"] * 101) + "]", "[" + ",".join(["1"] * 30_000) + "]"],
+)
 def test_an_empty_or_longer_one_has_one_answer(frame):
     kind, reason, error = refused(frame)
     assert (kind, reason) == ("order_rejected", "invalid_message")
@@ -353,7 +511,15 @@ def test_each_element_has_its_own_fault():
     client = SocketlessVenue().client()
     faulty = [5, [ping], {"type": "nope"}, {"type": "cancel", "trader_id": "a"}]
     answers = client.asks([ping, *faulty, order("alice"), ping])
-    expected = ["pong", "order_rejected", "order_rejected", "order_rejected", "cancel_rejected", "order_accepted", "pong"]
+    expected = [
+        "pong",
+        "order_rejected",
+        "order_rejected",
+        "order_rejected",
+        "cancel_rejected",
+        "order_accepted",
+        "pong",
+    ]
     assert [each["type"] for each in answers] == expected
     assert {each["reason"] for each in answers if "reason" in each} == {"invalid_message"}
 
@@ -368,7 +534,9 @@ def test_login_and_logout_do_not_go_into_an_array():
 
 
 def test_an_array_may_begin_with_white_space():
-    assert [each["type"] for each in SocketlessVenue().client().asks(' \t\r\n[{"type":"ping"}]\n')] == ["pong"]
+    assert [
+        each["type"] for each in SocketlessVenue().client().asks(' \t\r\n[{"type":"ping"}]\n')
+    ] == ["pong"]
 
 
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
@@ -383,7 +551,10 @@ def test_64_levels_are_taken_and_65_are_not(opening, closing):
 
 
 def test_brackets_within_text_are_no_nesting():
-    assert answer_to(with_raw("order", "spare", json.dumps('["{' * 100 + "\\")))["type"] == "order_accepted"
+    assert (
+        answer_to(with_raw("order", "spare", json.dumps('["{' * 100 + "\\")))["type"]
+        == "order_accepted"
+    )
 
 
 def test_a_deep_element_is_one_refusal_among_its_neighbours_or_of_the_frame():
@@ -393,7 +564,7 @@ def test_a_deep_element_is_one_refusal_among_its_neighbours_or_of_the_frame():
     assert (refusal["type"], refusal["reason"]) == ("order_rejected", "invalid_json")
 
 
-# -------------------------------------------------------------------------------------------------------------- the fuzzer
+# --------------------------------------------------------------------------------------- the fuzzer
 
 
 def mangled(data: st.DataObject) -> bytes:
@@ -419,4 +590,8 @@ def test_whatever_comes_has_one_answer_and_stops_nothing(data):
     assert client.session.ended or client.sends('{"type":"ping"}')[0]["type"] == "pong"
     listener = venue.listener()
     listener.takes()
-    assert [each["type"] for each in listener.sends(frame)][:1] in (["error"], ["subscribed"], ["resumed"])
+    assert [each["type"] for each in listener.sends(frame)][:1] in (
+        ["error"],
+        ["subscribed"],
+        ["resumed"],
+    )

@@ -168,7 +168,9 @@ class Battle:
         except OrderPortError as error:
             self.trouble = f"the market could not be closed: {error}"
             return {}
-        if not await self._connection.until(lambda: self._connection.feed.is_flat, SETTLED_WITHIN_S):
+        if not await self._connection.until(
+            lambda: self._connection.feed.is_flat, SETTLED_WITHIN_S
+        ):
             late = fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason)
             log.warning("the feed does not show everybody flat %s", late)
         return settlement
@@ -176,7 +178,9 @@ class Battle:
     async def _wait(self, seconds: float | None, *ends: asyncio.Task[Any]) -> str | None:
         """Wait so long, or less when the battle is stopped or all bots have ended; return which."""
         waiting = {self._stop, *self._activities, *ends}
-        done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+        done, _ = await asyncio.wait(
+            waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+        )
         for activity in self._activities & done:
             activity.result()
         if self._stop in done:

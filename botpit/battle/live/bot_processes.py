@@ -130,7 +130,10 @@ class BotProcesses:
             return None
         except (OSError, ValueError) as error:
             reason = str(error)[:MAX_REASON_CHARS]
-            log.error("a report cannot be read %s", fields(name=bot.trader_id, report=path, reason=reason))
+            log.error(
+                "a report cannot be read %s",
+                fields(name=bot.trader_id, report=path, reason=reason),
+            )
             return None
 
     def _result(self, bot: Bot, folder: Path) -> BotResult:

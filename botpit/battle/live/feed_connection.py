@@ -23,7 +23,9 @@ class FeedConnection:
 
     def __init__(self, uri: str) -> None:
         self.feed = BattleFeed()
-        self.link = Link(uri, on_open=lambda: self.feed.opening(), on_frame=self._frame, on_state=self._state)
+        self.link = Link(
+            uri, on_open=lambda: self.feed.opening(), on_frame=self._frame, on_state=self._state
+        )
         self.reason = _CONNECTING
         """Why there is no connection, or "connected"."""
         self._changed = asyncio.Event()
@@ -34,7 +36,8 @@ class FeedConnection:
         self.feed = BattleFeed(began, newcomers)
         self._send(self.feed.opening())
         await self.until(
-            lambda: self.feed.mirror.market_id is not None or self._cannot_connect(), FIRST_SNAPSHOT_S
+            lambda: self.feed.mirror.market_id is not None or self._cannot_connect(),
+            FIRST_SNAPSHOT_S,
         )
 
     async def look(self, what: str) -> bool:
@@ -47,7 +50,8 @@ class FeedConnection:
         if asked and await self.until(lambda: self.feed.answered, FRESH_SNAPSHOT_S):
             return True
         log.warning(
-            "no fresh snapshot: the standings are those last seen %s", fields(when=what, feed=self.reason)
+            "no fresh snapshot: the standings are those last seen %s",
+            fields(when=what, feed=self.reason),
         )
         return False
 

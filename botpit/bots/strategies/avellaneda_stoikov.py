@@ -9,7 +9,15 @@ from typing import Annotated
 from msgspec import Meta
 
 from bot_strategies import Market, Strategy
-from botpit.bots.strategies.quoting import SIDES, Lots, Seconds, Ticks, behind_the_other_side, quote, sign
+from botpit.bots.strategies.quoting import (
+    SIDES,
+    Lots,
+    Seconds,
+    Ticks,
+    behind_the_other_side,
+    quote,
+    sign,
+)
 
 MS_PER_S = 1_000
 
@@ -50,14 +58,23 @@ class AvellanedaStoikov(Strategy):
         for side in SIDES:
             price = behind_the_other_side(market, side, reservation - sign(side) * spread / 2)
             prices = [market.to_tick(price, side)]
-            quote(market, side, prices, self.size, max_position=self.max_position, refresh=self.refresh)
+            quote(
+                market,
+                side,
+                prices,
+                self.size,
+                max_position=self.max_position,
+                refresh=self.refresh,
+            )
 
     def reservation_and_spread(self, market: Market) -> tuple[float, float]:
         """The paper's two formulas, as prices."""
         elapsed_s = (market.timestamp - self._began_ms) / MS_PER_S
         left_s = self.horizon_s - elapsed_s % self.horizon_s
         risk = self.risk_aversion * self._variance * left_s
-        spread = risk + 2 / self.risk_aversion * log(1 + self.risk_aversion / self.arrival_decay)
+        spread = risk + 2 / self.risk_aversion * log(
+            1 + self.risk_aversion / self.arrival_decay
+        )
         tick = market.instrument.tick
         return market.mid_price - market.position / self.size * risk * tick, spread * tick
 

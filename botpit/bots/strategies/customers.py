@@ -63,8 +63,12 @@ class ServesCustomers(Strategy):
         drawn = market.instrument.reference_price + self.rng.uniform(-reach, reach)
         limit = max(drawn, market.instrument.min_price)
         until_ms = market.timestamp + int(self.patience_s * MS_PER_S)
-        self._customer = Customer(self.rng.choice(self._sides_with_room(market)), limit, until_ms)
+        self._customer = Customer(
+            self.rng.choice(self._sides_with_room(market)), limit, until_ms
+        )
 
     def _sides_with_room(self, market: Market) -> list[SideWord]:
         lots = {side: self.max_position - sign(side) * market.position for side in SIDES}
-        return [side for side in SIDES if lots[side] >= self.size] or [max(SIDES, key=lots.__getitem__)]
+        return [side for side in SIDES if lots[side] >= self.size] or [
+            max(SIDES, key=lots.__getitem__)
+        ]

@@ -8,7 +8,15 @@ from typing import Annotated
 from msgspec import Meta
 
 from bot_strategies import Market, Strategy
-from botpit.bots.strategies.quoting import SIDES, Lots, NotNegative, Ticks, behind_the_other_side, quote, sign
+from botpit.bots.strategies.quoting import (
+    SIDES,
+    Lots,
+    NotNegative,
+    Ticks,
+    behind_the_other_side,
+    quote,
+    sign,
+)
 from message_schemas import SideWord
 
 
@@ -33,13 +41,22 @@ class Maker(Strategy):
     def on_timer(self, market: Market) -> None:
         for side in SIDES:
             ladder = self._ladder(market, side)
-            quote(market, side, ladder, self.size, max_position=self.max_position, refresh=self.refresh)
+            quote(
+                market,
+                side,
+                ladder,
+                self.size,
+                max_position=self.max_position,
+                refresh=self.refresh,
+            )
 
     def _ladder(self, market: Market, side: SideWord) -> list[float]:
         """Where this side's quotes should stand, best first; never through the other side's best price."""
         tick = market.instrument.tick
         centre = market.mid_price - self.skew * market.position * tick
-        best = behind_the_other_side(market, side, centre - sign(side) * self.half_spread_ticks * tick)
+        best = behind_the_other_side(
+            market, side, centre - sign(side) * self.half_spread_ticks * tick
+        )
         return [
             market.to_tick(best - sign(side) * level * self.step_ticks * tick, side)
             for level in range(self.levels)

@@ -37,7 +37,9 @@ def best_to_take(market: Market, side: SideWord) -> float | None:
     return market.book.best_ask if side == "buy" else market.book.best_bid
 
 
-def order(market: Market, side: SideWord, qty: int, price: float, **terms: Unpack[Terms]) -> None:
+def order(
+    market: Market, side: SideWord, qty: int, price: float, **terms: Unpack[Terms]
+) -> None:
     (market.buy if side == "buy" else market.sell)(qty, price, **terms)
 
 
@@ -61,7 +63,13 @@ def approach(market: Market, target: int, most: int) -> None:
 
 
 def quote(
-    market: Market, side: SideWord, prices: Sequence[float], size: int, *, max_position: int, refresh: int
+    market: Market,
+    side: SideWord,
+    prices: Sequence[float],
+    size: int,
+    *,
+    max_position: int,
+    refresh: int,
 ) -> None:
     """Stand with `size` lots at each of `prices` (best first), never with more than could be held.
 
@@ -79,7 +87,9 @@ def quote(
             left -= qty
 
 
-def _cancel_stale(market: Market, side: SideWord, wanted: Sequence[float], near: float) -> set[float]:
+def _cancel_stale(
+    market: Market, side: SideWord, wanted: Sequence[float], near: float
+) -> set[float]:
     """Cancel each quote that is not near a wanted price of its own; returns the prices that are served."""
     served: set[float] = set()
     for each in market.orders:

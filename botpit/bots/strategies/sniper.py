@@ -52,6 +52,8 @@ class Sniper(Strategy):
         cost, tick = sign(side) * price, market.instrument.tick
         costs = [sign(side) * each for each in self._prices]
         bid, ask = market.book.best_bid, market.book.best_ask
-        narrow = bid is not None and ask is not None and ask - bid < (self.narrow_ticks + 0.5) * tick
+        narrow = (
+            bid is not None and ask is not None and ask - bid < (self.narrow_ticks + 0.5) * tick
+        )
         edge_ticks = round((sum(costs) / len(costs) - cost) / tick, 6)
         return cost < min(costs) or (narrow and edge_ticks >= self.edge_ticks)

@@ -10,7 +10,16 @@ from typing import Annotated
 from msgspec import Meta
 
 from bot_strategies import Market, Strategy
-from botpit.bots.strategies.quoting import SIDES, Lots, Share, Ticks, best_to_take, room, sign, take
+from botpit.bots.strategies.quoting import (
+    SIDES,
+    Lots,
+    Share,
+    Ticks,
+    best_to_take,
+    room,
+    sign,
+    take,
+)
 
 MS_PER_S = 1_000
 STEP_MS = 1_000
@@ -32,7 +41,9 @@ class Fundamental:
         self._world = world
         self._step_ticks = volatility_ticks * sqrt(STEP_MS / MS_PER_S)
         self._kept = 0.5 ** (STEP_MS / MS_PER_S / half_life_s)
-        self._shocks = min(int(REMEMBERED_HALF_LIVES * log(0.5) / log(self._kept)) + 1, MAX_SHOCKS)
+        self._shocks = min(
+            int(REMEMBERED_HALF_LIVES * log(0.5) / log(self._kept)) + 1, MAX_SHOCKS
+        )
         self._at: tuple[int, float] | None = None
 
     def ticks_at(self, timestamp_ms: int) -> float:
@@ -86,7 +97,9 @@ class Value(Strategy):
 
     def _observe(self, market: Market) -> float:
         """The belief after this moment's look at the fundamental, as a price."""
-        seen_ticks = self._fundamental.ticks_at(market.timestamp) + self.rng.gauss(0, self.noise_ticks)
+        seen_ticks = self._fundamental.ticks_at(market.timestamp) + self.rng.gauss(
+            0, self.noise_ticks
+        )
         seen = market.instrument.reference_price + seen_ticks * market.instrument.tick
         if self._belief is None:
             self._belief = seen

@@ -54,7 +54,11 @@ class Zip(ServesCustomers):
         """A better shout than one's own, on one's own side, that nobody has taken yet."""
         side = self.customer.side
         best = market.book.best_bid if side == "buy" else market.book.best_ask
-        if best is not None and best != self._best_shout and sign(side) * (best - self.price) > 0:
+        if (
+            best is not None
+            and best != self._best_shout
+            and sign(side) * (best - self.price) > 0
+        ):
             self._learn(best, sign(side))
         self._best_shout = best
 
@@ -68,7 +72,9 @@ class Zip(ServesCustomers):
         """Move the own price towards the one seen and a little beyond, up (+1) or down (-1)."""
         customer = self.customer
         target = seen * (1 + direction * self.rng.uniform(0, self.nudge))
-        self._push = self.momentum * self._push + (1 - self.momentum) * self.learning * (target - self.price)
+        self._push = self.momentum * self._push + (1 - self.momentum) * self.learning * (
+            target - self.price
+        )
         wanted = (self.price + self._push) / customer.limit
         self._margins[customer.side] = max(0.0, sign(customer.side) * (1 - wanted))
 

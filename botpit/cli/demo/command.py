@@ -15,7 +15,13 @@ from rich.console import Console
 
 from botpit.battle.config import BattleConfig
 from botpit.battle.results import Results
-from botpit.cli.demo.plan import BATTLE, DemoSettings, battle_config, check_ports, new_run_folder
+from botpit.cli.demo.plan import (
+    BATTLE,
+    DemoSettings,
+    battle_config,
+    check_ports,
+    new_run_folder,
+)
 from botpit.cli.demo.processes import HEALTH_POLL_S, HEALTHY_WITHIN_S, DemoProcesses, health
 from botpit.cli.program import add_usual_flags, parser_of, port_number, start
 from botpit.io.exit_codes import ExitCode
@@ -50,15 +56,30 @@ def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.N
         "example: %(prog)s --duration 20 --config my_battle.json",
     )
     flag = parser.add_argument
-    flag("--config", type=Path, help="the battle (default: bots_config.json here, else the one that ships)")
-    flag("--duration", type=seconds, metavar="S", help="end after so many seconds (default: with Ctrl-C)")
+    flag(
+        "--config",
+        type=Path,
+        help="the battle (default: bots_config.json here, else the one that ships)",
+    )
+    flag(
+        "--duration",
+        type=seconds,
+        metavar="S",
+        help="end after so many seconds (default: with Ctrl-C)",
+    )
     runs_dir = "gets a folder for this run (default: %(default)s)"
     flag("--runs-dir", type=Path, default=Path("runs"), help=runs_dir)
     host = "address that the servers listen on (default: %(default)s)"
     flag("--host", default="127.0.0.1", help=host)
     port = partial(port_number, least=1)
     for name, default in (("order", 9001), ("events", 9002), ("market-data", 9010)):
-        flag(f"--{name}-port", type=port, default=default, metavar="PORT", help="(default: %(default)s)")
+        flag(
+            f"--{name}-port",
+            type=port,
+            default=default,
+            metavar="PORT",
+            help="(default: %(default)s)",
+        )
     add_usual_flags(parser, "of all processes (default: %(default)s)")
     return parser.parse_args(argv)
 
@@ -126,7 +147,9 @@ async def _play(settings: DemoSettings, processes: DemoProcesses, bots: int) -> 
         f"--upstream-uri={settings.uri(settings.events_port)}",
         level,
     )
-    await processes.healthy("relay", settings.address, settings.market_data_port, upstream="connected")
+    await processes.healthy(
+        "relay", settings.address, settings.market_data_port, upstream="connected"
+    )
     await processes.start(
         "battle",
         f"--config={folder / BATTLE}",
@@ -134,7 +157,9 @@ async def _play(settings: DemoSettings, processes: DemoProcesses, bots: int) -> 
         f"--log-dir={folder / 'bots'}",
         level,
     )
-    await processes.start("monitor", f"--uri={settings.uri(settings.market_data_port)}", level, in_front=True)
+    await processes.start(
+        "monitor", f"--uri={settings.uri(settings.market_data_port)}", level, in_front=True
+    )
     await processes.watch(_time(settings, bots))
 
 
@@ -159,7 +184,9 @@ def show_standings(results: Path) -> None:
         print("no standings: the battle ended before it began")
         return
     (last,) = Results.from_json(results.read_text(encoding="utf-8")).rounds
-    tables = standings_tables(last.standings, f"final standings after {last.market.trades:,} trades")
+    tables = standings_tables(
+        last.standings, f"final standings after {last.market.trades:,} trades"
+    )
     if sys.stdout.isatty():
         Console(markup=False, emoji=False, highlight=False).print("", tables)
     else:

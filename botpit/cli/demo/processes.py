@@ -46,7 +46,9 @@ class DemoProcesses:
                 return
             self.check(name)
             if loop.time() > deadline_s:
-                late = f"{name} is not ready after {HEALTHY_WITHIN_S:g} s: see {self._log(name)}"
+                late = (
+                    f"{name} is not ready after {HEALTHY_WITHIN_S:g} s: see {self._log(name)}"
+                )
                 raise ProgramError(late, exit_code=ExitCode.FAULT)
             await asyncio.sleep(HEALTH_POLL_S)
 

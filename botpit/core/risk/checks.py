@@ -1,4 +1,5 @@
-"""The engine's checks of an order or a replace, in the order of API_SPEC.md (Reasons of refusals); the first that fails is the reason.
+"""The engine's checks of an order or a replace, in the order of API_SPEC.md (Reasons of refusals);
+the first that fails is the reason.
 
 A check returns None or a `Refusal`; none of them changes anything.
 """
@@ -31,9 +32,13 @@ def bad_terms(
         return Refusal(Reason.ORDER_TOO_LARGE, {"max_order_qty": instrument.max_order_qty})
     notional, most = qty * limit * market.tick_value, instrument.max_order_notional
     if notional > most:
-        return Refusal(Reason.NOTIONAL_TOO_LARGE, {"notional": notional, "max_order_notional": most})
+        return Refusal(
+            Reason.NOTIONAL_TOO_LARGE, {"notional": notional, "max_order_notional": most}
+        )
     if not market.band_low <= limit <= market.band_high:
-        return Refusal(Reason.PRICE_BAND, {"band_low": market.band_low, "band_high": market.band_high})
+        return Refusal(
+            Reason.PRICE_BAND, {"band_low": market.band_low, "band_high": market.band_high}
+        )
     return None
 
 
@@ -46,7 +51,9 @@ def bad_qty(market: Market, qty: int, filled: int) -> Refusal | None:
     """A total quantity within the instrument's bounds, and above what is filled of it."""
     instrument = market.instrument
     if not instrument.min_qty <= qty <= instrument.max_qty:
-        return Refusal(Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty})
+        return Refusal(
+            Reason.INVALID_QTY, {"min_qty": instrument.min_qty, "max_qty": instrument.max_qty}
+        )
     if qty <= filled:
         return Refusal(Reason.INVALID_QTY, {"filled_qty": filled})
     return None
@@ -71,17 +78,30 @@ def would_cross(market: Market, sign: int, limit: int) -> Refusal | None:
 def too_much(prospect: Prospect) -> Refusal | None:
     """Open orders, the position's limit, a frozen account, which may only reduce, and margin, if the order
     goes through."""
-    position, account, instrument = prospect.position, prospect.account, prospect.market.instrument
-    if prospect.resting and position.open_count() - len(prospect.removed) >= instrument.max_open_orders:
-        return Refusal(Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders})
+    position, account, instrument = (
+        prospect.position,
+        prospect.account,
+        prospect.market.instrument,
+    )
+    if (
+        prospect.resting
+        and position.open_count() - len(prospect.removed) >= instrument.max_open_orders
+    ):
+        return Refusal(
+            Reason.TOO_MANY_OPEN_ORDERS, {"max_open_orders": instrument.max_open_orders}
+        )
     most = instrument.max_position
     if most and reached(prospect) > most:
         would_reach = prospect.sign * reached(prospect)
-        return Refusal(Reason.POSITION_LIMIT, {"max_position": most, "would_reach": would_reach})
+        return Refusal(
+            Reason.POSITION_LIMIT, {"max_position": most, "would_reach": would_reach}
+        )
     if (account.frozen or account.held) and reached(prospect) > 0:
         return Refusal(Reason.ACCOUNT_FROZEN)
     short = shortfall(prospect)
     if short is None:
         return None
     equity, required = short.equity, short.required_margin
-    return Refusal(Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": equity, "required_margin": required})
+    return Refusal(
+        Reason.INITIAL_MARGIN_INSUFFICIENT, {"equity": equity, "required_margin": required}
+    )

@@ -149,7 +149,9 @@ def _close_position(ledger: Ledger, position: Position) -> None:
             ledger.take_off(maker, CancelReason.REDUCE_ONLY)
     if order is not None and market.last_trade is not None:
         reason = LiquidationReason.MAINTENANCE_MARGIN_BREACH
-        _emit_liquidation(ledger, position, reason, order.order.side, order.filled, market.last_trade)
+        _emit_liquidation(
+            ledger, position, reason, order.order.side, order.filled, market.last_trade
+        )
 
 
 def _liquidation_order(ledger: Ledger, position: Position) -> OrderRecord:
@@ -222,7 +224,9 @@ def _smallest_cure(position: Position, price: int, most: int) -> int:
 
 def _cures(position: Position, price: int, qty: int) -> bool:
     account, market, instrument = position.account, position.market, position.market.instrument
-    equity = account.equity() + qty * instrument.tick_value * position.sign() * (price - market.mark)
+    equity = account.equity() + qty * instrument.tick_value * position.sign() * (
+        price - market.mark
+    )
     equity -= sum(_capped_fees(position, price, qty))
     freed = instrument.initial_margin_bps * market.mark * qty * instrument.tick_value
     return equity * BPS >= initial_times_bps(account) - freed
@@ -232,7 +236,9 @@ def _capped_fees(position: Position, price: int, qty: int) -> tuple[int, int]:
     """Trading fee, then liquidation fee, each at most the equity then left: the book never takes an account
     below zero."""
     market, instrument = position.market, position.market.instrument
-    equity = position.account.equity() + qty * instrument.tick_value * position.sign() * (price - market.mark)
+    equity = position.account.equity() + qty * instrument.tick_value * position.sign() * (
+        price - market.mark
+    )
     notional = qty * price * instrument.tick_value
     trading = min(max(0, equity), fee(notional, instrument.taker_fee_bps))
     return trading, min(max(0, equity - trading), fee(notional, instrument.liquidation_fee_bps))
@@ -267,7 +273,9 @@ def _bankrupt(ledger: Ledger, account: Account, listed: list[Account]) -> None:
 def _deleverage(ledger: Ledger, position: Position, price: int, listed: list[Account]) -> None:
     queue = _queue(ledger, position, listed)
     for other in queue:
-        _close_against(ledger, position, other, min(abs(position.lots), _bearable(other, price)), price)
+        _close_against(
+            ledger, position, other, min(abs(position.lots), _bearable(other, price)), price
+        )
     for other in queue:
         qty = min(abs(position.lots), abs(other.lots))
         _close_against(ledger, position, other, qty, position.market.mark)
@@ -306,8 +314,18 @@ def _wins(position: Position) -> bool:
 
 def _compare_winners(one: Position, other: Position) -> int:
     """By (gain x gross notional) / (|cost| x equity), the greatest first, ties by trader id."""
-    left = one.unrealized() * _gross_notional(one.account) * abs(other.cost) * other.account.equity()
-    right = other.unrealized() * _gross_notional(other.account) * abs(one.cost) * one.account.equity()
+    left = (
+        one.unrealized()
+        * _gross_notional(one.account)
+        * abs(other.cost)
+        * other.account.equity()
+    )
+    right = (
+        other.unrealized()
+        * _gross_notional(other.account)
+        * abs(one.cost)
+        * one.account.equity()
+    )
     return _order(right, left) or _order(_trader(one), _trader(other))
 
 
@@ -331,7 +349,9 @@ def _bearable(position: Position, price: int) -> int:
     return min(abs(position.lots), excess // (instrument.tick_value * burden))
 
 
-def _close_against(ledger: Ledger, position: Position, other: Position, qty: int, price: int) -> None:
+def _close_against(
+    ledger: Ledger, position: Position, other: Position, qty: int, price: int
+) -> None:
     """Close `qty` lots of both at `price`: no trade, no fee, no last price."""
     if qty == 0:
         return
@@ -343,8 +363,19 @@ def _close_against(ledger: Ledger, position: Position, other: Position, qty: int
         ledger.book_fill(each, side, qty, price)
         account = ledger.accounts[each.account.trader]
         fill = Fill(
-            None, None, None, account.trader, symbol, side, price, qty, 0, 0, Liquidity.ADL,
-            account.next_seq(), ledger.now_ns,
+            None,
+            None,
+            None,
+            account.trader,
+            symbol,
+            side,
+            price,
+            qty,
+            0,
+            0,
+            Liquidity.ADL,
+            account.next_seq(),
+            ledger.now_ns,
         )
         ledger.events.append(fill)
     _emit_liquidation(ledger, position, LiquidationReason.BANKRUPTCY, -sign, qty, price)
@@ -352,9 +383,19 @@ def _close_against(ledger: Ledger, position: Position, other: Position, qty: int
 
 
 def _emit_liquidation(
-    ledger: Ledger, position: Position, reason: LiquidationReason, side: int, qty: int, price: int
+    ledger: Ledger,
+    position: Position,
+    reason: LiquidationReason,
+    side: int,
+    qty: int,
+    price: int,
 ) -> None:
-    account, symbol = ledger.accounts[position.account.trader], position.market.instrument.symbol
+    account, symbol = (
+        ledger.accounts[position.account.trader],
+        position.market.instrument.symbol,
+    )
     ledger.events.append(
-        Liquidation(account.trader, symbol, reason, side, qty, price, account.next_seq(), ledger.now_ns)
+        Liquidation(
+            account.trader, symbol, reason, side, qty, price, account.next_seq(), ledger.now_ns
+        )
     )

@@ -36,7 +36,9 @@ def reached(prospect: Prospect) -> int:
     for record in prospect.removed:
         if record.order.side == sign:
             removed += record.leaves
-    return sign * position.lots + totals.qty - removed + prospect.match.filled + prospect.resting
+    return (
+        sign * position.lots + totals.qty - removed + prospect.match.filled + prospect.resting
+    )
 
 
 def shortfall(prospect: Prospect) -> Shortfall | None:
@@ -101,7 +103,11 @@ def _stake_of(position: Position, prospect: Prospect | None = None) -> Stake:
         exposure = short
     if exposure < 0:
         exposure = 0
-    return loss, instrument.initial_margin_bps * exposure, instrument.maintenance_margin_bps * abs(held)
+    return (
+        loss,
+        instrument.initial_margin_bps * exposure,
+        instrument.maintenance_margin_bps * abs(held),
+    )
 
 
 def initial_times_bps(account: Holdings) -> int:
@@ -117,7 +123,12 @@ def maintenance_times_bps(account: Holdings) -> int:
 def position_maintenance_times_bps(position: Position) -> int:
     """One position's part of it."""
     market = position.market
-    return market.instrument.maintenance_margin_bps * abs(position.lots) * market.mark * market.tick_value
+    return (
+        market.instrument.maintenance_margin_bps
+        * abs(position.lots)
+        * market.mark
+        * market.tick_value
+    )
 
 
 def excess_times_bps(account: Holdings) -> int:
@@ -131,7 +142,12 @@ def in_breach(account: Holdings) -> bool:
 
 def _change(prospect: Prospect) -> tuple[int, int, int]:
     """What the prospect adds to long and short exposure and to the loss; fills count at their prices."""
-    position, sign, made, price = prospect.position, prospect.sign, prospect.match, prospect.price
+    position, sign, made, price = (
+        prospect.position,
+        prospect.sign,
+        prospect.match,
+        prospect.price,
+    )
     market = position.market
     tick_value = market.tick_value
     through = sign * (price - market.mark)
@@ -140,7 +156,9 @@ def _change(prospect: Prospect) -> tuple[int, int, int]:
     if sign == SELL:
         value += loss
     if made.fills:
-        loss += sum(qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.fills if qty)
+        loss += sum(
+            qty * position.loss_per_lot(sign, maker.price) for maker, qty in made.fills if qty
+        )
     if not prospect.removed:
         if sign == BUY:
             return value, 0, loss

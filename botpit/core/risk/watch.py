@@ -93,7 +93,11 @@ class MarginWatch:
 
     def _compact(self, market: Valuation, sign: int) -> None:
         """Drop what is stale once that may be half of the heap."""
-        heap = [entry for entry in self._heaps[market, sign] if entry[2].threshold_version == entry[3]]
+        heap = [
+            entry
+            for entry in self._heaps[market, sign]
+            if entry[2].threshold_version == entry[3]
+        ]
         heapify(heap)
         self._heaps[market, sign] = heap
         self._compact_above[market, sign] = 2 * len(heap) + 1_000

@@ -48,7 +48,9 @@ class Archivist:
         self._folder = folder
         self._disk = disk
         self._snapshot_records = snapshot_records
-        self._recovered = recover(folder, disk, EXCHANGE, complain, following=following, wanted=self._has_files_of)
+        self._recovered = recover(
+            folder, disk, EXCHANGE, complain, following=following, wanted=self._has_files_of
+        )
         self.number = self._kept = self._recovered.number
         self.exchange = self._recovered.machine
         numbers = SequenceNumbers(self.exchange.markets)
@@ -56,7 +58,9 @@ class Archivist:
             numbers.restore(self._recovered.beside["numbers"])
         self.sequencer = Sequencer(self.exchange, numbers)
         self._orders_kept = _orders(self.exchange)
-        self._files = EventsFiles(folder, disk, self._recovered.beside.get("events", {}), file_bytes)
+        self._files = EventsFiles(
+            folder, disk, self._recovered.beside.get("events", {}), file_bytes
+        )
 
     def news(self) -> Iterator[Record | None]:
         """The records still to take; None each time a follower has them all. Raises what `Reading` raises."""
@@ -85,7 +89,12 @@ class Archivist:
             self._disk.sync_file(path)
         beside = {"numbers": self.sequencer.numbers.capture(), "events": sizes}
         self._orders_kept = _orders(self.exchange)
-        write_snapshot(self._folder, self._disk, EXCHANGE, Snapshot.of(EXCHANGE, self.exchange, self.number, beside))
+        write_snapshot(
+            self._folder,
+            self._disk,
+            EXCHANGE,
+            Snapshot.of(EXCHANGE, self.exchange, self.number, beside),
+        )
         self._kept = self.number
 
     def close(self) -> None:

@@ -56,4 +56,10 @@ def _private_line(outgoing: Outgoing, before: int) -> Line:
 def _public_line(outgoing: Outgoing) -> Line:
     full = outgoing.bytes("observer")
     message = Raw(outgoing.bytes("public"))
-    return Line(outgoing.seq, message, outgoing.channel, outgoing.symbol, full=Raw(full) if full else _NONE)
+    return Line(
+        outgoing.seq,
+        message,
+        outgoing.channel,
+        outgoing.symbol,
+        full=Raw(full) if full else _NONE,
+    )

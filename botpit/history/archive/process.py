@@ -34,7 +34,10 @@ async def keep(folder: Path, *, following: bool) -> int:
     try:
         lock = Lock(folder / LOCK)
         if not await _have(lock):
-            _log.error("another archivist is at work here %s", fields(folder=folder, owner=lock.owner()))
+            _log.error(
+                "another archivist is at work here %s",
+                fields(folder=folder, owner=lock.owner()),
+            )
             return ExitCode.USAGE
         archivist = Archivist(folder, Disk(), following=following, complain=_log.warning)
         _log.info("keeping %s", fields(folder=folder, from_record=archivist.number + 1))
@@ -46,7 +49,9 @@ async def keep(folder: Path, *, following: bool) -> int:
     except OSError as error:
         _log.error("the archive cannot be written %s", fields(folder=folder, reason=error))
         return ExitCode.HALTED
-    _log.info("kept %s", fields(until_record=archivist.number, seq=archivist.sequencer.numbers.seq))
+    _log.info(
+        "kept %s", fields(until_record=archivist.number, seq=archivist.sequencer.numbers.seq)
+    )
     return ExitCode.OK
 
 
@@ -68,7 +73,9 @@ async def _follow(archivist: Archivist) -> None:
     for record in archivist.news():
         if record is None:
             archivist.flush()
-            if stop.done() and read == 0:  # records written during the last rest are taken first
+            if (
+                stop.done() and read == 0
+            ):  # records written during the last rest are taken first
                 break
             await asyncio.wait({stop}, timeout=POLL_S)
             read = 0

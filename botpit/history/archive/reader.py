@@ -55,7 +55,9 @@ class Past:
                     continue
                 if line.seq > seq:
                     return
-                yield relayed(line.channel, line.symbol, line.seq, bytes(line.message), bytes(line.full))
+                yield relayed(
+                    line.channel, line.symbol, line.seq, bytes(line.message), bytes(line.full)
+                )
                 seq += 1
 
     def private(self, most: int, wanted: Callable[[Line], bool]) -> list[Line]:

@@ -38,12 +38,16 @@ def present_market(path: Path) -> Path | None:
             name = opened.read(MAX_NAME_BYTES)
     except FileNotFoundError:
         if any(map(_was_present, path.glob("market-*/"))):
-            missing = "missing, and there are markets here; it names the folder of the present one"
+            missing = (
+                "missing, and there are markets here; it names the folder of the present one"
+            )
             raise DamageError(f"{file}: {missing}") from None
         return None
     named = {f"{folder.name}\n".encode(): folder for folder in path.glob("market-*/")}
     if name not in named:
-        raise DamageError(f"{file}, line 1, byte 0: it names {name!r}, which is not a market here")
+        raise DamageError(
+            f"{file}, line 1, byte 0: it names {name!r}, which is not a market here"
+        )
     return named[name]
 
 

@@ -70,7 +70,9 @@ class Torn:
     dropped: int
 
     def __str__(self) -> str:
-        return f"{self.path}: dropped a torn end, {self.dropped} bytes from byte {self.offset} on"
+        return (
+            f"{self.path}: dropped a torn end, {self.dropped} bytes from byte {self.offset} on"
+        )
 
 
 class Reading:
@@ -125,7 +127,9 @@ class Reading:
 
     # ----------------------------------------------------------------------------------------------- one line
 
-    def _read_some(self, lines: Lines, start: int, after: int) -> tuple[list[Record], Bad | None]:
+    def _read_some(
+        self, lines: Lines, start: int, after: int
+    ) -> tuple[list[Record], Bad | None]:
         """The records of some lines, and the index of a bad one with the reason if they end before it."""
         records: list[Record] = []
         for index, text in enumerate(lines.texts[start : start + READ_TOGETHER], start):
@@ -174,7 +178,11 @@ class Reading:
         """Raises DamageError when the bad line or one after it was promised."""
         missing, until = self.last_number + 1, bad.after
         self.end = _place_of(bad, index)
-        if self._following or isinstance(reason, OtherFormat) or self._promises(bad, index, missing):
+        if (
+            self._following
+            or isinstance(reason, OtherFormat)
+            or self._promises(bad, index, missing)
+        ):
             raise _trouble(bad, index, reason) from reason
         for lines in filter(None, self._lines):
             if lines.path != bad.path or self._promises(lines, 0, missing):
@@ -190,7 +198,9 @@ class Reading:
 
     def _synced(self, text: bytes) -> int:
         """Up to which record this line promises that all is there; 0 when it promises nothing."""
-        found = text[text.rfind(b"#") :]  # a lost end of line may have joined the note to the line before it
+        found = text[
+            text.rfind(b"#") :
+        ]  # a lost end of line may have joined the note to the line before it
         try:
             note = read_note(found, self._seed)
         except Damaged:
@@ -216,7 +226,9 @@ class Reading:
         """From the second line of the first segment on."""
         number = 2
         while True:
-            later = [each for each in segments(self.folder) if each > path]  # before the lines are read
+            later = [
+                each for each in segments(self.folder) if each > path
+            ]  # before the lines are read
             for lines in lines_of(self._disk, path, number, offset):
                 if self._following and not later and _may_still_grow(lines):
                     break

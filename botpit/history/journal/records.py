@@ -26,7 +26,14 @@ FORMAT = 1
 MAX_LINE_BYTES = 4 * 2**20
 """Longer than any line that is written, also than the opening of as many instruments as settings allow."""
 _NOTES = {b"#synced": tuple[int], b"#segment": tuple[int, str]}
-_UNREADABLE = (ValueError, TypeError, KeyError, IndexError, RecursionError, msgspec.MsgspecError)
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    RecursionError,
+    msgspec.MsgspecError,
+)
 """What reading a value that nobody wrote may raise."""
 _encode = msgspec.json.Encoder().encode
 _decode_any: Callable[[bytes], Any] = msgspec.json.Decoder().decode
@@ -72,9 +79,15 @@ class Vocabulary(Generic[M]):
     """
 
     def __init__(
-        self, *, opening: type[Any], kinds: Iterable[type[Any]], rules_version: int,
-        start: Callable[[Any], M], capture: Callable[[M], dict[str, Any]],
-        restore: Callable[[Any, dict[str, Any]], M], opening_of: Callable[[M], Any],
+        self,
+        *,
+        opening: type[Any],
+        kinds: Iterable[type[Any]],
+        rules_version: int,
+        start: Callable[[Any], M],
+        capture: Callable[[M], dict[str, Any]],
+        restore: Callable[[Any, dict[str, Any]], M],
+        opening_of: Callable[[M], Any],
     ) -> None:
         self.rules_version = rules_version
         self.start = start

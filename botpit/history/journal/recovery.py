@@ -61,14 +61,23 @@ class Recovered(Generic[M]):
         Raises OSError."""
         self.reading.cut_off()
         return Journal(
-            self.reading.folder, self._disk, self._vocabulary, market_id=self.reading.opening.market_id,
-            next_number=self.last_number + 1, durability=durability,
+            self.reading.folder,
+            self._disk,
+            self._vocabulary,
+            market_id=self.reading.opening.market_id,
+            next_number=self.last_number + 1,
+            durability=durability,
         )
 
 
 def recover(
-    folder: Path, disk: Disk, vocabulary: Vocabulary[M], complain: Callable[[str], None], *,
-    following: bool = False, wanted: Wanted = lambda snapshot: True,
+    folder: Path,
+    disk: Disk,
+    vocabulary: Vocabulary[M],
+    complain: Callable[[str], None],
+    *,
+    following: bool = False,
+    wanted: Wanted = lambda snapshot: True,
 ) -> Recovered[M]:
     """The machine in `folder`, from the newest snapshot that is good and `wanted`; `complain` gets a line for
     each bad one.

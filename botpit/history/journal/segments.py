@@ -84,8 +84,15 @@ class Journal:
     """
 
     def __init__(
-        self, folder: Path, disk: Disk, vocabulary: Vocabulary[Any], *, market_id: str, next_number: int,
-        durability: Durability, segment_bytes: int = SEGMENT_BYTES,
+        self,
+        folder: Path,
+        disk: Disk,
+        vocabulary: Vocabulary[Any],
+        *,
+        market_id: str,
+        next_number: int,
+        durability: Durability,
+        segment_bytes: int = SEGMENT_BYTES,
     ) -> None:
         self._folder = folder
         self._disk = disk
@@ -98,7 +105,9 @@ class Journal:
         self._in_use = Lock()
         self.number = self.written = self.synced = self._noted = next_number - 1
         for path in segments(folder):
-            disk.sync_file(path)  # what a killed process left is in memory only, and from now on promised
+            disk.sync_file(
+                path
+            )  # what a killed process left is in memory only, and from now on promised
         self._file = self._begin_segment()
 
     def append(self, command: Any, now_ns: int) -> None:
@@ -175,7 +184,9 @@ class Journal:
         """Its first note says what its records promise, so it is there before them."""
         file = self._disk.append_to(self._folder / segment_name(self.number + 1))
         try:
-            file.write(written_note("segment", self.number + 1, self._durability, seed=self._seed))
+            file.write(
+                written_note("segment", self.number + 1, self._durability, seed=self._seed)
+            )
             if self._durability is Durability.BATCH:
                 file.sync()
                 self._disk.sync_folder(self._folder)

@@ -45,8 +45,12 @@ class Snapshot:
     state: bytes
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary[M], machine: M, number: int, beside: dict[str, Any]) -> Snapshot:
-        return cls(number, vocabulary.opening_of(machine), beside, state_text(vocabulary, machine))
+    def of(
+        cls, vocabulary: Vocabulary[M], machine: M, number: int, beside: dict[str, Any]
+    ) -> Snapshot:
+        return cls(
+            number, vocabulary.opening_of(machine), beside, state_text(vocabulary, machine)
+        )
 
     def restored(self, vocabulary: Vocabulary[M]) -> M:
         """The machine in that state."""
@@ -56,11 +60,15 @@ class Snapshot:
         return sha256(self.state).hexdigest()
 
 
-def write_snapshot(folder: Path, disk: Disk, vocabulary: Vocabulary[Any], snapshot: Snapshot) -> Path:
+def write_snapshot(
+    folder: Path, disk: Disk, vocabulary: Vocabulary[Any], snapshot: Snapshot
+) -> Path:
     """Put it on disk, durable when this returns; then the older ones but one may go. Raises OSError."""
     second = _encode([vocabulary.opening_values(snapshot.opening), snapshot.beside])
     rest = b"%b\n%b\n" % (second, snapshot.state)
-    head = _encode([FORMAT, vocabulary.rules_version, snapshot.number, sha256(rest).hexdigest()])
+    head = _encode(
+        [FORMAT, vocabulary.rules_version, snapshot.number, sha256(rest).hexdigest()]
+    )
     path = folder / f"snapshot-{snapshot.number:012d}.json"
     disk.replace(path, b"%b\n%b" % (head, rest))
     for _, old in snapshots(folder)[KEPT:]:
@@ -87,7 +95,9 @@ def good_snapshots(
             complain(f"{path}: not used: {reason}")
 
 
-def read_snapshot(path: Path, number: int, market_id: str, vocabulary: Vocabulary[Any]) -> Snapshot:
+def read_snapshot(
+    path: Path, number: int, market_id: str, vocabulary: Vocabulary[Any]
+) -> Snapshot:
     """Raises ValueError if it is damaged, of another version or of another market, and OSError."""
     head, _, rest = path.read_bytes().partition(b"\n")
     try:

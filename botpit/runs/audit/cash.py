@@ -47,7 +47,12 @@ class Cash:
         return next(iter(self.start))
 
     def follow(
-        self, trader: str, instruments: Sequence[Sequence[Step]], decimals: int, *, is_liquidated: bool
+        self,
+        trader: str,
+        instruments: Sequence[Sequence[Step]],
+        decimals: int,
+        *,
+        is_liquidated: bool,
     ) -> None:
         """One account's steps of a millisecond, by instrument.
 
@@ -62,7 +67,9 @@ class Cash:
 
     def _follow_step(self, trader: str, step: Step, decimals: int, is_liquidated: bool) -> None:
         terms = self._terms[step.row.symbol]
-        charge = terms.charge(step.fills, decimals, in_one_command=True, is_liquidated=is_liquidated)
+        charge = terms.charge(
+            step.fills, decimals, in_one_command=True, is_liquidated=is_liquidated
+        )
         gain = step.after.realized - step.before.realized
         change = Change([step.row], gain, step.fills, charge, is_liquidated)
         self._take(trader, change)
@@ -81,7 +88,9 @@ class Cash:
         for steps in instruments:
             fills = [fill for step in steps for fill in step.fills]
             terms = self._terms[steps[0].row.symbol]
-            more = terms.charge(fills, decimals, in_one_command=False, is_liquidated=is_liquidated)
+            more = terms.charge(
+                fills, decimals, in_one_command=False, is_liquidated=is_liquidated
+            )
             charge = charge and more and charge.or_more(more)
             gain += steps[-1].after.realized - steps[0].before.realized
             every_fill += fills

@@ -28,7 +28,10 @@ class Change:
 
     @property
     def is_bankruptcy(self) -> bool:
-        return any(isinstance(fill.row, Forced) and fill.row.reason == BANKRUPTCY for fill in self.fills)
+        return any(
+            isinstance(fill.row, Forced) and fill.row.reason == BANKRUPTCY
+            for fill in self.fills
+        )
 
     def admits(self, free: Decimal, row: AccountRow) -> bool:
         """Whether the row's cash is possible; `free` is the cash without fees.
@@ -47,7 +50,9 @@ class Change:
         row = self.rows[-1]
         expected = self._expected(before + self.gain)
         why = f"{plain(before)} before, {plain(self.gain)} realised, {self._fee_words()}"
-        return Wrong(row.place, f"{row.trader}'s cash should be {expected} ({why}), found {row.cash}")
+        return Wrong(
+            row.place, f"{row.trader}'s cash should be {expected} ({why}), found {row.cash}"
+        )
 
     def _expected(self, free: Decimal) -> str:
         """The possible amounts in words; `free` is the cash without fees."""

@@ -61,7 +61,9 @@ class Rates(NamedTuple):
 
     def in_one_command(self, values: list[Decimal], decimals: int) -> Charge:
         """All as maker or all as taker."""
-        return Charge(fees(values, self.maker_bps, decimals), fees(values, self.taker_bps, decimals))
+        return Charge(
+            fees(values, self.maker_bps, decimals), fees(values, self.taker_bps, decimals)
+        )
 
     def mixed(self, values: list[Decimal], decimals: int) -> Charge:
         """Each as maker or as taker."""
@@ -119,7 +121,9 @@ class Terms:
         """The maker's and the taker's fee of one trade; the rates must be known."""
         assert self.rates is not None, trade
         value = trade.qty * trade.price * self.lot
-        return fee(value, self.rates.maker_bps, decimals), fee(value, self.rates.taker_bps, decimals)
+        return fee(value, self.rates.maker_bps, decimals), fee(
+            value, self.rates.taker_bps, decimals
+        )
 
     def cost_nothing(self, fills: Iterable[Fill]) -> None:
         """Note that these cost their trader nothing.

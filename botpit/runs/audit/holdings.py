@@ -60,7 +60,9 @@ class Holding(NamedTuple):
         """
         closing = min(fill.qty, max(0, -fill.sign * self.lots))
         opening = fill.qty - closing
-        cost = self.cost - self._released(closing, decimals) + fill.sign * opening * fill.lot_price
+        cost = (
+            self.cost - self._released(closing, decimals) + fill.sign * opening * fill.lot_price
+        )
         realized = self.realized + cost - self.cost - fill.sign * fill.value
         return Holding(self.lots + fill.sign * fill.qty, cost, realized)
 
@@ -134,7 +136,9 @@ def explain(part: Part, start: Holding, decimals: int) -> list[Step]:
     raise _unreported(part, ends[0])
 
 
-def _paths(starts: Sequence[_Path], part: Part, decimals: int, row: AccountRow) -> Iterator[_Path]:
+def _paths(
+    starts: Sequence[_Path], part: Part, decimals: int, row: AccountRow
+) -> Iterator[_Path]:
     """Every path that continues one of the starts, the shortest first."""
     waiting, seen = deque(starts), set()
     while waiting:
@@ -155,18 +159,24 @@ def _longer(path: _Path, part: Part, decimals: int) -> Iterator[_Path]:
     trades_left = path.trades < len(part.traded)
     if trades_left:
         fill = part.traded[path.trades]
-        yield _Path(path.trades + 1, path.others, path.holding.after(fill, decimals), path, fill)
+        yield _Path(
+            path.trades + 1, path.others, path.holding.after(fill, decimals), path, fill
+        )
     if path.others < len(part.others):
         fill = part.others[path.others]
         if not trades_left or _is_deleveraging(fill):
-            yield _Path(path.trades, path.others + 1, path.holding.after(fill, decimals), path, fill)
+            yield _Path(
+                path.trades, path.others + 1, path.holding.after(fill, decimals), path, fill
+            )
 
 
 def _is_deleveraging(fill: Fill) -> bool:
     return isinstance(fill.row, Forced) and fill.row.reason == DELEVERAGED
 
 
-def _steps(rows: Sequence[AccountRow], end: _Path, stops: Sequence[Sequence[_Path]]) -> list[Step]:
+def _steps(
+    rows: Sequence[AccountRow], end: _Path, stops: Sequence[Sequence[_Path]]
+) -> list[Step]:
     """The path's fills, cut at the rows: walked from its end, so from the last row to the first."""
     steps: list[Step] = []
     for row, starts in zip(reversed(rows), reversed(stops[:-1]), strict=True):
@@ -191,7 +201,9 @@ def _contradicted(row: AccountRow, part: Part, reached: Sequence[Holding]) -> Co
     if expected.lots != row.position:
         text = f"position {since} should be {expected.lots}, found {row.position}"
     else:
-        text = f"realized_pnl {since} should be {plain(expected.realized)}, found {row.realized}"
+        text = (
+            f"realized_pnl {since} should be {plain(expected.realized)}, found {row.realized}"
+        )
     return Contradicted(row.place, f"{row.trader}'s {text}")
 
 

@@ -10,7 +10,15 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from decimal import Context, Decimal, DecimalException, Inexact, InvalidOperation, Overflow, localcontext
+from decimal import (
+    Context,
+    Decimal,
+    DecimalException,
+    Inexact,
+    InvalidOperation,
+    Overflow,
+    localcontext,
+)
 
 from botpit.runs.audit.cash import Cash
 from botpit.runs.audit.fees import Terms
@@ -79,7 +87,9 @@ class Ledger:
         self.settlements.complete(parts, self.holdings, self._decimals)
         closed_traders = {trader for trader, _ in closed}
         for trader, instruments in self._explained(moment, parts).items():
-            self.cash.follow(trader, instruments, self._decimals, is_liquidated=trader in closed_traders)
+            self.cash.follow(
+                trader, instruments, self._decimals, is_liquidated=trader in closed_traders
+            )
             self._judge_equity(trader, instruments)
         closing_fills = [fill for fills in closed.values() for fill in fills]
         self.cash.balance(moment, closing_fills, self._decimals)
@@ -115,7 +125,9 @@ class Ledger:
         if faults:
             likely = _most_likely(moment, faults)
             if any(terms.tick is None for terms in self.terms.values()):
-                likely.add_note("(a lot is taken to be 1, as there are no results to take it from)")
+                likely.add_note(
+                    "(a lot is taken to be 1, as there are no results to take it from)"
+                )
             raise likely
         return found
 
@@ -166,7 +178,10 @@ class Ledger:
     def _totals(self, trader: str, place: str) -> Totals:
         if trader not in self.traders:
             if len(self.traders) == MAX_TRADERS:
-                raise Wrong(place, f"{trader} is trader number {MAX_TRADERS + 1:,}; no market has so many")
+                raise Wrong(
+                    place,
+                    f"{trader} is trader number {MAX_TRADERS + 1:,}; no market has so many",
+                )
             self.traders[trader] = Totals()
         return self.traders[trader]
 

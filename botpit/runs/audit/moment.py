@@ -82,7 +82,9 @@ def parts_of(moment: Moment, terms: dict[str, Terms]) -> dict[Key, Part]:
         _part(parts, trade.buyer, trade.symbol).traded.append(_fill(trade, 1, terms))
         _part(parts, trade.seller, trade.symbol).traded.append(_fill(trade, -1, terms))
     for forced in _deleveragings(moment):
-        _part(parts, forced.trader, forced.symbol).others.append(_fill(forced, forced.sign, terms))
+        _part(parts, forced.trader, forced.symbol).others.append(
+            _fill(forced, forced.sign, terms)
+        )
     for row in moment.accounts:
         _part(parts, row.trader, row.symbol).rows.append(row)
     return parts
@@ -92,7 +94,9 @@ def _check(trade: Trade, terms: Terms) -> None:
     if trade.buyer == trade.seller:
         raise Wrong(trade.place, f"expected two traders, found {trade.buyer} on both sides")
     if terms.tick is not None and trade.price % terms.tick:
-        raise Wrong(trade.place, f"expected a price on the tick {terms.tick}, found {trade.price}")
+        raise Wrong(
+            trade.place, f"expected a price on the tick {terms.tick}, found {trade.price}"
+        )
 
 
 def _deleveragings(moment: Moment) -> Iterator[Forced]:
@@ -117,7 +121,11 @@ def _check_pair(bankrupt: Forced | None, row: Forced) -> None:
         fits = row.reason == BANKRUPTCY
     else:
         expected = f"{DELEVERAGED} against {bankrupt.place}"
-        mirrored = (row.qty, row.price, row.sign) == (bankrupt.qty, bankrupt.price, -bankrupt.sign)
+        mirrored = (row.qty, row.price, row.sign) == (
+            bankrupt.qty,
+            bankrupt.price,
+            -bankrupt.sign,
+        )
         fits = row.reason == DELEVERAGED and mirrored
     if not fits:
         found = f"{row.trader}'s {row.reason} of {row.qty} lots"

@@ -60,7 +60,9 @@ class MarketRecord(_Model):
 
     def terms(self) -> dict[str, Terms]:
         """The terms of every instrument, by symbol."""
-        return {symbol: self._terms(symbol, record) for symbol, record in self.instruments.items()}
+        return {
+            symbol: self._terms(symbol, record) for symbol, record in self.instruments.items()
+        }
 
     def _terms(self, symbol: str, record: InstrumentRecord) -> Terms:
         return Terms(

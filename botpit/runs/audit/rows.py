@@ -11,7 +11,11 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import NamedTuple
 
-THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED = "maintenance_margin_breach", "bankruptcy", "auto_deleverage"
+THROUGH_THE_BOOK, BANKRUPTCY, DELEVERAGED = (
+    "maintenance_margin_breach",
+    "bankruptcy",
+    "auto_deleverage",
+)
 
 
 class Wrong(Exception):
@@ -99,7 +103,9 @@ class Column(NamedTuple):
 _TIME = Column("timestamp", r"\d{1,19}", "milliseconds")
 _TRADER = r"'?[A-Za-z0-9_.:/@-]{1,64}"
 _MONEY = r"-?\d{1,20}(?:\.\d{1,20})?(?:e-\d\d)?"
-_PRICE = Column("price", r"(?=[0.]*[1-9])\d{1,20}(?:\.\d{1,20})?(?:e-\d\d)?", "a number above 0")
+_PRICE = Column(
+    "price", r"(?=[0.]*[1-9])\d{1,20}(?:\.\d{1,20})?(?:e-\d\d)?", "a number above 0"
+)
 _QTY = Column("qty", r"[1-9]\d{0,18}", "a whole number of lots above 0")
 _NAME = Column("trader_id", _TRADER, "a trader's id")
 
@@ -189,7 +195,9 @@ def _row(sheet: Sheet, at: int, line: int, cells: tuple[str, ...]) -> AnyRow:
             return AccountRow(*head, _trader(trader), int(position), *money)
         case "liquidations.csv":
             _, trader, reason, side, qty, price = cells
-            return Forced(*head, _trader(trader), reason, _SIGNS[side], int(qty), Decimal(price))
+            return Forced(
+                *head, _trader(trader), reason, _SIGNS[side], int(qty), Decimal(price)
+            )
         case _:
             _, cash = cells
             return Fund(*head, Decimal(cash))

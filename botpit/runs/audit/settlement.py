@@ -36,7 +36,9 @@ class Settlements:
         self.done: dict[str, Settlement] = {}
         self._terms = terms
 
-    def complete(self, parts: Mapping[Key, Part], holdings: Mapping[Key, Holding], decimals: int) -> None:
+    def complete(
+        self, parts: Mapping[Key, Part], holdings: Mapping[Key, Holding], decimals: int
+    ) -> None:
         """Add a settlement's fill to each part, if there is one. Raises Wrong at a fill after it."""
         went_flat = set()
         for key, part in parts.items():
@@ -52,11 +54,19 @@ class Settlements:
     def _refuse_fills(self, part: Part) -> None:
         settled = self.done[part.symbol].row.place
         for fill in part.fills():
-            text = f"expected no trade after {settled}, where everybody went flat without a trade"
-            raise Wrong(fill.row.place, f"{text}: that is a settlement, or trades are missing there")
+            text = (
+                f"expected no trade after {settled}, where everybody went flat without a trade"
+            )
+            raise Wrong(
+                fill.row.place, f"{text}: that is a settlement, or trades are missing there"
+            )
 
     def _close(
-        self, symbol: str, parts: Mapping[str, Part], holdings: Mapping[str, Holding], decimals: int
+        self,
+        symbol: str,
+        parts: Mapping[str, Part],
+        holdings: Mapping[str, Holding],
+        decimals: int,
     ) -> None:
         still_open = _still_open(parts, holdings, decimals)
         last = _last_flat_rows(parts)

@@ -39,7 +39,9 @@ def _cash(ledger: Ledger) -> str:
     rows = ledger.rows["accounts"]
     words = f"{rows - cash.undecided} of {rows} rows explained"
     if markets := ", ".join(_without_rates(ledger)):
-        return f"{words}, only where nothing was traded: the fees of {markets} are in no file here"
+        return (
+            f"{words}, only where nothing was traded: the fees of {markets} are in no file here"
+        )
     start = cash.known_start()
     if start is not None:
         words += f", all began with {plain(start)}"

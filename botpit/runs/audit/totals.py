@@ -35,7 +35,9 @@ def compare(ledger: Ledger, record: RoundRecord, where: str, reports: Reports) -
 
 
 class _Comparison:
-    def __init__(self, ledger: Ledger, record: RoundRecord, where: str, reports: Reports) -> None:
+    def __init__(
+        self, ledger: Ledger, record: RoundRecord, where: str, reports: Reports
+    ) -> None:
         market = record.market
         self._ledger = ledger
         self._record = record
@@ -71,13 +73,17 @@ class _Comparison:
 
     def _expect(self, field: str, found: object, expected: object) -> None:
         if found != expected:
-            raise Wrong(f"{self._where}.{field}", f"expected {expected} by the rows, found {found}")
+            raise Wrong(
+                f"{self._where}.{field}", f"expected {expected} by the rows, found {found}"
+            )
 
     def _market(self) -> None:
         market = self._record.market
         ledger = self._ledger
         traders = ledger.traders.values()
-        self._expect("market.trades", market.trades, ledger.rows["trades"] - market.trades_before)
+        self._expect(
+            "market.trades", market.trades, ledger.rows["trades"] - market.trades_before
+        )
         if self._knows_trades:
             self._expect("market.volume", market.volume, ledger.volume)
         if self._knows_liquidations:
@@ -87,7 +93,11 @@ class _Comparison:
             self._expect("market.deleveragings", market.deleveragings, deleveragings)
             self._expect("market.insurance_cash", market.insurance_cash, ledger.cash.fund)
         for symbol in market.settlement:
-            self._expect(f"market.settlement.{symbol}: traders with a position", 0, self._still_open(symbol))
+            self._expect(
+                f"market.settlement.{symbol}: traders with a position",
+                0,
+                self._still_open(symbol),
+            )
 
     def _still_open(self, symbol: str) -> int:
         holdings = self._ledger.holdings.items()
@@ -143,7 +153,9 @@ class _Comparison:
             return
         if report.fills > totals.trades or report.filled_qty > totals.volume:
             expected = f"at most {totals.trades} fills of {totals.volume} lots by the rows"
-            raise Wrong(file, f"expected {expected}, found {report.fills} of {report.filled_qty}")
+            raise Wrong(
+                file, f"expected {expected}, found {report.fills} of {report.filled_qty}"
+            )
         if (report.fills, report.filled_qty) != (totals.trades, totals.volume):
             return
         self._agreeing += 1

@@ -40,7 +40,10 @@ def line(cells: Iterable[str | int | float | None]) -> str:
     """A line of CSV. Numbers stay as they are; a text that a spreadsheet would run gets an apostrophe in
     front."""
     text: str = _written(
-        [f"'{cell}" if isinstance(cell, str) and cell.startswith(ACTIVE) else cell for cell in cells]
+        [
+            f"'{cell}" if isinstance(cell, str) and cell.startswith(ACTIVE) else cell
+            for cell in cells
+        ]
     )
     return text.removesuffix("\r\n") + "\n"
 
@@ -50,14 +53,24 @@ def row(event: RowEvent) -> tuple[str, str]:
     match event:
         case Trade():
             return "trades.csv", line(
-                (event.timestamp, event.price, event.qty, event.buy_trader_id, event.sell_trader_id)
+                (
+                    event.timestamp,
+                    event.price,
+                    event.qty,
+                    event.buy_trader_id,
+                    event.sell_trader_id,
+                )
             )
         case PositionUpdate():
             money = event.cash, event.realized_pnl, event.total_equity
-            return "performance.csv", line((event.timestamp, event.trader_id, event.position, *money))
+            return "performance.csv", line(
+                (event.timestamp, event.trader_id, event.position, *money)
+            )
         case Liquidation():
             closed = event.side, event.qty, event.price
-            return "liquidations.csv", line((event.timestamp, event.trader_id, event.reason, *closed))
+            return "liquidations.csv", line(
+                (event.timestamp, event.trader_id, event.reason, *closed)
+            )
         case InsuranceUpdate():
             return "insurance.csv", line((event.timestamp, event.cash))
 

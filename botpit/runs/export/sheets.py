@@ -92,7 +92,9 @@ class Sheets:
 
     def add(self, event: RowEvent) -> None:
         name, text = row(event)
-        self._waiting[-1].lines.setdefault(self._file(getattr(event, "symbol", ""), name), []).append(text)
+        self._waiting[-1].lines.setdefault(
+            self._file(getattr(event, "symbol", ""), name), []
+        ).append(text)
         self._rows_waiting += 1
 
     def _file(self, symbol: str, name: str) -> str:
@@ -140,9 +142,12 @@ class Sheets:
         if len(self._markets) >= MAX_MARKETS:
             raise Unusable(f"{folder} has rows of {MAX_MARKETS} markets; choose another folder")
         if self._state is not None:
-            before = fields(market_id=market_id, before=self._state.market_id, seq=self._state.seq)
+            before = fields(
+                market_id=market_id, before=self._state.market_id, seq=self._state.seq
+            )
             _log.warning(
-                "another market follows; what the one before did after its event seq is not here %s", before
+                "another market follows; what the one before did after its event seq is not here %s",
+                before,
             )
 
     async def _append(self, file: str, lines: list[str]) -> None:
@@ -183,7 +188,10 @@ class Sheets:
                 path, size = self._folder / file, self._sizes[file]
                 with writing(path), open(path, "r+b", opener=open_private) as sheet:
                     sheet.truncate(size)
-                _log.warning("cut back to what is recorded %s", fields(file=path, bytes=too_many, size=size))
+                _log.warning(
+                    "cut back to what is recorded %s",
+                    fields(file=path, bytes=too_many, size=size),
+                )
 
     def _surplus(self, file: str, size: int) -> int:
         """Bytes of a recorded file that came after its record. Raises Damaged when the others are not those
@@ -199,7 +207,9 @@ class Sheets:
         if found < size:
             raise Damaged(f"{path} has only {found} bytes: {remedy}")
         if not (ours and whole):
-            raise Damaged(f"{path} was changed {'at its end' if ours else 'in its first line'}: {remedy}")
+            raise Damaged(
+                f"{path} was changed {'at its end' if ours else 'in its first line'}: {remedy}"
+            )
         return found - size
 
     def _size_found(self, file: str) -> int:

@@ -1,7 +1,8 @@
 """Which books changed since their last update was published, and when the next one is due.
 
-A book has at most 20 updates a second. When many books change they share 2,000 a second, so that a market of a thousand
-instruments costs its readers no more than one of a hundred. The last state of a book is always published.
+A book has at most 20 updates a second. When many books change they share 2,000 a second, so that a
+market of a thousand instruments costs its readers no more than one of a hundred. The last state of
+a book is always published.
 """
 
 from __future__ import annotations
@@ -31,7 +32,10 @@ class BookUpdates:
     def changed(self, symbol: str) -> None:
         if symbol not in self._waiting:
             self._waiting.add(symbol)
-            heappush(self._in_order, (self._published_ns.get(symbol, _NEVER_NS), self._places[symbol], symbol))
+            heappush(
+                self._in_order,
+                (self._published_ns.get(symbol, _NEVER_NS), self._places[symbol], symbol),
+            )
 
     def take_due(self, now_ns: int) -> list[str]:
         """Those to be published now, in the order of the market's instruments."""

@@ -1,7 +1,8 @@
 """The exchange's own feed: its events as numbered messages, its books as views.
 
-Events are numbered without holes: `seq` among all public events, `channel_seq` within each channel and symbol. Views
-(`book_delta`, `book_update`, `snapshot`) are taken between commands only and carry the `seq` of the last event they include.
+Events are numbered without holes: `seq` among all public events, `channel_seq` within each channel
+and symbol. Views (`book_delta`, `book_update`, `snapshot`) are taken between commands only and
+carry the `seq` of the last event they include.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ MAX_SNAPSHOT_BYTES = 524_288
 
 
 class Feed:
-    """What the exchange sends to everybody. `publish` after each command, `end_turn` once after the last of a turn.
+    """What the exchange sends to everybody. `publish` after each command, `end_turn` once after the
+    last of a turn.
 
     The past before the sequencer's present numbers is in the `archive`, if anywhere.
     """
@@ -79,7 +81,7 @@ class Feed:
         if seq >= in_buffer:
             yield from self.buffer.since(seq)
 
-    # ---------------------------------------------------------------------------------------------------------------- events
+    # --------------------------------------------------------------------------------------- events
 
     def publish(self, public: list[Outgoing], now_ns: int) -> None:
         """Take the public events that one command caused; they are delivered when the turn ends."""
@@ -100,7 +102,9 @@ class Feed:
         self.buffer.extend(news)
 
     def end_turn(self, now_ns: int) -> list[Delivery]:
-        """Everything since the last time, then the books that changed and are due again: messages and who gets them."""
+        """Everything since the last time, then the books that changed and are due again: messages
+        and who gets them.
+        """
         self._keep()
         turn, self._turn = self._turn, []
         turn += self._due_book_updates(now_ns)
@@ -110,19 +114,26 @@ class Feed:
         due = self._book_updates.take_due(now_ns)
         if not self.subscriptions.wanted("book"):
             return []
-        return [relayed("book", each, self.seq, self._views.book_update(each, self.seq, now_ns)) for each in due]
+        return [
+            relayed("book", each, self.seq, self._views.book_update(each, self.seq, now_ns))
+            for each in due
+        ]
 
     def next_view_ns(self) -> int | None:
-        """When `end_turn` is to be called for a book that changed too soon after its last update; None: no such book."""
+        """When `end_turn` is to be called for a book that changed too soon after its last update;
+        None: no such book.
+        """
         return self._book_updates.next_due_ns()
 
-    # ------------------------------------------------------------------------------------------------------------- snapshots
+    # ------------------------------------------------------------------------------------ snapshots
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
         self.subscriptions.admit(reader, self.snapshot(reader.subscription, now_ns), now_ns)
 
     def snapshot(self, subscription: Subscription, now_ns: int) -> bytes:
-        """The market as of the last event, as deep as the subscription needs it. Made once for all who join at that event."""
+        """The market as of the last event, as deep as the subscription needs it. Made once for all
+        who join at that event.
+        """
         as_of = (self.seq, self._exchange.moves.count, now_ns // SNAPSHOT_KEPT_NS)
         if self._snapshots_of != as_of:
             self._snapshots_of, self._snapshots = as_of, {}
@@ -134,16 +145,22 @@ class Feed:
     def _snapshot(self, subscription: Subscription, now_ns: int) -> bytes:
         channel_seq = self._numbers.channel_seq
         fields: dict[str, Any] = {
-            "type": "snapshot", "seq": self.seq, "market_id": self.market_id, "timestamp": milliseconds(now_ns),
+            "type": "snapshot",
+            "seq": self.seq,
+            "market_id": self.market_id,
+            "timestamp": milliseconds(now_ns),
             "channel_seq": {**channel_seq, "orders_full": channel_seq["orders"]},
             "instruments": self._views.instruments(),
             "books": {
                 symbol: self._book_state(symbol, subscription)
-                for symbol in self.symbols() if subscription.wants_symbol(symbol)
+                for symbol in self.symbols()
+                if subscription.wants_symbol(symbol)
             },
             "positions": [],
         }
-        fields["positions"] = self._position_states(subscription, MAX_SNAPSHOT_BYTES - len(json_text(fields)), now_ns)
+        fields["positions"] = self._position_states(
+            subscription, MAX_SNAPSHOT_BYTES - len(json_text(fields)), now_ns
+        )
         return json_text(fields)
 
     def _book_state(self, symbol: str, subscription: Subscription) -> dict[str, Any]:
@@ -154,7 +171,9 @@ class Feed:
             state["orders"] = self._views.resting_orders(symbol, full="orders_full" in channels)
         return state
 
-    def _position_states(self, subscription: Subscription, room: int, now_ns: int) -> list[object]:
+    def _position_states(
+        self, subscription: Subscription, room: int, now_ns: int
+    ) -> list[object]:
         """Every open position, then flat ones as far as `room` bytes go."""
         open_ones: list[bytes] = []
         flat: list[Position] = []
@@ -185,5 +204,7 @@ def _changed_levels(events: Iterable[Outgoing]) -> dict[str, Levels]:
     changed: dict[str, Levels] = {}
     for outgoing in events:
         if outgoing.channel == "orders":
-            changed.setdefault(outgoing.symbol, {})[outgoing.event.side, outgoing.event.price] = None
+            changed.setdefault(outgoing.symbol, {})[
+                outgoing.event.side, outgoing.event.price
+            ] = None
     return changed

@@ -21,7 +21,9 @@ from botpit.wire.heads import Head, head, snapshot_fields, split_frame
 from botpit.wire.market_views import DEPTH
 from botpit.wire.outgoing import Outgoing, relayed
 
-_CHANNEL_OF: dict[str, str] = {message.type: channel for message, channel in wire.CHANNEL_OF.items()}
+_CHANNEL_OF: dict[str, str] = {
+    message.type: channel for message, channel in wire.CHANNEL_OF.items()
+}
 _VIEWS = ("book", "book_delta")
 ANSWER_WITHIN_NS = 2_000_000_000
 """A request that is not answered by then is made again."""
@@ -117,7 +119,9 @@ class RelayFeed:
     def _texts(self) -> list[str]:
         requests = self.session.requests()
         # What is repeated may come out of order, so the readers' next snapshot is a fresh start.
-        self._starts_over |= any(isinstance(request, wire.ResumeRequest) for request in requests)
+        self._starts_over |= any(
+            isinstance(request, wire.ResumeRequest) for request in requests
+        )
         return [json_text(request_fields(request)).decode() for request in requests]
 
     # ----------------------------------------------------------------------------------------------- messages
@@ -184,7 +188,11 @@ class RelayFeed:
 
     def _snapshot(self, snapshot: dict[str, Any], now_ns: int) -> None:
         session = self.session
-        market_id, seq, before = snapshot["market_id"], snapshot["seq"], session.covered or frozenset()
+        market_id, seq, before = (
+            snapshot["market_id"],
+            snapshot["seq"],
+            session.covered or frozenset(),
+        )
         is_new = market_id != session.market_id
         if not session.snapshot(market_id, seq, counts_of(snapshot["channel_seq"])):
             return
@@ -221,7 +229,9 @@ def cut_snapshot(snapshot: dict[str, Any], subscription: Subscription) -> dict[s
         for symbol, book in snapshot["books"].items()
         if subscription.wants_symbol(symbol)
     }
-    positions = [each for each in snapshot["positions"] if subscription.wants_symbol(each["symbol"])]
+    positions = [
+        each for each in snapshot["positions"] if subscription.wants_symbol(each["symbol"])
+    ]
     return {**snapshot, "books": books, "positions": positions}
 
 
@@ -234,5 +244,7 @@ def _cut_book(book: dict[str, Any], subscription: Subscription) -> dict[str, Any
         if orders is None:
             raise ValueError("a snapshot without its orders")
         hidden = set() if "orders_full" in subscription.channels else {"trader_id"}
-        cut["orders"] = [{key: value for key, value in each.items() if key not in hidden} for each in orders]
+        cut["orders"] = [
+            {key: value for key, value in each.items() if key not in hidden} for each in orders
+        ]
     return cut

@@ -1,8 +1,9 @@
 """Who reads what: subscriptions, catch-up and delivery, the same for the exchange's own port and for a relay.
 
-Readers with the same subscription form a group. What a turn brought is put together once per group, so that a message is encoded
-once and framed once per group, however many read it. A reader begins, and begins again after `subscribe` and `resume`, with a
-snapshot: it asks its source for one and joins its group when that comes, so nothing is missing or doubled in between.
+Readers with the same subscription form a group. What a turn brought is put together once per group,
+so that a message is encoded once and framed once per group, however many read it. A reader begins,
+and begins again after `subscribe` and `resume`, with a snapshot: it asks its source for one and
+joins its group when that comes, so nothing is missing or doubled in between.
 """
 
 from __future__ import annotations
@@ -70,9 +71,18 @@ class Sink(Protocol):
 
 
 class Reader:
-    """One connection to the feed. `catch_up_from`: the next past event it is to be sent, None when it asked for none."""
+    """One connection to the feed. `catch_up_from`: the next past event it is to be sent, None when
+    it asked for none.
+    """
 
-    __slots__ = ("bucket", "catch_up_from", "last_message_ns", "sink", "subscribed", "subscription")
+    __slots__ = (
+        "bucket",
+        "catch_up_from",
+        "last_message_ns",
+        "sink",
+        "subscribed",
+        "subscription",
+    )
 
     def __init__(self, sink: Sink) -> None:
         self.sink = sink
@@ -105,7 +115,9 @@ class Source(Protocol):
         """Everything that is kept with this `seq` or a later one, as far as there is no hole."""
 
     def want_snapshot(self, reader: Reader, now_ns: int) -> None:
-        """Call `Subscriptions.admit` for this reader, now or when there is a snapshot of the subscription it has."""
+        """Call `Subscriptions.admit` for this reader, now or when there is a snapshot of the
+        subscription it has.
+        """
 
 
 class Subscriptions:
@@ -117,7 +129,7 @@ class Subscriptions:
         self._waiting: set[Reader] = set()
         self._live_channels: frozenset[str] = frozenset()
 
-    # ------------------------------------------------------------------------------------------------------ coming and going
+    # ----------------------------------------------------------------------------- coming and going
 
     def join(self, reader: Reader, now_ns: int) -> None:
         self._wait_for_snapshot(reader, now_ns)
@@ -169,7 +181,7 @@ class Subscriptions:
         self._waiting.add(reader)
         self._source.want_snapshot(reader, now_ns)
 
-    # -------------------------------------------------------------------------------------------------------------- delivery
+    # ------------------------------------------------------------------------------------- delivery
 
     def wanted(self, channel: str) -> bool:
         """Whether any reader is live on this channel."""
@@ -193,7 +205,9 @@ class Subscriptions:
         """To each reader that subscribed and has heard nothing for a second."""
         beat = heartbeat("seq", self._source.seq, now_ns)
         quiet = [
-            reader for group in self._groups.values() for reader in group
+            reader
+            for group in self._groups.values()
+            for reader in group
             if reader.subscribed and now_ns - reader.last_message_ns >= NS_PER_S
         ]
         for reader in quiet:
@@ -203,7 +217,7 @@ class Subscriptions:
         reader.last_message_ns = now_ns
         reader.sink.send(reader.subscription.framed(messages))
 
-    # -------------------------------------------------------------------------------------------------------------- requests
+    # ------------------------------------------------------------------------------------- requests
 
     def receive(self, reader: Reader, message: bytes, now_ns: int) -> None:
         """Answer one message of a reader. Every fault is an `error` and changes nothing."""
@@ -232,7 +246,11 @@ class Subscriptions:
         known = set(self._source.symbols())
         unknown = [symbol for symbol in request.symbols or () if symbol not in known]
         if unknown:
-            fault = _error(request, Reason.INVALID_MESSAGE, {"error": f"symbols: {unknown[0]} is not traded here"})
+            fault = _error(
+                request,
+                Reason.INVALID_MESSAGE,
+                {"error": f"symbols: {unknown[0]} is not traded here"},
+            )
             return self._send(reader, [fault_bytes(fault, now_ns)], now_ns)
         self.leave(reader)
         channels, symbols = reader.subscription.channels, None
@@ -245,9 +263,12 @@ class Subscriptions:
         reader.subscribed = True
         reader.catch_up_from = None
         fields = {
-            "type": "subscribed", "channels": sorted(channels), "symbols": sorted(known),
-            "batch": reader.subscription.batch, "timestamp": milliseconds(now_ns),
-        }  # fmt: skip
+            "type": "subscribed",
+            "channels": sorted(channels),
+            "symbols": sorted(known),
+            "batch": reader.subscription.batch,
+            "timestamp": milliseconds(now_ns),
+        }
         self._send(reader, [with_request_id(json_text(fields), request.request_id)], now_ns)
         self._wait_for_snapshot(reader, now_ns)
 
@@ -257,7 +278,11 @@ class Subscriptions:
             return self._send(reader, [fault_bytes(fault, now_ns)], now_ns)
         self.leave(reader)
         reader.catch_up_from = request.from_seq
-        fields = {"type": "resumed", "from_seq": request.from_seq, "timestamp": milliseconds(now_ns)}
+        fields = {
+            "type": "resumed",
+            "from_seq": request.from_seq,
+            "timestamp": milliseconds(now_ns),
+        }
         self._send(reader, [with_request_id(json_text(fields), request.request_id)], now_ns)
         self._waiting.add(reader)
         if self._past_is_short(reader):
@@ -274,14 +299,16 @@ class Subscriptions:
             return _error(request, Reason.TOO_OLD, {"oldest_seq": oldest_seq})
         return None
 
-    # -------------------------------------------------------------------------------------------------------------- catch-up
+    # ------------------------------------------------------------------------------------- catch-up
 
     def catching_up(self) -> list[Reader]:
         """Readers whose past is too long for one go: send them slices as their sockets take them."""
         return [reader for reader in self._waiting if not self._past_is_short(reader)]
 
     def catch_up(self, reader: Reader, now_ns: int) -> bool:
-        """Send the next slice of the past. False: what it needs is no longer kept, so the connection must end."""
+        """Send the next slice of the past. False: what it needs is no longer kept, so the
+        connection must end.
+        """
         assert reader.catch_up_from is not None
         began_at, messages, size = reader.catch_up_from, list[bytes](), 0
         for event in self._source.since(reader.catch_up_from):
@@ -300,7 +327,9 @@ class Subscriptions:
         return True
 
     def _past_is_short(self, reader: Reader) -> bool:
-        return reader.catch_up_from is None or self._source.seq - reader.catch_up_from < SHORT_PAST
+        return (
+            reader.catch_up_from is None or self._source.seq - reader.catch_up_from < SHORT_PAST
+        )
 
 
 SHORT_PAST = 1_000
@@ -325,4 +354,8 @@ def _error(request: Any, reason: Reason, details: dict[str, Any]) -> Fault:
 
 
 def _array_fault() -> Fault:
-    return Fault("error", Reason.INVALID_MESSAGE, {"error": "arrays of requests are not taken on this port"})
+    return Fault(
+        "error",
+        Reason.INVALID_MESSAGE,
+        {"error": "arrays of requests are not taken on this port"},
+    )

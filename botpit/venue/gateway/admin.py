@@ -1,7 +1,7 @@
 """What the operator may ask: it closes instruments, and has the next market begun.
 
-What it closes goes the way of every command. Who the operator is, and how one market follows another, is not known here: the
-`Admin` that is handed in knows.
+What it closes goes the way of every command. Who the operator is, and how one market follows
+another, is not known here: the `Admin` that is handed in knows.
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Admin(Keys, Protocol):
 class AdminDesk:
     """The operator's requests to one market."""
 
-    def __init__(self, exchange: Exchange, units: Units, admin: Admin, perform: Perform) -> None:
+    def __init__(
+        self, exchange: Exchange, units: Units, admin: Admin, perform: Perform
+    ) -> None:
         self._exchange = exchange
         self._units = units
         self._admin = admin
@@ -45,7 +47,9 @@ class AdminDesk:
             wire.ReopenRequest: Route(Scope.OPERATE, self._reopen, names_trader=False),
         }
 
-    def _close(self, asked: tuple[wire.CloseRequest, str], now_ns: int, session: Session) -> Reply:
+    def _close(
+        self, asked: tuple[wire.CloseRequest, str], now_ns: int, session: Session
+    ) -> Reply:
         request, _ = asked
         symbols = self._not_closed() if request.symbol is None else [request.symbol]
         if not symbols:
@@ -53,7 +57,9 @@ class AdminDesk:
         refused = self._close_all(symbols, session, now_ns)
         return refused or closed(self._exchange, self._units, symbols, now_ns), []
 
-    def _reopen(self, asked: tuple[wire.ReopenRequest, str], now_ns: int, session: Session) -> Reply:
+    def _reopen(
+        self, asked: tuple[wire.ReopenRequest, str], now_ns: int, session: Session
+    ) -> Reply:
         self._close_all(self._not_closed(), session, now_ns)
         self._admin.reopen()
         return reopening(self._exchange.market_id, now_ns), []
@@ -70,4 +76,6 @@ class AdminDesk:
 
     def _not_closed(self) -> list[str]:
         markets = self._exchange.markets.items()
-        return [symbol for symbol, market in markets if market.status is not TradingStatus.CLOSED]
+        return [
+            symbol for symbol, market in markets if market.status is not TradingStatus.CLOSED
+        ]

@@ -32,14 +32,20 @@ class Keys(Protocol):
     """Whoever knows the tokens."""
 
     def knows(self, token: str) -> bool:
-        """Whether this is the operator's token. It takes as long to say no, also where there is no operator."""
+        """Whether this is the operator's token. A no takes as long, also where there is no operator."""
 
 
 class Authentication:
     """Logins and logouts. A trader's login asks for no token: it is an open exchange."""
 
     def __init__(
-        self, market: LiveMarket, views: AccountViews, logins: Logins, rates: Rates, keys: Keys, perform: Perform
+        self,
+        market: LiveMarket,
+        views: AccountViews,
+        logins: Logins,
+        rates: Rates,
+        keys: Keys,
+        perform: Perform,
     ) -> None:
         self._market = market
         self._exchange = market.exchange
@@ -50,7 +56,7 @@ class Authentication:
         self._perform = perform
         self._operator_logins = 0
 
-    # --------------------------------------------------------------------------------------------------------------- login
+    # ---------------------------------------------------------------------------------------- login
 
     def login(self, session: Session, request: wire.LoginRequest, now_ns: int) -> Reply:
         if request.trader_id == wire.OPERATOR:
@@ -65,13 +71,17 @@ class Authentication:
         wait_ms = self._rates.bucket(session, trader, "requests").take(now_ns)
         if wait_ms:
             return refuse(request, Reason.RATE_LIMITED, now_ns, retry_after_ms=wait_ms)
-        answer, caused = self._perform(Login(trader, bool(request.cancel_on_disconnect)), now_ns, session)
+        answer, caused = self._perform(
+            Login(trader, bool(request.cancel_on_disconnect)), now_ns, session
+        )
         if not isinstance(answer, Outgoing) or not isinstance(answer.event, LoggedIn):
             return answer, caused
         self._logins.enter(session, Principal(trader, _TRADES), answer.event.session)
         return self._views.logged_in(answer.event, Scope.TRADE), caused + missed
 
-    def _not_now(self, session: Session, request: wire.LoginRequest, now_ns: int) -> Reply | None:
+    def _not_now(
+        self, session: Session, request: wire.LoginRequest, now_ns: int
+    ) -> Reply | None:
         if not session.is_fresh:
             return refuse(request, Reason.UNAUTHORIZED, now_ns, error=NOT_FIRST)
         market_id = self._exchange.market_id
@@ -79,7 +89,9 @@ class Authentication:
             return refuse(request, Reason.OTHER_MARKET, now_ns, market_id=market_id)
         return None
 
-    def _missed(self, account: Account | None, request: wire.LoginRequest, now_ns: int) -> list[Sendable] | Reply:
+    def _missed(
+        self, account: Account | None, request: wire.LoginRequest, now_ns: int
+    ) -> list[Sendable] | Reply:
         """The private events that the login asks for, or the refusal when they cannot be had."""
         if request.last_seq is None:
             return []
@@ -92,7 +104,9 @@ class Authentication:
         state = nested(self._views.account(request.trader_id, account, now_ns))
         return refuse(request, Reason.TOO_OLD, now_ns, account_seq=newest, account=state)
 
-    def _login_operator(self, session: Session, request: wire.LoginRequest, now_ns: int) -> Reply:
+    def _login_operator(
+        self, session: Session, request: wire.LoginRequest, now_ns: int
+    ) -> Reply:
         """Each attempt costs before its token is looked at, so that nobody guesses faster than it may ask."""
         for name in ("last_seq", "cancel_on_disconnect"):
             if getattr(request, name) is not None:
@@ -104,7 +118,9 @@ class Authentication:
         if wait_ms:
             return refuse(request, Reason.RATE_LIMITED, now_ns, retry_after_ms=wait_ms)
         if not self._keys.knows(request.token or ""):
-            return refuse(request, Reason.UNAUTHORIZED, now_ns, error="token: it is not the house's")
+            return refuse(
+                request, Reason.UNAUTHORIZED, now_ns, error="token: it is not the house's"
+            )
         market_id = self._exchange.market_id
         if request.market_id not in (None, market_id):
             return refuse(request, Reason.OTHER_MARKET, now_ns, market_id=market_id)
@@ -113,13 +129,15 @@ class Authentication:
         event = LoggedIn(wire.OPERATOR, session.number, 0, now_ns)
         return self._views.logged_in(event, Scope.OPERATE), []
 
-    # -------------------------------------------------------------------------------------------------------------- logout
+    # --------------------------------------------------------------------------------------- logout
 
     def logout(self, session: Session, request: wire.LogoutRequest, now_ns: int) -> Reply:
         trader = session.principal.trader
         if trader is None:
             session.used = True
-            return refuse(request, Reason.UNAUTHORIZED, now_ns, error="nobody is logged in on this socket")
+            return refuse(
+                request, Reason.UNAUTHORIZED, now_ns, error="nobody is logged in on this socket"
+            )
         reply = self._goodbye(session, trader, now_ns)
         self._logins.leave(session)
         session.ended = True

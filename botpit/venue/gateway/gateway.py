@@ -1,8 +1,10 @@
-"""All sessions of one exchange without sockets: requests in, answers and events out, in which order, and to whom.
+"""All sessions of one exchange without sockets: requests in, answers and events out, in which
+order, and to whom.
 
-A connection that never logs in is a *plain* session: it may name any trader and gets one answer per request, in order, and
-nothing else. A *logged-in* session acts for its trader and also gets that trader's private events. Every request has exactly
-one answer; it comes before what it caused (API_SPEC.md, How 9001 works). Which requests there are, and what each of them takes, is the table
+A connection that never logs in is a *plain* session: it may name any trader and gets one answer per
+request, in order, and nothing else. A *logged-in* session acts for its trader and also gets that
+trader's private events. Every request has exactly one answer; it comes before what it caused
+(API_SPEC.md, How 9001 works). Which requests there are, and what each of them takes, is the table
 that trading, queries and admin bring; the gateway carries it out.
 """
 
@@ -43,10 +45,18 @@ class Culprit(Exception):
 
 
 class Gateway:
-    """`flushable`: the sessions with something in their outbox. Times are Unix time in ns, handed in by who keeps the clock."""
+    """`flushable`: the sessions with something in their outbox. Times are Unix time in ns, handed
+    in by who keeps the clock.
+    """
 
     def __init__(
-        self, market: LiveMarket, journal: Journal, admin: Admin, *, max_requests_per_s: int, max_cancels_per_s: int
+        self,
+        market: LiveMarket,
+        journal: Journal,
+        admin: Admin,
+        *,
+        max_requests_per_s: int,
+        max_cancels_per_s: int,
     ) -> None:
         exchange, encoder = market.exchange, market.sequencer.encoder
         views = AccountViews(exchange, encoder)
@@ -56,7 +66,9 @@ class Gateway:
         self._rates = Rates(exchange, max_requests_per_s, max_cancels_per_s)
         self._logins = Logins()
         self._by_trader = self._logins.by_trader
-        self._auth = Authentication(market, views, self._logins, self._rates, admin, self._perform)
+        self._auth = Authentication(
+            market, views, self._logins, self._rates, admin, self._perform
+        )
         self._routes: dict[type[Any], Route] = {
             **Trading(exchange, self._perform).routes(),
             **Queries(exchange, views).routes(),
@@ -64,15 +76,17 @@ class Gateway:
         }
         self.flushable: set[Session] = set()
 
-    # ------------------------------------------------------------------------------------------------------------ requests
+    # ------------------------------------------------------------------------------------- requests
 
     def connect(self) -> Session:
         return Session(self._rates.max_requests_per_s)
 
     def receive(self, session: Session, most: int, now_ns: int) -> int:
-        """Answer up to `most` frames of its inbox, in order, or up to the first array; returns the requests in them.
+        """Answer up to `most` frames of its inbox, in order, or up to the first array; returns the
+        requests in them.
 
-        All are read before the first is carried out: work of one kind done many times over keeps its code in the cache.
+        All are read before the first is carried out: work of one kind done many times over keeps
+        its code in the cache.
         """
         requests, outbox = 0, session.outbox
         for request in _read(session.inbox, most):
@@ -92,7 +106,9 @@ class Gateway:
             self.flushable.add(session)
         return requests
 
-    def answer(self, session: Session, request: Any, now_ns: int) -> tuple[Sendable, list[Sendable]]:
+    def answer(
+        self, session: Session, request: Any, now_ns: int
+    ) -> tuple[Sendable, list[Sendable]]:
         """The one answer to one request, and what its session is sent after it."""
         route = self._routes.get(type(request))
         if route is not None:
@@ -113,7 +129,9 @@ class Gateway:
         principal = session.principal
         if route.scope is not None and route.scope not in principal.scopes:
             error = f"type: {request.type} is not for this session"
-            return fault_bytes(Fault("error", Reason.UNAUTHORIZED, {"error": error}), now_ns), []
+            return fault_bytes(
+                Fault("error", Reason.UNAUTHORIZED, {"error": error}), now_ns
+            ), []
         trader = principal.trader
         if route.names_trader:
             trader = request.trader_id or trader
@@ -146,7 +164,7 @@ class Gateway:
             after += caused
         return array(answers), after
 
-    # ------------------------------------------------------------------------------------------------------------ commands
+    # ------------------------------------------------------------------------------------- commands
 
     def lost(self, session: Session, now_ns: int) -> None:
         """The session's connection is gone."""
@@ -175,8 +193,8 @@ class Gateway:
     def _perform(self, command: Command, now_ns: int, asking: Session | None = None) -> Reply:
         """Journal and apply a command and notify everybody concerned.
 
-        Its answer, and the events that the asking session is to get after it: each of its trader's that is not the answer.
-        Raises Culprit when the exchange itself fails.
+        Its answer, and the events that the asking session is to get after it: each of its trader's
+        that is not the answer. Raises Culprit when the exchange itself fails.
         """
         self._journal.append(command, now_ns)
         try:
@@ -193,7 +211,7 @@ class Gateway:
                         after.append(event)
         return answer, after
 
-    # ------------------------------------------------------------------------------------------------------------ sessions
+    # ------------------------------------------------------------------------------------- sessions
 
     def heartbeats(self, now_ns: int) -> None:
         """To each logged-in session that got nothing for a second."""
@@ -201,7 +219,11 @@ class Gateway:
             account = self._exchange.accounts.get(trader)
             for session in sessions:
                 if now_ns - session.last_message_ns >= NS_PER_S:
-                    self._queue(session, heartbeat("account_seq", account.seq if account else 0, now_ns), now_ns)
+                    self._queue(
+                        session,
+                        heartbeat("account_seq", account.seq if account else 0, now_ns),
+                        now_ns,
+                    )
 
     def sessions(self) -> int:
         """How many sessions are logged in."""
@@ -229,7 +251,9 @@ def parse_array(frame: bytes) -> list[Any] | Fault:
 
 
 def _read(inbox: deque[bytes], most: int) -> list[Any]:
-    """Up to so many frames, each as its request, its fault, or the list of requests that it is; after a list none."""
+    """Up to so many frames, each as its request, its fault, or the list of requests that it is;
+    after a list none.
+    """
     read: list[Any] = []
     while inbox and len(read) < most:
         frame = inbox.popleft()

@@ -1,7 +1,7 @@
 """One market in trade: the sequencer, and where everything that it causes goes.
 
-A gateway's command and a recovered one pass through the same `apply`, so that numbers, past and state are made by the code that
-made them first.
+A gateway's command and a recovered one pass through the same `apply`, so that numbers, past and
+state are made by the code that made them first.
 """
 
 from __future__ import annotations

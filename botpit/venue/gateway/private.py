@@ -1,7 +1,7 @@
 """Each trader's private events as they were sent, for a login that asks for what it missed.
 
-There are half a million of them and most are never asked for, so they are packed (wire/packed.py), a page of a trader at a time,
-and written out as messages only for somebody who missed them.
+There are half a million of them and most are never asked for, so they are packed (wire/packed.py),
+a page of a trader at a time, and written out as messages only for somebody who missed them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ PAGE = 32
 
 
 class _Events:
-    """What is kept of one trader: full pages, oldest first, and the newest events. `dropped` pages have gone before their time,
-    by the trader's own bound."""
+    """What is kept of one trader: full pages, oldest first, and the newest events. `dropped` pages
+    have gone before their time, by the trader's own bound.
+    """
 
     __slots__ = ("dropped", "newest", "pages")
 
@@ -48,10 +49,17 @@ class _Events:
 class PrivateEventBuffer:
     """The last private events of every trader."""
 
-    def __init__(self, encoder: Encoder, per_trader: int = MAX_EVENTS_PER_TRADER, in_all: int = MAX_EVENTS) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        per_trader: int = MAX_EVENTS_PER_TRADER,
+        in_all: int = MAX_EVENTS,
+    ) -> None:
         self._encoder = encoder
         self._by_trader: dict[str, _Events] = {}
-        self._pages: deque[tuple[int, _Events]] = deque()  # (how many events there had been with it, whose it is)
+        self._pages: deque[tuple[int, _Events]] = (
+            deque()
+        )  # (how many events there had been with it, whose it is)
         self._count = 0
         self._per_trader = per_trader
         self._in_all = in_all
@@ -80,7 +88,7 @@ class PrivateEventBuffer:
                 del oldest.pages[0]
 
     def after(self, trader: str, account_seq: int, newest: int) -> list[bytes] | None:
-        """The trader's events after `account_seq` up to `newest`; None when some of them are no longer kept."""
+        """The trader's events after `account_seq` up to `newest`; None when some are no longer kept."""
         missing = newest - account_seq
         if not missing:
             return []

@@ -25,20 +25,28 @@ class Queries:
 
     def routes(self) -> dict[type[Any], Route]:
         return {
-            wire.OrderStatusRequest: Route(Scope.TRADE, self._order_status, "requests", self._named_order),
+            wire.OrderStatusRequest: Route(
+                Scope.TRADE, self._order_status, "requests", self._named_order
+            ),
             wire.OpenOrdersRequest: Route(Scope.TRADE, self._open_orders),
             wire.AccountRequest: Route(Scope.TRADE, self._account),
             wire.PingRequest: Route(None, self._ping, names_trader=False),
         }
 
-    def _named_order(self, request: wire.OrderStatusRequest, trader: str, session: Session) -> Asked:
+    def _named_order(
+        self, request: wire.OrderStatusRequest, trader: str, session: Session
+    ) -> Asked:
         needs_an_order(request)
         return request, trader
 
     def _order_status(self, asked: Asked, now_ns: int, session: Session) -> Reply:
         request, trader = asked
         account = self._exchange.accounts.get(trader)
-        record = account.remembered_order(request.order_id, request.client_order_id) if account else None
+        record = (
+            account.remembered_order(request.order_id, request.client_order_id)
+            if account
+            else None
+        )
         named = (request.order_id, request.client_order_id)
         return self._views.order_status(trader, account, record, named, now_ns), []
 

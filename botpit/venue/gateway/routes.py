@@ -1,7 +1,8 @@
 """What the gateway needs to know of each kind of request, as one row of a table.
 
-A request takes the same way whatever it asks: may this session ask it, for whom, can it be understood, how fast; then
-it is carried out. Only the first and the last request of a session, `login` and `logout`, have rules of their own.
+A request takes the same way whatever it asks: may this session ask it, for whom, can it be
+understood, how fast; then it is carried out. Only the first and the last request of a session,
+`login` and `logout`, have rules of their own.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ from botpit.wire.decode import refusal
 from botpit.wire.encode import fault_bytes
 
 Understand = Callable[[Any, str, Session], Any]
-"""A request, its trader and its session to what `act` takes. Raises FieldError when its fields do not go together."""
+"""A request, its trader and its session to what `act` takes. Raises FieldError when its fields do
+not go together.
+"""
 Act = Callable[[Any, int, Session], Reply]
 """Carries out what was understood, now (in ns), for a session."""
 Perform = Callable[[Command, int, Session], Reply]
@@ -31,7 +34,7 @@ def for_trader(request: Any, trader: str, session: Session) -> tuple[Any, str]:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """`scope` None: for every session. `names_trader`: it may say for whom it is, and must without a login."""
+    """`scope` None: for every session. `names_trader`: it may name its trader, and must without a login."""
 
     scope: Scope | None
     act: Act

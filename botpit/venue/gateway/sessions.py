@@ -1,4 +1,6 @@
-"""One connection to order entry: whom it acts for, what waits to be read of it and to be sent to it, and its rates."""
+"""One connection to order entry: whom it acts for, what waits to be read of it and to be sent to
+it, and its rates.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +17,11 @@ from botpit.wire.outgoing import Outgoing
 Sendable = bytes | Outgoing
 """Something to be sent: its bytes, or the event whose bytes are written when it is sent."""
 Reply = tuple[Sendable | None, list[Sendable]]
-"""The one answer to a request, and what its session is sent after it: what it missed, and what it caused for its trader.
+"""The one answer to a request, and what its session is sent after it: what it missed, and what it
+caused for its trader.
 
-A command that nobody asked for, as when time passes, has no answer."""
+A command that nobody asked for, as when time passes, has no answer.
+"""
 Rate = Literal["requests", "cancels"]
 
 
@@ -42,12 +46,22 @@ OPERATOR = Principal(wire.OPERATOR, frozenset((Scope.OPERATE,)))
 
 
 class Session:
-    """`inbox` holds frames to be read, `outbox` messages to be sent; `ended`: close the connection with 1000 once they are.
+    """`inbox` holds frames to be read, `outbox` messages to be sent; `ended`: close the connection
+    with 1000 once they are.
 
     `bucket` is the rate of what names no account that is there.
     """
 
-    __slots__ = ("bucket", "ended", "inbox", "last_message_ns", "number", "outbox", "principal", "used")
+    __slots__ = (
+        "bucket",
+        "ended",
+        "inbox",
+        "last_message_ns",
+        "number",
+        "outbox",
+        "principal",
+        "used",
+    )
 
     def __init__(self, max_requests_per_s: int) -> None:
         self.principal = ANYBODY
@@ -96,7 +110,9 @@ class Logins:
 class Rates:
     """How fast each trader may ask, over all of its sessions. Cancels have a rate of their own."""
 
-    def __init__(self, exchange: Exchange, max_requests_per_s: int, max_cancels_per_s: int) -> None:
+    def __init__(
+        self, exchange: Exchange, max_requests_per_s: int, max_cancels_per_s: int
+    ) -> None:
         self.max_requests_per_s = max_requests_per_s
         self._max_cancels_per_s = max_cancels_per_s
         self._exchange = exchange
@@ -108,6 +124,9 @@ class Rates:
         if buckets is None:
             if trader not in self._exchange.accounts:
                 return session.bucket
-            buckets = {"requests": Bucket(self.max_requests_per_s), "cancels": Bucket(self._max_cancels_per_s)}
+            buckets = {
+                "requests": Bucket(self.max_requests_per_s),
+                "cancels": Bucket(self._max_cancels_per_s),
+            }
             self._buckets[trader] = buckets
         return buckets[rate]
