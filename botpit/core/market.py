@@ -69,6 +69,7 @@ class Market(Valuation):
 
     def restore(self, values: dict[str, Any]) -> None:
         """Take over all but the book, whose orders come with their accounts."""
-        self.traded(values["last_trade"], values["last_qty"], values["last_time_ns"])
+        self.last_trade = values["last_trade"]  # None, if nothing has traded yet
+        self.last_qty, self.last_time_ns = values["last_qty"], values["last_time_ns"]
         self.phase = PHASES[TradingStatus(values["status"])]
         self.restore_marks(values["mark"], values["marks"])

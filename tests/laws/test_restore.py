@@ -40,3 +40,9 @@ def test_a_restored_exchange_holds_the_laws():
             laws._totals_are_true(position)
     laws._breaches_are_suspected()
     laws._money_is_conserved()
+
+
+def test_an_exchange_in_which_nothing_has_happened_is_restored():
+    """No last trade, no mark but the first one, no account."""
+    untouched = Exchange(opening())
+    assert capture(restore(opening(), json.loads(json.dumps(capture(untouched))))) == capture(untouched)
