@@ -440,6 +440,19 @@ def test_the_rows_of_files_are_in_order() -> None:
             before.add(file)
 
 
+def test_core_and_journal_keep_their_width() -> None:
+    """No line over 110 columns; a choice within a line is for two short values, never one in another, and rare."""
+    lines = ternaries = 0
+    for path in sorted([*HOUSE.glob("botpit/core/**/*.py"), *HOUSE.glob("botpit/history/journal/*.py")]):
+        text = path.read_text(encoding="utf-8")
+        assert [line for line in text.splitlines() if len(line) > 110] == [], path
+        choices = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.IfExp)]
+        for choice in choices:
+            assert not any(isinstance(node, ast.IfExp) for node in ast.walk(choice) if node is not choice), path
+        lines, ternaries = lines + text.count("\n"), ternaries + len(choices)
+    assert 1_000 * ternaries < 8 * lines
+
+
 def test_both_pages_draw_the_tree_as_it_is() -> None:
     trees = []
     for page in ("README.md", "docs/ARCHITECTURE.md"):

@@ -84,7 +84,7 @@ class Order(Struct, gc=False):
         return astuple(self)[:-1] == astuple(other)[:-1]
 
     def values(self) -> tuple[Any, ...]:
-        """The order as journals and snapshots keep it: an off-tick price stands apart, with 0 in its place."""
+        """The order as journals and snapshots keep it: an off-tick price stands apart, 0 in its place."""
         price: Any = self.price
         off_tick = ""
         if type(price) is OffTick:
@@ -136,7 +136,7 @@ class Replace(Struct, gc=False):
     qty: int | None = None
 
     def values(self) -> tuple[Any, ...]:
-        """The replace as journals keep it: an off-tick price stands apart, with 0 in its place."""
+        """The replace as journals keep it: an off-tick price stands apart, 0 in its place."""
         price: Any = self.price
         off_tick = ""
         if type(price) is OffTick:
