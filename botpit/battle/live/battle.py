@@ -1,5 +1,4 @@
-"""A battle's rounds, one after the other: who plays, how long, and what is left of it when everybody has
-gone."""
+"""A battle's rounds, one after the other: who plays, how long, and what is left of it when everybody has gone."""
 
 from __future__ import annotations
 
@@ -21,9 +20,9 @@ from botpit.io.order_port import Operator, OrderPortError
 from botpit.io.run import until_told_to_stop
 
 SETTLED_WITHIN_S = 10.0
-"""When the market is closed, the feed shows everybody flat by then, or the standings are those last seen."""
+"""When the market is closed, the feed shows everybody flat by then, or the standings are as last told."""
 NEW_MARKET_S = 30.0
-"""The feed shows the market that was asked for by then, or the battle is over."""
+"""The feed tells of the market that was asked for by then, or the battle is over."""
 
 log = logging.getLogger(__name__)
 
@@ -47,8 +46,7 @@ class Board(Protocol):
 class Battle:
     """To be made and to `play` once, within a running event loop. `folder`: that of results.json.
 
-    Without an `operator` there is one round, and the market stays as it is. `trouble`: why it could not be
-    closed or begun anew.
+    Without an `operator` there is one round, and the market stays as it is. `trouble`: why it could not be closed or begun anew.
     """
 
     def __init__(
@@ -70,11 +68,8 @@ class Battle:
         self._operator = operator
         self._launch = launch
         self._folder = folder
-        self._stop_requested = asyncio.create_task(until_told_to_stop())
-        self._activities = {
-            asyncio.create_task(connection.link.run()),
-            asyncio.create_task(self._board.run()),
-        }
+        self._told = asyncio.create_task(until_told_to_stop())
+        self._activities = {asyncio.create_task(connection.link.run()), asyncio.create_task(self._board.run())}
 
     async def play(self) -> str:
         """All rounds; returns what ended the last of them, or the trouble."""
@@ -82,7 +77,7 @@ class Battle:
             for number in range(1, self._settings.rounds + 1):
                 self.rounds.append(result := await self._round(number))
                 self._board.show_round(result)
-                if self.trouble or self._stop_requested.done() or all(bot.failed for bot in result.bots):
+                if self.trouble or self._told.done() or all(bot.failed for bot in result.bots):
                     break
         except OrderPortError as error:
             self.trouble = f"no new market: {error}"
@@ -93,17 +88,14 @@ class Battle:
         return self.trouble or self.rounds[-1].ended_by
 
     async def _round(self, number: int) -> RoundResult:
-        """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be
-        opened."""
+        """One round, from the first look at the market to the last. Raises OrderPortError when it cannot be opened."""
         started_at = utc_now()
-        bots = BotProcesses(
-            [bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds)
-        )
+        bots = BotProcesses([bot.in_round(number) for bot in self._bots], self._launch.of_round(number, self._settings.rounds))
         self._board.begin_round(number, bots.restarts)
         await self._open_market()
         await self._connection.begin_round(*await bots.equities())
         try:
-            await bots.start(self._stop_requested)
+            await bots.start(self._told)
             ended_by = await self._trade(bots)
         finally:
             await bots.stop()
@@ -120,8 +112,7 @@ class Battle:
         )
 
     async def _open_market(self) -> None:
-        """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises
-        OrderPortError."""
+        """Have a new market begin if this one is closed: by us, or by whoever was here before. Raises OrderPortError."""
         if self._operator is None:
             return
         if not self.rounds:
@@ -131,17 +122,13 @@ class Battle:
         feed = self._connection.feed
         closed = feed.mirror.market_id
         await self._operator.reopen()
-        if not await self._connection.until(
-            lambda: feed.mirror.market_id not in (None, closed), NEW_MARKET_S
-        ):
-            raise OrderPortError(f"the feed shows none within {NEW_MARKET_S:g} s")
+        if not await self._connection.until(lambda: feed.mirror.market_id not in (None, closed), NEW_MARKET_S):
+            raise OrderPortError(f"the feed tells of none within {NEW_MARKET_S:g} s")
 
     async def _trade(self, bots: BotProcesses) -> str:
         """Warm-up, then the time that counts, until something ends the round; returns what."""
         all_ended = asyncio.create_task(bots.until_all_ended())
-        over_s = None
-        if self._settings.duration_s:
-            over_s = time.monotonic() + self._settings.duration_s
+        over_s = time.monotonic() + self._settings.duration_s if self._settings.duration_s else None
         if self._settings.warm_up_s:
             self._board.enter("warm-up")
             if ended_by := await self._wait(self._settings.warm_up_s, all_ended):
@@ -153,9 +140,8 @@ class Battle:
         return await self._wait(left_s, all_ended) or "duration"
 
     async def _come_to_rest(self) -> dict[str, float]:
-        """Let the marks settle, then, if there is an operator, all accounts; returns the price of each
-        instrument it closed."""
-        if self._settings.cool_down_s and not self._stop_requested.done():
+        """Let the marks settle, then, if there is an operator, all accounts; returns the price of each instrument it closed."""
+        if self._settings.cool_down_s and not self._told.done():
             self._board.enter("cool-down")
             await self._wait(self._settings.cool_down_s)
         if self._operator is None:
@@ -167,20 +153,17 @@ class Battle:
             self.trouble = f"the market could not be closed: {error}"
             return {}
         if not await self._connection.until(lambda: self._connection.feed.is_flat, SETTLED_WITHIN_S):
-            log.warning(
-                "not everybody is flat %s",
-                fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason),
-            )
+            log.warning("not everybody is told to be flat %s", fields(within_s=SETTLED_WITHIN_S, feed=self._connection.reason))
         return settlement
 
     async def _wait(self, seconds: float | None, *ends: asyncio.Task[Any]) -> str | None:
         """Wait so long, or less when the battle is told to stop or all bots have ended; returns which."""
-        waiting = {self._stop_requested, *self._activities, *ends}
+        waiting = {self._told, *self._activities, *ends}
         done, _ = await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         for activity in self._activities & done:
             activity.result()
-        if self._stop_requested in done:
-            return self._stop_requested.result()
+        if self._told in done:
+            return self._told.result()
         return "all bots ended" if done else None
 
 

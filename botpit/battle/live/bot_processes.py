@@ -1,5 +1,4 @@
-"""The bots of one round as processes: started one after the other, each with its log and its report, and what
-became of them."""
+"""The bots of one round as processes: started one after the other, each with its log and its report, and what became of them."""
 
 from __future__ import annotations
 
@@ -54,26 +53,22 @@ class BotProcesses:
         self._fleet = Fleet(launch.log_dir)
 
     async def equities(self) -> tuple[dict[str, float], float | None]:
-        """What the bots' accounts are worth now, and the cash of a new account, as far as it is known."""
+        """What the bots' accounts are worth before they start, and the cash of a new account, as far as the exchange says."""
         began: dict[str, float] = {}
         newcomers = None
         for uri in dict.fromkeys(bot.order_gateway_uri for bot in self._bots):
-            known, newcomers = await equities(
-                uri, [bot.trader_id for bot in self._bots if bot.order_gateway_uri == uri]
-            )
-            began |= known
+            told, newcomers = await equities(uri, [bot.trader_id for bot in self._bots if bot.order_gateway_uri == uri])
+            began |= told
         return began, newcomers
 
-    async def start(self, stop_requested: asyncio.Task[str]) -> None:
-        """Start all, one after the other, until a stop is requested."""
+    async def start(self, told: asyncio.Task[str]) -> None:
+        """Start all, one after the other, until told to stop."""
         self._launch.report_dir.mkdir(parents=True, exist_ok=True)
         for bot in self._bots:
-            if stop_requested.done():
+            if told.done():
                 return
-            await self._fleet.start(
-                bot.trader_id, self._command(bot), restart_on_failure=bot.restart == "on-failure"
-            )
-            await asyncio.wait({stop_requested}, timeout=self._launch.stagger_s)
+            await self._fleet.start(bot.trader_id, self._command(bot), restart_on_failure=bot.restart == "on-failure")
+            await asyncio.wait({told}, timeout=self._launch.stagger_s)
 
     async def until_all_ended(self) -> None:
         await self._fleet.until_all_ended()
@@ -93,7 +88,7 @@ class BotProcesses:
         """How each was started and how it ended; its files as seen from `folder`."""
         return [self._result(bot, folder) for bot in self._bots]
 
-    # ------------------------------------------------------------------------------------------------ one bot
+    # ------------------------------------------------------------------------------------------------------------ one bot
 
     def _command(self, bot: Bot) -> list[str]:
         behind = self._launch
@@ -115,9 +110,7 @@ class BotProcesses:
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
-            log.error(
-                "a report cannot be read %s", fields(name=bot.trader_id, report=path, reason=str(error)[:300])
-            )
+            log.error("a report cannot be read %s", fields(name=bot.trader_id, report=path, reason=str(error)[:300]))
             return None
 
     def _result(self, bot: Bot, folder: Path) -> BotResult:
