@@ -169,7 +169,7 @@ class TradingSession:
         """There is a connection: log in on it."""
         self._move(Cause.OPENED)
         if self.state is State.LOGGING_IN:
-            self._ask(self._login(self.account_seq))
+            self._ask_for_login(self.account_seq, self.market_id)
 
     def lost(self) -> None:
         """The connection is gone, or could not be made. Whatever waited for an answer waits in vain."""
@@ -271,13 +271,15 @@ class TradingSession:
 
     # -------------------------------------------------------------------------------------------- login, sync
 
-    def _login(self, last_seq: int | None) -> LoginRequest:
-        return LoginRequest(
+    def _ask_for_login(self, last_seq: int | None = None, market_id: str | None = None) -> None:
+        """Ask for what came after `last_seq` of that market, or for nothing of before."""
+        login = LoginRequest(
             trader_id=self.trader_id,
             last_seq=last_seq,
-            market_id=None if last_seq is None else self.market_id,
+            market_id=market_id,
             cancel_on_disconnect=self._cancel_on_disconnect,
         )
+        self._ask(login)
 
     def _logged_in(self, answer: LoggedIn, request: LoginRequest) -> None:
         self._move(Cause.LOGGED_IN)
@@ -315,7 +317,7 @@ class TradingSession:
         """A login that cannot go on from before begins anew; any other, and what syncs, is asked again after
         a while."""
         if isinstance(request, LoginRequest) and error.reason in START_ANEW:
-            self._ask(self._login(None))
+            self._ask_for_login()
         elif isinstance(request, LoginRequest) or request in self._syncing:
             assert request is not None
             self._be_quiet(error.details.get("retry_after_ms"), now_ms)

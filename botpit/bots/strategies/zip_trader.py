@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from bot_strategies import Market, Trade
 from botpit.bots.strategies.customers import ServesCustomers
-from botpit.bots.strategies.quoting import SIDES, Share, opposite, sign
+from botpit.bots.strategies.quoting import SIDES, Share, best_to_take, opposite, sign
 from message_schemas import SideWord
 
 
@@ -53,7 +53,7 @@ class Zip(ServesCustomers):
     def on_book(self, market: Market) -> None:
         """A better shout than one's own, on one's own side, that nobody has taken yet."""
         side = self.customer.side
-        best = market.book.best_bid if side == "buy" else market.book.best_ask
+        best = best_to_take(market, opposite(side))
         if (
             best is not None
             and best != self._best_shout
