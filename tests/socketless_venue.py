@@ -22,7 +22,7 @@ from botpit.venue.feed.publisher import Feed
 from botpit.venue.feed.subscriptions import Reader
 from botpit.venue.gateway.gateway import Gateway, text_of
 from botpit.venue.gateway.market import LiveMarket
-from botpit.venue.gateway.private import PrivateEventBuffer
+from botpit.venue.gateway.private import MAX_EVENTS_PER_TRADER, PrivateEventBuffer
 from botpit.wire.explain import twin
 from botpit.wire.sequencer import Sequencer
 from message_schemas import MESSAGE_CLASSES
@@ -271,10 +271,16 @@ class Crowd:
 
 class SocketlessVenue:
     """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token
-    there is no house's door.
+    there is no house's door. `keeps`: so many of a trader's own events are kept for its next login.
     """
 
-    def __init__(self, toml: str = "", market_id: str = "m1", token: str | None = None) -> None:
+    def __init__(
+        self,
+        toml: str = "",
+        market_id: str = "m1",
+        token: str | None = None,
+        keeps: int = MAX_EVENTS_PER_TRADER,
+    ) -> None:
         settings = parse_settings(toml)
         self.exchange = Exchange(
             Open(market_id, settings.rules(), settings.engine_instruments())
@@ -286,7 +292,7 @@ class SocketlessVenue:
         self.operator = FakeOperator(token)
         self.now_ns = START_MS * NS_PER_MS
         market = settings.market
-        private = PrivateEventBuffer(self.encoder)
+        private = PrivateEventBuffer(self.encoder, keeps)
         self.gateway = Gateway(
             LiveMarket(self.sequencer, self.feed, private), self.journal, self.operator,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,

@@ -61,7 +61,7 @@ from botpit.venue.loader import MarketLoader
 class Forgetful(MarketLoader):
     def first(self, **flags):
         market = super().first(**flags)
-        for account in market.exchange.accounts.values():
+        for account in market.live.exchange.accounts.values():
             account.by_client_id.clear()
         return market
 

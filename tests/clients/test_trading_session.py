@@ -15,7 +15,6 @@ from botpit.clients.trading_session import (
     State,
     TradingSession,
 )
-from botpit.venue.gateway.private import PrivateEventBuffer
 from message_schemas import (
     Account,
     CancelAllRequest,
@@ -179,8 +178,7 @@ def test_a_market_that_lost_its_last_moments_is_begun_anew():
 
 
 def test_when_the_exchange_has_forgotten_what_was_missed_it_begins_anew():
-    venue = SocketlessVenue()
-    venue.gateway._tape = PrivateEventBuffer(venue.encoder, per_trader=2)
+    venue = SocketlessVenue(keeps=2)
     pair = TradingPair(venue).opens()
     for number in range(5):
         pair.buys(1, name=f"n{number}")
@@ -191,8 +189,7 @@ def test_when_the_exchange_has_forgotten_what_was_missed_it_begins_anew():
 
 
 def test_an_order_that_is_open_has_its_fate_also_when_the_session_begins_anew():
-    venue = SocketlessVenue()
-    venue.gateway._tape = PrivateEventBuffer(venue.encoder, per_trader=1)
+    venue = SocketlessVenue(keeps=1)
     pair = TradingPair(venue, TradingSession("alice", cancel_on_disconnect=False)).opens()
     for name in ("a", "b", "c"):
         pair.buys(1, name=name)
