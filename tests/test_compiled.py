@@ -58,8 +58,8 @@ def test_extensions_of_other_sources_are_refused(tree: Path, edited: str) -> Non
     refused = imported(tree)
     assert refused.returncode == 1
     assert (
-        "StaleExtension: the compiled engine is not of the sources beside it: run `make fast`"
-        in refused.stderr
+        "StaleExtension: the engine was compiled from other sources than those beside it: "
+        "run `make fast`" in refused.stderr
     )
 
 
