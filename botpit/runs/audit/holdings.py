@@ -1,9 +1,24 @@
 """What an account holds in one instrument at average cost, and which fills explain its rows.
 
-Several things may happen to an account within one millisecond, and its rows lie in files of their own. Known
-is: a row of performance.csv comes after everything its command did and before what the next command does;
-rows and fills of one file are in order; the last row of a millisecond includes all of it. The rows are
-explained if there is a path through the fills that passes each of them, and `explain` looks for one.
+Several things may happen to an account within one millisecond, and its rows lie in files of their own. So the
+order of its fills is not written anywhere, and is worked out. What is known:
+
+- Rows of one file, and fills of one file, are in order. The two files of fills (trades, and what was closed by
+  force) say nothing of each other.
+- A row of performance.csv comes after everything its command did and before what the next command does; the
+  last row of a millisecond includes all of it.
+- Fills are made in whole: a row lies between two of them, never within one.
+
+A *part* is one millisecond of an account in an instrument. A *path* takes some of its trades and some of its
+other fills, each in the order of its file, and so comes to a holding. The rows are explained if there is one
+path that passes through a holding of each row, in order, and ends with all fills taken. `explain` keeps, row
+after row, every path that leads there (`ends`), because two of them may agree on lots and PnL now and part
+later; among paths that took as many fills from each file and realised the same, one stands for all, which
+keeps the search small. The search is bounded by MAX_PATHS.
+
+A row that no path reaches is Contradicted: it is compared with what the fills come to. A fill that is left
+when all rows are explained is Unreported. Money is exact (Decimal); a released cost is rounded down to the
+market's decimals, as the exchange does.
 """
 
 from __future__ import annotations
