@@ -3,8 +3,8 @@
 Several things may happen to an account within one millisecond, and its rows lie in files of their own. So the
 order of its fills is not written anywhere, and is worked out. What is known:
 
-- Rows of one file, and fills of one file, are in order. The two files of fills (trades, and what was closed by
-  force) say nothing of each other.
+- Rows of one file, and fills of one file, are in order. The two files of fills (trades, and what was closed
+  by force) say nothing of each other.
 - A row of performance.csv comes after everything its command did and before what the next command does; the
   last row of a millisecond includes all of it.
 - Fills are made in whole: a row lies between two of them, never within one.
