@@ -103,7 +103,7 @@ ROWS: dict[str, dict[str, str]] = {
         "statistics": "message_schemas",
         "trading_session": "message_schemas",
         "feed_session": "channel_numbers feed_table message_schemas",
-        "mirror": "feed_session message_schemas",
+        "mirror": "message_schemas",
     },
     "botpit.bots": {
         "notice": "message_schemas",

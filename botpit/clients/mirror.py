@@ -13,7 +13,6 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 from zlib import crc32
 
-from botpit.clients.feed_session import FeedSession, Need
 from message_schemas import (
     AccountStatus,
     BookDelta,
@@ -88,9 +87,6 @@ class Mirror:
         self.checksum_failures = 0
         self.last_event_ms: int | None = None
         self._by_deltas = False
-        self._own = FeedSession(Need.PRESENT, lambda: ())
-        self._own.opened()
-        self._own.requests()
         self._forget()
 
     def _forget(self) -> None:
@@ -190,26 +186,6 @@ class Mirror:
             return True
         self.checksum_failures += 1
         return False
-
-    # ------------------------------------------------------------------------ a mirror that is its own reader
-
-    def apply(self, message: Message) -> bool:
-        """Take one message of a feed, for a reader that has no session: False when it must subscribe again,
-        once per hole."""
-        if self._own.take(message) and not self.fold(message):
-            self._own.refresh()
-        return not self._own.requests()
-
-    @property
-    def waiting(self) -> bool:
-        """For a reader without a session: whether a snapshot is awaited, from the start and from a hole
-        on."""
-        return self._own.waiting
-
-    @property
-    def holes(self) -> int:
-        """Those that `apply` has noticed."""
-        return self._own.holes
 
 
 def checksum(book: BookView, tick: float) -> int:

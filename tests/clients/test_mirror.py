@@ -91,7 +91,6 @@ def test_account_states_insurance_and_halts_are_folded():
     assert mirror.account_status == {"bob": "bankrupt"}
     assert mirror.insurance_cash == -12.5
     assert mirror.books["SIM"].status == "halted"
-    assert mirror.holes == 0, "what has no symbol counts under its own, empty one"
 
 
 def test_another_market_drops_everything():
@@ -122,30 +121,6 @@ def test_a_heartbeat_tells_time_and_number():
     mirror = market()
     assert mirror.fold(Heartbeat(seq=77, timestamp=9_000))
     assert (mirror.seq, mirror.last_event_ms) == (77, 9_000)
-
-
-# --------------------------------------------------------------------------------- a reader without a session
-
-
-def test_nothing_counts_before_the_first_snapshot():
-    mirror = Mirror()
-    assert mirror.waiting
-    assert mirror.apply(trade(7))
-    assert mirror.market_id is None
-    assert (mirror.books, mirror.holes) == ({}, 0)
-
-
-def test_a_hole_is_said_once_and_the_awaited_snapshot_ends_it():
-    mirror = Mirror()
-    assert mirror.apply(snapshot())
-    assert mirror.apply(trade(1))
-    assert not mirror.apply(trade(4))
-    assert (mirror.holes, mirror.waiting) == (1, True)
-    assert mirror.apply(trade(6)), "the snapshot asked for will come after this one too"
-    assert (mirror.holes, mirror.books["SIM"].last_trade.timestamp) == (2, 2_006)
-    assert mirror.apply(snapshot(seq=200, channel_seq={"trades": {"SIM": 7}}))
-    assert not mirror.waiting
-    assert not mirror.apply(trade(9, seq=203))
 
 
 # ------------------------------------------------------------------------------------------------------ books
