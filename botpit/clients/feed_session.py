@@ -135,9 +135,8 @@ class FeedSession:
         if checkpoint is not None:
             self._go_on(checkpoint)
         elif need is Need.RECORD and from_seq != 1:
-            self._numbers = ChannelNumbers(
-                None
-            )  # nobody has said yet how many there were before
+            # nobody has said yet how many there were before
+            self._numbers = ChannelNumbers(None)
 
     def hears(self, channel: str) -> bool:
         """Whether messages of this channel are taken now."""

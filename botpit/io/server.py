@@ -195,9 +195,8 @@ class _Door(asyncio.BufferedProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         peername = transport.get_extra_info("peername")
         self.address = peername[0] if peername else ""
-        self.transport = transport = cast(
-            asyncio.Transport, transport
-        )  # uvloop's do not inherit from it
+        # uvloop's do not inherit from it
+        self.transport = transport = cast(asyncio.Transport, transport)
         if not self._server.admit(self):
             transport.write(_TOO_MANY)
             transport.close()

@@ -140,9 +140,8 @@ def _log_above() -> Iterator[None]:
     moved = []
     for handler in logging.getLogger().handlers:
         if isinstance(handler, logging.StreamHandler) and handler.stream.isatty():
-            moved.append(
-                (handler, handler.setStream(sys.stderr))
-            )  # stderr is the table's while it lives
+            # stderr is the table's while it lives
+            moved.append((handler, handler.setStream(sys.stderr)))
     try:
         yield
     finally:

@@ -259,11 +259,12 @@ _IN_FORCE: dict[wire.TimeInForce | None, TimeInForce]
 _IN_FORCE = {wire.TimeInForce(each.value): each for each in TimeInForce}
 _IN_FORCE[None] = TimeInForce.GTC
 _SIGN = {"buy": BUY, "sell": SELL}
+# an enum's own lookup is slow
 _BUY, _MARKET, _GTC = (
     wire.Side.BUY,
     wire.OrderType.MARKET,
     TimeInForce.GTC,
-)  # an enum's own lookup is slow
+)
 
 
 class Decoder:

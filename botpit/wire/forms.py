@@ -114,9 +114,8 @@ def _compiled(event: type[Any], message: type[Any], view: View) -> Callable[...,
         "UNSET": UNSET,
         "NS_PER_MS": NS_PER_MS,
     }
-    exec(
-        compile(code, f"<writer of {message.type}, {view}>", "exec"), names
-    )  # our own text, made above
+    # our own text, made above
+    exec(compile(code, f"<writer of {message.type}, {view}>", "exec"), names)
     bound: Callable[..., Write] = names["bound"]
     return bound
 

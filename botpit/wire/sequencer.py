@@ -69,9 +69,8 @@ class Sequencer:
             trader, symbol, number = "", "", 0
             if owner == _OF_A_TRADER:
                 trader = event.trader
-            elif (
-                owner == _OF_AN_ORDER and not event.repeated
-            ):  # an answer that is given again is no new event
+            elif owner == _OF_AN_ORDER and not event.repeated:
+                # an answer that is given again is no new event
                 trader = event.order.trader
             if channel:
                 if by_symbol:

@@ -73,9 +73,8 @@ async def _follow(archivist: Archivist) -> None:
     for record in archivist.news():
         if record is None:
             archivist.flush()
-            if (
-                stop.done() and read == 0
-            ):  # records written during the last rest are taken first
+            # records written during the last rest are taken first
+            if stop.done() and read == 0:
                 break
             await asyncio.wait({stop}, timeout=POLL_S)
             read = 0

@@ -198,9 +198,8 @@ class Reading:
 
     def _synced(self, text: bytes) -> int:
         """Up to which record this line promises that all is there; 0 when it promises nothing."""
-        found = text[
-            text.rfind(b"#") :
-        ]  # a lost end of line may have joined the note to the line before it
+        # a lost end of line may have joined the note to the line before it
+        found = text[text.rfind(b"#") :]
         try:
             note = read_note(found, self._seed)
         except Damaged:
@@ -226,9 +225,8 @@ class Reading:
         """From the second line of the first segment on."""
         number = 2
         while True:
-            later = [
-                each for each in segments(self.folder) if each > path
-            ]  # before the lines are read
+            # before the lines are read
+            later = [each for each in segments(self.folder) if each > path]
             for lines in lines_of(self._disk, path, number, offset):
                 if self._following and not later and _may_still_grow(lines):
                     break

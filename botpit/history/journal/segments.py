@@ -105,9 +105,8 @@ class Journal:
         self._in_use = Lock()
         self.number = self.written = self.synced = self._noted = next_number - 1
         for path in segments(folder):
-            disk.sync_file(
-                path
-            )  # what a killed process left is in memory only, and from now on promised
+            # what a killed process left is in memory only, and from now on promised
+            disk.sync_file(path)
         self._file = self._begin_segment()
 
     def append(self, command: Any, now_ns: int) -> None:

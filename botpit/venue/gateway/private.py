@@ -57,9 +57,8 @@ class PrivateEventBuffer:
     ) -> None:
         self._encoder = encoder
         self._by_trader: dict[str, _Events] = {}
-        self._pages: deque[tuple[int, _Events]] = (
-            deque()
-        )  # (how many events there had been with it, whose it is)
+        # (how many events there had been with it, whose it is)
+        self._pages: deque[tuple[int, _Events]] = deque()
         self._count = 0
         self._per_trader = per_trader
         self._in_all = in_all
