@@ -25,7 +25,7 @@ from websockets.sync.client import connect
 from bot_strategies import StrategyError, describe_strategy
 from tests.bots.test_builtin_strategies import Market, load
 from tests.processes.running import HOUSE, PATIENCE_S, Running, exchange, relay, running
-from tests.socketless_venue import TWO_MARKETS
+from tests.socketless.rules import TWO_MARKETS
 
 EXAMPLES = HOUSE / "examples"
 MAX_BYTES = 16 * 2**20

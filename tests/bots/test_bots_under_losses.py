@@ -8,8 +8,9 @@ import pytest
 
 from bot_strategies import ALL, Market, OpenOrder, Strategy
 from message_schemas import OrderState, SideWord
-from tests.bots.bot_market import BotInMarket, settle
-from tests.socketless_venue import BOTH, SocketlessVenue
+from tests.socketless.bot import BotInMarket, settle
+from tests.socketless.rules import BOTH
+from tests.socketless.venue import SocketlessVenue
 
 
 class Restless(Strategy):

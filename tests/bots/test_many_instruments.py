@@ -12,9 +12,11 @@ from bot_strategies import ALL, Book, Market, OrderRequest, Side, Strategy, load
 from botpit.bots import Brain, request_text
 from botpit.bots.brain import traded_symbols
 from message_schemas import BookUpdate, PositionUpdate, Trade
-from tests.bots.bot_market import BotInMarket, SharedView, settle
 from tests.bots.bot_stage import Recorder, Stage, book, snapshot
-from tests.socketless_venue import RICH, TWO_MARKETS, SocketlessVenue, order
+from tests.socketless.bot import BotInMarket, SharedView, settle
+from tests.socketless.requests import order
+from tests.socketless.rules import RICH, TWO_MARKETS
+from tests.socketless.venue import SocketlessVenue
 
 HOUSE = Path(__file__).resolve().parents[2]
 THREE_MARKETS = RICH + TWO_MARKETS + '\n[[instruments]]\nsymbol = "THIRD"\n'

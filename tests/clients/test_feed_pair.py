@@ -7,7 +7,8 @@ import pytest
 from botpit.clients import feed_session
 from botpit.clients.feed_session import FeedSession
 from botpit.clients.feed_table import STEPS, Case
-from tests.clients.feed_pair import READERS, Pair
+from tests.socketless.feed_pair import Pair
+from tests.socketless.pair_readers import READERS
 
 SEEDS = range(24)
 RUNS = [

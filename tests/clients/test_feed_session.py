@@ -10,7 +10,7 @@ import pytest
 from botpit.clients.feed_session import FeedSession, Need, State, request_text
 from botpit.clients.feed_table import ROWS, Do, Input, Row, steps
 from message_schemas import DEFAULT_CHANNELS, BookUpdate, Error, Heartbeat, OrderAdd, Subscribed
-from tests.clients.feed_messages import book, delta, position, snapshot, trade, view
+from tests.socketless.told import book, delta, position, snapshot, trade, view
 
 
 def joined(need: Need = Need.PRESENT, **of_snapshot) -> FeedSession:

@@ -17,7 +17,7 @@ from message_schemas import (
     PositionState,
     Subscribed,
 )
-from tests.clients.feed_messages import book, delta, forced, position, snapshot, trade, view
+from tests.socketless.told import book, delta, forced, position, snapshot, trade, view
 
 
 def market(**of_snapshot):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from botpit.clients.statistics import Statistics
-from tests.clients.feed_messages import book, forced, snapshot, trade
+from tests.socketless.told import book, forced, snapshot, trade
 
 
 def seen(**of_snapshot):

@@ -33,8 +33,10 @@ from message_schemas import (
     Side,
 )
 from tests.bots.bot_stage import SIM
-from tests.clients.trading_pair import TradingPair
-from tests.socketless_venue import RICH, SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.rules import RICH
+from tests.socketless.trading_pair import TradingPair
+from tests.socketless.venue import SocketlessVenue
 
 # -------------------------------------------------------------------------------------------- the way to work
 

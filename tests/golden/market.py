@@ -33,7 +33,7 @@ from botpit.venue.server import FeedPort, OrderPort
 from botpit.venue.turn import Turns
 from botpit.wire.sequencer import Sequencer
 from tests.golden.flows import FRAME_NS, START_NS
-from tests.socketless_venue import FakeOperator
+from tests.socketless.venue import FakeOperator
 
 TWO = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
 POOR = """

@@ -16,7 +16,7 @@ import pytest
 
 from tests.golden.flows import FLOWS
 from tests.golden.market import POOR, TWO, Market
-from tests.socketless_venue import RICH
+from tests.socketless.rules import RICH
 
 HASHES = Path(__file__).with_name("hashes.json")
 FRAMES = 6_000

@@ -11,7 +11,8 @@ import pytest
 
 from botpit.core import accounts
 from botpit.core.commands import Order, Tick
-from tests.socketless_venue import NS_PER_MS, START_MS, SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.venue import NS_PER_MS, START_MS, SocketlessVenue
 
 NAMED = {"price": 99.0, "client_order_id": "a"}
 

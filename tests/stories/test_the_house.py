@@ -7,7 +7,8 @@ from __future__ import annotations
 import pytest
 
 from botpit.core.commands import Halt
-from tests.socketless_venue import SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.venue import SocketlessVenue
 
 BOTH = ({"symbol": "SIM"}, {"symbol": "OIL"})
 

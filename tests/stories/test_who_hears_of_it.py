@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.socketless_venue import SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.venue import SocketlessVenue
 
 
 class Pit:

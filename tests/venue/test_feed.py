@@ -15,19 +15,11 @@ import pytest
 from botpit.history.journal.segments import DiscardingJournal
 from botpit.venue.server import OrderPort
 from botpit.venue.turn import Turns
-from tests.socketless_venue import (
-    BOTH,
-    DEFAULT,
-    EVERYTHING,
-    RICH,
-    START_MS,
-    TWO_MARKETS,
-    Message,
-    SocketlessVenue,
-    order,
-    text,
-)
-from tests.venue.book_folds import channel, engine_levels, reading, rests, types
+from tests.socketless.messages import channel, types
+from tests.socketless.requests import DEFAULT, EVERYTHING, Message, order, text
+from tests.socketless.rules import BOTH, RICH, TWO_MARKETS
+from tests.socketless.truth import engine_levels
+from tests.socketless.venue import START_MS, SocketlessVenue
 
 # ------------------------------------------------------------------------ what comes without asking
 
@@ -35,7 +27,7 @@ from tests.venue.book_folds import channel, engine_levels, reading, rests, types
 def test_the_snapshot_comes_first_and_then_the_default_set():
     venue = SocketlessVenue()
     reader = venue.listener()
-    rests(venue, order("bob", "sell", 5, 100.0), order("alice", "buy", 2, 100.0))
+    venue.rests(order("bob", "sell", 5, 100.0), order("alice", "buy", 2, 100.0))
     venue.ends_turn()
     told = reader.takes()
     assert types(told) == [
@@ -67,8 +59,7 @@ def test_the_snapshot_comes_first_and_then_the_default_set():
 def test_a_snapshot_is_the_market_as_of_its_seq():
     venue = SocketlessVenue(TWO_MARKETS)
     sells = [order("bob", "sell", 5, 100 + 0.01 * n) for n in range(12)]
-    rests(
-        venue,
+    venue.rests(
         *sells,
         order("alice", "buy", 7, 100.01),
         order("alice", "buy", 1, 19.95, symbol="ALT"),
@@ -107,8 +98,7 @@ def test_a_snapshot_is_the_market_as_of_its_seq():
 
 def test_readers_of_deltas_get_all_levels_and_readers_of_orders_the_queue():
     venue = SocketlessVenue()
-    rests(
-        venue,
+    venue.rests(
         *(order("bob", "sell", 5, 100 + 0.01 * n) for n in range(12)),
         order("carol", "sell", 2, 100.0),
         order("alice", "buy", 6, 100.0),
@@ -170,7 +160,7 @@ def test_flat_positions_are_told_while_the_snapshot_stays_under_512_kib_and_open
 def test_subscribe_is_answered_and_then_there_is_a_fresh_snapshot():
     venue = SocketlessVenue(TWO_MARKETS)
     reader = venue.listener()
-    rests(venue, order("alice", "buy", 1, 99.0))
+    venue.rests(order("alice", "buy", 1, 99.0))
     venue.ends_turn()
     reader.takes()
     told = reader.asks(
@@ -190,7 +180,7 @@ def test_subscribe_is_answered_and_then_there_is_a_fresh_snapshot():
 
 def test_subscribe_replaces_the_set():
     venue = SocketlessVenue(TWO_MARKETS)
-    reader = reading(venue, "trades", symbols=["ALT"], batch=True)
+    reader = venue.reader_of("trades", symbols=["ALT"], batch=True)
     [subscribed, _] = reader.asks(type="subscribe")
     assert (subscribed["channels"], sorted(subscribed["symbols"]), subscribed["batch"]) == (
         ["trades"],
@@ -199,7 +189,7 @@ def test_subscribe_replaces_the_set():
     )
     [subscribed, _] = reader.asks(type="subscribe", channels=[])
     assert subscribed["channels"] == []
-    rests(venue, order("bob", "sell", 5, 100.0), order("alice", "buy", 2, 100.0))
+    venue.rests(order("bob", "sell", 5, 100.0), order("alice", "buy", 2, 100.0))
     venue.ends_turn()
     assert reader.takes() == []
 
@@ -222,8 +212,8 @@ def test_the_default_set_is_what_subscribe_begins_from():
 def test_an_unknown_name_keeps_the_old_set(change):
     venue = SocketlessVenue(TWO_MARKETS)
     reader, other = (
-        reading(venue, "trades", symbols=["SIM"], batch=True),
-        reading(venue, "trades", symbols=["SIM"], batch=True),
+        venue.reader_of("trades", symbols=["SIM"], batch=True),
+        venue.reader_of("trades", symbols=["SIM"], batch=True),
     )
     [answer] = reader.asks(type="subscribe", request_id=3, **change)
     assert (answer["type"], answer["reason"], answer["request_id"]) == (
@@ -232,8 +222,7 @@ def test_an_unknown_name_keeps_the_old_set(change):
         3,
     )
     for symbol, price in (("SIM", 100.0), ("ALT", 20.0)):
-        rests(
-            venue,
+        venue.rests(
             order("bob", "sell", 5, price, symbol=symbol),
             order("alice", "buy", 2, price, symbol=symbol),
         )
@@ -246,7 +235,7 @@ def test_an_unknown_name_keeps_the_old_set(change):
 @pytest.mark.parametrize("name", EVERYTHING)
 def test_each_channel_has_its_own_messages(name):
     venue = SocketlessVenue(BOTH)
-    reader, crowd = reading(venue, name), venue.crowd(3)
+    reader, crowd = venue.reader_of(name), venue.crowd(3)
     for _ in range(200):
         crowd.acts()
         venue.passes(0.01)
@@ -299,7 +288,7 @@ def test_every_fault_is_an_error_and_changes_nothing(frame, reason):
     [answer] = reader.sends(frame)
     assert (answer["type"], answer["reason"]) == ("error", reason)
     assert set(answer) == {"type", "reason", "details", "timestamp"}
-    rests(venue, order("alice", "buy", 1, 99.0))
+    venue.rests(order("alice", "buy", 1, 99.0))
     venue.ends_turn()
     assert types(reader.takes()) == ["book_update"]
 
@@ -336,8 +325,8 @@ def test_law_seq_and_channel_seq_have_no_holes_and_are_the_same_for_every_reader
     ]
     readers = [
         venue.listener(),
-        *(reading(venue, *each) for each in subscriptions),
-        reading(venue, *EVERYTHING, batch=True),
+        *(venue.reader_of(*each) for each in subscriptions),
+        venue.reader_of(*EVERYTHING, batch=True),
     ]
     bytes_of: dict[tuple[str, str, int], str] = {}
     numbers: dict[tuple[str, str], int] = {}
@@ -373,10 +362,10 @@ def test_law_seq_and_channel_seq_have_no_holes_and_are_the_same_for_every_reader
 
 def test_trades_come_first_then_one_delta_per_symbol_and_command():
     venue = SocketlessVenue()
-    rests(venue, order("bob", "sell", 1, 100.0), order("bob", "sell", 1, 100.01))
-    reader = reading(venue, "trades", "book_delta", "book")
+    venue.rests(order("bob", "sell", 1, 100.0), order("bob", "sell", 1, 100.01))
+    reader = venue.reader_of("trades", "book_delta", "book")
     reader.takes()
-    rests(venue, order("alice", "buy", 3, 100.01), order("alice", "buy", 1, 99.0))
+    venue.rests(order("alice", "buy", 3, 100.01), order("alice", "buy", 1, 99.0))
     venue.passes(1)
     venue.ends_turn()
     told = reader.takes()
@@ -394,7 +383,7 @@ def test_trades_come_first_then_one_delta_per_symbol_and_command():
 
 def test_a_batch_is_the_same_messages_in_arrays_of_at_most_64_kib():
     venue = SocketlessVenue(RICH)
-    single, batch = reading(venue, *EVERYTHING), reading(venue, *EVERYTHING, batch=True)
+    single, batch = venue.reader_of(*EVERYTHING), venue.reader_of(*EVERYTHING, batch=True)
     single.takes(), batch.takes()
     crowd = venue.crowd(1)
     for _ in range(900):
@@ -417,7 +406,7 @@ def test_a_single_message_may_be_longer_than_a_batch():
     venue = SocketlessVenue(RICH)
     for _ in range(20):
         venue.client().deliver([order("alice", "buy", 1, 99.0)] * 100)
-    reader = reading(venue, "orders_full", batch=True)
+    reader = venue.reader_of("orders_full", batch=True)
     venue.feed.subscriptions.receive(
         reader.reader, text(type="subscribe", batch=True).encode(), venue.now_ns
     )
@@ -431,10 +420,9 @@ def test_a_single_message_may_be_longer_than_a_batch():
 
 def test_within_a_turn_a_book_is_told_once_as_it_is_at_the_end():
     venue = SocketlessVenue(TWO_MARKETS)
-    reader = reading(venue, "book")
+    reader = venue.reader_of("book")
     reader.takes()
-    rests(
-        venue,
+    venue.rests(
         order("alice", "buy", 1, 99.0),
         order("alice", "buy", 2, 99.0),
         order("bob", "buy", 1, 19.0, symbol="ALT"),
@@ -450,11 +438,11 @@ def test_within_a_turn_a_book_is_told_once_as_it_is_at_the_end():
 
 def test_a_book_is_told_20_times_a_second_at_most_and_its_last_state_always():
     venue = SocketlessVenue()
-    reader = reading(venue, "book")
+    reader = venue.reader_of("book")
     reader.takes()
     started_ns = venue.now_ns
     for _ in range(4):
-        rests(venue, order("alice", "buy", 1, 99.0))
+        venue.rests(order("alice", "buy", 1, 99.0))
         venue.ends_turn()
         venue.passes(0.01)
     assert [each["bids"] for each in reader.takes()] == [[[99.0, 1]]]
@@ -475,7 +463,7 @@ def test_a_book_is_told_20_times_a_second_at_most_and_its_last_state_always():
 @pytest.mark.parametrize("seed", range(4))
 def test_law_views_are_conflated_but_end_with_the_truth(seed):
     venue = SocketlessVenue(BOTH)
-    reader, crowd, rng = reading(venue, "book"), venue.crowd(seed), random.Random(seed)
+    reader, crowd, rng = venue.reader_of("book"), venue.crowd(seed), random.Random(seed)
     reader.takes()
     told_ns: dict[str, int] = {}
     last: dict[str, Message] = {}
@@ -511,8 +499,8 @@ def test_law_views_are_conflated_but_end_with_the_truth(seed):
 
 def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_subscribed():
     venue = SocketlessVenue()
-    silent, reader = venue.listener(), reading(venue, "trades")
-    rests(venue, order("alice", "buy", 1, 99.0))
+    silent, reader = venue.listener(), venue.reader_of("trades")
+    venue.rests(order("alice", "buy", 1, 99.0))
     venue.ends_turn()
     silent.takes(), reader.takes()
     for elapsed, beats in ((0.9, 0), (0.1, 1), (0.5, 0), (0.5, 1)):
@@ -523,7 +511,7 @@ def test_a_heartbeat_follows_each_second_without_another_message_for_those_who_s
             == [{"type": "heartbeat", "seq": 1, "timestamp": venue.now_ns // 1_000_000}] * beats
         )
     venue.passes(0.5)
-    rests(venue, order("bob", "sell", 1, 99.0))
+    venue.rests(order("bob", "sell", 1, 99.0))
     venue.ends_turn()
     assert types(reader.takes()) == ["trade"]
     venue.passes(0.9)
@@ -537,9 +525,9 @@ def test_a_heartbeat_never_counts_an_event_that_was_not_told_yet():
     that expires unseen.
     """
     venue = SocketlessVenue()
-    rests(venue, order("alice", "buy", 1, 99.0, time_in_force="gtd", expires_at=START_MS + 1))
+    venue.rests(order("alice", "buy", 1, 99.0, time_in_force="gtd", expires_at=START_MS + 1))
     venue.ends_turn()
-    reader = reading(venue, "orders")
+    reader = venue.reader_of("orders")
     reader.takes()
     frames: list[bytes] = []
     reader.write = frames.append

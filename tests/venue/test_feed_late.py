@@ -11,26 +11,13 @@ import pytest
 
 from botpit.venue.feed.buffer import EventBuffer
 from botpit.wire.outgoing import relayed
-from tests.socketless_venue import (
-    BOTH,
-    EVERYTHING,
-    Listener,
-    Message,
-    SocketlessVenue,
-    checked,
-    order,
-)
-from tests.venue.book_folds import (
-    DeltaBook,
-    OrderBook,
-    channel,
-    engine_levels,
-    engine_queue,
-    events,
-    reading,
-    rests,
-    types,
-)
+from tests.socketless.books import DeltaBook, OrderBook
+from tests.socketless.listener import Listener
+from tests.socketless.messages import channel, checked, events, types
+from tests.socketless.requests import EVERYTHING, Message, order
+from tests.socketless.rules import BOTH
+from tests.socketless.truth import engine_levels, engine_queue
+from tests.socketless.venue import SocketlessVenue
 
 # ------------------------------------------------------------- books from deltas and order by order
 
@@ -69,9 +56,9 @@ def reading_from_here(venue: SocketlessVenue, name: str) -> tuple[Listener, list
 
 def test_an_order_that_keeps_its_place_is_reduced_and_one_that_does_not_is_removed_and_added():
     venue = SocketlessVenue()
-    rests(venue, order("alice", "buy", 9, 99.0, client_order_id="c"))
+    venue.rests(order("alice", "buy", 9, 99.0, client_order_id="c"))
     venue.ends_turn()
-    reader, client = reading(venue, "orders"), venue.client()
+    reader, client = venue.reader_of("orders"), venue.client()
     steps = [({"qty": 6}, [("order_reduce", 3)]), ({"qty": 7}, [("order_remove", None), ("order_add", 7)]),
              ({"price": 98.5}, [("order_remove", None), ("order_add", 7)])]  # fmt: skip
     for change, expected in steps:
@@ -80,7 +67,7 @@ def test_an_order_that_keeps_its_place_is_reduced_and_one_that_does_not_is_remov
         )
         venue.ends_turn()
         assert [(each["type"], each.get("qty")) for each in reader.takes()] == expected
-    rests(venue, order("bob", "sell", 2, 98.5))
+    venue.rests(order("bob", "sell", 2, 98.5))
     client.sends({"type": "cancel", "trader_id": "alice", "client_order_id": "c"})
     venue.ends_turn()
     assert [(each["type"], each.get("qty")) for each in reader.takes()] == [
@@ -96,7 +83,7 @@ def recorded(venue: SocketlessVenue, seed: int, turns: int, *then: Any) -> list[
     """Every event of a seeded run, as a reader from the beginning was told them; `then` are called
     at the end of each turn.
     """
-    record, crowd, rng = reading(venue, *EVERYTHING), venue.crowd(seed), random.Random(seed)
+    record, crowd, rng = venue.reader_of(*EVERYTHING), venue.crowd(seed), random.Random(seed)
     record.takes()
     for _ in range(turns):
         for _ in range(rng.randrange(3)):
@@ -167,7 +154,7 @@ def test_whoever_resumes_gets_everything_from_there_then_a_snapshot_then_what_co
     last = venue.feed.seq
     resumed = []
     for from_seq in range(1, last + 2):
-        reader = reading(venue, *channels, batch=batch)
+        reader = venue.reader_of(*channels, batch=batch)
         answer, *past, snapshot = reader.asks(
             type="resume", from_seq=from_seq, market_id="m1", request_id=from_seq
         )
@@ -180,7 +167,7 @@ def test_whoever_resumes_gets_everything_from_there_then_a_snapshot_then_what_co
         assert past == [each for each in told if each["seq"] >= from_seq]
         assert (snapshot["type"], snapshot["seq"]) == ("snapshot", last)
         resumed.append(reader)
-    rests(venue, order("bob", "sell", 1, 99.0), order("alice", "buy", 500, 101.0))
+    venue.rests(order("bob", "sell", 1, 99.0), order("alice", "buy", 500, 101.0))
     venue.ends_turn()
     live = [reader.takes() for reader in resumed]
     assert all(each == live[0] for each in live)
@@ -202,15 +189,15 @@ def test_a_reader_of_the_default_set_may_resume_too():
 ])  # fmt: skip
 def test_a_refused_resume_changes_nothing(asked, reason, details):
     venue = SocketlessVenue()
-    reader, other = reading(venue, "orders"), reading(venue, "orders")
-    rests(venue, *[order("alice", "buy", 1, 99.0)] * 3)
+    reader, other = venue.reader_of("orders"), venue.reader_of("orders")
+    venue.rests(*[order("alice", "buy", 1, 99.0)] * 3)
     venue.ends_turn()
     reader.takes(), other.takes()
     [answer] = reader.asks(type="resume", request_id=1, **asked)
     assert {key: answer[key] for key in ("type", "reason", "details", "request_id")} == {
         "type": "error", "reason": reason, "details": details, "request_id": 1,
     }  # fmt: skip
-    rests(venue, order("alice", "buy", 1, 99.0))
+    venue.rests(order("alice", "buy", 1, 99.0))
     venue.ends_turn()
     assert types(reader.takes()) == types(other.takes()) == ["order_add"]
 
@@ -219,7 +206,7 @@ def test_what_is_no_longer_kept_is_too_old_and_the_answer_says_from_where_on_it_
     venue = SocketlessVenue(BOTH)
     venue.feed.buffer = EventBuffer(length=30)
     told = recorded(venue, 6, 60)
-    reader = reading(venue, *EVERYTHING)
+    reader = venue.reader_of(*EVERYTHING)
     answers = [reader.asks(type="resume", from_seq=1)[0]]
     oldest = answers[0]["details"]["oldest_seq"]
     assert (answers[0]["type"], answers[0]["reason"]) == ("error", "too_old")
@@ -244,7 +231,7 @@ def test_the_last_100_000_events_are_kept():
 
 
 def long_past(venue: SocketlessVenue) -> list[Message]:
-    record, crowd = reading(venue, *EVERYTHING), venue.crowd(2)
+    record, crowd = venue.reader_of(*EVERYTHING), venue.crowd(2)
     record.takes()
     for _ in range(2_000):
         crowd.acts()
@@ -257,8 +244,8 @@ def test_a_long_past_comes_in_slices_while_the_market_goes_on_and_nothing_is_mis
     venue = SocketlessVenue(BOTH)
     told = long_past(venue)
     record, reader, crowd = (
-        reading(venue, *EVERYTHING),
-        reading(venue, *EVERYTHING),
+        venue.reader_of(*EVERYTHING),
+        venue.reader_of(*EVERYTHING),
         venue.crowd(3),
     )
     record.takes()
@@ -288,7 +275,7 @@ def test_a_past_that_is_overtaken_by_forgetting_ends_the_connection():
     venue = SocketlessVenue(BOTH)
     venue.feed.buffer = EventBuffer(length=3_000)
     long_past(venue)
-    reader = reading(venue, *EVERYTHING)
+    reader = venue.reader_of(*EVERYTHING)
     reader.asks(type="resume", from_seq=venue.feed.buffer.oldest_seq)
     assert venue.feed.subscriptions.catch_up(reader.reader, venue.now_ns)
     crowd = venue.crowd(7)
@@ -303,7 +290,7 @@ def test_a_past_that_is_overtaken_by_forgetting_ends_the_connection():
 def test_whoever_thinks_better_of_its_past_is_live_at_once():
     venue = SocketlessVenue(BOTH)
     long_past(venue)
-    reader = reading(venue, *EVERYTHING)
+    reader = venue.reader_of(*EVERYTHING)
     reader.asks(type="resume", from_seq=1)
     assert types(reader.asks(type="subscribe", channels=["trades"])) == [
         "subscribed",

@@ -10,8 +10,10 @@ from operator import itemgetter
 import pytest
 
 from botpit.core.commands import Login, Logout, SessionLost
-from tests.socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
-from tests.venue.gateway_talk import ALICE, EVENTS, LOGIN, PING, quotes, status, types
+from tests.socketless.messages import PRIVATE, types
+from tests.socketless.requests import ALICE, LOGIN, PING, order, status
+from tests.socketless.rules import RICH, TWO_MARKETS
+from tests.socketless.venue import START_MS, SocketlessVenue
 
 # ----------------------------------------------------------------------------------- plain sessions
 
@@ -84,7 +86,7 @@ def test_every_request_has_one_answer_in_the_order_sent():
 
 def test_logged_in_the_trader_may_be_left_out_and_events_come():
     venue = SocketlessVenue()
-    quotes(venue, "bob", "carol")
+    venue.quotes("bob", "carol")
     alice = venue.client()
     assert alice.logs_in("alice") | {"instruments": ()} == {
         "type": "logged_in", "trader_id": "alice", "scope": "trade", "account_seq": 0, "market_id": "m1", "session": 1,
@@ -98,7 +100,7 @@ def test_logged_in_the_trader_may_be_left_out_and_events_come():
 
 def test_the_answer_comes_before_what_it_caused_and_all_before_the_next_answer():
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     alice = venue.client()
     alice.logs_in("alice")
     alice.deliver(order(side="buy", qty=8, price=100.0, request_id=1, client_order_id="c"))
@@ -136,7 +138,7 @@ def test_cancel_all_names_the_last_number_it_causes_and_cancels_in_order_of_entr
 
 def test_of_an_array_the_answer_comes_first_as_a_whole_and_its_events_follow():
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     alice = venue.client()
     alice.logs_in("alice")
     answer, *events = alice.sends(
@@ -165,7 +167,7 @@ def test_an_array_is_not_atomic():
 
 def test_two_sessions_of_a_trader_are_both_told_each_event_once():
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     first, second = venue.client(), venue.client()
     assert (first.logs_in("alice")["session"], second.logs_in("alice")["session"]) == (1, 2)
     asking = first.sends(order(qty=5, request_id=1))
@@ -181,7 +183,7 @@ def test_events_reach_the_sessions_of_a_trader_whose_plain_or_passive_orders_tra
     venue = SocketlessVenue()
     bob, carol = venue.client(), venue.client()
     bob.logs_in("bob"), carol.logs_in("carol")
-    quotes(venue, "bob")
+    venue.quotes("bob")
     assert types(bob.takes()) == ["order_accepted"]
     venue.client().sends(order("alice", qty=2))
     [fill] = bob.takes()
@@ -232,7 +234,7 @@ def test_law_account_seq_has_no_holes_and_no_session_is_told_twice(seed):
                 for frame in each.takes()
                 for message in (frame if isinstance(frame, list) else [frame])
             ]
-            heard += [message for message in flat if message["type"] in EVENTS]
+            heard += [message for message in flat if message["type"] in PRIVATE]
     for trader, _, heard in sessions:
         assert sorted(message["account_seq"] for message in heard) == list(
             range(1, venue.exchange.accounts[trader].seq + 1)
@@ -254,7 +256,7 @@ def test_law_frames_come_in_account_seq_order_on_a_logged_in_socket(seed):
         crowd.acts()
         rng.choice([alice, other]).deliver(crowd.request("alice"))
     for session in (alice, other):
-        numbered = [each["account_seq"] for each in session.takes() if each["type"] in EVENTS]
+        numbered = [each["account_seq"] for each in session.takes() if each["type"] in PRIVATE]
         assert len(numbered) > 100
         assert numbered == list(range(1, len(numbered) + 1))
 
@@ -341,7 +343,7 @@ def test_a_login_beyond_the_last_account_is_an_error():
 ])  # fmt: skip
 def test_a_logged_in_session_acts_for_its_trader_alone(request_, answer_type):
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     alice = venue.client()
     alice.logs_in("alice")
     before = venue.state()
@@ -352,7 +354,7 @@ def test_a_logged_in_session_acts_for_its_trader_alone(request_, answer_type):
 
 def test_another_traders_order_cannot_be_named_as_ones_own():
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     alice = venue.client()
     alice.logs_in("alice")
     assert alice.asks({"type": "cancel", "order_id": 1})["reason"] == "unknown_order"

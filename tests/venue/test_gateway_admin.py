@@ -8,7 +8,9 @@ import pytest
 
 from botpit.core.commands import Close, Halt
 from message_schemas import LoginRequest
-from tests.socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.rules import TWO_MARKETS
+from tests.socketless.venue import START_MS, SocketlessVenue
 
 TOKEN = "a-token-of-thirty-two-characters"
 LOGIN = {"type": "login", "trader_id": "@house", "token": TOKEN}

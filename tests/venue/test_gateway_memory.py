@@ -25,8 +25,9 @@ from botpit.venue.gateway import private
 from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.wire.channels import PRIVATE_MESSAGES
 from botpit.wire.packed import PastMessage
-from tests.socketless_venue import RICH, START_MS, TWO_MARKETS, SocketlessVenue, order
-from tests.venue.gateway_talk import ALICE, LOGIN, quotes, status
+from tests.socketless.requests import ALICE, LOGIN, order, status
+from tests.socketless.rules import RICH, TWO_MARKETS
+from tests.socketless.venue import START_MS, SocketlessVenue
 
 # ------------------------------------------------------------------------------------------ queries
 
@@ -68,7 +69,7 @@ def test_an_unknown_order_is_the_ids_asked_for_and_nothing_else():
 
 def test_what_became_of_an_order():
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     client = venue.client()
     client.sends(order("alice", qty=7, client_order_id="c"))
     shown = {
@@ -154,7 +155,7 @@ def test_a_refused_order_is_shown_as_it_was_sent(sent, shown, reason):
 
 def test_an_account_shows_positions_at_the_mark():
     venue = SocketlessVenue(TWO_MARKETS)
-    quotes(venue, "bob", qty=5, price=101.0)
+    venue.quotes("bob", qty=5, price=101.0)
     client = venue.client()
     client.sends(order("alice", qty=5, price=101.0))
     account = client.asks({"type": "account", **ALICE})
@@ -187,7 +188,7 @@ def test_an_account_shows_positions_at_the_mark():
 @pytest.mark.parametrize("times", [2, 100])
 def test_the_same_order_again_has_the_first_answer(times):
     venue = SocketlessVenue()
-    quotes(venue, "bob")
+    venue.quotes("bob")
     plain, alice = venue.client(), venue.client()
     alice.logs_in("alice")
     sent = order("alice", qty=8, client_order_id="c")
@@ -277,7 +278,7 @@ def history(venue: SocketlessVenue) -> list[bytes]:
     """Private events of alice as a session of hers was told them, byte for byte."""
     watcher = venue.client()
     watcher.logs_in("alice")
-    quotes(venue, "bob", "carol")
+    venue.quotes("bob", "carol")
     asking = venue.client()
     asking.sends(order("alice", qty=7, request_id=1, client_order_id="c"))
     asking.sends(order("alice", qty=6, client_order_id="d", request_id="r"))

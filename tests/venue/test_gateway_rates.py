@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 
-from tests.socketless_venue import Client, SocketlessVenue, order
+from tests.socketless.client import Client
+from tests.socketless.requests import order
+from tests.socketless.venue import SocketlessVenue
 
 PING = {"type": "ping"}
 LOGIN = {"type": "login", "trader_id": "alice"}

@@ -8,35 +8,20 @@ from typing import Any
 import pytest
 
 from botpit.venue.feed.buffer import EventBuffer
-from tests.socketless_venue import (
-    BOTH,
-    DEFAULT,
-    EVERYTHING,
-    Listener,
-    Message,
-    SocketlessVenue,
-    checked,
-    order,
-    text,
-)
-from tests.venue.relay_line import (
-    Bot,
-    Line,
-    connected,
-    events,
-    held,
-    positions,
-    same,
-    seen,
-    trades,
-    truth,
-)
+from tests.socketless.listener import Listener
+from tests.socketless.messages import checked, events
+from tests.socketless.reader import ConnectedReader
+from tests.socketless.relay import RelayLine, connected, same, trades
+from tests.socketless.requests import DEFAULT, EVERYTHING, Message, order, text
+from tests.socketless.rules import BOTH
+from tests.socketless.truth import books, books_seen, positions, positions_seen
+from tests.socketless.venue import SocketlessVenue
 
 # ------------------------------------------------------------------------------------------ joining
 
 
 def test_a_reader_waits_for_the_exchange_and_then_has_its_snapshot_first():
-    line = Line(SocketlessVenue(BOTH))
+    line = RelayLine(SocketlessVenue(BOTH))
     reader = line.listener()
     line.feed.poll(line.now_ns)
     assert reader.takes() == []
@@ -229,7 +214,7 @@ def test_a_reader_resumes_at_the_relay_as_at_the_exchange():
 
 
 def test_what_the_relay_does_not_have_is_too_old():
-    line = Line(SocketlessVenue(BOTH))
+    line = RelayLine(SocketlessVenue(BOTH))
     trades(line, 5)
     line.connects()
     reader = line.listener()
@@ -283,7 +268,7 @@ def test_a_refused_resume_changes_nothing(asked, reason):
 
 def test_after_an_outage_readers_stay_and_get_what_they_missed_once():
     line = connected()
-    bots = [Bot(line), Bot(line, *EVERYTHING)]
+    bots = [ConnectedReader(line), ConnectedReader(line, *EVERYTHING)]
     line.settles()
     trades(line, 3)
     line.breaks()
@@ -299,15 +284,15 @@ def test_after_an_outage_readers_stay_and_get_what_they_missed_once():
         bot.reads()
         assert bot.trade_ids == list(range(1, line.exchange.exchange.last_trade_id + 1))
         assert (bot.session.holes, bot.mirror.checksum_failures) == (0, 0)
-        assert held(bot) == positions(line.exchange)
+        assert positions_seen(bot.mirror) == positions(line.exchange)
         assert bot.listener.closed is None
-    assert seen(bots[1]) == truth(line.exchange)
+    assert books_seen(bots[1].mirror) == books(line.exchange)
     assert line.feed.holes == 0
 
 
 def test_whoever_comes_during_an_outage_gets_nothing_older_than_its_snapshot():
     line = connected()
-    old = Bot(line)
+    old = ConnectedReader(line)
     line.settles()
     line.breaks()
     new = line.listener()
@@ -324,7 +309,7 @@ def test_whoever_comes_during_an_outage_gets_nothing_older_than_its_snapshot():
 
 def test_a_break_in_the_middle_of_a_turn_loses_nothing():
     line = connected()
-    bot = Bot(line, "trades", "positions")
+    bot = ConnectedReader(line, "trades", "positions")
     line.settles()
     client = line.exchange.client()
     for number in range(40):
@@ -347,7 +332,7 @@ def test_a_break_in_the_middle_of_a_turn_loses_nothing():
 def test_after_too_long_an_outage_everybody_starts_over_from_a_fresh_snapshot():
     line = connected()
     line.exchange.feed.buffer = EventBuffer(length=20)
-    bots = [Bot(line), Bot(line, "book_delta", "positions", "trades")]
+    bots = [ConnectedReader(line), ConnectedReader(line, "book_delta", "positions", "trades")]
     line.settles()
     trades(line, 3)
     line.breaks()
@@ -360,13 +345,13 @@ def test_after_too_long_an_outage_everybody_starts_over_from_a_fresh_snapshot():
         bot.reads()
         assert bot.statistics.trade_count == 55
         assert bot.trade_ids == [1, 2, 3, 54, 55]
-        assert held(bot) == positions(line.exchange)
+        assert positions_seen(bot.mirror) == positions(line.exchange)
         assert bot.snapshots >= 2
 
 
 def test_after_a_restart_of_the_exchange_readers_learn_of_the_new_market():
     line = connected()
-    bots = [Bot(line), Bot(line, "book_delta", "positions", "trades")]
+    bots = [ConnectedReader(line), ConnectedReader(line, "book_delta", "positions", "trades")]
     resuming = line.listener()
     line.settles()
     trades(line, 5)
@@ -380,7 +365,7 @@ def test_after_a_restart_of_the_exchange_readers_learn_of_the_new_market():
         bot.reads()
         assert bot.mirror.market_id == "m2"
         assert bot.statistics.trade_count == 2
-        assert held(bot) == positions(line.exchange)
+        assert positions_seen(bot.mirror) == positions(line.exchange)
         assert bot.listener.closed is None
     resuming.takes()
     assert (
@@ -390,7 +375,7 @@ def test_after_a_restart_of_the_exchange_readers_learn_of_the_new_market():
 
 def test_a_new_market_with_as_many_events_is_not_taken_for_the_old_one():
     line = connected()
-    bot = Bot(line, "trades")
+    bot = ConnectedReader(line, "trades")
     line.settles()
     trades(line, 5)
     bot.reads()
@@ -408,7 +393,7 @@ def test_a_new_market_with_as_many_events_is_not_taken_for_the_old_one():
 def test_a_relay_started_anew_serves_readers_that_come_back():
     line = connected()
     trades(line, 5)
-    again = Line(line.exchange)
+    again = RelayLine(line.exchange)
     again.connects()
     reader = again.listener()
     again.passes()

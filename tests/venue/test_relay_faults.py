@@ -10,21 +10,13 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from tests.socketless_venue import BOTH, EVERYTHING, SocketlessVenue, order, text
-from tests.venue.relay_line import (
-    Bot,
-    Line,
-    Noise,
-    connected,
-    events,
-    held,
-    pieces,
-    positions,
-    same,
-    seen,
-    trades,
-    truth,
-)
+from tests.socketless.messages import events, pieces
+from tests.socketless.reader import ConnectedReader
+from tests.socketless.relay import Noise, RelayLine, connected, same, trades
+from tests.socketless.requests import EVERYTHING, order, text
+from tests.socketless.rules import BOTH
+from tests.socketless.truth import books, books_seen, positions, positions_seen
+from tests.socketless.venue import SocketlessVenue
 
 # -------------------------------------------------------------------------- a line that is not good
 
@@ -82,7 +74,7 @@ class Swapped:
         return arriving
 
 
-def runs(line: Line, bots: list[Bot], seed: int, steps: int = 250) -> None:
+def runs(line: RelayLine, bots: list[ConnectedReader], seed: int, steps: int = 250) -> None:
     """A busy market, then a while on a good line, at last without a trade."""
     crowd = line.exchange.crowd(seed)
     for _ in range(steps):
@@ -103,7 +95,11 @@ def runs(line: Line, bots: list[Bot], seed: int, steps: int = 250) -> None:
 @pytest.mark.parametrize("fault", ["dropped", "doubled", "swapped"])
 def test_whatever_the_line_does_to_messages_the_readers_end_with_the_truth(fault, seed):
     line = connected()
-    bots = [Bot(line), Bot(line, "book_delta", "trades", "positions"), Bot(line, *EVERYTHING)]
+    bots = [
+        ConnectedReader(line),
+        ConnectedReader(line, "book_delta", "trades", "positions"),
+        ConnectedReader(line, *EVERYTHING),
+    ]
     line.settles()
     line.noise = {
         "dropped": on_events(dropped, 0.03, seed, NUMBERED + VIEWS), "doubled": on_events(doubled, 0.03, seed, NUMBERED + VIEWS),
@@ -114,18 +110,18 @@ def test_whatever_the_line_does_to_messages_the_readers_end_with_the_truth(fault
     for bot in bots:
         assert bot.statistics.trade_count == line.exchange.exchange.last_trade_id
         assert bot.trade_ids == sorted(set(bot.trade_ids)), "no trade twice, none out of order"
-        assert held(bot) == positions(line.exchange)
+        assert positions_seen(bot.mirror) == positions(line.exchange)
     assert {
-        symbol: (bids[:10], asks[:10]) for symbol, (bids, asks) in truth(line.exchange).items()
-    } == seen(bots[0])
+        symbol: (bids[:10], asks[:10]) for symbol, (bids, asks) in books(line.exchange).items()
+    } == books_seen(bots[0].mirror)
     for bot in bots[1:]:
-        assert seen(bot) == truth(line.exchange)
+        assert books_seen(bot.mirror) == books(line.exchange)
 
 
 @pytest.mark.parametrize("kind", [b'"trade"', b'"position_update"', b'"order_add"'])
 def test_one_lost_event_is_one_hole(kind):
     line = connected()
-    bot = Bot(line, *EVERYTHING)
+    bot = ConnectedReader(line, *EVERYTHING)
     line.settles()
     bot.reads()
     lost = iter([True])
@@ -143,7 +139,10 @@ def test_one_lost_event_is_one_hole(kind):
     bot.reads()
     assert line.feed.holes == 1, "and then it is over"
     assert "resume" not in [each["type"] for each in line.asked[asked:]]
-    assert (bot.statistics.trade_count, held(bot)) == (6, positions(line.exchange))
+    assert (bot.statistics.trade_count, positions_seen(bot.mirror)) == (
+        6,
+        positions(line.exchange),
+    )
 
 
 def losing_the_first(kind: bytes) -> Noise:
@@ -156,7 +155,7 @@ def losing_the_first(kind: bytes) -> Noise:
 
 def test_what_was_lost_is_in_its_place_for_whoever_resumes():
     line = connected()
-    bot = Bot(line, *EVERYTHING)
+    bot = ConnectedReader(line, *EVERYTHING)
     record = line.exchange.listener()
     record.asks(type="subscribe", channels=EVERYTHING)
     line.settles()
@@ -180,14 +179,14 @@ def test_what_was_lost_is_in_its_place_for_whoever_resumes():
 
 def test_a_hole_that_is_still_open_when_the_line_breaks_is_filled_afterwards():
     line = connected()
-    bot = Bot(line, "trades", "positions")
+    bot = ConnectedReader(line, "trades", "positions")
     line.settles()
     line.noise = losing_the_first(b'"trade"')
     client = line.exchange.client()
     for _ in range(2):
         client.asks([order("bob", "sell", 1, 100.0), order("alice", "buy", 1, 100.0)])
         line.exchange.ends_turn()
-        for frame in line._upstream.takes_frames():
+        for frame in line.upstream.takes_frames():
             line.brings(b"[%b]" % b",".join(line.noise(pieces(frame))))
     assert line.feed.holes == 1
     line.breaks()
@@ -195,7 +194,7 @@ def test_a_hole_that_is_still_open_when_the_line_breaks_is_filled_afterwards():
     line.connects()
     line.settles()
     bot.reads()
-    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (
+    assert (line.feed.holes, bot.statistics.trade_count, positions_seen(bot.mirror)) == (
         1,
         3,
         positions(line.exchange),
@@ -204,7 +203,7 @@ def test_a_hole_that_is_still_open_when_the_line_breaks_is_filled_afterwards():
 
 def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
     line = connected()
-    bot = Bot(line, *EVERYTHING)
+    bot = ConnectedReader(line, *EVERYTHING)
     line.settles()
     trades(line, 2)
     line.noise = losing_the_first(b'"trade"')
@@ -212,7 +211,7 @@ def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
     assert line.feed.holes == 0
     line.settles()
     bot.reads()
-    assert (line.feed.holes, bot.statistics.trade_count, held(bot)) == (
+    assert (line.feed.holes, bot.statistics.trade_count, positions_seen(bot.mirror)) == (
         1,
         3,
         positions(line.exchange),
@@ -221,7 +220,7 @@ def test_a_loss_at_the_very_end_is_noticed_when_it_has_become_quiet():
 
 def test_one_lost_delta_is_noticed_by_whoever_reads_the_book_from_deltas():
     line = connected()
-    bot = Bot(line, "book_delta")
+    bot = ConnectedReader(line, "book_delta")
     line.settles()
     bot.reads()
     lost = iter([True])
@@ -234,14 +233,14 @@ def test_one_lost_delta_is_noticed_by_whoever_reads_the_book_from_deltas():
     line.settles()
     bot.reads()
     assert (bot.session.holes, bot.session.waiting) == (1, False)
-    assert seen(bot) == truth(line.exchange)
+    assert books_seen(bot.mirror) == books(line.exchange)
 
 
 @pytest.mark.parametrize("kind", ["subscribed", "snapshot", "resumed", "error"])
 @pytest.mark.parametrize("fault", [dropped, doubled])
 def test_a_lost_or_doubled_answer_does_not_stop_the_relay_for_ever(fault, kind):
     line = connected()
-    bots = [Bot(line, "trades", "book_delta"), Bot(line)]
+    bots = [ConnectedReader(line, "trades", "book_delta"), ConnectedReader(line)]
     line.settles()
     once = iter([True])
 
@@ -272,7 +271,7 @@ def test_a_lost_or_doubled_answer_does_not_stop_the_relay_for_ever(fault, kind):
     trades(line, 3)
     for _ in range(10):
         line.passes(2)
-    late = Bot(line)
+    late = ConnectedReader(line)
     line.settles()
     for bot in (*bots, late):
         bot.reads()
@@ -282,7 +281,7 @@ def test_a_lost_or_doubled_answer_does_not_stop_the_relay_for_ever(fault, kind):
 
 def test_an_overtaken_snapshot_is_not_believed():
     line = connected()
-    bots = [Bot(line, "trades", "book_delta"), Bot(line)]
+    bots = [ConnectedReader(line, "trades", "book_delta"), ConnectedReader(line)]
     line.settles()
     held_back: list[bytes] = []
 
@@ -292,7 +291,7 @@ def test_an_overtaken_snapshot_is_not_believed():
         return [each for each in messages if each not in snapshots]
 
     line.noise = noise
-    late = Bot(line)
+    late = ConnectedReader(line)
     line.passes()
     line.noise = same
     trades(line, 3)
@@ -301,12 +300,15 @@ def test_an_overtaken_snapshot_is_not_believed():
     line.settles()
     for bot in (*bots, late):
         bot.reads()
-        assert (bot.statistics.trade_count, held(bot)) == (3, positions(line.exchange))
+        assert (bot.statistics.trade_count, positions_seen(bot.mirror)) == (
+            3,
+            positions(line.exchange),
+        )
 
 
 def test_an_exchange_that_answers_no_more_for_a_while_is_asked_again():
     line = connected()
-    bots = [Bot(line, "trades", "book_delta"), Bot(line)]
+    bots = [ConnectedReader(line, "trades", "book_delta"), ConnectedReader(line)]
     line.settles()
     for _ in range(60):
         line.feed.hole()
@@ -316,7 +318,11 @@ def test_an_exchange_that_answers_no_more_for_a_while_is_asked_again():
     line.settles()
     for bot in bots:
         bot.reads()
-        assert (bot.statistics.trade_count, held(bot), bot.session.waiting) == (
+        assert (
+            bot.statistics.trade_count,
+            positions_seen(bot.mirror),
+            bot.session.waiting,
+        ) == (
             3,
             positions(line.exchange),
             False,
@@ -326,11 +332,11 @@ def test_an_exchange_that_answers_no_more_for_a_while_is_asked_again():
 @pytest.mark.parametrize("seed", range(6))
 def test_an_altered_line_is_noticed_by_number_or_by_checksum_and_mended(seed):
     line = connected()
-    bot = Bot(line, "book_delta", "trades")
+    bot = ConnectedReader(line, "book_delta", "trades")
     line.settles()
     line.noise = on_events(altered, 0.05, seed, NUMBERED + VIEWS)
     runs(line, [bot], seed)
-    assert seen(bot) == truth(line.exchange)
+    assert books_seen(bot.mirror) == books(line.exchange)
     assert bot.statistics.trade_count == line.exchange.exchange.last_trade_id
 
 
@@ -345,7 +351,7 @@ def altered(rng: random.Random, messages: list[bytes]) -> list[bytes]:
 
 def test_one_altered_quantity_is_seen_within_its_message():
     line = connected()
-    bot = Bot(line, "book_delta")
+    bot = ConnectedReader(line, "book_delta")
     line.settles()
     bot.reads()
     line.noise = lambda messages: [each.replace(b"[99.0,5]", b"[99.0,6]") for each in messages]
@@ -358,7 +364,7 @@ def test_one_altered_quantity_is_seen_within_its_message():
     line.settles()
     bot.reads()
     assert (bot.mirror.checksum_failures, bot.session.waiting) == (1, False)
-    assert seen(bot) == truth(line.exchange)
+    assert books_seen(bot.mirror) == books(line.exchange)
 
 
 # ------------------------------------------------------------------------------------------ garbage
@@ -386,10 +392,10 @@ GARBAGE = [
 )
 def test_garbage_from_upstream_stops_nothing(frame):
     line = connected()
-    bot = Bot(line, *EVERYTHING)
+    bot = ConnectedReader(line, *EVERYTHING)
     line.settles()
     bot.reads()
-    waiting = Bot(line, *EVERYTHING)
+    waiting = ConnectedReader(line, *EVERYTHING)
     line.brings(frame)
     trades(line, 3)
     for each in (bot, waiting):
@@ -399,15 +405,15 @@ def test_garbage_from_upstream_stops_nothing(frame):
         each.reads()
         assert each.mirror.market_id == "m1"
         assert each.statistics.trade_count == 3
-        assert held(each) == positions(line.exchange)
-        assert seen(each) == truth(line.exchange)
+        assert positions_seen(each.mirror) == positions(line.exchange)
+        assert books_seen(each.mirror) == books(line.exchange)
 
 
 @pytest.mark.parametrize("seed", range(10))
 def test_a_mangled_message_of_any_kind_is_a_value_error_at_worst(seed):
     rng = random.Random(seed)
     line = connected()
-    Bot(line, *EVERYTHING)
+    ConnectedReader(line, *EVERYTHING)
     crowd = line.exchange.crowd(seed)
 
     def mangled(messages: list[bytes]) -> list[bytes]:
@@ -422,5 +428,5 @@ def test_a_mangled_message_of_any_kind_is_a_value_error_at_worst(seed):
     line.noise = mangled
     for _ in range(60):
         crowd.acts()
-        Bot(line, *rng.sample(EVERYTHING, 3))
+        ConnectedReader(line, *rng.sample(EVERYTHING, 3))
         line.passes()

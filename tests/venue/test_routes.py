@@ -9,7 +9,8 @@ from typing import get_args
 import pytest
 
 import message_schemas as wire
-from tests.socketless_venue import SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.venue import SocketlessVenue
 
 BEGIN_AND_END = {wire.LoginRequest, wire.LogoutRequest}
 

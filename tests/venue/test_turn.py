@@ -15,7 +15,9 @@ from botpit.venue.turn import (
     Turns,
     Written,
 )
-from tests.socketless_venue import RICH, SocketlessVenue, order, text
+from tests.socketless.requests import order, text
+from tests.socketless.rules import RICH
+from tests.socketless.venue import SocketlessVenue
 
 PING = text(type="ping").encode()
 

@@ -12,7 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import message_schemas as wire
-from tests.socketless_venue import START_MS, TWO_MARKETS, SocketlessVenue, order
+from tests.socketless.requests import order
+from tests.socketless.rules import TWO_MARKETS
+from tests.socketless.venue import START_MS, SocketlessVenue
 
 THOROUGH = settings(deadline=None, database=None, max_examples=300)
 TRADER = {"trader_id": "alice"}

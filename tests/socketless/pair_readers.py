@@ -1,32 +1,24 @@
-"""A venue's feed and one reader with a line between them, all in this process: what a seed does to the line,
-and the truth.
-
-The venue is a whole exchange, or a relay behind one. The line loses messages and breaks, requests arrive
-late, the market is followed by another or goes back in time as after a crash; then the line is good again,
-and the reader has to know the truth.
+"""Readers of every need for a line that is spoiled: what each does by itself, what it may lose, and what it has
+to know once the line is good again.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections import deque
 
-from botpit.clients.feed_session import FeedSession, Need, State, request_text
-from botpit.clients.mirror import Mirror
-from botpit.clients.statistics import Statistics
-from botpit.venue.feed.buffer import EventBuffer
-from botpit.venue.feed.relay import RelayFeed
+from botpit.clients.feed_session import FeedSession, Need, State
 from message_schemas import CHANNEL_OF, Message, parse_messages
-from tests.socketless_venue import BOTH, Listener, SocketlessVenue
-from tests.venue.relay_line import Bot, Line, held, pieces, positions, seen, truth
+from tests.socketless.reader import ConnectedReader, MirrorReader
+from tests.socketless.relay import SocketlessRelay
+from tests.socketless.truth import books, books_seen, positions, positions_seen
+from tests.socketless.venue import SocketlessVenue
 
 EVENTS = ("trade", "position_update", "book_delta")
 ANSWERS = ("snapshot", "subscribed", "resumed", "error")
-MOST_STEPS = 120
 
 
-class Present:
+class Present(MirrorReader):
     """A reader of the present, as monitors and bots are: it asks again when a snapshot does not come."""
 
     need = Need.PRESENT
@@ -36,9 +28,7 @@ class Present:
     """A loss shows only when something of its kind comes again."""
 
     def __init__(self) -> None:
-        self.session = FeedSession(self.need, lambda: self.channels)
-        self.mirror = Mirror()
-        self.statistics = Statistics(tape_length=1_000)
+        super().__init__(*self.channels, need=self.need)
 
     def opening(self) -> list[str]:
         self.session.opened()
@@ -47,22 +37,16 @@ class Present:
     def lost(self) -> None:
         self.session.lost()
 
-    def asks(self) -> list[str]:
-        return list(map(request_text, self.session.requests()))
-
     def hears(self, message: bytes) -> None:
         for each in parse_messages(message):
             self.takes(each)
 
-    def takes(self, message: Message) -> None:
+    def takes(self, message: Message) -> bool:
         looked_at = self.looks_at_snapshots()
-        if self.session.take(message):
-            self.statistics.fold(message)
-            if not self.mirror.fold(message):
-                self.session.refresh()
-                assert self.session.waiting, "a wrong book is asked for at once"
+        is_news = super().takes(message)
         if message.type == "snapshot" and looked_at:
             self.goes_on_from(message.market_id, message.seq)
+        return is_news
 
     def looks_at_snapshots(self) -> bool:
         return self.session.state is not State.FENCED
@@ -88,8 +72,8 @@ class Present:
         assert self.session.state is State.LIVE
         assert self.mirror.market_id == self.session.market_id == venue.feed.market_id
         assert self.statistics.trade_count == venue.exchange.last_trade_id
-        assert held(self) == positions(venue)
-        assert seen(self) == truth(venue)
+        assert positions_seen(self.mirror) == positions(venue)
+        assert books_seen(self.mirror) == books(venue)
 
 
 class CatchUp(Present):
@@ -118,14 +102,15 @@ class CatchUp(Present):
                 self._looks.add(f"look {self._words}")
             self.session.look(f"look {self._words}")
 
-    def takes(self, message: Message) -> None:
+    def takes(self, message: Message) -> bool:
         asked = self.asks()
-        super().takes(message)
+        is_news = super().takes(message)
         self._asked = asked + self.asks()
         is_refused_look = message.type == "error" and message.request_id in self._looks
         assert not is_refused_look or len(self._asked) > len(asked), (
             "a look is answered, one way or the other"
         )
+        return is_news
 
     def asks(self) -> list[str]:
         asked, self._asked = self._asked + super().asks(), []
@@ -143,7 +128,7 @@ class CatchUp(Present):
         assert self.session.looked or not self._words
         assert self.session.market_id == venue.feed.market_id
         assert self.statistics.trade_count == venue.exchange.last_trade_id
-        assert held(self) == positions(venue)
+        assert positions_seen(self.mirror) == positions(venue)
 
 
 class Record(Present):
@@ -168,7 +153,7 @@ class Record(Present):
         self._is_paused = False
         return super().opening()
 
-    def takes(self, message: Message) -> None:
+    def takes(self, message: Message) -> bool:
         missing, was_live = self.session.missing, self.session.state is State.LIVE
         market_id = self.session.market_id
         is_new = self.session.take(message)
@@ -188,6 +173,7 @@ class Record(Present):
             )
         if is_new:
             self.taken.append(message.seq)
+        return is_new
 
     def acts(self, rng: random.Random, now_ns: int) -> None:
         if rng.random() < 0.1:
@@ -233,24 +219,25 @@ class Behind:
     notices_late = True
 
     def __init__(self) -> None:
-        self.feed = RelayFeed(lambda text: self._asked.append(text) is None)
         self.now_ns = 0
         self._asked: list[str] = []
-        self._bot = Bot(self, *self.channels)
-        self._guest = self.listener()
+        self.relay = SocketlessRelay(self._send, lambda: self.now_ns)
+        self._bot = ConnectedReader(self.relay, *self.channels)
+        self._guest = self.relay.listener()
+
+    def _send(self, request: str) -> bool:
+        self._asked.append(request)
+        return True
 
     @property
     def session(self) -> FeedSession:
-        return self.feed.session
+        return self.relay.feed.session
 
     def opening(self) -> list[str]:
-        return self.feed.opening()
+        return self.relay.feed.opening()
 
     def lost(self) -> None:
-        self.feed.lost()
-
-    def listener(self) -> Listener:
-        return Listener(self)
+        self.relay.feed.lost()
 
     def asks(self) -> list[str]:
         asked, self._asked = self._asked, []
@@ -258,7 +245,7 @@ class Behind:
 
     def hears(self, message: bytes) -> None:
         holes, was_taking = self.session.holes, self.session.taking
-        self.feed.receive(message, self.now_ns)
+        self.relay.hears(message)
         if was_taking and b'"snapshot"' in message and self.session.holes == holes:
             snapshot = json.loads(message)
             assert (self.session.state, self.session.market_id) == (
@@ -268,23 +255,20 @@ class Behind:
         assert self.session.holes == holes or self.session.state is State.FENCED, (
             "what is missing is asked for at once"
         )
-        for messages, readers in self.feed.end_turn(self.now_ns):
-            for reader in readers:
-                reader.sink.send(messages)
         self._bot.reads()
 
     def acts(self, rng: random.Random, now_ns: int) -> None:
         if rng.random() < 0.05:
-            self.feed.hole()
+            self.relay.feed.hole()
             assert self._asked, "whatever is awaited may have been in what could not be read"
         if rng.random() < 0.3:
             self._guest.leaves()
-            self._guest = self.listener()
+            self._guest = self.relay.listener()
         self.is_idle(now_ns)
 
     def is_idle(self, now_ns: int) -> None:
         self.now_ns = now_ns
-        self.feed.poll(now_ns)
+        self.relay.feed.poll(now_ns)
 
     def saw_all(self) -> None:
         assert has_no_gap(self._bot.trade_ids)
@@ -293,8 +277,8 @@ class Behind:
         assert self.session.state is State.LIVE
         assert self._bot.mirror.market_id == self.session.market_id == venue.feed.market_id
         assert self._bot.statistics.trade_count == venue.exchange.last_trade_id
-        assert held(self._bot) == positions(venue)
-        assert seen(self._bot) == truth(venue)
+        assert positions_seen(self._bot.mirror) == positions(venue)
+        assert books_seen(self._bot.mirror) == books(venue)
 
 
 class FromNow(Record):
@@ -311,151 +295,3 @@ def has_no_gap(numbers: list[int]) -> bool:
 
 
 READERS = (Present, CatchUp, Record, FromNow, Behind)
-
-
-class Pair:
-    """One run. `behind_relay`: the reader's feed is a relay's, which may start over in the midst of a
-    connection.
-
-    `only_breaks`: the line loses nothing but connections, the feed keeps all of the past, and the market
-    stays.
-    """
-
-    def __init__(self, reader: Present | Behind, seed: int, *, behind_relay: bool) -> None:
-        self.reader = reader
-        self.rng = random.Random(f"{type(reader).__name__} {seed}")
-        self.only_breaks = seed % 4 == 0
-        self.is_good = False
-        self._markets = 1
-        self._asked: deque[str] = deque()
-        self._listener: Listener | None = None
-        self.venue = self._market("m1")
-        self.line = Line(self.venue) if behind_relay else None
-        if self.line:
-            self.line.connects()
-
-    def _market(self, market_id: str) -> SocketlessVenue:
-        venue = SocketlessVenue(BOTH, market_id=market_id)
-        if not self.only_breaks:
-            venue.feed.buffer = EventBuffer(length=self.rng.choice((3, 40, 100_000)))
-        self._crowd = venue.crowd(self.rng.randrange(1_000))
-        return venue
-
-    def run(self) -> None:
-        for _ in range(self.rng.randrange(20, MOST_STEPS)):
-            self._step()
-        self.is_good = True
-        if self._listener is None:
-            self._connects()
-        for left in range(70, 0, -1):
-            if left > 20 and self.reader.notices_late:
-                self._crowd.acts()
-            self._passes(0.25)
-            self.reader.is_idle(self.venue.now_ns)
-            self._carries()
-        self.reader.agrees(self.venue)
-        if self.only_breaks and not (self.line and self.reader.need is Need.RELAY):
-            self.reader.saw_all()  # to a relay, another one has no past of a channel that it did not read
-        assert self._listener.reader.subscription.batch
-        assert self._listener.reader.subscription.channels >= set(self.reader.channels)
-
-    # ------------------------------------------------------------------------------------------------- a step
-
-    def _step(self) -> None:
-        rng = self.rng
-        for _ in range(rng.randrange(4)):
-            self._crowd.acts()
-        self._passes(rng.choice((0.06, 0.3)))
-        if self._listener is None:
-            if rng.random() < 0.4:
-                self._connects()
-        elif rng.random() < 0.06:
-            self._breaks()
-        if rng.random() < 0.02 and not self.only_breaks:
-            self._is_followed()
-        elif self.line and rng.random() < 0.03:
-            self.line.breaks()
-            self.line.connects()
-        if self._listener is not None:
-            self.reader.acts(rng, self.venue.now_ns)
-        self._carries()
-
-    def _passes(self, seconds: float) -> None:
-        if self.line:
-            self.line.passes(seconds)
-        else:
-            self.venue.passes(seconds)
-            self.venue.ends_turn()
-            self.venue.feed.subscriptions.heartbeats(self.venue.now_ns)
-
-    def _connects(self) -> None:
-        self._listener = (self.line or self.venue).listener()
-        opening = self.reader.opening()
-        assert opening
-        assert not self.reader.session.taking, (
-            "nothing is believed before the snapshot or the answer"
-        )
-        self._asked.extend(opening)
-
-    def _breaks(self) -> None:
-        """The connection is lost with all that was on its way."""
-        self._listener.leaves()
-        self._listener = None
-        self._asked.clear()
-        if self.rng.random() < 0.7:
-            self.reader.lost()  # not everybody hears of a loss before the next connection
-
-    def _is_followed(self) -> None:
-        """By another market, or by the same one, which has lost its end; an exchange closes every socket when
-        it ends."""
-        goes_back = self.rng.random() < 0.3 and self.reader.need is not Need.RECORD
-        if not goes_back:
-            self._markets += 1
-        if self._listener is not None and self.line is None:
-            self._breaks()
-        old, self.venue = self.venue, self._market(f"m{self._markets}")
-        self.venue.now_ns = old.now_ns
-        if self.line:
-            self.line.breaks()
-            self.line.meets(self.venue)
-            self.line.connects()
-
-    # ----------------------------------------------------------------------------------------------- the line
-
-    def _carries(self) -> None:
-        """Bring what waits on the line to either end, requests perhaps later; when the line is good, until
-        nothing waits."""
-        again = True
-        while again and self._listener is not None:
-            again = False
-            for frame in self._listener.takes_frames():
-                for message in pieces(frame):
-                    if not self._loses(message):
-                        self.reader.hears(self._altered(message))
-                        again = self.is_good
-            self._asked.extend(self.reader.asks())
-            while self._asked and (self.is_good or self.rng.random() < 0.6):
-                server = self.line or self.venue
-                server.feed.subscriptions.receive(
-                    self._listener.reader, self._asked.popleft().encode(), server.now_ns
-                )
-                again = self.is_good
-
-    def _loses(self, message: bytes) -> bool:
-        if self.is_good or self.only_breaks:
-            return False
-        kind = json.loads(message)["type"]
-        return kind in self.reader.may_lose and self.rng.random() < (
-            0.3 if kind == "snapshot" else 0.06
-        )
-
-    def _altered(self, message: bytes) -> bytes:
-        """Lots in a book that are not there, which only its checksum shows."""
-        if (
-            not self.is_good
-            and not self.only_breaks
-            and b'"book_delta"' in message
-            and self.rng.random() < 0.05
-        ):
-            return message.replace(b",0]", b",7]")
-        return message

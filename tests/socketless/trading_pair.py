@@ -8,7 +8,8 @@ from typing import Any
 from botpit.bots import request_text
 from botpit.clients.trading_session import Heard, State, TradingSession
 from message_schemas import LoggedIn, OrderRequest, Side, TradingRequest, parse_messages
-from tests.socketless_venue import NS_PER_MS, Client, SocketlessVenue
+from tests.socketless.client import Client
+from tests.socketless.venue import NS_PER_MS, SocketlessVenue
 
 
 class TradingPair:

@@ -6,10 +6,11 @@ from typing import Any
 
 from bot_strategies import Market, Strategy
 from botpit.bots import Brain, Notice, Output, request_text
-from botpit.clients.feed_session import FeedSession, Need
-from botpit.clients.mirror import Mirror
 from message_schemas import OrderRequest, SubscribeRequest, parse_messages
-from tests.socketless_venue import NS_PER_MS, Client, Listener, SocketlessVenue
+from tests.socketless.client import Client
+from tests.socketless.listener import Listener
+from tests.socketless.reader import MirrorReader
+from tests.socketless.venue import NS_PER_MS, SocketlessVenue
 
 
 class BotInMarket:
@@ -87,10 +88,7 @@ class BotInMarket:
                 case SubscribeRequest():
                     self.subscriptions.append(output)
                     assert self.feed is not None
-                    text = request_text(output).encode()
-                    self.venue.feed.subscriptions.receive(
-                        self.feed.reader, text, self.venue.now_ns
-                    )
+                    self.feed.deliver(request_text(output))
                 case _:
                     assert self.gateway is not None
                     self.gateway.deliver(request_text(output))
@@ -98,13 +96,12 @@ class BotInMarket:
                         self.brain.handed_over(output)
 
 
-class SharedView:
+class SharedView(MirrorReader):
     """One mirror, fed once, for all bots of a process."""
 
     def __init__(self, venue: SocketlessVenue) -> None:
-        self.mirror = Mirror()
-        self._session = FeedSession(Need.PRESENT, lambda: ())
-        self._session.opened()
+        super().__init__()
+        self.session.opened()
         self.bots: list[BotInMarket] = []
         self.folded = 0
         self._feed = venue.listener()
@@ -112,8 +109,7 @@ class SharedView:
     def hears(self) -> bool:
         told = self._feed.takes_frames()
         for message in (each for frame in told for each in parse_messages(frame)):
-            if self._session.take(message):
-                self.mirror.fold(message)
+            if self.takes(message):
                 self.folded += 1
                 for bot in self.bots:
                     bot.saw(message)

@@ -1,51 +1,11 @@
-"""Books of `book_delta` and of `orders`, rebuilt by folds that share no code with the project; and
-the engine's, to compare.
-"""
+"""Books of `book_delta` and of `orders`, rebuilt by folds that share no code with the project."""
 
 from __future__ import annotations
 
-from typing import Any
 from zlib import crc32
 
-from tests.socketless_venue import Listener, Message, SocketlessVenue
-
-CHANNEL_OF = {
-    "trade": "trades",
-    "position_update": "positions",
-    "order_add": "orders",
-    "order_reduce": "orders",
-    "order_remove": "orders",
-}
-
-
-def types(messages: list[Message]) -> list[str]:
-    return [each["type"] for each in messages]
-
-
-def channel(event: Message) -> str:
-    """The channel of an event; "" for a view."""
-    name = CHANNEL_OF.get(event["type"], "")
-    return "orders_full" if name == "orders" and "trader_id" in event else name
-
-
-def events(messages: list[Message], *channels: str) -> list[Message]:
-    return [
-        each
-        for each in messages
-        if channel(each) and (not channels or channel(each) in channels)
-    ]
-
-
-def reading(venue: SocketlessVenue, *channels: str, **more: Any) -> Listener:
-    """A reader of these channels that has its snapshot behind it."""
-    listener = venue.listener()
-    listener.asks(type="subscribe", channels=list(channels), **more)
-    return listener
-
-
-def rests(venue: SocketlessVenue, *orders: Message) -> None:
-    for each in orders:
-        assert venue.client().asks(each)["type"] == "order_accepted"
+from tests.socketless.messages import CHANNEL_OF
+from tests.socketless.requests import Message
 
 
 class DeltaBook:
@@ -122,32 +82,3 @@ class OrderBook:
         return sorted(sides[0], key=lambda each: -each["price"]) + sorted(
             sides[1], key=lambda each: each["price"]
         )
-
-
-def engine_levels(
-    venue: SocketlessVenue, symbol: str
-) -> tuple[list[list[float]], list[list[float]]]:
-    """The engine's own book, all of it, as people write it."""
-    market = venue.exchange.markets[symbol]
-    scale = market.instrument.tick_units / 10**market.instrument.tick_decimals
-    bids, asks = ([[round(level.price * scale, 8), sum(each.leaves for each in level)] for level in side]
-                  for side in (market.book.bids, market.book.asks))  # fmt: skip
-    return bids, asks
-
-
-def engine_queue(venue: SocketlessVenue, symbol: str, *, full: bool) -> list[Message]:
-    market = venue.exchange.markets[symbol]
-    scale = market.instrument.tick_units / 10**market.instrument.tick_decimals
-    queue = []
-    for name, side in (("buy", market.book.bids), ("sell", market.book.asks)):
-        for each in (record for level in side for record in level):
-            queue.append(
-                {
-                    "order_id": each.id,
-                    "side": name,
-                    "price": round(each.price * scale, 8),
-                    "qty": each.leaves,
-                }
-            )
-            queue[-1] |= {"trader_id": each.order.trader} if full else {}
-    return queue
