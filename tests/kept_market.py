@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from botpit.core.commands import Command, Open
 from botpit.core.exchange import Exchange
@@ -35,27 +36,33 @@ def stream_of(seed: object, count: int) -> tuple[Open, list[tuple[Command, int]]
     return begun, commands
 
 
-def write_journal(
+def begin_journal(
     folder: Path,
-    begun: Open,
-    commands: Iterable[tuple[Command, int]],
+    opening: Open,
     *,
     segment_bytes: int = 2**30,
     durability: Durability = Durability.OS,
     disk: Disk | None = None,
-) -> None:
-    """The market's journal, written turn by turn as an exchange does."""
+) -> Journal:
+    """The journal of a new market, as an exchange begins it."""
     disk = disk or Disk()
-    begin_market(folder, disk, EXCHANGE, begun)
-    journal = Journal(
+    begin_market(folder, disk, EXCHANGE, opening)
+    return Journal(
         folder,
         disk,
         EXCHANGE,
-        market_id=begun.market_id,
+        market_id=opening.market_id,
         next_number=1,
         durability=durability,
         segment_bytes=segment_bytes,
     )
+
+
+def write_journal(
+    folder: Path, begun: Open, commands: Iterable[tuple[Command, int]], **how: Any
+) -> None:
+    """The market's journal (`how` it is begun), written turn by turn as an exchange does."""
+    journal = begin_journal(folder, begun, **how)
     write_turns(journal, commands)
     journal.close()
 

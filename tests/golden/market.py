@@ -1,5 +1,4 @@
-"""A whole exchange without sockets on a clock that the test turns, and the hashes of everything
-that leaves it.
+"""The exchange without sockets, with its journal on disk, and the hashes of everything that leaves it.
 
 It is driven where sockets would drive it: bytes come in at a peer, frames go out at a connection,
 and a turn lies between.
@@ -14,43 +13,22 @@ from pathlib import Path
 
 import pytest
 
-from botpit.core.commands import Open
-from botpit.core.exchange import Exchange
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
-from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import state_text
 from botpit.history.replay import Replay
 from botpit.history.vocabulary import EXCHANGE
 from botpit.io.frames import frames
-from botpit.settings import parse_settings
 from botpit.venue import server as ports
-from botpit.venue.feed.publisher import Feed
-from botpit.venue.gateway.gateway import Gateway
-from botpit.venue.gateway.market import LiveMarket
-from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.venue.server import FeedPort, OrderPort
-from botpit.venue.turn import Turns
-from botpit.wire.sequencer import Sequencer
 from tests.golden.flows import FRAME_NS, START_NS
-from tests.socketless.venue import FakeOperator
+from tests.kept_market import begin_journal
+from tests.socketless.venue import SocketlessVenue, opening_of
 
-TWO = '[[instruments]]\nsymbol = "SIM"\n[[instruments]]\nsymbol = "ALT"\ntick = 0.05\nreference_price = 20\n'
-POOR = """
-[market]
-starting_cash = 100
-insurance_fund = 2
-max_requests_per_s = 1000000
-max_cancels_per_s = 1000000
-initial_margin_bps = 1000
-maintenance_margin_bps = 500
-price_band_bps = 800
-taker_fee_bps = 5
-maker_fee_bps = -1
-"""
 FRAMES_PER_TURN = 7
 FRAMES_PER_TICK = 35
 TOKEN = "golden"
+MARKET_ID = "deadbeefdeadbeef"
 
 
 class Line:
@@ -80,29 +58,14 @@ class Market:
     """The exchange of one flow, in `folder`. `asker` sends it; a trader, the house and two readers listen."""
 
     def __init__(self, folder: Path, rules: str, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now_ns = START_NS
-        monkeypatch.setattr(ports, "time_ns", lambda: self.now_ns)
-        settings = parse_settings(rules)
-        opening = Open("deadbeefdeadbeef", settings.rules(), settings.engine_instruments())
-        begin_market(folder, Disk(), EXCHANGE, opening)
+        opening = opening_of(rules, MARKET_ID)
         self.folder = folder
-        self.journal = Journal(
-            folder,
-            Disk(),
-            EXCHANGE,
-            market_id=opening.market_id,
-            next_number=1,
-            durability=Durability.OS,
-        )
-        self.exchange = Exchange(opening)
-        sequencer = Sequencer(self.exchange)
-        feed = Feed(sequencer)
-        gateway = Gateway(
-            LiveMarket(sequencer, feed, PrivateEventBuffer(sequencer.encoder)), self.journal, FakeOperator(TOKEN),
-            max_requests_per_s=settings.market.max_requests_per_s, max_cancels_per_s=settings.market.max_cancels_per_s,
-        )  # fmt: skip
-        turns = Turns(gateway, feed, lambda: self.now_ns, lambda: 0)
-        self.traders = OrderPort(turns, feed, self.journal)
+        self.journal = begin_journal(folder, opening)
+        self.venue = SocketlessVenue(rules, MARKET_ID, TOKEN, journal=self.journal)
+        self.venue.now_ns = START_NS
+        monkeypatch.setattr(ports, "time_ns", lambda: self.venue.now_ns)
+        feed = self.venue.feed
+        self.traders = OrderPort(self.venue.turns, feed, self.journal)
         self.lines = {
             name: Line() for name in ("answers", "trader", "house", "default_feed", "full_feed")
         }
@@ -115,22 +78,13 @@ class Market:
         )
         reading = FeedPort(feed.subscriptions, self.traders.gate)
         reading.connect(self.lines["default_feed"])
-        channels = [
-            "trades",
-            "positions",
-            "liquidations",
-            "status",
-            "book",
-            "book_delta",
-            "orders",
-            "orders_full",
-        ]
+        channels = ["trades", "positions", "liquidations", "status", "book", "book_delta", "orders", "orders_full"]  # fmt: skip
         subscribe = json.dumps({"type": "subscribe", "channels": channels, "batch": True})
         reading.connect(self.lines["full_feed"]).received(subscribe.encode())
 
     def play(self, flow: list[bytes]) -> None:
         for index, frame in enumerate(flow):
-            self.now_ns = START_NS + (index + 1) * FRAME_NS
+            self.venue.now_ns = START_NS + (index + 1) * FRAME_NS
             by_the_house = frame.startswith(b'{"type":"close","symbol"')
             (self.house if by_the_house else self.asker).received(frame)
             if index % FRAMES_PER_TURN == FRAMES_PER_TURN - 1:
@@ -138,7 +92,7 @@ class Market:
             if index % FRAMES_PER_TICK == FRAMES_PER_TICK - 1:
                 self.traders.tick()
         for _ in range(30):
-            self.now_ns += 100_000_000
+            self.venue.now_ns += 100_000_000
             self.traders.tick()
         self.trader.lost()
         self.traders.drain()
@@ -156,7 +110,7 @@ class Market:
         replayed = Replay(reading.opening)
         for record in reading.records():
             replayed.take(record)
-        state = sha256(state_text(EXCHANGE, self.exchange)).hexdigest()
+        state = sha256(state_text(EXCHANGE, self.venue.exchange)).hexdigest()
         assert replayed.state_hash() == state, "a replay of the journal leads to another state"
         return {
             **told,

@@ -15,13 +15,13 @@ from pathlib import Path
 import pytest
 
 from tests.golden.flows import FLOWS
-from tests.golden.market import POOR, TWO, Market
-from tests.socketless.rules import RICH
+from tests.golden.market import Market
+from tests.socketless.rules import POOR, RICH, TWO_MARKETS
 
 HASHES = Path(__file__).with_name("hashes.json")
 FRAMES = 6_000
 SEED = 3
-RULES = {"squeeze": POOR + TWO, "messy": POOR + TWO}
+RULES = {"squeeze": POOR + TWO_MARKETS, "messy": POOR + TWO_MARKETS}
 
 
 async def _hashes(name: str, folder: Path) -> dict[str, str]:
