@@ -23,7 +23,8 @@ from botpit.venue import server as ports
 from botpit.venue.server import FeedPort, OrderPort
 from tests.golden.flows import FRAME_NS, START_NS
 from tests.kept_market import begin_journal
-from tests.socketless.venue import SocketlessVenue, opening_of
+from tests.socketless.market import opening_of
+from tests.socketless.venue import SocketlessVenue
 
 FRAMES_PER_TURN = 7
 FRAMES_PER_TICK = 35

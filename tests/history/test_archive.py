@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pytest
 
-from botpit.core.exchange import Exchange
 from botpit.history.archive import reader as past_module
 from botpit.history.archive.files import events_files
 from botpit.history.archive.follower import Archivist
@@ -24,10 +23,9 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.segments import Durability, Journal, begin_market, segments
 from botpit.history.journal.snapshots import snapshots
 from botpit.history.vocabulary import EXCHANGE
-from botpit.venue.feed.publisher import Feed
-from botpit.wire.sequencer import Sequencer
 from tests.history.faulty_disk import FailingDisk
 from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
+from tests.socketless.market import SocketlessMarket
 
 RECORDS = 1_500
 BEGUN, COMMANDS = stream_of(7, RECORDS)
@@ -35,15 +33,14 @@ BEGUN, COMMANDS = stream_of(7, RECORDS)
 
 def told() -> tuple[list[tuple[int, bytes, bytes]], dict[str, list[bytes]]]:
     """What an exchange says to everybody (seq, message, with the trader named), and to each trader."""
-    sequencer = Sequencer(Exchange(BEGUN))
-    feed, private = Feed(sequencer), dict[str, list[bytes]]()
-    for command, now_ns in COMMANDS:
-        _, own, public = sequencer.apply(command, now_ns)
-        feed.publish(public, now_ns)
+    market, private = SocketlessMarket(BEGUN), dict[str, list[bytes]]()
+    for command, market.now_ns in COMMANDS:
+        _, own, _ = market.does(command)
         for event in own:
             private.setdefault(event.trader, []).append(event.bytes("own"))
     return [
-        (event.seq, event.bytes("public"), event.bytes("observer")) for event in feed.since(1)
+        (event.seq, event.bytes("public"), event.bytes("observer"))
+        for event in market.feed.since(1)
     ], private
 
 

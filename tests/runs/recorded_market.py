@@ -1,8 +1,7 @@
-"""A run's folder as exchange, exporter and runner leave it behind, made in-process: engine, wire
-and the exporter's own rows.
+"""A run's folder as exchange, exporter and runner leave it behind, made in-process: a market and
+the exporter's own rows.
 
-Commands go to an exchange, what it tells goes through the encoder and is read back, and each
-event's row is written as the exporter writes it. The results are not taken from these rows but from
+Commands go to a market, what it tells to everybody is read back, and each event's row is written as the exporter writes it. The results are not taken from these rows but from
 the engine's accounts, as a battle's are from snapshots.
 """
 
@@ -16,25 +15,24 @@ from typing import Any
 
 from botpit.core.commands import Close, Command, Deposit, Open, Tick
 from botpit.core.events import Fill, InsuranceUpdate, Liquidation, PositionUpdate, Trade
-from botpit.core.exchange import Exchange
 from botpit.io.files import file_name
 from botpit.runs.export.rows import HEADERS, row
-from botpit.settings import parse_settings
 from botpit.wire import market_views
-from botpit.wire.encode import Encoder
+from botpit.wire.outgoing import Outgoing
+from botpit.wire.sequencer import Step
 from message_schemas import CHANNEL_OF, parse_messages
 from tests.laws.streams import Stream, opening
+from tests.socketless.market import NS_PER_MS, START_MS, SocketlessMarket, opening_of
 
-START_NS = 1_700_000_000_000_000_000
-NS_PER_MS = 1_000_000
+START_NS = START_MS * NS_PER_MS
 ROWS = Trade | PositionUpdate | Liquidation | InsuranceUpdate
 
 
-class RecordedMarket:
+class RecordedMarket(SocketlessMarket):
     """One market. `texts`: file name below the run's folder -> what was written there, without the header."""
 
     def __init__(self, opening: Open, start_ns: int = START_NS) -> None:
-        self.exchange = Exchange(opening)
+        super().__init__(opening)
         self.now_ns = start_ns
         self.texts: dict[str, list[str]] = {}
         self.counts: Counter[tuple[str, str]] = Counter()
@@ -45,8 +43,7 @@ class RecordedMarket:
         self.fills: Counter[str] = Counter()
         self.filled: Counter[str] = Counter()
         self.settled: dict[str, float] = {}
-        self._encoder = Encoder(self.exchange)
-        self._units = self._encoder.units
+        self._units = self.encoder.units
         self._by_symbol = len(self.exchange.markets) > 1
         for symbol in self.exchange.markets:
             for name in HEADERS:
@@ -59,16 +56,19 @@ class RecordedMarket:
             else name
         )
 
-    def does(self, command: Command, after_ms: float = 1) -> None:
+    def does(self, command: Command, after_ms: float = 1) -> Step:
         """Apply a command so much later than the last one, and write down what it causes."""
-        self.now_ns += round(after_ms * NS_PER_MS)
-        for event in self.exchange.apply(command, self.now_ns).events:
-            if isinstance(event, Fill):
-                self.fees[event.trader] += event.fee
-                self.fills[event.trader] += 1
-                self.filled[event.trader] += event.qty
-            if isinstance(event, ROWS):
-                self._write(event)
+        self.passes(after_ms / 1_000)
+        step = super().does(command)
+        _, private, public = step
+        for fill in (each.event for each in private if isinstance(each.event, Fill)):
+            self.fees[fill.trader] += fill.fee
+            self.fills[fill.trader] += 1
+            self.filled[fill.trader] += fill.qty
+        for each in public:
+            if isinstance(each.event, ROWS):
+                self._write(each)
+        return step
 
     def closes(self) -> None:
         """The house closes every instrument."""
@@ -76,8 +76,9 @@ class RecordedMarket:
             self.does(Close(symbol))
             self.settled[symbol] = self._units.price(symbol, self.exchange.markets[symbol].mark)
 
-    def _write(self, event: Any) -> None:
-        (message,) = parse_messages(self._encoder.event(event, "public", 1, 1))
+    def _write(self, outgoing: Outgoing) -> None:
+        event = outgoing.event
+        (message,) = parse_messages(outgoing.bytes("public"))
         symbol = getattr(event, "symbol", "")
         self.counts[CHANNEL_OF[type(message)], symbol] += 1
         name, line = row(message)
@@ -238,12 +239,7 @@ def random_market(
     """So many commands of a seeded crowd and its house: everything the rules know happens, but that
     nobody pays in.
     """
-    settings = parse_settings(toml) if toml is not None else None
-    begins = (
-        Open(f"m-{seed}", settings.rules(), settings.engine_instruments())
-        if settings
-        else opening(seed)
-    )
+    begins = opening(seed) if toml is None else opening_of(toml, f"m-{seed}")
     market = RecordedMarket(begins, start_ns)
     stream = Stream(market.exchange, seed)
     for _ in range(commands):

@@ -9,8 +9,9 @@ from botpit.bots import Brain, Notice, Output, request_text
 from message_schemas import OrderRequest, SubscribeRequest, parse_messages
 from tests.socketless.client import Client
 from tests.socketless.listener import Listener
+from tests.socketless.market import NS_PER_MS
 from tests.socketless.reader import MirrorReader
-from tests.socketless.venue import NS_PER_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 
 class BotInMarket:

@@ -9,7 +9,8 @@ from botpit.bots import request_text
 from botpit.clients.trading_session import Heard, State, TradingSession
 from message_schemas import LoggedIn, OrderRequest, Side, TradingRequest, parse_messages
 from tests.socketless.client import Client
-from tests.socketless.venue import NS_PER_MS, SocketlessVenue
+from tests.socketless.market import NS_PER_MS
+from tests.socketless.venue import SocketlessVenue
 
 
 class TradingPair:

@@ -1,4 +1,4 @@
-"""A whole exchange without sockets, wired once for all tests: sequencer, feed, gateway, turns, journal.
+"""A whole exchange without sockets, wired once for all tests: a market in trade, its journal, gateway and turns.
 
 The test turns the clock, and says when a turn ends.
 """
@@ -7,23 +7,15 @@ from __future__ import annotations
 
 import random
 
-from botpit.core.commands import Command, Open
-from botpit.core.exchange import Exchange
+from botpit.core.commands import Command
 from botpit.settings import parse_settings
-from botpit.venue.feed.publisher import Feed
 from botpit.venue.gateway.gateway import Gateway, Journal
-from botpit.venue.gateway.market import LiveMarket
-from botpit.venue.gateway.private import MAX_EVENTS_PER_TRADER, PrivateEventBuffer
+from botpit.venue.gateway.private import MAX_EVENTS_PER_TRADER
 from botpit.venue.turn import Turns
-from botpit.wire.sequencer import Sequencer
 from tests.socketless.client import Client
 from tests.socketless.crowd import Crowd
-from tests.socketless.listener import FeedHost
+from tests.socketless.market import SocketlessMarket, opening_of
 from tests.socketless.requests import Message, order
-
-START_MS = 1_700_000_000_000
-NS_PER_MS = 1_000_000
-NS_PER_S = 1_000_000_000
 
 
 class CommandList:
@@ -53,21 +45,13 @@ class FakeOperator:
         self.told.append("reopen")
 
 
-def opening_of(toml: str, market_id: str = "m1") -> Open:
-    """How a market with these settings begins."""
-    settings = parse_settings(toml)
-    return Open(market_id, settings.rules(), settings.engine_instruments())
-
-
-class SocketlessVenue(FeedHost):
+class SocketlessVenue(SocketlessMarket):
     """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token
     there is no house's door. `keeps`: so many of a trader's own events are kept for its next login.
 
     `turns` are those that sockets would take; as their clock sees it, one takes `spent_ns`. Whoever uses them
     ends no turn by `ends_turn`.
     """
-
-    feed: Feed
 
     def __init__(
         self,
@@ -77,16 +61,13 @@ class SocketlessVenue(FeedHost):
         keeps: int = MAX_EVENTS_PER_TRADER,
         journal: Journal | None = None,
     ) -> None:
-        self.now_ns, self.spent_ns = START_MS * NS_PER_MS, 0
-        self.exchange = Exchange(opening_of(toml, market_id))
-        self.sequencer = Sequencer(self.exchange)
-        self.encoder = self.sequencer.encoder
-        self.feed = Feed(self.sequencer)
+        super().__init__(opening_of(toml, market_id), keeps)
+        self.spent_ns = 0
         self.journal = journal or CommandList()
         self.operator = FakeOperator(token)
         market = parse_settings(toml).market
         self.gateway = Gateway(
-            LiveMarket(self.sequencer, self.feed, PrivateEventBuffer(self.encoder, keeps)), self.journal, self.operator,
+            self.live, self.journal, self.operator,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
         self.turns = Turns(self.gateway, self.feed, lambda: self.now_ns, lambda: self.spent_ns)
@@ -96,9 +77,6 @@ class SocketlessVenue(FeedHost):
 
     def crowd(self, seed: int) -> Crowd:
         return Crowd(self, random.Random(seed))
-
-    def passes(self, seconds: float) -> None:
-        self.now_ns += round(seconds * NS_PER_S)
 
     def rests(self, *orders: Message) -> None:
         """Each order is sent by a connection of its own, and accepted."""

@@ -11,8 +11,9 @@ import pytest
 
 from botpit.core import accounts
 from botpit.core.commands import Order, Tick
+from tests.socketless.market import NS_PER_MS, START_MS
 from tests.socketless.requests import order
-from tests.socketless.venue import NS_PER_MS, START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 NAMED = {"price": 99.0, "client_order_id": "a"}
 

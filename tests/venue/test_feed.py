@@ -15,11 +15,12 @@ import pytest
 from botpit.history.journal.segments import DiscardingJournal
 from botpit.venue.server import OrderPort
 from botpit.venue.turn import Turns
+from tests.socketless.market import START_MS
 from tests.socketless.messages import channel, types
 from tests.socketless.requests import DEFAULT, EVERYTHING, Message, order, text
 from tests.socketless.rules import BOTH, RICH, TWO_MARKETS
 from tests.socketless.truth import engine_levels
-from tests.socketless.venue import START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 # ------------------------------------------------------------------------ what comes without asking
 

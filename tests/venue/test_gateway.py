@@ -10,10 +10,11 @@ from operator import itemgetter
 import pytest
 
 from botpit.core.commands import Login, Logout, SessionLost
+from tests.socketless.market import START_MS
 from tests.socketless.messages import PRIVATE, types
 from tests.socketless.requests import ALICE, LOGIN, PING, order, status
 from tests.socketless.rules import RICH, TWO_MARKETS
-from tests.socketless.venue import START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 # ----------------------------------------------------------------------------------- plain sessions
 

@@ -8,9 +8,10 @@ import pytest
 
 from botpit.core.commands import Close, Halt
 from message_schemas import LoginRequest
+from tests.socketless.market import START_MS
 from tests.socketless.requests import order
 from tests.socketless.rules import TWO_MARKETS
-from tests.socketless.venue import START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 TOKEN = "a-token-of-thirty-two-characters"
 LOGIN = {"type": "login", "trader_id": "@house", "token": TOKEN}

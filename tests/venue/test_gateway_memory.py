@@ -25,9 +25,10 @@ from botpit.venue.gateway import private
 from botpit.venue.gateway.private import PrivateEventBuffer
 from botpit.wire.channels import PRIVATE_MESSAGES
 from botpit.wire.packed import PastMessage
+from tests.socketless.market import START_MS
 from tests.socketless.requests import ALICE, LOGIN, order, status
 from tests.socketless.rules import RICH, TWO_MARKETS
-from tests.socketless.venue import START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 # ------------------------------------------------------------------------------------------ queries
 

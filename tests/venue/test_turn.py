@@ -12,10 +12,9 @@ from botpit.venue.turn import (
     MAX_INBOX,
     MAX_TURN_COMMANDS,
     MAX_TURN_NS,
-    Turns,
     Written,
 )
-from tests.socketless.requests import order, text
+from tests.socketless.requests import frame_of, order, text
 from tests.socketless.rules import RICH
 from tests.socketless.venue import SocketlessVenue
 
@@ -23,17 +22,11 @@ PING = text(type="ping").encode()
 
 
 class Trading:
-    """Turns over a venue; `spent_ns` is what the test says a turn has taken so far."""
+    """The turns of a venue."""
 
     def __init__(self) -> None:
         self.venue = SocketlessVenue(RICH)
-        self.spent_ns = 0
-        self.turns = Turns(
-            self.venue.gateway,
-            self.venue.feed,
-            lambda: self.venue.now_ns,
-            lambda: self.spent_ns,
-        )
+        self.turns = self.venue.turns
 
     def connects(self, *frames: object) -> Session:
         session = self.turns.connect()
@@ -41,11 +34,7 @@ class Trading:
         return session
 
     def sends(self, session: Session, *frames: object) -> list[int]:
-        raw = [
-            frame if isinstance(frame, bytes) else json.dumps(frame).encode()
-            for frame in frames
-        ]
-        return [self.turns.receive(session, frame) for frame in raw]
+        return [self.turns.receive(session, frame_of(frame)) for frame in frames]
 
 
 def types(written: Written, session: Session) -> list[str]:
@@ -93,7 +82,7 @@ def test_a_turn_ends_when_its_time_is_spent(monkeypatch):
     receive = trading.venue.gateway.receive
 
     def slow(*arguments: object) -> int:
-        trading.spent_ns += MAX_TURN_NS
+        trading.venue.spent_ns += MAX_TURN_NS
         return receive(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trading.venue.gateway, "receive", slow)

@@ -28,10 +28,11 @@ from botpit.settings import SettingsError, parse_settings
 from botpit.wire.account_views import AccountViews
 from botpit.wire.forms import View
 from botpit.wire.numbers import PriceScale
+from tests.socketless.market import START_MS
 from tests.socketless.messages import checked
 from tests.socketless.requests import order
 from tests.socketless.rules import TWO_MARKETS
-from tests.socketless.venue import START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 NOW = START_MS * 1_000_000 + 999_999
 THOROUGH = settings(deadline=None, database=None, max_examples=300)

@@ -12,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import message_schemas as wire
+from tests.socketless.market import START_MS
 from tests.socketless.requests import order
 from tests.socketless.rules import TWO_MARKETS
-from tests.socketless.venue import START_MS, SocketlessVenue
+from tests.socketless.venue import SocketlessVenue
 
 THOROUGH = settings(deadline=None, database=None, max_examples=300)
 TRADER = {"trader_id": "alice"}
