@@ -12,10 +12,8 @@ from message_schemas import (
     Account,
     AccountPosition,
     AccountRequest,
-    BookState,
     BookUpdate,
     Fill,
-    InstrumentInfo,
     LoggedIn,
     OpenOrders,
     OrderAccepted,
@@ -25,28 +23,9 @@ from message_schemas import (
     Snapshot,
     Trade,
 )
+from tests.socketless import told
 
-SIM = InstrumentInfo(
-    symbol="SIM",
-    tick=0.05,
-    lot=1.0,
-    reference_price=100.0,
-    min_price=0.05,
-    max_price=1e6,
-    min_qty=1,
-    max_qty=10**6,
-    maker_fee_bps=0,
-    taker_fee_bps=0,
-    liquidation_fee_bps=50,
-    initial_margin_bps=2000,
-    maintenance_margin_bps=1000,
-    price_band_bps=1000,
-    mark_move_bps=100,
-    max_open_orders=200,
-    max_order_qty=10_000,
-    max_order_notional=1e6,
-    max_position=0,
-)
+SIM = told.instrument(tick=0.05, min_price=0.05)
 
 
 class Recorder(Strategy):
@@ -260,54 +239,21 @@ class Stage:
 
 
 def snapshot(market_id: str = "m1", bids=(), asks=(), positions=()) -> Snapshot:
-    book = BookState(
-        bids=list(bids),
-        asks=list(asks),
-        best_bid=None,
-        best_ask=None,
-        book_seq=0,
-        last_trade=None,
-        mark_price=100.0,
-        status="open",
-    )
-    return Snapshot(
-        seq=0,
-        market_id=market_id,
-        channel_seq={},
-        instruments=[SIM],
-        books={"SIM": book},
-        positions=list(positions),
-        timestamp=1_000,
-    )
+    books = {"SIM": told.book(bids, asks)}
+    return told.snapshot(0, market_id, books=books, positions=positions, instruments=[SIM])
 
 
 def book(bids, asks, *, timestamp: int = 2_000, seq: int = 1) -> BookUpdate:
-    return BookUpdate(
-        symbol="SIM",
-        best_bid=None,
-        best_ask=None,
-        bids=bids,
-        asks=asks,
-        seq=seq,
-        timestamp=timestamp,
-    )
+    return told.book_update(seq, bids, asks, timestamp=timestamp)
 
 
 def trade(
     qty: int, price: float, aggressor: str, number: int = 1, timestamp: int = 2_000
 ) -> Trade:
-    return Trade(
-        trade_id=number,
-        price=price,
-        qty=qty,
-        buy_trader_id="bob",
-        sell_trader_id="carol",
-        symbol="SIM",
-        aggressor_side=aggressor,
-        seq=number,
-        channel_seq=number,
-        timestamp=timestamp,
-    )
+    """One of bob's with carol."""
+    return told.trade(
+        number, seq=number, price=price, qty=qty, buyer="bob", seller="carol", aggressor=aggressor, timestamp=timestamp,
+    )  # fmt: skip
 
 
 def state(

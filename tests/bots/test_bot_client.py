@@ -17,31 +17,13 @@ from botpit.bots import Brain, Counts, report_text
 from botpit.cli import bot as bot_client
 from botpit.io.rate_limited_log import RateLimitedLog
 from botpit.io.state_file import StateFile
-from tests.bots.bot_stage import SIM
+from tests.bots.bot_stage import SIM, snapshot
+from tests.socketless.told import fields_of
 
 PATIENCE_S = 20.0
 OF_NOTHING = report_text("alice", Counts())
-INSTRUMENT = {name: getattr(SIM, name) for name in SIM.__struct_fields__}
-BOOK = {
-    "bids": [],
-    "asks": [],
-    "best_bid": None,
-    "best_ask": None,
-    "book_seq": 0,
-    "last_trade": None,
-    "mark_price": 100.0,
-    "status": "open",
-}
-SNAPSHOT = {
-    "type": "snapshot",
-    "seq": 0,
-    "market_id": "m1",
-    "channel_seq": {},
-    "instruments": [INSTRUMENT],
-    "books": {"SIM": BOOK},
-    "positions": [],
-    "timestamp": 1,
-}
+INSTRUMENT = fields_of(SIM)
+SNAPSHOT = fields_of(snapshot())
 ANSWERS = {
     "login": {
         "type": "logged_in",

@@ -9,12 +9,12 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 
 from websockets.asyncio.server import ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
 
-Message = dict[str, Any]
+from tests.socketless.requests import Message
+from tests.socketless.told import fields_of, instrument
 
 
 @dataclass
@@ -97,7 +97,7 @@ class Exchange:
         counts: dict[str, dict[str, int]] = {}
         for (channel, symbol), number in self.counts.items():
             counts.setdefault(channel, {})[symbol] = number
-        instruments = [INSTRUMENT | {"symbol": symbol} for symbol in self.symbols]
+        instruments = [fields_of(instrument(symbol, max_qty=1_000)) for symbol in self.symbols]
         told = {
             "seq": self.seq,
             "market_id": self.market_id,
@@ -131,14 +131,6 @@ class Exchange:
             *self.events[first - 1 :],
             self.snapshot(),
         ]
-
-
-INSTRUMENT = {
-    "tick": 0.01, "lot": 1.0, "reference_price": 100.0, "min_price": 0.01, "max_price": 1e6, "min_qty": 1, "max_qty": 1000,
-    "maker_fee_bps": 0, "taker_fee_bps": 0, "liquidation_fee_bps": 0, "initial_margin_bps": 2000, "maintenance_margin_bps": 1000,
-    "price_band_bps": 1000, "mark_move_bps": 100, "max_open_orders": 200, "max_order_qty": 1000, "max_order_notional": 1e6,
-    "max_position": 0,
-}  # fmt: skip
 
 
 class Feed:

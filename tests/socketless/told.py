@@ -1,9 +1,14 @@
-"""Messages of a feed as a test of its readers writes them: short, with the numbers that matter, the rest as
-usual."""
+"""Messages of an exchange as a test writes them itself: short, with the numbers that matter, the rest as usual.
+
+Each is a struct; `fields_of` makes of it what a port writes as JSON.
+"""
 
 from __future__ import annotations
 
+from typing import Any
 from zlib import crc32
+
+import msgspec
 
 from message_schemas import (
     BookDelta,
@@ -17,29 +22,44 @@ from message_schemas import (
 )
 
 
-def instrument(symbol="SIM", tick=0.01):
-    return InstrumentInfo(
-        symbol=symbol, tick=tick, lot=1.0, reference_price=100.0, min_price=0.01, max_price=1e6, min_qty=1, max_qty=10**6,
-        maker_fee_bps=0, taker_fee_bps=0, liquidation_fee_bps=50, initial_margin_bps=2000, maintenance_margin_bps=1000,
-        price_band_bps=1000, mark_move_bps=100, max_open_orders=200, max_order_qty=10**4, max_order_notional=1e6, max_position=0,
-    )  # fmt: skip
+def fields_of(message: Any) -> dict[str, Any]:
+    fields: dict[str, Any] = msgspec.to_builtins(message)
+    return fields
 
 
-def book(bids=(), asks=(), book_seq=0):
+def instrument(symbol="SIM", tick=0.01, **terms):
+    usual = {
+        "lot": 1.0, "reference_price": 100.0, "min_price": 0.01, "max_price": 1e6, "min_qty": 1, "max_qty": 10**6,
+        "maker_fee_bps": 0, "taker_fee_bps": 0, "liquidation_fee_bps": 50, "initial_margin_bps": 2000, "maintenance_margin_bps": 1000,
+        "price_band_bps": 1000, "mark_move_bps": 100, "max_open_orders": 200, "max_order_qty": 10**4, "max_order_notional": 1e6, "max_position": 0,
+    }  # fmt: skip
+    return InstrumentInfo(symbol=symbol, tick=tick, **usual | terms)
+
+
+def book(bids=(), asks=(), book_seq=0, status="open"):
+    """A book in a snapshot."""
     best_bid, best_ask = bids[0][0] if bids else None, asks[0][0] if asks else None
     return BookState(
         bids=list(bids), asks=list(asks), best_bid=best_bid, best_ask=best_ask, book_seq=book_seq, last_trade=None,
-        mark_price=100.0, status="open",
+        mark_price=100.0, status=status,
     )  # fmt: skip
 
 
 def snapshot(
-    seq=10, market_id="m1", channel_seq=None, books=None, positions=(), timestamp=1_000
+    seq=10,
+    market_id="m1",
+    channel_seq=None,
+    books=None,
+    positions=(),
+    timestamp=1_000,
+    instruments=None,
 ):
+    """`instruments`: those that are not the usual ones, for the books there are."""
     books = books or {"SIM": book()}
     return Snapshot(
-        seq=seq, market_id=market_id, channel_seq=channel_seq or {}, instruments=[instrument(s) for s in books], books=books,
-        positions=list(positions), timestamp=timestamp,
+        seq=seq, market_id=market_id, channel_seq=channel_seq or {},
+        instruments=instruments or [instrument(symbol) for symbol in books],
+        books=books, positions=list(positions), timestamp=timestamp,
     )  # fmt: skip
 
 
@@ -53,10 +73,11 @@ def trade(
     buyer="alice",
     seller="bob",
     aggressor="buy",
+    timestamp=None,
 ):
     return Trade(
         trade_id=number, price=price, qty=qty, buy_trader_id=buyer, sell_trader_id=seller, symbol=symbol,
-        aggressor_side=aggressor, seq=seq or 100 + number, channel_seq=number, timestamp=2_000 + number,
+        aggressor_side=aggressor, seq=seq or 100 + number, channel_seq=number, timestamp=timestamp or 2_000 + number,
     )  # fmt: skip
 
 
@@ -66,15 +87,18 @@ def position(
     *,
     symbol="SIM",
     lots=5,
+    cash=10_000.0,
     equity=10_000.0,
     mark=100.0,
     cls=PositionUpdate,
+    **more,
 ):
     numbered = {"seq": 100 + number, "channel_seq": number} if cls is PositionUpdate else {}
-    return cls(
-        trader_id=trader, symbol=symbol, position=lots, cash=10_000.0, avg_entry_price=100.0, realized_pnl=0.0,
-        unrealized_pnl=equity - 10_000.0, total_equity=equity, mark_price=mark, timestamp=2_000 + number, **numbered,
+    usual = dict(
+        trader_id=trader, symbol=symbol, position=lots, cash=cash, avg_entry_price=100.0, realized_pnl=0.0,
+        unrealized_pnl=equity - cash, total_equity=equity, mark_price=mark, timestamp=2_000 + number, **numbered,
     )  # fmt: skip
+    return cls(**usual | more)
 
 
 def delta(book_seq, prev, bids=(), asks=(), text=""):
@@ -84,20 +108,25 @@ def delta(book_seq, prev, bids=(), asks=(), text=""):
     )  # fmt: skip
 
 
-def view(seq, bid):
+def book_update(seq, bids=(), asks=(), *, timestamp=3_000):
+    best_bid, best_ask = bids[0][0] if bids else None, asks[0][0] if asks else None
     return BookUpdate(
-        symbol="SIM",
-        best_bid=bid,
-        best_ask=None,
-        bids=[(bid, 1)],
-        asks=[],
-        seq=seq,
-        timestamp=3_000,
-    )
-
-
-def forced(number, reason, trader="bob", symbol="SIM"):
-    return Liquidation(
-        trader_id=trader, reason=reason, qty=3, side="sell", symbol=symbol, price=90.0, seq=100 + number, channel_seq=number,
-        timestamp=5,
+        symbol="SIM", best_bid=best_bid, best_ask=best_ask, bids=list(bids), asks=list(asks), seq=seq, timestamp=timestamp,
     )  # fmt: skip
+
+
+def view(seq, bid):
+    """A book with one bid of one lot."""
+    return book_update(seq, [(bid, 1)])
+
+
+def forced(number, reason, trader="bob", symbol="SIM", **more):
+    usual = {
+        "qty": 3,
+        "side": "sell",
+        "price": 90.0,
+        "seq": 100 + number,
+        "channel_seq": number,
+        "timestamp": 5,
+    }
+    return Liquidation(trader_id=trader, reason=reason, symbol=symbol, **usual | more)
