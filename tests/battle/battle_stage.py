@@ -17,6 +17,10 @@ from typing import Any, TypeVar
 
 from websockets.asyncio.server import ServerConnection, serve
 
+from message_schemas import PositionState
+from tests.socketless import told as messages
+from tests.socketless.told import fields_of
+
 HOUSE = Path(__file__).resolve().parents[2]
 DEADLINE_S = 30.0
 TOKEN = "0123456789abcdef"
@@ -37,44 +41,20 @@ def position(
 ) -> dict[str, Any]:
     """A position of a snapshot; with a number, an update."""
     cash = equity - unrealized
-    money = {
-        "cash": cash,
-        "realized_pnl": cash - 10_000.0,
-        "unrealized_pnl": unrealized,
-        "total_equity": equity,
-    }
-    prices = {"avg_entry_price": 100.0, "mark_price": 100.0}
-    state = {
-        "trader_id": trader,
-        "symbol": "SIM",
-        "position": lots,
-        **money,
-        **prices,
-        "timestamp": 1,
-    }
-    return (
-        state
-        if number is None
-        else {"type": "position_update", **state, "seq": number, "channel_seq": number}
-    )
+    money = {"lots": lots, "cash": cash, "equity": equity, "realized_pnl": cash - 10_000.0}
+    if number is None:
+        return fields_of(messages.position(0, trader, cls=PositionState, timestamp=1, **money))
+    return fields_of(messages.position(number, trader, seq=number, timestamp=1, **money))
 
 
 def snapshot(
     *positions: dict[str, Any], trades: int = 0, market_id: str = "m1", status: str = "open"
 ) -> dict[str, Any]:
-    instrument = {
-        "symbol": "SIM", "tick": 0.01, "lot": 1.0, "reference_price": 100.0, "min_price": 0.01, "max_price": 1e6, "min_qty": 1,
-        "max_qty": 100, "maker_fee_bps": -1, "taker_fee_bps": 5, "liquidation_fee_bps": 50, "initial_margin_bps": 2000,
-        "maintenance_margin_bps": 1000, "price_band_bps": 1000, "mark_move_bps": 100, "max_open_orders": 200,
-        "max_order_qty": 100, "max_order_notional": 1e6, "max_position": 0,
-    }  # fmt: skip
-    book = {
-        "bids": [], "asks": [], "best_bid": None, "best_ask": None, "book_seq": 0, "last_trade": None, "mark_price": 100.0,
-        "status": status,
-    }  # fmt: skip
-    counted = {"seq": trades, "channel_seq": {"trades": {"SIM": trades}}}
-    state = {"instruments": [instrument], "books": {"SIM": book}, "positions": positions}
-    return {"type": "snapshot", "market_id": market_id, **counted, **state, "timestamp": 1}
+    told = messages.snapshot(
+        trades, market_id, {"trades": {"SIM": trades}}, {"SIM": messages.book(status=status)}, positions, timestamp=1,
+        instruments=[messages.instrument(maker_fee_bps=-1, taker_fee_bps=5, max_qty=100, max_order_qty=100)],
+    )  # fmt: skip
+    return fields_of(told)
 
 
 def subscribed(request_id: str | None = None) -> dict[str, Any]:
@@ -110,13 +90,12 @@ def trade(
     qty: int = 2,
     aggressor: str = "buy",
 ) -> dict[str, Any]:
-    return {"type": "trade", "trade_id": number, "price": 100.0, "qty": qty, "buy_trader_id": buyer, "sell_trader_id": seller,
-            "symbol": "SIM", "aggressor_side": aggressor, "seq": number, "channel_seq": number, "timestamp": 1}  # fmt: skip
+    of = {"qty": qty, "buyer": buyer, "seller": seller, "aggressor": aggressor}
+    return fields_of(messages.trade(number, seq=number, timestamp=1, **of))
 
 
 def forced(number: int, trader: str, reason: str = "bankruptcy") -> dict[str, Any]:
-    closed = {"reason": reason, "qty": 2, "side": "sell", "symbol": "SIM", "price": 90.0}
-    return of_the_house("liquidation", number, trader_id=trader, **closed)
+    return fields_of(messages.forced(number, reason, trader, qty=2, seq=number, timestamp=1))
 
 
 def of_the_house(kind: str, number: int, **fields: Any) -> dict[str, Any]:

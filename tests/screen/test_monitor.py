@@ -28,6 +28,8 @@ from botpit.screen.rates import SlidingRate
 from botpit.screen.text import decimals_of, foreign, money_text
 from botpit.screen.watch import UnknownSymbol, Watch
 from message_schemas import InstrumentInfo
+from tests.socketless import told as messages
+from tests.socketless.told import fields_of
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZES = [(80, 24), (120, 40), (200, 60), (40, 10), (12, 4)]
@@ -40,6 +42,7 @@ HOSTILE = [
     "[link=http://x]y",
 ]
 ESCAPE = "\x1b"
+NOW_MS = 1_700_000_000_000
 
 
 def instrument(symbol, tick=0.01):
@@ -47,30 +50,24 @@ def instrument(symbol, tick=0.01):
 
 
 def position(trader, number, *, symbol="SIM", lots=5, cash=10_000.0, equity=10_050.0):
-    return {
-        "type": "position_update", "trader_id": trader, "symbol": symbol, "position": lots, "cash": cash,
-        "avg_entry_price": 100.0, "realized_pnl": cash - 10_000, "unrealized_pnl": equity - cash, "total_equity": equity,
-        "mark_price": 100.0,
-        "seq": number, "channel_seq": number, "timestamp": 1_700_000_000_000,
-    }  # fmt: skip
+    money = {"lots": lots, "cash": cash, "equity": equity, "realized_pnl": cash - 10_000}
+    at = {"symbol": symbol, "seq": number, "timestamp": NOW_MS}
+    return fields_of(messages.position(number, trader, **money, **at))
 
 
 def trade(
     number, buyer="alice", seller="bob", *, symbol="SIM", price=100.01, qty=7, aggressor="buy"
 ):
-    return {
-        "type": "trade", "trade_id": number, "price": price, "qty": qty, "buy_trader_id": buyer, "sell_trader_id": seller,
-        "symbol": symbol, "aggressor_side": aggressor, "seq": number, "channel_seq": number, "timestamp": 1_700_000_000_000,
-    }  # fmt: skip
+    of = {"symbol": symbol, "price": price, "qty": qty, "buyer": buyer, "seller": seller}
+    at = {"seq": number or None, "timestamp": NOW_MS}
+    return fields_of(messages.trade(number, aggressor=aggressor, **of, **at))
 
 
 def liquidation(
     number, trader="bob", reason="bankruptcy", *, symbol="SIM", qty=3, price=99.5, side="sell"
 ):
-    return {
-        "type": "liquidation", "trader_id": trader, "reason": reason, "qty": qty, "side": side, "symbol": symbol, "price": price,
-        "seq": number, "channel_seq": number, "timestamp": 1_700_000_000_000,
-    }  # fmt: skip
+    of = {"symbol": symbol, "qty": qty, "price": price, "side": side}
+    return fields_of(messages.forced(number, reason, trader, seq=number, timestamp=NOW_MS, **of))
 
 
 def status(number, trader, word):
