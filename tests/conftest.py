@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from proofs.harness.processes import free_ports
 
 MARK = "BOTPIT_TEST_FOLDER"
 """Environment variable by which a test knows the processes it started, at whatever remove."""
@@ -33,13 +34,8 @@ def logging_as_it_was() -> Iterator[None]:
 @pytest.fixture
 def demo_ports() -> dict[str, int]:
     """`botpit demo`'s port flags, with ports that nobody listens on."""
-    holders = [socket.create_server(("127.0.0.1", 0)) for _ in range(3)]
-    numbers = [holder.getsockname()[1] for holder in holders]
-    for holder in holders:
-        holder.close()
-    return dict(
-        zip(("--order-port", "--events-port", "--market-data-port"), numbers, strict=True)
-    )
+    flags = ("--order-port", "--events-port", "--market-data-port")
+    return dict(zip(flags, free_ports(3), strict=True))
 
 
 @pytest.fixture

@@ -37,16 +37,23 @@ def stream_of(seed: object, count: int) -> tuple[Open, list[tuple[Command, int]]
 
 
 def begin_journal(
+    folder: Path, opening: Open, *, disk: Disk | None = None, **how: Any
+) -> Journal:
+    """The journal of a new market, as an exchange begins it; `how` as for `new_journal`."""
+    disk = disk or Disk()
+    begin_market(folder, disk, EXCHANGE, opening)
+    return new_journal(folder, opening, disk=disk, **how)
+
+
+def new_journal(
     folder: Path,
     opening: Open,
     *,
+    disk: Disk,
     segment_bytes: int = 2**30,
     durability: Durability = Durability.OS,
-    disk: Disk | None = None,
 ) -> Journal:
-    """The journal of a new market, as an exchange begins it."""
-    disk = disk or Disk()
-    begin_market(folder, disk, EXCHANGE, opening)
+    """That of a market which has just begun, in its folder."""
     return Journal(
         folder,
         disk,

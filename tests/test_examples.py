@@ -10,13 +10,11 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import re
 import shutil
 import signal
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -24,10 +22,11 @@ from websockets.sync.client import connect
 
 from bot_strategies import StrategyError, describe_strategy
 from tests.bots.test_builtin_strategies import Market, load
-from tests.processes.running import HOUSE, PATIENCE_S, Running, exchange, relay, running
+from tests.processes.running import HOUSE, PATIENCE_S, exchange, relay, running, running_command
 from tests.socketless.rules import TWO_MARKETS
 
 EXAMPLES = HOUSE / "examples"
+QUIET = {"NODE_NO_WARNINGS": "1"}
 MAX_BYTES = 16 * 2**20
 
 
@@ -163,30 +162,18 @@ def node() -> list[str]:
     return [program] if major >= 22 else [program, "--experimental-websocket"]
 
 
-@contextmanager
-def running_javascript(*argv: str, folder: Path) -> Iterator[Running]:
-    popen = subprocess.Popen(argv, cwd=folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-                             text=True, start_new_session=True, env=os.environ | {"NODE_NO_WARNINGS": "1"})  # fmt: skip
-    process = Running(popen)
-    try:
-        yield process
-    finally:
-        popen.kill()
-        process.ends()
-
-
 def test_the_bot_in_javascript_trades(running_market, tmp_path):
     script = str(EXAMPLES / "javascript_bot.mjs")
     uris = running_market.gateway_uri, running_market.feed_uri
-    with running_javascript(*node(), script, "javascript", *uris, folder=tmp_path) as bot:
+    with running_command(*node(), script, "javascript", *uris, folder=tmp_path, **QUIET) as bot:
         running_market.wait_for_trades_of("javascript")
         assert bot.stops(signal.SIGINT) == 0
     assert not [line for line in bot.lines if not line.startswith("refused: ")], bot.lines
 
 
 def test_a_javascript_bot_that_reaches_nobody_says_so(tmp_path):
-    with running_javascript(*node(), str(EXAMPLES / "javascript_bot.mjs"), "x", "ws://127.0.0.1:1", "ws://127.0.0.1:1",
-                            folder=tmp_path) as bot:  # fmt: skip
+    argv = (*node(), str(EXAMPLES / "javascript_bot.mjs"), "x", *["ws://127.0.0.1:1"] * 2)
+    with running_command(*argv, folder=tmp_path, **QUIET) as bot:
         assert "error: no connection to ws://127.0.0.1:1" in bot.logs("no connection")
         assert bot.ends() == 1
 

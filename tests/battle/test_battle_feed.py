@@ -11,7 +11,7 @@ import pytest
 
 from botpit.battle.feed import BattleFeed
 from botpit.battle.ranking import trader_results
-from tests.battle.battle_stage import (
+from tests.processes.feed_messages import (
     error,
     forced,
     of_the_house,

@@ -28,8 +28,8 @@ from botpit.battle.results import (
     TraderResult,
 )
 from botpit.battle.standings import Standing, ranked
-from tests.battle.battle_stage import forced, of_the_house, position, snapshot, told, trade
 from tests.docs.page import SPEC, Page, code, differences
+from tests.processes.feed_messages import forced, of_the_house, position, snapshot, told, trade
 
 
 def seen(*equities: float, began: float = 100.0) -> Equities:

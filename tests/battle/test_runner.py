@@ -20,16 +20,13 @@ from tests.battle.battle_stage import (
     Report,
     Stage,
     ended,
-    forced,
     logs,
-    of_the_house,
     play,
-    position,
     says,
-    trade,
     until,
 )
-from tests.left_over import alive, bury
+from tests.processes.feed_messages import forced, of_the_house, position, trade
+from tests.processes.left_over import alive, bury
 
 
 def table(out: str) -> list[list[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.battle.battle_stage import Report, Stage, ended, play, position
+from tests.battle.battle_stage import Report, Stage, ended, play
+from tests.processes.feed_messages import position
 
 ROUNDS = ("--rounds", "2", "--duration", "0.2", "--house-token", "token")
 

@@ -14,7 +14,8 @@ import termios
 from contextlib import suppress
 from pathlib import Path
 
-from tests.battle.battle_stage import Stage, play, position
+from tests.battle.battle_stage import Stage, play
+from tests.processes.feed_messages import position
 
 
 def test_on_a_terminal_the_leaders_are_drawn_the_log_stays_whole_and_ctrl_c_gives_it_back(

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from bot_strategies import Strategy
 from botpit.bots import Brain, Counts, report_text
@@ -18,6 +18,7 @@ from botpit.cli import bot as bot_client
 from botpit.io.rate_limited_log import RateLimitedLog
 from botpit.io.state_file import StateFile
 from tests.bots.bot_stage import SIM, snapshot
+from tests.processes.fake_port import fake_port
 from tests.socketless.told import fields_of
 
 PATIENCE_S = 20.0
@@ -116,14 +117,7 @@ class Exchange:
 
     @asynccontextmanager
     async def bot(self, strategy: Strategy):
-        async with (
-            serve(self.gateway, "127.0.0.1", 0) as orders,
-            serve(self.feed, "127.0.0.1", 0) as events,
-        ):
-            gateway_uri, feed_uri = (
-                f"ws://127.0.0.1:{each.sockets[0].getsockname()[1]}"
-                for each in (orders, events)
-            )
+        async with fake_port(self.gateway) as gateway_uri, fake_port(self.feed) as feed_uri:
             report = None if self.report is None else StateFile(self.report)
             brain = Brain(
                 strategy,

@@ -11,7 +11,7 @@ import pytest
 from botpit.clients.feed_session import Checkpoint, FeedSession, Need, request_fields
 from botpit.runs.export.rows import CHANNELS, RowEvent
 from message_schemas import parse_messages
-from tests.runs.told_market import Exchange, Message
+from tests.processes.told_market import Exchange, Message
 
 # -------------------------------------------------------------------------------------------- each event once
 

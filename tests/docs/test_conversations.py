@@ -7,56 +7,34 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager
+from contextlib import AsyncExitStack
 from pathlib import Path
 from urllib.request import urlopen
 
 import pytest
 from websockets.asyncio.client import ClientConnection, connect
 
-from tests.docs.page import HOUSE, SPEC, Line, Page, differences, key, lines_of
+from tests.docs.page import SPEC, Line, Page, differences, key, lines_of
+from tests.processes.running import exchange, relay
 
 DEADLINE_S = 20.0
 """Nothing here takes a second; only a broken program waits so long."""
-FREE = ("--order-port", "0", "--events-port", "0")
 Ports = dict[str, str]
 """Who speaks -> its port: `feed` and `public` read 9002, `relay` reads 9010, anybody else is on
 9001 (`order`).
 """
 
 
-@contextmanager
-def program(folder: Path, name: str, *flags: str) -> Iterator[dict[str, str]]:
-    """One of the programs until the block ends; what it says in the line of its log that tells its ports."""
-    process = subprocess.Popen(
-        [sys.executable, HOUSE / name, *flags], cwd=folder, stderr=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stderr is not None
-        opening = next((line for line in process.stderr if " open " in line), "")
-        assert opening, f"{name} did not open"
-        yield dict(re.findall(r"(\w+)=(\S+)", opening))
-    finally:
-        process.terminate()
-        process.communicate(timeout=DEADLINE_S)
-
-
 @pytest.fixture
 def ports(tmp_path: Path) -> Iterator[Ports]:
     """A fresh exchange with default settings, and a relay."""
-    with program(tmp_path, "exchange_server.py", *FREE, "--no-export") as exchange:
-        upstream = f"ws://127.0.0.1:{exchange['events_port']}"
-        with program(
-            tmp_path, "market_data_server.py", "--port", "0", "--upstream-uri", upstream
-        ) as relay:
-            yield {
-                "order": exchange["order_port"],
-                "feed": exchange["events_port"],
-                "relay": relay["port"],
-            }
+    with exchange(tmp_path) as house, relay(tmp_path, house.events) as (_, relay_port):
+        yield {
+            "order": str(house.order_port),
+            "feed": str(house.events_port),
+            "relay": str(relay_port),
+        }
 
 
 async def hold(conversation: list[Line], ports: Ports) -> list[str]:
@@ -121,11 +99,8 @@ def test_the_conversations_in_markets_of_their_own_are_what_the_exchange_says(
     for number, (settings, conversation) in enumerate(markets):
         folder = tmp_path / str(number)
         folder.mkdir()
-        (folder / "exchange.toml").write_text(settings, encoding="utf-8")
-        with program(
-            folder, "exchange_server.py", *FREE, "--no-export", *door(folder, conversation)
-        ) as exchange:
-            ports = {"order": exchange["order_port"], "public": exchange["events_port"]}
+        with exchange(folder, *door(folder, conversation), config=settings) as house:
+            ports = {"order": str(house.order_port), "public": str(house.events_port)}
             assert list(conversation_faults([conversation], ports)) == []
 
 

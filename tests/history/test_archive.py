@@ -20,11 +20,18 @@ from botpit.history.archive.follower import Archivist
 from botpit.history.archive.lines import read_line
 from botpit.history.archive.reader import Past
 from botpit.history.journal.disk import Disk
-from botpit.history.journal.segments import Durability, Journal, begin_market, segments
+from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import snapshots
-from botpit.history.vocabulary import EXCHANGE
 from tests.history.faulty_disk import FailingDisk
-from tests.kept_market import archive, fail, restored, states, stream_of, write_journal
+from tests.kept_market import (
+    archive,
+    begin_journal,
+    fail,
+    restored,
+    states,
+    stream_of,
+    write_journal,
+)
 from tests.socketless.market import SocketlessMarket
 
 RECORDS = 1_500
@@ -145,16 +152,7 @@ def test_the_state_is_never_taken_from_it(market):
 
 def test_it_follows_a_journal_that_is_being_written(tmp_path, kept_once):
     folder = tmp_path / "market"
-    begin_market(folder, Disk(), EXCHANGE, BEGUN)
-    journal = Journal(
-        folder,
-        Disk(),
-        EXCHANGE,
-        market_id=BEGUN.market_id,
-        next_number=1,
-        durability=Durability.OS,
-        segment_bytes=30_000,
-    )
+    journal = begin_journal(folder, BEGUN, segment_bytes=30_000)
     archivist = Archivist(
         folder, Disk(), following=True, complain=fail, snapshot_records=400, file_bytes=100_000
     )

@@ -21,7 +21,7 @@ from botpit.history.journal.segments import (
 )
 from botpit.history.vocabulary import EXCHANGE
 from tests.history.faulty_disk import FailingDisk, ForgetfulDisk
-from tests.kept_market import stream_of
+from tests.kept_market import new_journal, stream_of
 
 BEGUN, COMMANDS = stream_of(2, 60)
 BOTH = pytest.mark.parametrize("durability", Durability)
@@ -30,16 +30,9 @@ BOTH = pytest.mark.parametrize("durability", Durability)
 def journal_in(
     folder: Path, disk: Disk, durability: Durability = Durability.OS, **more: int
 ) -> Journal:
+    """A journal on a disk that was still good when the market began."""
     begin_market(folder, Disk(), EXCHANGE, BEGUN)
-    return Journal(
-        folder,
-        disk,
-        EXCHANGE,
-        market_id=BEGUN.market_id,
-        next_number=1,
-        durability=durability,
-        **more,
-    )
+    return new_journal(folder, BEGUN, disk=disk, durability=durability, **more)
 
 
 def append(journal: Journal, count: int) -> None:

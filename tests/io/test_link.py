@@ -5,14 +5,14 @@ what happens when it is lost.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from botpit.io import link as client
 from botpit.io.link import FIRST_BACKOFF_S, LONGEST_BACKOFF_S, SEND_QUEUE_TEXTS, Link
+from tests.processes.fake_port import fake_port
 
 PATIENCE_S = 20.0
 """A test that waits longer has failed."""
@@ -47,12 +47,6 @@ async def running(owner: Owner):
             await task
 
 
-@asynccontextmanager
-async def server(handler: Callable[[ServerConnection], Awaitable[None]], port: int = 0):
-    async with serve(handler, "127.0.0.1", port) as serving:
-        yield f"ws://127.0.0.1:{serving.sockets[0].getsockname()[1]}"
-
-
 async def echo(connection: ServerConnection) -> None:
     async for text in connection:
         await connection.send(f"you said {text}")
@@ -60,7 +54,7 @@ async def echo(connection: ServerConnection) -> None:
 
 def test_what_it_says_on_opening_comes_first_and_is_answered():
     async def story() -> None:
-        async with server(echo) as uri:
+        async with fake_port(echo) as uri:
             owner = Owner(uri, ["hello", "who is there"])
             assert not owner.link.connected and not owner.link.send("too early")
             async with running(owner):
@@ -86,7 +80,7 @@ def test_a_lost_connection_is_made_again_and_greeted_again():
             else:
                 await connection.wait_closed()
 
-        async with server(guest_book) as uri:
+        async with fake_port(guest_book) as uri:
             owner = Owner(uri, ["login"])
             async with running(owner):
                 heard = [await owner.hears() for _ in range(5)]
@@ -99,13 +93,13 @@ def test_a_lost_connection_is_made_again_and_greeted_again():
 
 def test_a_server_that_comes_later_is_found():
     async def story() -> None:
-        async with server(echo) as uri:
+        async with fake_port(echo) as uri:
             port = int(uri.rpartition(":")[2])
         owner = Owner(uri)
         async with running(owner):
             connected, reason = await owner.hears()
             assert not connected and "Connect call failed" in reason
-            async with server(echo, port):
+            async with fake_port(echo, port):
                 while not connected:
                     connected, _ = await owner.hears()
 
@@ -121,7 +115,7 @@ def test_attempts_come_at_growing_distances_up_to_a_bound(monkeypatch):
             raise asyncio.CancelledError
 
     async def story() -> None:
-        async with server(echo) as uri:
+        async with fake_port(echo) as uri:
             pass
         with suppress(asyncio.CancelledError):
             await Owner(uri).link.run()
@@ -135,7 +129,7 @@ def test_attempts_come_at_growing_distances_up_to_a_bound(monkeypatch):
 
 def test_the_send_queue_is_bounded():
     async def story() -> None:
-        async with server(echo) as uri:
+        async with fake_port(echo) as uri:
             owner = Owner(uri)
             async with running(owner):
                 await owner.hears()
@@ -159,7 +153,7 @@ def test_leaving_is_a_clean_close():
             await connection.wait_closed()
             closed.set_result((connection.close_code, connection.close_reason))
 
-        async with server(see_the_end) as uri:
+        async with fake_port(see_the_end) as uri:
             owner = Owner(uri)
             async with running(owner):
                 await owner.hears()
@@ -175,7 +169,7 @@ def test_a_frame_larger_than_allowed_ends_the_connection():
             await connection.send("x" * 1_001)
             await connection.wait_closed()
 
-        async with server(large) as uri:
+        async with fake_port(large) as uri:
             owner = Owner(uri, max_frame_bytes=1_000)
             async with running(owner):
                 assert await owner.hears() == (True, "connected")
@@ -191,7 +185,7 @@ def test_what_its_owner_raises_ends_it():
             await connection.send("boo")
             await connection.wait_closed()
 
-        async with server(one_word) as uri:
+        async with fake_port(one_word) as uri:
             owner = Owner(uri)
             owner.link._on_frame = lambda frame: 1 / 0
             with pytest.raises(ZeroDivisionError):

@@ -10,11 +10,12 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 
 from botpit.io import order_port
 from botpit.io.order_port import Operator, OrderPortError, Refused, equities
-from tests.battle.battle_stage import TOKEN, Market
+from tests.processes.fake_exchange import TOKEN, Market
+from tests.processes.fake_port import fake_port
 
 T = TypeVar("T")
 NOBODY = "ws://127.0.0.1:1"
@@ -38,8 +39,8 @@ def with_server(
             await connection.send(answers(json.loads(text)))
 
     async def play() -> T:
-        async with serve(one, "127.0.0.1", 0) as server:
-            return await story(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+        async with fake_port(one) as uri:
+            return await story(uri)
 
     return asyncio.run(asyncio.wait_for(play(), 30))
 

@@ -24,7 +24,7 @@ from botpit.io.child import Child
 from botpit.io.files import file_name, write_new
 from botpit.io.fleet import Fleet
 from botpit.io.log import configure_logging, fields
-from tests.left_over import alive, bury
+from tests.processes.left_over import alive, bury
 
 HOUSE = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0

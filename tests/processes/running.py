@@ -65,6 +65,10 @@ class Running:
         assert line is not None, (words, self.lines)
         return line
 
+    def tells(self, *words: str) -> dict[str, str]:
+        """The fields of that line."""
+        return dict(re.findall(r"(\w+)=(\S+)", self.logs(*words)))
+
     def troubles(self) -> list[str]:
         """Log lines that tell of a fault, and whatever is no log line at all."""
         ok = re.compile(
@@ -88,12 +92,11 @@ class Running:
 
 
 @contextmanager
-def running(program: str, *flags: str, folder: Path) -> Iterator[Running]:
-    """`python program flags…` in `folder`; afterwards it is gone, whatever happened."""
+def running_command(*argv: str, folder: Path, **environment: str) -> Iterator[Running]:
+    """A command in `folder`; afterwards it is gone, whatever happened."""
     popen = subprocess.Popen(
-        [sys.executable, str(HOUSE / program), *flags], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE, text=True, errors="backslashreplace", start_new_session=True,
-        env=os.environ | {"BOTPIT_LIFELINE": "1"},
+        argv, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        errors="backslashreplace", start_new_session=True, env=os.environ | environment,
     )  # fmt: skip
     process = Running(popen)
     try:
@@ -109,12 +112,20 @@ def running(program: str, *flags: str, folder: Path) -> Iterator[Running]:
             popen.stdin.close()
 
 
+@contextmanager
+def running(program: str, *flags: str, folder: Path) -> Iterator[Running]:
+    """`python program flags…` in `folder`, on a lifeline."""
+    argv = (sys.executable, str(HOUSE / program), *flags)
+    with running_command(*argv, folder=folder, BOTPIT_LIFELINE="1") as process:
+        yield process
+
+
 class Exchange:
     """A running exchange and its two addresses."""
 
     def __init__(self, process: Running) -> None:
         self.process = process
-        told = dict(re.findall(r"(\w+)=(\S+)", process.logs("INFO exchange open")))
+        told = process.tells("INFO exchange open")
         self.order_port, self.events_port = int(told["order_port"]), int(told["events_port"])
         self.market_id = told["market_id"]
         self.orders, self.events = (
@@ -144,10 +155,7 @@ def relay(folder: Path, upstream_uri: str, *flags: str) -> Iterator[tuple[Runnin
         *flags,
         folder=folder,
     ) as process:
-        yield (
-            process,
-            int(dict(re.findall(r"(\w+)=(\S+)", process.logs("INFO relay open")))["port"]),
-        )
+        yield process, int(process.tells("INFO relay open")["port"])
 
 
 def outcome(program: str, *flags: str, folder: Path) -> tuple[int, str, str]:

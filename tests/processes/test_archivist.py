@@ -5,7 +5,6 @@ over a damaged journal.
 from __future__ import annotations
 
 import signal
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,12 +12,17 @@ from pathlib import Path
 
 from botpit.history.archive.files import events_files
 from botpit.history.archive.reader import Past
-from botpit.history.journal.disk import Disk
-from botpit.history.journal.segments import Durability, Journal, begin_market, segments
+from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import snapshots
-from botpit.history.vocabulary import EXCHANGE
-from tests.kept_market import archive, restored, stream_of, write_journal, write_turns
-from tests.processes.running import HOUSE, Running
+from tests.kept_market import (
+    archive,
+    begin_journal,
+    restored,
+    stream_of,
+    write_journal,
+    write_turns,
+)
+from tests.processes.running import HOUSE, Running, running_command
 
 BEGUN, COMMANDS = stream_of(3, 600)
 KEEP = (
@@ -30,32 +34,15 @@ KEEP = (
 
 @contextmanager
 def archivist(folder: Path) -> Iterator[Running]:
-    popen = subprocess.Popen(
-        [sys.executable, "-c", KEEP, str(folder)], cwd=HOUSE, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    process = Running(popen)
-    try:
+    with running_command(sys.executable, "-c", KEEP, str(folder), folder=HOUSE) as process:
         yield process
-    finally:
-        popen.kill()
-        process.ends()
 
 
 def test_it_keeps_up_with_the_exchange_until_it_is_told_to_stop_and_leaves_nothing_undone(
     tmp_path,
 ):
     folder = tmp_path / "market"
-    begin_market(folder, Disk(), EXCHANGE, BEGUN)
-    journal = Journal(
-        folder,
-        Disk(),
-        EXCHANGE,
-        market_id=BEGUN.market_id,
-        next_number=1,
-        durability=Durability.OS,
-        segment_bytes=20_000,
-    )
+    journal = begin_journal(folder, BEGUN, segment_bytes=20_000)
     with archivist(folder) as process:
         process.logs("INFO archivist keeping", "from_record=1")
         write_turns(journal, COMMANDS)

@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from running import Exchange, exchange, running
+
+from tests.processes.running import Exchange, exchange, running
 
 GREEDY = """
 from bot_strategies import Strategy

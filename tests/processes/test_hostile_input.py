@@ -16,7 +16,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
-from raw_client import (
+from websockets.asyncio.client import connect
+
+from tests.processes.raw_client import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -29,8 +31,7 @@ from raw_client import (
     size_field,
     text,
 )
-from running import PATIENCE_S, Exchange, exchange, health
-from websockets.asyncio.client import connect
+from tests.processes.running import PATIENCE_S, Exchange, exchange, health
 
 FAST = "[market]\nmax_requests_per_s = 1000000\nmax_cancels_per_s = 1000000\n"
 TRADERS = ("alice", "bob")

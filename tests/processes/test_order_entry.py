@@ -5,19 +5,18 @@ start, refuse to, and end.
 from __future__ import annotations
 
 import asyncio
-import json
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from running import FREE, PATIENCE_S, Exchange, exchange, health, outcome, relay
-from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
 
 from botpit import __version__
+from tests.processes.client import client
+from tests.processes.running import FREE, Exchange, exchange, health, outcome, relay
+from tests.socketless.requests import order
 
 FAST = "[market]\nmax_requests_per_s = 1000000\nmax_cancels_per_s = 1000000\nmax_open_orders = 100000\n"
 
@@ -28,52 +27,6 @@ def market(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Exchange]:
         yield running
         assert running.process.is_up()
         assert running.process.troubles() == []
-
-
-@asynccontextmanager
-async def client(uri: str) -> AsyncIterator[Client]:
-    async with (
-        asyncio.timeout(PATIENCE_S),
-        connect(uri, compression=None, proxy=None, ping_interval=None) as connection,
-    ):
-        yield Client(connection)
-
-
-class Client:
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-
-    async def sends(self, *requests: Any) -> None:
-        for request in requests:
-            await self.connection.send(json.dumps(request))
-
-    async def gets(self) -> Any:
-        """The next frame; it must be text."""
-        frame = await self.connection.recv()
-        assert isinstance(frame, str)
-        return json.loads(frame)
-
-    async def asks(self, request: Any) -> Any:
-        await self.sends(request)
-        return await self.gets()
-
-    async def gets_until(self, kind: str) -> Any:
-        while (message := await self.gets())["type"] != kind:
-            continue
-        return message
-
-
-def order(
-    trader: str, side: str = "buy", qty: int = 1, price: float = 100.0, **more: Any
-) -> dict[str, Any]:
-    return {
-        "type": "order",
-        "trader_id": trader,
-        "side": side,
-        "qty": qty,
-        "price": price,
-        **more,
-    }
 
 
 # ------------------------------------------------------------------------------------ plain clients

@@ -6,17 +6,17 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import json
 import re
-from collections.abc import AsyncIterator, Iterator
-from contextlib import ExitStack, asynccontextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running import (
+
+from tests.processes.client import Client, client
+from tests.processes.running import (
     FREE,
-    PATIENCE_S,
     Exchange,
     Running,
     exchange,
@@ -25,54 +25,10 @@ from running import (
     relay,
     running,
 )
-from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import ConnectionClosed
 
 DOOR = ("--house-token-file", "house.token")
 BOTS = {"maker": "maker", "noise": "random"}
 CLOSE, REOPEN = {"type": "close"}, {"type": "reopen"}
-
-
-class Client:
-    """One socket; what was heard on it."""
-
-    def __init__(self, connection: ClientConnection) -> None:
-        self.connection = connection
-        self.heard: list[Any] = []
-
-    async def gets(self) -> Any:
-        self.heard.append(json.loads(await self.connection.recv()))
-        return self.heard[-1]
-
-    async def gets_until(self, kind: str) -> Any:
-        while (message := await self.gets())["type"] != kind:
-            continue
-        return message
-
-    async def asks(self, request: Any) -> Any:
-        """The answer; heartbeats are passed over."""
-        await self.connection.send(json.dumps(request))
-        while (message := await self.gets())["type"] == "heartbeat":
-            continue
-        return message
-
-    async def is_closed(self) -> int:
-        """The code of the close, after all that still came."""
-        try:
-            while True:
-                await self.gets()
-        except ConnectionClosed as closed:
-            assert closed.rcvd is not None
-            return closed.rcvd.code
-
-
-@asynccontextmanager
-async def client(uri: str) -> AsyncIterator[Client]:
-    async with (
-        asyncio.timeout(PATIENCE_S),
-        connect(uri, compression=None, proxy=None, max_queue=None) as connection,
-    ):
-        yield Client(connection)
 
 
 def login(token: str | None) -> dict[str, Any]:
@@ -108,23 +64,25 @@ class Play:
     async def _first_market(self, public: Client, house: Client, plain: Client) -> None:
         self.market_ids.append(await self._from_the_first_event(public))
         await self._trades_of_both()
-        self.answers["plain"] = [await plain.asks(request) for request in (CLOSE, REOPEN)]
-        self.answers["login"] = await house.asks(login(self.token))
-        self.answers["close"] = await house.asks(CLOSE)
-        self.accounts = [
-            await plain.asks({"type": "account", "trader_id": trader}) for trader in BOTS
+        self.answers["plain"] = [
+            await plain.is_answered(request) for request in (CLOSE, REOPEN)
         ]
-        self.answers["close again"] = await house.asks(CLOSE)
-        self.answers["reopen"] = await house.asks(REOPEN)
+        self.answers["login"] = await house.is_answered(login(self.token))
+        self.answers["close"] = await house.is_answered(CLOSE)
+        self.accounts = [
+            await plain.is_answered({"type": "account", "trader_id": trader}) for trader in BOTS
+        ]
+        self.answers["close again"] = await house.is_answered(CLOSE)
+        self.answers["reopen"] = await house.is_answered(REOPEN)
         self.closed_with = [await each.is_closed() for each in (public, house, plain)]
         self._note_trades(public)
 
     async def _second_market(self, public: Client, house: Client) -> None:
         await self.relayed.gets_until("snapshot")
-        self.market_ids.append((await house.asks(login(self.token)))["market_id"])
+        self.market_ids.append((await house.is_answered(login(self.token)))["market_id"])
         self.market_ids.append(await self._from_the_first_event(public))
         await self._trades_of_both()
-        await house.asks(CLOSE)
+        await house.is_answered(CLOSE)
         await public.gets_until("market_status")
         self._note_trades(public)
 
@@ -291,8 +249,8 @@ def test_without_the_flag_the_door_is_shut_and_says_what_it_says_to_any_wrong_to
 ) -> None:
     async def answers(uri: str, *tokens: str | None) -> list[Any]:
         async with client(uri) as knocking:
-            said = [await knocking.asks(login(token)) for token in tokens]
-            assert (await knocking.asks({"type": "login", "trader_id": "alice"}))[
+            said = [await knocking.is_answered(login(token)) for token in tokens]
+            assert (await knocking.is_answered({"type": "login", "trader_id": "alice"}))[
                 "scope"
             ] == "trade", "it may try again"
             return [each | {"timestamp": 0} for each in said]
@@ -324,8 +282,8 @@ def test_a_token_file_that_cannot_be_used_is_one_line_and_exit_2(tmp_path) -> No
 def test_reopened_again_and_again_it_keeps_its_ports_and_its_token(tmp_path) -> None:
     async def reopened(here: Exchange, token: str) -> str:
         async with client(here.orders) as house:
-            told = await house.asks(login(token))
-            assert (await house.asks(REOPEN | {"request_id": 1}))["request_id"] == 1
+            told = await house.is_answered(login(token))
+            assert (await house.is_answered(REOPEN | {"request_id": 1}))["request_id"] == 1
             assert await house.is_closed() == 1012
             return told["market_id"]
 

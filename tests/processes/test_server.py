@@ -10,7 +10,10 @@ import tracemalloc
 import picows
 import pytest
 import websockets
-from raw_client import (
+from websockets.asyncio.client import connect
+
+from botpit.io.frames import Fragments, ProtocolError
+from tests.processes.raw_client import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -26,9 +29,6 @@ from raw_client import (
     size_field,
     text,
 )
-from websockets.asyncio.client import connect
-
-from botpit.io.frames import Fragments, ProtocolError
 
 # ----------------------------------------------------------------------------------------- messages
 

@@ -9,7 +9,11 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
-from raw_client import (
+
+from botpit.io.frames import frames
+from botpit.io.server import Connection, serve
+from botpit.settings import ServerSettings
+from tests.processes.raw_client import (
     CLOSE,
     LIMIT,
     PING,
@@ -24,10 +28,6 @@ from raw_client import (
     request,
     text,
 )
-
-from botpit.io.frames import frames
-from botpit.io.server import Connection, serve
-from botpit.settings import ServerSettings
 
 # ------------------------------------------------------------------------------------------ closing
 

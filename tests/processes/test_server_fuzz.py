@@ -12,7 +12,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 import pytest
-from raw_client import (
+from websockets.frames import Opcode
+from websockets.protocol import Protocol, Side, State
+
+from tests.processes.raw_client import (
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -28,8 +31,6 @@ from raw_client import (
     request,
     text,
 )
-from websockets.frames import Opcode
-from websockets.protocol import Protocol, Side, State
 
 SEEDS = range(int(os.environ.get("FUZZ_SEEDS", "5")))
 CLIENTS_PER_SEED = 250

@@ -8,7 +8,9 @@ import asyncio
 from typing import Any
 
 import pytest
-from raw_client import (
+
+from botpit.io.server import Connection
+from tests.processes.raw_client import (
     LIMIT,
     TEXT,
     Listener,
@@ -22,8 +24,6 @@ from raw_client import (
     size_field,
     text,
 )
-
-from botpit.io.server import Connection
 
 # ---------------------------------------------------------------------------------------- handshake
 

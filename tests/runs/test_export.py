@@ -27,7 +27,7 @@ from botpit.runs.export.sheets import MAX_MARKETS, Sheets
 from botpit.runs.export.state import STATE_FILE, State
 from message_schemas import parse_messages
 from tests.docs.page import SPEC, Page, key
-from tests.runs.told_market import Exchange
+from tests.processes.told_market import Exchange
 
 TRADES_HEADER = "timestamp,price,qty,buy_trader,sell_trader"
 PERFORMANCE_HEADER = "timestamp,trader_id,position,cash,realized_pnl,total_equity"

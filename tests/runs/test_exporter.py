@@ -21,7 +21,7 @@ from botpit.cli import export as exporter
 from botpit.clients.feed_session import Checkpoint
 from botpit.io.child import Child
 from botpit.io.exit_codes import ExitCode, ProgramError
-from tests.runs.told_market import Exchange, Feed, feed_of
+from tests.processes.told_market import Exchange, Feed, feed_of
 
 HOUSE = Path(__file__).resolve().parents[2]
 DEADLINE_S = 20.0

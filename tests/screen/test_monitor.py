@@ -18,7 +18,6 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 from rich.console import Console
-from websockets.asyncio.server import serve
 
 from botpit.cli import monitor as monitor_client
 from botpit.io.exit_codes import ProgramError
@@ -28,6 +27,7 @@ from botpit.screen.rates import SlidingRate
 from botpit.screen.text import decimals_of, foreign, money_text
 from botpit.screen.watch import UnknownSymbol, Watch
 from message_schemas import InstrumentInfo
+from tests.processes.fake_port import fake_port
 from tests.socketless import told as messages
 from tests.socketless.told import fields_of
 
@@ -67,7 +67,9 @@ def liquidation(
     number, trader="bob", reason="bankruptcy", *, symbol="SIM", qty=3, price=99.5, side="sell"
 ):
     of = {"symbol": symbol, "qty": qty, "price": price, "side": side}
-    return fields_of(messages.forced(number, reason, trader, seq=number, timestamp=NOW_MS, **of))
+    return fields_of(
+        messages.forced(number, reason, trader, seq=number, timestamp=NOW_MS, **of)
+    )
 
 
 def status(number, trader, word):
@@ -453,8 +455,8 @@ async def relay(*frames, deaf_to=0):
             if next(count) > deaf_to:
                 await socket.send(json.dumps([snapshot(seq=1_000, trades=1_000)]))
 
-    async with serve(talk, "127.0.0.1", 0) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}", asked
+    async with fake_port(talk) as uri:
+        yield uri, asked
 
 
 async def main_of(*flags):

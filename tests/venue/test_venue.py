@@ -23,6 +23,7 @@ from botpit.settings import parse_settings
 from botpit.venue.lifecycle import Halted, Venue, forget_what_was
 from botpit.venue.loader import MarketLoader
 from botpit.venue.tokens import Token
+from tests.socketless.requests import order
 
 TOKEN = "a-token-of-thirty-two-characters"
 LOGIN = {"type": "login", "trader_id": "@house", "token": TOKEN}
@@ -84,10 +85,6 @@ async def trading() -> AsyncIterator[tuple[Ports, asyncio.Task[bool], Venue]]:
         if not end.done():
             ports.stop.set_result("the test is over")
         await asyncio.wait([end])
-
-
-def order(trader: str, side: str, qty: int, price: float) -> dict[str, Any]:
-    return {"type": "order", "trader_id": trader, "side": side, "qty": qty, "price": price}
 
 
 async def asks(connection: ClientConnection, *requests: Any) -> Any:

@@ -10,9 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
-from websockets.asyncio.server import ServerConnection, serve
+from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
+from tests.processes.fake_port import fake_port
 from tests.socketless.requests import Message
 from tests.socketless.told import fields_of, instrument
 
@@ -164,6 +165,5 @@ class Feed:
 @asynccontextmanager
 async def feed_of(exchange: Exchange) -> AsyncIterator[Feed]:
     feed = Feed(exchange)
-    async with serve(feed.serve_one, "127.0.0.1", 0) as server:
-        feed.uri = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with fake_port(feed.serve_one) as feed.uri:
         yield feed

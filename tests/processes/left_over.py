@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import signal
-from contextlib import suppress
 from pathlib import Path
+
+from proofs.harness.processes import kill
 
 
 def bury(*pids: int) -> None:
     """Whoever a broken program left behind."""
     for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+        kill(pid)
 
 
 def alive(pid: int) -> bool:
