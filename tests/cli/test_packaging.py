@@ -8,17 +8,18 @@ from the wheel, as the working tree is on nobody's path.
 
 from __future__ import annotations
 
-import signal
 import subprocess
 import sys
 import sysconfig
 import venv
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+
+from tests.processes.running import running_command
 
 HOUSE = Path(__file__).resolve().parents[2]
 TOP_LEVEL = {"bot_strategies.py", "message_schemas.py"}
@@ -142,26 +143,16 @@ def test_all_programs_run_from_a_folder_with_names_like_theirs(
         assert f"usage: botpit {program} " in said(botpit, program, "--help")
     orders, events, feed = demo_ports.values()
     (config,) = folder.glob("runs/*/bots_config.json")  # that of the demo, whose ports it names
-    exchange = [botpit, "exchange", "--order-port", str(orders), "--events-port", str(events)]
-    relay = [botpit, "relay", "--port", str(feed), "--upstream-uri", f"ws://127.0.0.1:{events}"]
-    with running(exchange, folder, marked), running(relay, folder, marked):
+    exchange = (botpit, "exchange", "--order-port", orders, "--events-port", events)
+    relay = (botpit, "relay", "--port", feed, "--upstream-uri", f"ws://127.0.0.1:{events}")
+    with ExitStack() as stack:
+        background = [
+            stack.enter_context(running_command(*map(str, each), folder=folder, **marked))
+            for each in (exchange, relay)
+        ]
         assert "final standings" in said(
             botpit, "battle", "--config", config, "--duration", "3", "--log-level", "error"
         )
+        assert [process.stops() for process in reversed(background)] == [0, 0]
     assert left_behind(patiently=True) == []
     assert said(botpit, "check", folder).endswith("\nok\n")
-
-
-@contextmanager
-def running(command: list[object], folder: Path, environment: dict[str, str]) -> Iterator[None]:
-    """A program in the background; afterwards it has ended well."""
-    words = [str(word) for word in command]
-    with subprocess.Popen(
-        words, cwd=folder, env=environment, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            yield
-            process.send_signal(signal.SIGINT)
-            assert process.wait(30) == 0
-        finally:
-            process.kill()

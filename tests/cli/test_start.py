@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.processes.running import running_command
+
 ROOT = Path(__file__).resolve().parents[2]
 FOR_SCREENS = {"rich"}
 FOR_CONFIGURATIONS = {"pydantic", "tomllib"}
@@ -50,14 +52,9 @@ def test_ctrl_c_ends_a_program_in_which_a_strategy_hangs_while_it_is_loaded(prog
     (tmp_path / "battle.json").write_text(
         '{"bots": [{"trader_id": "alice", "strategy": "hangs.py:Hangs"}]}'
     )
-    command = [sys.executable, str(ROOT / program[0]), *program[1:]]
-    with subprocess.Popen(
-        command, cwd=tmp_path, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stderr is not None and process.stderr.readline() == "loading\n"
-        process.send_signal(signal.SIGINT)
-        try:
-            assert process.wait(20) == 130
-        finally:
-            process.kill()
-        assert "Traceback" not in process.stderr.read()
+    name, *flags = program
+    command = (sys.executable, str(ROOT / name), *flags)
+    with running_command(*command, folder=tmp_path) as process:
+        process.logs("loading")
+        assert process.stops(signal.SIGINT) == 130
+    assert process.lines == ["loading"]

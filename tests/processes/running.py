@@ -1,8 +1,8 @@
 """Real processes of the house for tests: on free ports, watched through their logs, and never left behind.
 
 Everything here is plain threads and no event loop, so that one process can serve a whole module of
-tests. A process hangs on its lifeline (see botpit.io.run): should the test run itself be killed, it
-ends too.
+tests; for what runs inside a test's loop, and is to be killed, see proofs/harness/terminals.py. A process
+hangs on its lifeline (see botpit.io.run): should the test run itself be killed, it ends too.
 """
 
 from __future__ import annotations

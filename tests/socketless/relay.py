@@ -8,16 +8,10 @@ from collections.abc import Callable
 from botpit.venue.feed.relay import RelayFeed
 from tests.socketless.listener import FeedHost, Listener
 from tests.socketless.messages import pieces, whole
+from tests.socketless.noise import Noise, same
 from tests.socketless.requests import Message, order
 from tests.socketless.rules import BOTH
 from tests.socketless.venue import SocketlessVenue
-
-Noise = Callable[[list[bytes]], list[bytes]]
-"""Gets the messages of each frame and returns what arrives."""
-
-
-def same(messages: list[bytes]) -> list[bytes]:
-    return messages
 
 
 class SocketlessRelay(FeedHost):

@@ -10,8 +10,9 @@ import pytest
 from botpit.venue.feed.buffer import EventBuffer
 from tests.socketless.listener import Listener
 from tests.socketless.messages import checked, events
+from tests.socketless.noise import same
 from tests.socketless.reader import ConnectedReader
-from tests.socketless.relay import RelayLine, connected, same, trades
+from tests.socketless.relay import RelayLine, connected, trades
 from tests.socketless.requests import DEFAULT, EVERYTHING, Message, order, text
 from tests.socketless.rules import BOTH
 from tests.socketless.truth import books, books_seen, positions, positions_seen

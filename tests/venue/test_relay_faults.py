@@ -6,72 +6,28 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Callable, Iterable
 
 import pytest
 
 from tests.socketless.messages import events, pieces
+from tests.socketless.noise import (
+    NUMBERED,
+    VIEWS,
+    Swapped,
+    doubled,
+    dropped,
+    losing_the_first,
+    on_events,
+    same,
+)
 from tests.socketless.reader import ConnectedReader
-from tests.socketless.relay import Noise, RelayLine, connected, same, trades
+from tests.socketless.relay import RelayLine, connected, trades
 from tests.socketless.requests import EVERYTHING, order, text
 from tests.socketless.rules import BOTH
 from tests.socketless.truth import books, books_seen, positions, positions_seen
 from tests.socketless.venue import SocketlessVenue
 
 # -------------------------------------------------------------------------- a line that is not good
-
-
-def on_events(
-    change: Callable[[random.Random, list[bytes]], Iterable[bytes]],
-    rate: float,
-    seed: int,
-    kinds: tuple[str, ...],
-) -> Noise:
-    """Do something to a message of these types now and then."""
-    rng = random.Random(seed)
-
-    def noise(messages: list[bytes]) -> list[bytes]:
-        arriving: list[bytes] = []
-        for message in messages:
-            hit = rng.random() < rate and json.loads(message)["type"] in kinds
-            arriving += change(rng, [message]) if hit else [message]
-        return arriving
-
-    return noise
-
-
-NUMBERED = ("trade", "position_update", "order_add", "order_reduce", "order_remove")
-VIEWS = ("book_update", "book_delta")
-
-
-def dropped(rng: random.Random, messages: list[bytes]) -> list[bytes]:
-    return []
-
-
-def doubled(rng: random.Random, messages: list[bytes]) -> list[bytes]:
-    return messages * 2
-
-
-class Swapped:
-    """Holds a message back until the next one has passed it."""
-
-    def __init__(self, seed: int) -> None:
-        self._rng = random.Random(seed)
-        self._held: list[bytes] = []
-
-    def __call__(self, messages: list[bytes]) -> list[bytes]:
-        arriving: list[bytes] = []
-        for message in messages:
-            if (
-                not self._held
-                and self._rng.random() < 0.03
-                and json.loads(message)["type"] in NUMBERED + VIEWS
-            ):
-                self._held = [message]
-            else:
-                arriving += [message, *self._held]
-                self._held = []
-        return arriving
 
 
 def runs(line: RelayLine, bots: list[ConnectedReader], seed: int, steps: int = 250) -> None:
@@ -124,10 +80,7 @@ def test_one_lost_event_is_one_hole(kind):
     bot = ConnectedReader(line, *EVERYTHING)
     line.settles()
     bot.reads()
-    lost = iter([True])
-    line.noise = lambda messages: [
-        each for each in messages if kind not in each or not next(lost, False)
-    ]
+    line.noise = losing_the_first(kind)
     trades(line, 3)
     line.settles()
     bot.reads()
@@ -143,14 +96,6 @@ def test_one_lost_event_is_one_hole(kind):
         6,
         positions(line.exchange),
     )
-
-
-def losing_the_first(kind: bytes) -> Noise:
-    """Of all that comes from now on, the first message with these bytes in it is lost."""
-    lost = iter([True])
-    return lambda messages: [
-        each for each in messages if kind not in each or not next(lost, False)
-    ]
 
 
 def test_what_was_lost_is_in_its_place_for_whoever_resumes():
