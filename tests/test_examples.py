@@ -165,7 +165,9 @@ def node() -> list[str]:
 def test_the_bot_in_javascript_trades(running_market, tmp_path):
     script = str(EXAMPLES / "javascript_bot.mjs")
     uris = running_market.gateway_uri, running_market.feed_uri
-    with running_command(*node(), script, "javascript", *uris, folder=tmp_path, **QUIET) as bot:
+    with running_command(
+        *node(), script, "javascript", *uris, folder=tmp_path, environment=QUIET
+    ) as bot:
         running_market.wait_for_trades_of("javascript")
         assert bot.stops(signal.SIGINT) == 0
     assert not [line for line in bot.lines if not line.startswith("refused: ")], bot.lines
@@ -173,7 +175,7 @@ def test_the_bot_in_javascript_trades(running_market, tmp_path):
 
 def test_a_javascript_bot_that_reaches_nobody_says_so(tmp_path):
     argv = (*node(), str(EXAMPLES / "javascript_bot.mjs"), "x", *["ws://127.0.0.1:1"] * 2)
-    with running_command(*argv, folder=tmp_path, **QUIET) as bot:
+    with running_command(*argv, folder=tmp_path, environment=QUIET) as bot:
         assert "error: no connection to ws://127.0.0.1:1" in bot.logs("no connection")
         assert bot.ends() == 1
 

@@ -147,7 +147,9 @@ def test_all_programs_run_from_a_folder_with_names_like_theirs(
     relay = (botpit, "relay", "--port", feed, "--upstream-uri", f"ws://127.0.0.1:{events}")
     with ExitStack() as stack:
         background = [
-            stack.enter_context(running_command(*map(str, each), folder=folder, **marked))
+            stack.enter_context(
+                running_command(*map(str, each), folder=folder, environment=marked)
+            )
             for each in (exchange, relay)
         ]
         assert "final standings" in said(

@@ -7,8 +7,7 @@ import pytest
 from botpit.clients import feed_session
 from botpit.clients.feed_session import FeedSession
 from botpit.clients.feed_table import STEPS, Case
-from tests.socketless.feed_pair import Pair
-from tests.socketless.pair_readers import READERS
+from tests.socketless.feed_pair import READERS, Pair
 
 SEEDS = range(24)
 RUNS = [

@@ -16,7 +16,7 @@ import sys
 import threading
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -25,6 +25,7 @@ HOUSE = Path(__file__).resolve().parent.parent.parent
 PATIENCE_S = 30.0
 """Whatever takes longer has gone wrong."""
 ENDS_WITHIN_S = 10.0
+LIFELINE = {"BOTPIT_LIFELINE": "1"}
 FREE = ("--order-port", "0", "--events-port", "0")
 
 
@@ -92,11 +93,13 @@ class Running:
 
 
 @contextmanager
-def running_command(*argv: str, folder: Path, **environment: str) -> Iterator[Running]:
-    """A command in `folder`; afterwards it is gone, whatever happened."""
+def running_command(
+    *argv: str, folder: Path, environment: Mapping[str, str] | None = None
+) -> Iterator[Running]:
+    """A command in `folder`, with this beside our own environment; afterwards it is gone, whatever happened."""
     popen = subprocess.Popen(
         argv, cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        errors="backslashreplace", start_new_session=True, env=os.environ | environment,
+        errors="backslashreplace", start_new_session=True, env=os.environ | (environment or {}),
     )  # fmt: skip
     process = Running(popen)
     try:
@@ -116,7 +119,7 @@ def running_command(*argv: str, folder: Path, **environment: str) -> Iterator[Ru
 def running(program: str, *flags: str, folder: Path) -> Iterator[Running]:
     """`python program flags…` in `folder`, on a lifeline."""
     argv = (sys.executable, str(HOUSE / program), *flags)
-    with running_command(*argv, folder=folder, BOTPIT_LIFELINE="1") as process:
+    with running_command(*argv, folder=folder, environment=LIFELINE) as process:
         yield process
 
 

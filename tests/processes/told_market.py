@@ -9,13 +9,15 @@ import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from tests.processes.fake_port import fake_port
+from tests.socketless import told as messages
 from tests.socketless.requests import Message
-from tests.socketless.told import fields_of, instrument
+from tests.socketless.told import fields_of
 
 
 @dataclass
@@ -35,12 +37,8 @@ class Exchange:
     def trade(
         self, buyer: str = "alice", *, price: float = 100.0, qty: int = 1, symbol: str = ""
     ) -> Message:
-        sides = {"buy_trader_id": buyer, "sell_trader_id": "bob"}
-        return self._event(
-            "trades",
-            {"type": "trade", "trade_id": self.seq + 1, "price": price, "qty": qty, **sides},
-            symbol,
-        )
+        event = messages.trade(self.seq + 1, buyer=buyer, price=price, qty=qty)
+        return self._event("trades", event, symbol)
 
     def position(
         self,
@@ -50,42 +48,26 @@ class Exchange:
         realized_pnl: float = 0.0,
         symbol: str = "",
     ) -> Message:
-        money = {
-            "cash": cash,
-            "realized_pnl": realized_pnl,
-            "unrealized_pnl": 0.5,
-            "total_equity": cash + 0.5,
-        }
-        prices = {"avg_entry_price": 100.0, "mark_price": 100.5}
-        event = {
-            "type": "position_update",
-            "trader_id": trader,
-            "position": position,
-            **money,
-            **prices,
-        }
+        money = {"cash": cash, "equity": cash + 0.5, "realized_pnl": realized_pnl}
+        event = messages.position(0, trader, lots=position, mark=100.5, **money)
         return self._event("positions", event, symbol)
 
     def liquidation(
         self, trader: str = "carol", *, reason: str = "bankruptcy", symbol: str = ""
     ) -> Message:
-        closed = {"reason": reason, "qty": 3, "side": "sell", "price": 99.5}
         return self._event(
-            "liquidations", {"type": "liquidation", "trader_id": trader, **closed}, symbol
+            "liquidations", messages.forced(0, reason, trader, price=99.5), symbol
         )
 
     def insurance(self, cash: float) -> Message:
-        return self._event("liquidations", {"type": "insurance_update", "cash": cash}, None)
+        return self._event("liquidations", messages.insurance(0, cash), None)
 
     def status(self, trader: str = "carol", status: str = "frozen") -> Message:
-        return self._event(
-            "liquidations",
-            {"type": "account_status", "trader_id": trader, "status": status},
-            None,
-        )
+        return self._event("liquidations", messages.account_status(0, trader, status), None)
 
-    def _event(self, channel: str, event: Message, symbol: str | None) -> Message:
-        """`symbol` empty: the first; None: an event that has none."""
+    def _event(self, channel: str, message: Any, symbol: str | None) -> Message:
+        """Number it and note it. `symbol` empty: the first; None: an event that has none."""
+        event = fields_of(message)
         if symbol is not None:
             event["symbol"] = symbol = symbol or self.symbols[0]
         key = channel, symbol or ""
@@ -98,7 +80,9 @@ class Exchange:
         counts: dict[str, dict[str, int]] = {}
         for (channel, symbol), number in self.counts.items():
             counts.setdefault(channel, {})[symbol] = number
-        instruments = [fields_of(instrument(symbol, max_qty=1_000)) for symbol in self.symbols]
+        instruments = [
+            fields_of(messages.instrument(symbol, max_qty=1_000)) for symbol in self.symbols
+        ]
         told = {
             "seq": self.seq,
             "market_id": self.market_id,

@@ -73,24 +73,11 @@ def liquidation(
 
 
 def status(number, trader, word):
-    return {
-        "type": "account_status",
-        "trader_id": trader,
-        "status": word,
-        "seq": number,
-        "channel_seq": number,
-        "timestamp": 1,
-    }
+    return fields_of(messages.account_status(number, trader, word)) | {"seq": number}
 
 
 def insurance(number, cash):
-    return {
-        "type": "insurance_update",
-        "cash": cash,
-        "seq": number,
-        "channel_seq": number,
-        "timestamp": 1,
-    }
+    return fields_of(messages.insurance(number, cash)) | {"seq": number}
 
 
 def snapshot(*symbols, market_id="m1", seq=0, levels=10, tick=0.01, traders=(), trades=0):

@@ -16,12 +16,14 @@ from botpit.clients.feed_session import Need
 from botpit.venue.feed.buffer import EventBuffer
 from tests.socketless.listener import Listener
 from tests.socketless.messages import pieces
-from tests.socketless.pair_readers import Behind, Present
+from tests.socketless.pair_readers import CatchUp, FromNow, Present, Record
+from tests.socketless.pair_relay import Behind
 from tests.socketless.relay import RelayLine
 from tests.socketless.rules import BOTH
 from tests.socketless.venue import SocketlessVenue
 
 MOST_STEPS = 120
+READERS = (Present, CatchUp, Record, FromNow, Behind)
 
 
 class Pair:

@@ -11,10 +11,12 @@ from zlib import crc32
 import msgspec
 
 from message_schemas import (
+    AccountStatus,
     BookDelta,
     BookState,
     BookUpdate,
     InstrumentInfo,
+    InsuranceUpdate,
     Liquidation,
     PositionUpdate,
     Snapshot,
@@ -130,3 +132,13 @@ def forced(number, reason, trader="bob", symbol="SIM", **more):
         "timestamp": 5,
     }
     return Liquidation(trader_id=trader, reason=reason, symbol=symbol, **usual | more)
+
+
+def insurance(number, cash):
+    return InsuranceUpdate(cash=cash, seq=100 + number, channel_seq=number, timestamp=5)
+
+
+def account_status(number, trader, status):
+    return AccountStatus(
+        trader_id=trader, status=status, seq=100 + number, channel_seq=number, timestamp=5
+    )
