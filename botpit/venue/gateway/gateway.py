@@ -59,7 +59,7 @@ class Gateway:
         max_cancels_per_s: int,
     ) -> None:
         exchange, encoder = market.exchange, market.sequencer.encoder
-        views = AccountViews(exchange, encoder)
+        views = AccountViews(exchange, encoder.units)
         self._market = market
         self._journal = journal
         self._exchange = exchange
