@@ -2,7 +2,7 @@
 
 The brain folds two streams, the trading session's and the feed's, into what the bot knows, and asks the
 strategy at each piece of news. A strategy's crash is an output like any other, so that whoever runs the brain
-decides how to tell it. Nothing is sent before both sides are there, and nothing waits for better days: a
+decides how to report it. Nothing is sent before both sides are there, and nothing waits for better days: a
 quote of a minute ago is not what the strategy wants now.
 """
 
@@ -50,18 +50,18 @@ HOOK_OF: dict[type, str] = {
     ReplaceRejected: "on_order",
     CancelRejected: "on_order",
 }
-"""What the strategy is told of what happens to its orders."""
+"""What the strategy learns of its orders."""
 
 
 class Brain:
     """A strategy in conversation with exchange (the gateway) and relay (the feed).
 
     Every method that takes news returns the outputs they cause, in order. `symbol` is the instrument that the
-    strategy trades unless it names others. With a `view` that somebody else keeps, `saw` tells of what was
+    strategy trades unless it names others. With a `view` that somebody else keeps, `saw` says what was
     folded into it, and there is no feed; otherwise the brain keeps its own by `feed_message`. `clock_s`
     measures how long the strategy thinks and answers take, in seconds from anywhere; without one, as in a
     simulation, where time stands still meanwhile, nothing takes long. `counts` restores those of an earlier
-    process: what its market told this trader since is asked for, and counted, but it is no news to a strategy
+    process: what happened to this trader since is asked for, and counted, but it is no news to a strategy
     that begins now.
     """
 
@@ -80,9 +80,11 @@ class Brain:
             trader_id, market_id=self.counts.market_id, account_seq=self.counts.account_seq
         )
         self.state = BotState(trader_id, view or Mirror())
-        self.entry = OrderEntry(self.state, self.session, self._tell)
-        self.runner = StrategyRunner(strategy, self._tell, self.counts, clock_s)
-        self.feed = BotFeed(self.state, self.runner.hooks, self._tell) if view is None else None
+        self.entry = OrderEntry(self.state, self.session, self._notify)
+        self.runner = StrategyRunner(strategy, self._notify, self.counts, clock_s)
+        self.feed = (
+            BotFeed(self.state, self.runner.hooks, self._notify) if view is None else None
+        )
         self.markets: dict[str, MarketHandle] = {}
         self._strategy = strategy
         self._symbol = symbol
@@ -189,7 +191,7 @@ class Brain:
         return self._outputs()
 
     def _outputs(self) -> list[Output]:
-        """What is to be sent and told by now; the strategy begins once both sides of one market are known."""
+        """What is to be sent and logged now; the strategy begins once both sides of one market are known."""
         session = self.session
         self.entry.open = self._sees_market and session.state is State.READY
         if self.entry.open and self._started_market != self.state.market_id:
@@ -215,22 +217,22 @@ class Brain:
             case Error() if (
                 isinstance(heard.request, LoginRequest) and message.reason in START_ANEW
             ):
-                told: dict[str, object] = {
+                fields: dict[str, object] = {
                     "reason": message.reason,
                     "last_seq": heard.request.last_seq,
                 }
-                told["market_id"] = heard.request.market_id
-                self._tell(
-                    Notice("beginning anew, what happened meanwhile is not counted", told)
+                fields["market_id"] = heard.request.market_id
+                self._notify(
+                    Notice("beginning anew, what happened meanwhile is not counted", fields)
                 )
             case Error():
-                self._tell(_refusal("login refused, trying again", message))
+                self._notify(_refusal("login refused, trying again", message))
             case OrderRejected() | ReplaceRejected() | CancelRejected():
                 self.entry.refused(heard.request, message)
                 if not isinstance(message, CancelRejected):
-                    self._tell(_refusal(message.type, message, routine=True))
+                    self._notify(_refusal(message.type, message, routine=True))
         if heard.unresolved:
-            self._tell(
+            self._notify(
                 Notice(
                     "orders had no answer and are not open", {"count": len(heard.unresolved)}
                 )
@@ -289,7 +291,7 @@ class Brain:
         if started and self._started_market == self.state.view.market_id and not stopping:
             self.runner.ask(hook, call, *arguments)
 
-    def _tell(self, notice: Notice) -> None:
+    def _notify(self, notice: Notice) -> None:
         self._outbox.append(notice)
 
 
@@ -308,10 +310,10 @@ def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> lis
 def request_text(request: TradingRequest | SubscribeRequest) -> str:
     """A request as it goes over the wire: JSON without the fields that are None."""
     values = {name: getattr(request, name) for name in request.__struct_fields__}
-    told = {"type": request.type} | {
+    fields = {"type": request.type} | {
         name: value for name, value in values.items() if value is not None
     }
-    return json.dumps(told, separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def _refusal(

@@ -1,7 +1,7 @@
 """The operator's token: a secret in a file for its owner's eyes only, made when it is not there.
 
 A file, because arguments and environments are seen by others and end up in logs. What was read is
-kept as a digest: no error, log or crash can tell what is not known here.
+kept as a digest: no error, log or crash can show what is not known here.
 """
 
 from __future__ import annotations
