@@ -359,7 +359,7 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
     reading = Reading(folder, Disk(), EXCHANGE)
     replay, orders = Replay(reading.opening), Counter[str]()
     for record in reading.records():
-        for event in replay.take(record).events:
+        for event in replay.apply(record).events:
             if isinstance(event, OrderAccepted) and not event.repeated:
                 number, kept = (
                     str(event.order.client_order_id),

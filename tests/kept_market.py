@@ -95,7 +95,7 @@ def archive(
         if record.number > until:
             archivist.flush()
             return archivist
-        archivist.take(record)
+        archivist.apply(record)
     archivist.close()
     return archivist
 
@@ -106,7 +106,7 @@ def states(folder: Path, numbers: Iterable[int]) -> dict[int, str]:
     played = Replay(reading.opening)
     found = {0: played.state_hash()} if 0 in wanted else {}
     for record in reading.records():
-        played.take(record)
+        played.apply(record)
         if record.number in wanted:
             found[record.number] = played.state_hash()
     return found

@@ -115,7 +115,7 @@ class Brain:
         """The gateway is connected: what to send first. After a loss it asks for what was missed."""
         self.state.now_ms = now_ms
         self.session.opened()
-        return self.session.take_requests()
+        return self.session.requests()
 
     def gateway_lost(self) -> None:
         self.session.lost()
@@ -126,7 +126,7 @@ class Brain:
         """The feed is connected: what to send first."""
         assert self.feed is not None, "somebody else keeps the view"
         self.feed.opened()
-        return self.feed.take_requests()
+        return self.feed.requests()
 
     def feed_lost(self) -> None:
         assert self.feed is not None, "somebody else keeps the view"
@@ -144,7 +144,7 @@ class Brain:
         """An answer or a private event."""
         self.state.now_ms = now_ms
         self._note_latency(message)
-        heard = self.session.take(message, now_ms)
+        heard = self.session.receive(message, now_ms)
         if heard.is_news:
             self._fold(message, heard)
         return self._outputs()
@@ -152,8 +152,8 @@ class Brain:
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book, for a brain that keeps its own view."""
         assert self.feed is not None, "somebody else keeps the view"
-        is_news = self.feed.take(message)
-        self._outbox += self.feed.take_requests()
+        is_news = self.feed.receive(message)
+        self._outbox += self.feed.requests()
         if is_news:
             return self.saw(message, now_ms)
         return self._outputs()
@@ -198,7 +198,7 @@ class Brain:
             self._started_market = self.state.market_id
             self._ask("on_start", self._strategy.on_start, self.market)
         outputs, self._outbox = self._outbox, []
-        outputs += session.take_requests()
+        outputs += session.requests()
         return outputs
 
     # --------------------------------------------------------------------------------- what the exchange says
@@ -249,7 +249,7 @@ class Brain:
             self._begin_market(answer)
         if self.feed is not None:
             self.feed.revise()
-            self._outbox += self.feed.take_requests()
+            self._outbox += self.feed.requests()
         self._look()
 
     def _look(self) -> None:

@@ -49,9 +49,9 @@ class BotFeed:
     def lost(self) -> None:
         self._session.lost()
 
-    def take(self, message: Message) -> bool:
+    def receive(self, message: Message) -> bool:
         """Whether the view has the message now: whether it is news."""
-        is_news = self._session.take(message)
+        is_news = self._session.receive(message)
         if is_news and not self._state.view.fold(message):
             self._session.refresh()
         if isinstance(message, Snapshot):
@@ -65,7 +65,7 @@ class BotFeed:
         if asked_in_vain or self._asked != self._wanted:
             self._session.refresh()
 
-    def take_requests(self) -> list[SubscribeRequest]:
+    def requests(self) -> list[SubscribeRequest]:
         """What is to be sent now, in order."""
         return [self._for_own_instruments(request) for request in self._session.requests()]
 

@@ -113,7 +113,7 @@ class Export:
             log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
             return
         for message in messages:
-            is_new = self._session.take(message)
+            is_new = self._session.receive(message)
             if is_new and isinstance(message, RowEvent):
                 self._sheets.add(message)
             elif isinstance(message, Snapshot) and (checkpoint := self._session.checkpoint):

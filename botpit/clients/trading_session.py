@@ -23,7 +23,7 @@ the sync was refused or never arrived (or, if the session had to begin anew, may
 
 `TRANSITIONS` is the whole of it: what is not in the table cannot happen. The session keeps no account and no
 orders. It says which request a message answers and whether it is news; whoever owns it folds the messages,
-sends what `take_requests` returns, and tells the time.
+sends what `requests` returns, and tells the time.
 """
 
 from __future__ import annotations
@@ -220,14 +220,14 @@ class TradingSession:
         elif self.state is State.DONE:
             self._in_flight.clear()
 
-    def take_requests(self) -> list[TradingRequest]:
+    def requests(self) -> list[TradingRequest]:
         """What is to be sent now, in order."""
         taken, self._outbox = self._outbox, []
         return taken
 
     # ----------------------------------------------------------------------------------------------- messages
 
-    def take(self, message: Message, now_ms: int) -> Heard:
+    def receive(self, message: Message, now_ms: int) -> Heard:
         """Take an answer or a private event of the present connection."""
         request = self._answered(message)
         if isinstance(message, _PRIVATE_EVENTS):

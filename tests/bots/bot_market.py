@@ -112,7 +112,7 @@ class SharedView:
     def hears(self) -> bool:
         told = self._feed.takes_frames()
         for message in (each for frame in told for each in parse_messages(frame)):
-            if self._session.take(message):
+            if self._session.receive(message):
                 self.mirror.fold(message)
                 self.folded += 1
                 for bot in self.bots:

@@ -56,7 +56,7 @@ class Present:
 
     def takes(self, message: Message) -> None:
         looked_at = self.looks_at_snapshots()
-        if self.session.take(message):
+        if self.session.receive(message):
             self.statistics.fold(message)
             if not self.mirror.fold(message):
                 self.session.refresh()
@@ -171,7 +171,7 @@ class Record(Present):
     def takes(self, message: Message) -> None:
         missing, was_live = self.session.missing, self.session.state is State.LIVE
         market_id = self.session.market_id
-        is_new = self.session.take(message)
+        is_new = self.session.receive(message)
         if message.type == "snapshot":
             assert self.session.market_id == message.market_id
             if was_live and market_id == message.market_id:

@@ -155,7 +155,7 @@ class Market:
         reading = Reading(self.folder, Disk(), EXCHANGE)
         replayed = Replay(reading.opening)
         for record in reading.records():
-            replayed.take(record)
+            replayed.apply(record)
         state = sha256(state_text(EXCHANGE, self.exchange)).hexdigest()
         assert replayed.state_hash() == state, "a replay of the journal leads to another state"
         return {

@@ -23,7 +23,7 @@ from tests.laws.streams import opening
 HOLDER = """
 import sys
 from botpit.io.lock import Lock
-assert Lock(sys.argv[1]).take()
+assert Lock(sys.argv[1]).acquire()
 print('held', flush=True)
 sys.stdin.read()
 """
@@ -62,11 +62,11 @@ def is_free_only_when_its_holder_ends(path, end):
     ) as holder:
         assert holder.stdout.readline() == b"held\n"
         lock = Lock(path)
-        assert not lock.take()
+        assert not lock.acquire()
         assert lock.owner() == f" (pid {holder.pid})"
         holder.send_signal(end)
         holder.wait()
-        assert lock.take()
+        assert lock.acquire()
         assert lock.owner() == f" (pid {os.getpid()})"
         lock.release()
 
@@ -85,7 +85,7 @@ def test_a_lock_that_is_not_kept_is_found_out(tmp_path, monkeypatch):
 def test_what_an_older_holder_wrote_is_gone(tmp_path):
     (tmp_path / "lock").write_bytes(b"1" * 500)
     lock = Lock(tmp_path / "lock")
-    assert lock.take()
+    assert lock.acquire()
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.release()
 

@@ -136,7 +136,7 @@ def history(seconds, start=0, **traders):
     equity = EquityHistory()
     for second in range(start, start + seconds):
         if equity.is_due(second):
-            equity.take(second, {name: of(second) for name, of in traders.items()})
+            equity.add(second, {name: of(second) for name, of in traders.items()})
     return equity
 
 
@@ -177,7 +177,7 @@ def test_a_curve_that_moves_on_keeps_what_it_showed():
 
 def test_the_curve_of_who_came_later_is_shorter():
     equity = history(10, alice=float)
-    equity.take(10, {"alice": 10.0, "bob": 5.0})
+    equity.add(10, {"alice": 10.0, "bob": 5.0})
     assert (
         len(equity.curve("alice", 60)),
         equity.curve("bob", 60),
@@ -187,7 +187,7 @@ def test_the_curve_of_who_came_later_is_shorter():
 
 def test_of_very_many_traders_the_best_are_remembered():
     equity = EquityHistory()
-    equity.take(0, {f"t{n}": float(n) for n in range(1_000)})
+    equity.add(0, {f"t{n}": float(n) for n in range(1_000)})
     assert equity.curve("t999", 60) and equity.curve(f"t{1_000 - MAX_TRADERS}", 60)
     assert not equity.curve(f"t{999 - MAX_TRADERS}", 60)
 

@@ -147,7 +147,7 @@ class Bot:
         self.snapshots += message.type == "snapshot"
         if message.type == "trade":
             self.trade_ids.append(message.trade_id)
-        if self.session.take(message):
+        if self.session.receive(message):
             self.statistics.fold(message)
             if not self.mirror.fold(message):
                 self.session.refresh()
