@@ -29,8 +29,8 @@ class StrategyRunner:
     """`hooks`: those that the strategy has. `failure`: why only `on_stop` is asked any more, None while all
     is well. `thinking`: a hook is running; what is raised in it is a crash of its own.
 
-    `reserve_bytes` are held back (`reserve`) while a hook runs and let go when it has used up all memory: without any
-    left nobody could tell it, and an interpreter that has none to unwind its stack may hang.
+    `reserve_bytes` are held back (`reserve`) while a hook runs and let go when it has used up all memory:
+    without any left nobody could tell it, and an interpreter that has none to unwind its stack may hang.
     """
 
     def __init__(

@@ -15,8 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-HOME = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from botpit.cli import exchange
 from botpit.cli.exchange import REAL_PARTS, Parts

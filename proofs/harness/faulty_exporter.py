@@ -11,8 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-HOME = Path(__file__).resolve().parent.parent.parent
-sys.path.insert(0, str(HOME))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent.parent))
 
 from botpit.cli import export
 from botpit.runs.export.disk import Disk
