@@ -4,7 +4,7 @@ market was after any record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -14,7 +14,7 @@ from botpit.core.exchange import Exchange
 from botpit.history.archive.follower import Archivist
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
-from botpit.history.journal.recovery import recover
+from botpit.history.journal.recovery import Recovered, recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import state_text
 from botpit.history.replay import Replay
@@ -124,8 +124,13 @@ class Restored:
     snapshot: int
 
 
-def restored(folder: Path, complaints: list[str] | None = None) -> Restored:
-    """Recover as an exchange does. Raises DamageError."""
+def restored(
+    folder: Path,
+    complaints: list[str] | None = None,
+    *,
+    recover: Callable[..., Recovered[Exchange]] = recover,
+) -> Restored:
+    """Recover as an exchange does, or by another way. Raises DamageError."""
     market = recover(
         folder, Disk(), EXCHANGE, fail if complaints is None else complaints.append
     )

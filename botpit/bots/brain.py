@@ -86,9 +86,9 @@ class Brain:
             BotFeed(self.state, self.runner.hooks, self._notify) if view is None else None
         )
         self.markets: dict[str, MarketHandle] = {}
-        self._strategy = strategy
+        self.strategy = strategy
         self._symbol = symbol
-        self._clock_s = clock_s
+        self.clock_s = clock_s
         self._sees_market = False
         self._started_market: str | None = None
         self._handed_s: dict[str | int | None, float] = {}
@@ -136,7 +136,7 @@ class Brain:
     def handed_over(self, order: OrderRequest) -> None:
         """An order was given to the gateway's link."""
         self.counts.sent += 1
-        self._handed_s[order.request_id] = self._clock_s()
+        self._handed_s[order.request_id] = self.clock_s()
 
     # --------------------------------------------------------------------------------------------------- news
 
@@ -160,7 +160,7 @@ class Brain:
 
     def saw(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book that the view has taken already."""
-        state, strategy = self.state, self._strategy
+        state, strategy = self.state, self.strategy
         state.now_ms = now_ms
         match message:
             case BookUpdate() if message.symbol in self.markets:
@@ -178,7 +178,7 @@ class Brain:
         self.state.now_ms = now_ms
         self.session.time_passes(now_ms)
         if self.entry.may_send:
-            self._ask("on_timer", self._strategy.on_timer, self.market)
+            self._ask("on_timer", self.strategy.on_timer, self.market)
             self._ask("next_order", self._poll)
         return self._outputs()
 
@@ -186,7 +186,7 @@ class Brain:
         """Let the strategy say goodbye, cancel everything, log out; then `finished` will come true."""
         self.state.now_ms = now_ms
         if self.markets:
-            self._ask("on_stop", self._strategy.on_stop, self.market)
+            self._ask("on_stop", self.strategy.on_stop, self.market)
         self.session.stop()
         return self._outputs()
 
@@ -196,7 +196,7 @@ class Brain:
         self.entry.open = self._sees_market and session.state is State.READY
         if self.entry.open and self._started_market != self.state.market_id:
             self._started_market = self.state.market_id
-            self._ask("on_start", self._strategy.on_start, self.market)
+            self._ask("on_start", self.strategy.on_start, self.market)
         outputs, self._outbox = self._outbox, []
         outputs += session.requests()
         return outputs
@@ -242,7 +242,7 @@ class Brain:
     def _tell_strategy(self, symbol: str | None, message: Message) -> None:
         hook, market = HOOK_OF.get(type(message)), self.markets.get(symbol or "")
         if hook is not None and market is not None:
-            self._ask(hook, getattr(self._strategy, hook), market, message)
+            self._ask(hook, getattr(self.strategy, hook), market, message)
 
     def _logged_in(self, answer: LoggedIn) -> None:
         if answer.market_id != self.state.market_id:
@@ -259,7 +259,7 @@ class Brain:
     def _begin_market(self, answer: LoggedIn) -> None:
         """Find the instruments that the strategy trades; a market without one of them is none for it."""
         there = [each.symbol for each in answer.instruments]
-        symbols = traded_symbols(self._strategy, self._symbol, there)
+        symbols = traded_symbols(self.strategy, self._symbol, there)
         missing = [symbol for symbol in symbols if symbol not in there]
         if missing:
             why = f"symbol {missing[0]} is not traded here, only {', '.join(there)}"
@@ -273,12 +273,12 @@ class Brain:
     def _note_latency(self, message: Message) -> None:
         handed_s = self._handed_s.pop(getattr(message, "request_id", None), None)
         if handed_s is not None:
-            self.counts.latency.add((self._clock_s() - handed_s) * 1e6)
+            self.counts.latency.add((self.clock_s() - handed_s) * 1e6)
 
     # ------------------------------------------------------------------------------------------- the strategy
 
     def _poll(self) -> None:
-        order = self._strategy.next_order(self.market.context)
+        order = self.strategy.next_order(self.market.context)
         if order is not None:
             self.entry.place(order, self.market.of(order.symbol or self.market.symbol).symbol)
 

@@ -29,8 +29,8 @@ class StrategyRunner:
     """`hooks`: those that the strategy has. `failure`: why only `on_stop` is asked any more, None while all
     is well. `thinking`: a hook is running; what is raised in it is a crash of its own.
 
-    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any
-    left nobody could report it, and an interpreter that has none to unwind its stack may hang.
+    `reserve_bytes` are held back (`reserve`) while a hook runs and let go when it has used up all memory:
+    without any left nobody could report it, and an interpreter that has none to unwind its stack may hang.
     """
 
     def __init__(
@@ -39,7 +39,7 @@ class StrategyRunner:
         self.failure: str | None = None
         self.thinking = False
         self.reserve_bytes = 0
-        self._reserve = bytearray()
+        self.reserve = bytearray()
         self._strategy = strategy
         self._notify = notify
         self._counts = counts
@@ -57,7 +57,7 @@ class StrategyRunner:
             return
         began_s = self._clock_s()
         try:
-            self._reserve = self._reserve or bytearray(self.reserve_bytes)
+            self.reserve = self.reserve or bytearray(self.reserve_bytes)
             self.thinking = True
             call(*arguments)
             self.thinking = False
@@ -77,7 +77,7 @@ class StrategyRunner:
 
     def _crashed(self, hook: str, error: Exception) -> None:
         if isinstance(error, MemoryError):
-            self._reserve.clear()
+            self.reserve.clear()
         self._notify(Notice("strategy crashed", {"hook": hook}, error=error))
         self._counts.callback_errors += 1
         self._crashes[hook] += 1

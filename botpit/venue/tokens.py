@@ -53,7 +53,7 @@ def read_token(path: Path | None) -> Token:
         try:
             return Token(_read(path))
         except FileNotFoundError:
-            return Token(_make(path))
+            return Token(make_token(path))
     except OSError as error:
         raise TokenError(error.strerror or str(error)) from error
 
@@ -79,7 +79,8 @@ def _read(path: Path) -> str:
     return text
 
 
-def _make(path: Path) -> str:
+def make_token(path: Path) -> str:
+    """A new token, also in a file that is not there yet. Raises OSError."""
     text = secrets.token_hex(_MADE_BYTES)
     with open(path, "x", encoding="ascii", opener=open_private) as file:
         file.write(text + "\n")

@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
+from collections.abc import Callable
 
 from botpit.clients.feed_session import FeedSession, Need, State, request_text
+from botpit.clients.feed_table import STEPS, Case, Do
 from botpit.clients.mirror import Mirror
 from botpit.clients.statistics import Statistics
 from botpit.venue.feed.buffer import EventBuffer
@@ -24,6 +26,18 @@ from tests.venue.relay_line import Bot, Line, held, pieces, positions, seen, tru
 EVENTS = ("trade", "position_update", "book_delta")
 ANSWERS = ("snapshot", "subscribed", "resumed", "error")
 MOST_STEPS = 120
+
+
+class NotedSteps(dict[Case, tuple[tuple[Do, ...], State]]):
+    """The table of a feed session, which tells each case that is looked up."""
+
+    def __init__(self, note: Callable[[Case], object]) -> None:
+        super().__init__(STEPS)
+        self.note = note
+
+    def get(self, case, default=None):
+        self.note(case)
+        return super().get(case, default)
 
 
 class Present:

@@ -252,7 +252,10 @@ def test_whatever_is_refused_of_the_login_and_the_sync_is_asked_again_when_the_e
         pair.pumps()
         waits += 1
     assert pair.session.state is State.READY and waits > 0
-    assert not pair.session._retries
+    asked = len(pair.sent)
+    pair.passes(60)
+    pair.pumps()
+    assert len(pair.sent) == asked, "nothing is left to be asked again"
 
 
 @pytest.mark.parametrize(

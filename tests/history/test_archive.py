@@ -232,7 +232,7 @@ def archivist(folder: Path, call: str, count: int) -> subprocess.CompletedProces
 
 
 def test_the_past_from_any_event_on(kept_once, monkeypatch):
-    monkeypatch.setattr(past_module, "_NEAR_BYTES", 1_000)
+    monkeypatch.setattr(past_module, "NEAR_BYTES", 1_000)
     past, last = Past(kept_once), PUBLIC[-1][0]
     assert past.span() == (1, last)
     for seq in [
