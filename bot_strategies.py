@@ -95,7 +95,7 @@ OrderEvent = (
     | ReplaceRejected
     | CancelRejected
 )
-"""What `on_order` is told: an answer, or something that happened to an own order other than a fill."""
+"""What `on_order` is handed: an answer, or something that happened to an own order other than a fill."""
 
 
 ALL = "*"
@@ -165,7 +165,7 @@ class Terms(TypedDict, total=False):
 
 
 class Book(Protocol):
-    """The best levels as last told, (price, lots) best first."""
+    """The best levels as last published, (price, lots) best first."""
 
     @property
     def bids(self) -> Sequence[tuple[float, int]]: ...
@@ -251,7 +251,7 @@ class Strategy:
     logged and the bot goes on; the same hook raising 10 times in a row ends the bot.
 
     `symbols` names the instruments it trades, the most important one first, in the class or by the
-    constructor: `("SIM", "ALT")`, or ALL. It is told of those and of no others. Without any it trades one:
+    constructor: `("SIM", "ALT")`, or ALL. It hears of those and of no others. Without any it trades one:
     that which the bot is started with, or else the market's first.
     """
 
@@ -261,7 +261,7 @@ class Strategy:
         """Once per market, when market data and account are there."""
 
     def on_book(self, market: Market) -> None:
-        """The best levels changed (they are told at most 20 times a second)."""
+        """The best levels changed (they are published at most 20 times a second)."""
 
     def on_trade(self, market: Market, trade: Trade) -> None:
         """Somebody traded."""

@@ -4,7 +4,7 @@ The rooms, in the order in which to read them:
 
 - `core`      the market itself: commands in, events out, integers only; no clock, no chance, no socket
 - `wire`      the border between its integers and what people write: bytes to commands, events to bytes
-- `history`   where commands go before anybody is told and the way back from there, what was said, and replay
+- `history`   where commands go before their effects are seen, the way back from there, and replay
 - `venue`     the exchange as a service: gateway and feed without sockets, then their server, a
   market from begin to end
 - `clients`   the other side of the wire: the conversations with feed and order port, and what readers see

@@ -14,8 +14,8 @@ from pathlib import Path
 
 STAMP = "botpit/compiled.stamp"
 """The file with the fingerprint of the compiled sources; it exists while there are extensions."""
-_ROOMS = ("botpit/core", "botpit/core/risk", "botpit/venue/gateway", "botpit/history/journal")
-_FILES = ("botpit/venue/rates.py", "botpit/wire/sequencer.py")
+ROOMS = ("botpit/core", "botpit/core/risk", "botpit/venue/gateway", "botpit/history/journal")
+FILES = ("botpit/venue/rates.py", "botpit/wire/sequencer.py")
 
 
 class StaleExtension(ImportError):
@@ -27,8 +27,8 @@ def fingerprint(home: Path) -> str:
     from hashlib import sha256
 
     digest = sha256(EXTENSION_SUFFIXES[0].encode())
-    paths = [home / file for file in _FILES]
-    for room in _ROOMS:
+    paths = [home / file for file in FILES]
+    for room in ROOMS:
         paths += sorted((home / room).glob("*.py"))
     for path in paths:
         name = path.relative_to(home).as_posix().encode()

@@ -9,9 +9,7 @@ from bot_strategies import Market, Strategy
 
 class MyFirstBot(Strategy):
     def on_timer(self, market: Market) -> None:
-        pressure = sum(qty for _, qty in market.book.bids) - sum(
-            qty for _, qty in market.book.asks
-        )
+        pressure = sum(q for _, q in market.book.bids) - sum(q for _, q in market.book.asks)
         if pressure > 0 and market.position < 20:
             market.buy(2)
         elif pressure < 0 and market.position > -20:

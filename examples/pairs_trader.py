@@ -7,8 +7,7 @@ both prices do together costs it nothing, because it holds as much of one as it 
 The first instrument is the bot's own (`market` in each hook of the clock), `market.of(symbol)` is the same
 for the other one. In a market with SIM and ALT, beside others who trade them:
 
-    python bot_client.py --trader-id me --strategy examples/pairs_trader.py:PairsTrader --strategy-param
-    second=ALT
+    python bot_client.py --trader-id me --strategy examples/pairs_trader.py:PairsTrader
 """
 
 from collections import deque

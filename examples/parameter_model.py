@@ -4,8 +4,9 @@ battle begins.
 It trades a channel: buys at the low of its recent prices, sells at their high. `python bot_strategies.py`
 shows its parameters:
 
-    python bot_strategies.py examples/parameter_model.py:ChannelTrader python bot_client.py --trader-id me
-    --strategy examples/parameter_model.py:ChannelTrader --strategy-param window=20
+    python bot_strategies.py examples/parameter_model.py:ChannelTrader
+
+and `--strategy examples/parameter_model.py:ChannelTrader --strategy-param window=20` chooses some.
 """
 
 from collections import deque

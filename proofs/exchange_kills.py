@@ -31,9 +31,9 @@ from websockets.asyncio.client import connect
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from proofs.harness.client_ledger import Account, ClientLedger, Difference, Sent
+from proofs.harness.faulty_exchange import FAULTS, NONE, command
 from proofs.harness.load import MARKET, Trading
 from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
-from proofs.harness.planted_faults import IN_THE_EXCHANGE, NONE, exchange_with
 from proofs.harness.restartable_exchange import NotOpen, RestartableExchange
 from proofs.harness.session import Asked, Session, log_in
 from proofs.harness.trade_reader import TradeReader
@@ -321,7 +321,7 @@ async def watch(
 ) -> Outcome:
     """So many cycles on fixed ports, all files in `folder`. Ends with the first difference."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
-    flags, program = ("--no-export", "--durability", durability), exchange_with(plant, folder)
+    flags, program = ("--no-export", "--durability", durability), command(plant)
     exchange = RestartableExchange(folder, *flags, settings=MARKET, program=program)
     try:
         for first in range(0, cycles, CYCLES_PER_MARKET):
@@ -371,7 +371,7 @@ def main() -> int:
     durability = "the exchange's (default: %(default)s)"
     parser.add_argument("--durability", choices=("os", "batch"), default="os", help=durability)
     parser.number("--processes", 1, "exchanges at once, sharing the cycles")
-    parser.plant(IN_THE_EXCHANGE, "exchange")
+    parser.plant(FAULTS, "exchange")
     options = parser.parse_args()
     print(f"seed                 {options.seed}", flush=True)
     numbers = range(options.processes)

@@ -34,8 +34,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from botpit.io.child import Child
 from proofs.harness.exports import COLUMNS, STATE_FILE, Row, differences, recorded_seq, row_of
+from proofs.harness.faulty_exporter import NONE, command
 from proofs.harness.main import ProofParser, in_a_folder, verdict
-from proofs.harness.planted_faults import NONE, exporter_with
 from proofs.harness.processes import kill
 from proofs.harness.recorder import Recorder
 from proofs.harness.terminals import Terminals, logs_with_tracebacks, terminals
@@ -165,12 +165,12 @@ class Victim:
         self.ended: list[int] = []
         self.csv_dir = parts.folder / "csv"
         self._parts = parts
-        self._program = exporter_with(plant, parts.folder)
         where = ("--uri", parts.events, "--dir", str(self.csv_dir))
-        self._flags = (*where, "--from-seq", "1", "--flush-ms", str(flush_ms))
+        how = ("--from-seq", "1", "--flush-ms", str(flush_ms))
+        self._command = (*command(plant), *where, *how)
 
     async def start(self) -> Child:
-        return await self._parts.start("exporter", self._program, *self._flags)
+        return await self._parts.start("exporter", *self._command)
 
     async def die(self, times: int, rng: random.Random) -> None:
         """So many times, each time at another one of the moments."""

@@ -16,6 +16,7 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -31,7 +32,9 @@ from proofs.harness.stored_market import (
     make_market,
     remembering_little,
 )
-from tests.kept_market import restored
+from tests.kept_market import Restored, restored
+
+Recovery = Callable[[Path], Restored]
 
 
 def sizes_of_cuts(path: Path, cuts: int, rng: random.Random) -> list[int]:
@@ -41,7 +44,7 @@ def sizes_of_cuts(path: Path, cuts: int, rng: random.Random) -> list[int]:
     return [*range(third, len(whole)), *(rng.randrange(len(whole)) for _ in range(cuts))]
 
 
-def cut_the_last(market: StoredMarket, sizes: list[int]) -> int:
+def cut_the_last(market: StoredMarket, sizes: list[int], restored: Recovery) -> int:
     """Cut the last segment of the market to each of the sizes. Raises Difference."""
     path = segments(market.folder)[-1]
     whole = path.read_bytes()
@@ -57,7 +60,9 @@ def cut_the_last(market: StoredMarket, sizes: list[int]) -> int:
     return len(sizes)
 
 
-def cut_an_earlier(market: StoredMarket, path: Path, sizes: list[int]) -> int:
+def cut_an_earlier(
+    market: StoredMarket, path: Path, sizes: list[int], restored: Recovery
+) -> int:
     """Cut an earlier segment to each of the sizes. Raises Difference."""
     whole = path.read_bytes()
     for size in sizes:
@@ -75,21 +80,27 @@ def cut_an_earlier(market: StoredMarket, path: Path, sizes: list[int]) -> int:
     return len(sizes)
 
 
-def share(market: StoredMarket, seed: str, cuts: int, every_byte: bool) -> tuple[int, int]:
+def share(
+    market: StoredMarket,
+    seed: str,
+    cuts: int,
+    every_byte: bool,
+    restored: Recovery = restored,
+) -> tuple[int, int]:
     """One process's part of the work, on a copy of its own.
 
-    How many cuts there were in the last segment, and before it.
+    How many cuts there were in the last segment, and before it. `restored`: a recovery to be judged.
     """
     rng = random.Random(f"cuts {seed}")
     with copy_of(market) as mine:
         *earlier, last = segments(mine.folder)
         sizes = sizes_of_cuts(last, cuts, rng)
-        in_last = cut_the_last(mine, sizes if every_byte else sizes[-cuts:])
+        in_last = cut_the_last(mine, sizes if every_byte else sizes[-cuts:], restored)
         before = 0
         for path in earlier:
             length, cuts_of_it = path.stat().st_size, -(-cuts // 10 // len(earlier))
             before += cut_an_earlier(
-                mine, path, [rng.randrange(length) for _ in range(cuts_of_it)]
+                mine, path, [rng.randrange(length) for _ in range(cuts_of_it)], restored
             )
     return in_last, before
 

@@ -51,17 +51,18 @@ Commands = list[tuple[Command, int]]
 
 @dataclass
 class Market:
-    """A market that sends commands to a journal. `sent` and `answered` count the commands."""
+    """A market that sends commands to a journal, of `kind`. `sent` and `answered` count the commands."""
 
     folder: Path
     opening: Open
     commands: Commands
+    kind: type[Journal] = Journal
     sent: int = 0
     answered: int = 0
 
     def journal(self, disk: Disk, durability: Durability) -> Journal:
         """Where the next command goes. Raises OSError as the disk does."""
-        return Journal(
+        return self.kind(
             self.folder,
             disk,
             EXCHANGE,
@@ -111,13 +112,18 @@ class Market:
 
 
 def a_run(
-    opening: Open, commands: Commands, durability: Durability, disk: FailingDisk
+    opening: Open,
+    commands: Commands,
+    durability: Durability,
+    disk: FailingDisk,
+    kind: type[Journal] = Journal,
 ) -> Market:
     """All commands, or those until the failure; the market is then as the exchange leaves it.
 
     Raises Difference.
     """
-    market = Market(Path(tempfile.mkdtemp(prefix="journal-failures-")), opening, commands)
+    folder = Path(tempfile.mkdtemp(prefix="journal-failures-"))
+    market = Market(folder, opening, commands, kind)
     begin_market(market.folder, Disk(), EXCHANGE, opening)
     try:
         journal = market.journal(disk, durability)
@@ -144,10 +150,14 @@ def a_run(
 
 
 def fail_at(
-    opening: Open, commands: Commands, durability: Durability, disk: FailingDisk
+    opening: Open,
+    commands: Commands,
+    durability: Durability,
+    disk: FailingDisk,
+    kind: type[Journal],
 ) -> str:
     """One run with a failure. Returns the name of the call that failed. Raises Difference."""
-    market = a_run(opening, commands, durability, disk)
+    market = a_run(opening, commands, durability, disk, kind)
     try:
         if not disk.failed:
             raise Difference("nothing failed")
@@ -158,21 +168,21 @@ def fail_at(
 
 
 def failures(
-    seed: int, orders: int, durability: Durability, calls: Sequence[int]
+    seed: int,
+    orders: int,
+    durability: Durability,
+    calls: Sequence[int],
+    kind: type[Journal] = Journal,
 ) -> Counter[str]:
-    """Fail at each of these calls, in each way. Raises Difference."""
+    """Fail at each of these calls, in each way. `kind`: a journal to be judged. Raises Difference."""
     opening, commands = stream_of(seed, orders)
     counts: Counter[str] = Counter()
     for call in calls:
         for code, part in FAULTS:
             for once in (False, True):
                 try:
-                    name = fail_at(
-                        opening,
-                        commands,
-                        durability,
-                        FailingDisk(call, code, part=part, once=once),
-                    )
+                    disk = FailingDisk(call, code, part=part, once=once)
+                    name = fail_at(opening, commands, durability, disk, kind)
                 except Difference as difference:
                     how = f"{errno.errorcode[code]}, {part:.0%} written, once {once}"
                     case = f"seed {seed}, {durability}, call {call}, {how}"
@@ -184,39 +194,47 @@ def failures(
 # ----------------------------------------------------------------------------------------------------- losses
 
 
-def losses(seed: int, orders: int, numbers: list[int]) -> Counter[str]:
-    """Lose power in each of these markets again and again. Raises Difference."""
+def losses(
+    seed: int,
+    orders: int,
+    numbers: list[int],
+    kind: type[Journal] = Journal,
+    disk: type[ForgetfulDisk] = ForgetfulDisk,
+) -> Counter[str]:
+    """Lose power in each of these markets again and again. `kind`: a journal to be judged, on a `disk`
+    that keeps what it has synced. Raises Difference."""
     opening, commands = stream_of(seed, orders)
     counts: Counter[str] = Counter()
     for number in numbers:
         try:
-            counts += lose(opening, commands, random.Random(f"losses {seed}.{number}"))
+            rng = random.Random(f"losses {seed}.{number}")
+            with tempfile.TemporaryDirectory() as folder:
+                market = Market(Path(folder), opening, commands, kind)
+                counts += lose(market, disk(), rng)
         except Difference as difference:
             raise Difference(f"seed {seed}, market {number}: {difference}") from difference
     return counts
 
 
-def lose(opening: Open, commands: Commands, rng: random.Random) -> Counter[str]:
+def lose(market: Market, disk: ForgetfulDisk, rng: random.Random) -> Counter[str]:
     counts: Counter[str] = Counter()
-    with tempfile.TemporaryDirectory() as temporary:
-        disk, market = ForgetfulDisk(), Market(Path(temporary), opening, commands)
-        begin_market(market.folder, disk, EXCHANGE, opening)
-        while market.sent < len(commands):
-            disk.calls_left = rng.randrange(1, CALLS_UNTIL_A_LOSS)
-            with suppress(PowerLost):
-                journal = market.journal(disk, Durability.BATCH)
-                market.answered = market.sent  # whoever asks now is told of all that came back
-                market.trade(journal, disk, rng, len(commands))
-            if rng.random() < 0.6:
-                counts["blocks, ends and names lost"] += disk.lose_power(market.folder, rng)
-                counts["losses of power"] += 1
-                disk.found(market.folder)
-            else:
-                counts["kills of the process alone"] += 1
-            disk.calls_left = -1
-            back = market.recovered(disk)
-            counts["commands that were not answered and are gone"] += market.sent - back
-            market.sent = back
+    begin_market(market.folder, disk, EXCHANGE, market.opening)
+    while market.sent < len(market.commands):
+        disk.calls_left = rng.randrange(1, CALLS_UNTIL_A_LOSS)
+        with suppress(PowerLost):
+            journal = market.journal(disk, Durability.BATCH)
+            market.answered = market.sent  # whoever asks now is told of all that came back
+            market.trade(journal, disk, rng, len(market.commands))
+        if rng.random() < 0.6:
+            counts["blocks, ends and names lost"] += disk.lose_power(market.folder, rng)
+            counts["losses of power"] += 1
+            disk.found(market.folder)
+        else:
+            counts["kills of the process alone"] += 1
+        disk.calls_left = -1
+        back = market.recovered(disk)
+        counts["commands that were not answered and are gone"] += market.sent - back
+        market.sent = back
     return counts
 
 

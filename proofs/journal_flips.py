@@ -16,7 +16,7 @@ import random
 import sys
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +34,9 @@ from proofs.harness.stored_market import (
     make_market,
     remembering_little,
 )
-from tests.kept_market import restored
+from tests.kept_market import Restored, restored
+
+Recovery = Callable[[Path, list[str]], Restored]
 
 REFUSED, TORN, PASSED_OVER = (
     "refused with file, line and byte",
@@ -43,13 +45,13 @@ REFUSED, TORN, PASSED_OVER = (
 )
 
 
-def flip(market: StoredMarket, path: Path, place: int, bit: int) -> str:
+def flip(market: StoredMarket, path: Path, place: int, bit: int, restored: Recovery) -> str:
     """Flip the bit, recover, flip it back. Returns how it was noticed. Raises Difference."""
     whole = path.read_bytes()
     path.write_bytes(whole[:place] + bytes([whole[place] ^ 1 << bit]) + whole[place + 1 :])
     try:
         with only_older_snapshots(path):
-            return noticed(market, path, place)
+            return noticed(market, path, place, restored)
     except Difference as difference:
         raise Difference(f"{path.name}, byte {place}, bit {bit}: {difference}") from difference
     finally:
@@ -73,7 +75,7 @@ def only_older_snapshots(path: Path) -> Iterator[None]:
             each.with_suffix(".hidden").rename(each)
 
 
-def noticed(market: StoredMarket, path: Path, place: int) -> str:
+def noticed(market: StoredMarket, path: Path, place: int, restored: Recovery) -> str:
     complaints: list[str] = []
     try:
         found = restored(market.folder, complaints)
@@ -96,8 +98,10 @@ def noticed(market: StoredMarket, path: Path, place: int) -> str:
     raise Difference(f"not noticed: {found}, {complaints}")
 
 
-def share(market: StoredMarket, seed: str, flips: int) -> Counter[str]:
-    """One process's part of the work, on a copy of its own."""
+def share(
+    market: StoredMarket, seed: str, flips: int, restored: Recovery = restored
+) -> Counter[str]:
+    """One process's part of the work, on a copy of its own. `restored`: a recovery to be judged."""
     rng, counts = random.Random(f"flips {seed}"), Counter[str]()
     with copy_of(market) as mine:
         paths = [
@@ -107,11 +111,13 @@ def share(market: StoredMarket, seed: str, flips: int) -> Counter[str]:
         sizes = [path.stat().st_size for path in paths]
         for _ in range(flips):
             path = rng.choices(paths, sizes)[0]
-            how = flip(mine, path, rng.randrange(path.stat().st_size), rng.randrange(8))
+            place = rng.randrange(path.stat().st_size)
+            how = flip(mine, path, place, rng.randrange(8), restored)
             counts[f"{path.name.partition('-')[0]}: {how}"] += 1
         last = segments(mine.folder)[-1]
         for place in range(max(0, last.stat().st_size - 40), last.stat().st_size):
-            counts[f"the last 40 bytes: {flip(mine, last, place, rng.randrange(8))}"] += 1
+            how = flip(mine, last, place, rng.randrange(8), restored)
+            counts[f"the last 40 bytes: {how}"] += 1
     return counts
 
 

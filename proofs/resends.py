@@ -35,9 +35,9 @@ from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
 from botpit.history.replay import Replay
 from botpit.history.vocabulary import EXCHANGE
+from proofs.harness.faulty_exchange import NONE, command
 from proofs.harness.load import MARKET
 from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
-from proofs.harness.planted_faults import NONE, exchange_with
 from proofs.harness.restartable_exchange import RestartableExchange
 
 TRADERS = ("ann", "ben", "cid", "dan")
@@ -291,8 +291,9 @@ async def watch(
 ) -> Outcome:
     """One run on fixed ports, all its files in `folder`; the exchange dies once per so many orders."""
     outcome, rng, began_s = Outcome(), random.Random(seed), monotonic()
-    program = exchange_with(plant, folder)
-    exchange = RestartableExchange(folder, "--no-export", settings=MARKET, program=program)
+    exchange = RestartableExchange(
+        folder, "--no-export", settings=MARKET, program=command(plant)
+    )
     try:
         await exchange.start()
         client = Client(exchange, rng, outcome)
@@ -359,7 +360,7 @@ def check_journal(folder: Path, answers: dict[str, tuple[int, int]], outcome: Ou
     reading = Reading(folder, Disk(), EXCHANGE)
     replay, orders = Replay(reading.opening), Counter[str]()
     for record in reading.records():
-        for event in replay.take(record).events:
+        for event in replay.apply(record).events:
             if isinstance(event, OrderAccepted) and not event.repeated:
                 number, kept = (
                     str(event.order.client_order_id),

@@ -33,8 +33,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from botpit.history.archive.lines import read_line
 from botpit.runs.export.lock import LOCK_FILE
 from proofs.harness.exports import TRADES, Row, differences, recorded_seq, row_of
+from proofs.harness.faulty_exchange import NONE, command
 from proofs.harness.main import Progress, ProofParser, in_a_folder, verdict
-from proofs.harness.planted_faults import NONE, exchange_whose_exporter_is, exporter_with
 from proofs.harness.processes import holder, kill
 from proofs.harness.replayed import replayed_lines
 from proofs.harness.restartable_exchange import RestartableExchange
@@ -240,9 +240,12 @@ async def watch(
 ) -> Outcome:
     """One run on fixed ports, all its files in `folder`."""
     outcome, began_s = Outcome(), monotonic()
-    program = exchange_whose_exporter_is(exporter_with(plant, folder), folder)
     exchange = RestartableExchange(
-        folder, "--csv-dir", str(folder / "csv"), settings=MARKET, program=program
+        folder,
+        "--csv-dir",
+        str(folder / "csv"),
+        settings=MARKET,
+        program=command(exporter=plant),
     )
     async with terminals(folder) as parts:
         victims = Victims(parts, exchange, outcome)

@@ -4,7 +4,7 @@ market was after any record.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -15,7 +15,7 @@ from botpit.core.exchange import Exchange
 from botpit.history.archive.follower import Archivist
 from botpit.history.journal.disk import Disk
 from botpit.history.journal.reading import Reading
-from botpit.history.journal.recovery import recover
+from botpit.history.journal.recovery import Recovered, recover
 from botpit.history.journal.segments import Durability, Journal, begin_market
 from botpit.history.journal.snapshots import state_text
 from botpit.history.replay import Replay
@@ -109,7 +109,7 @@ def archive(
         if record.number > until:
             archivist.flush()
             return archivist
-        archivist.take(record)
+        archivist.apply(record)
     archivist.close()
     return archivist
 
@@ -120,7 +120,7 @@ def states(folder: Path, numbers: Iterable[int]) -> dict[int, str]:
     played = Replay(reading.opening)
     found = {0: played.state_hash()} if 0 in wanted else {}
     for record in reading.records():
-        played.take(record)
+        played.apply(record)
         if record.number in wanted:
             found[record.number] = played.state_hash()
     return found
@@ -138,8 +138,13 @@ class Restored:
     snapshot: int
 
 
-def restored(folder: Path, complaints: list[str] | None = None) -> Restored:
-    """Recover as an exchange does. Raises DamageError."""
+def restored(
+    folder: Path,
+    complaints: list[str] | None = None,
+    *,
+    recover: Callable[..., Recovered[Exchange]] = recover,
+) -> Restored:
+    """Recover as an exchange does, or by another way. Raises DamageError."""
     market = recover(
         folder, Disk(), EXCHANGE, fail if complaints is None else complaints.append
     )

@@ -64,8 +64,8 @@ def test_extensions_of_other_sources_are_refused(tree: Path, edited: str) -> Non
 
 
 def test_what_is_compiled_is_there_and_stamped() -> None:
-    stamped = {HOUSE / name for name in compiled._FILES}.union(
-        *((HOUSE / room).glob("*.py") for room in compiled._ROOMS)
+    stamped = {HOUSE / name for name in compiled.FILES}.union(
+        *((HOUSE / room).glob("*.py") for room in compiled.ROOMS)
     )
     for name in FAST["COMPILED"]:
         assert HOUSE / name in stamped

@@ -5,15 +5,24 @@ it must find.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from zlib import crc32
 
 import pytest
 
-from botpit.history.journal import reading, records, segments, snapshots
-from botpit.history.journal.segments import Durability
+from botpit.history.journal.disk import Disk
+from botpit.history.journal.reading import DamageError, Reading, Torn
+from botpit.history.journal.records import seed_of
+from botpit.history.journal.recovery import Recovered
+from botpit.history.journal.segments import Durability, Journal, segment_name, segments
+from botpit.history.journal.snapshots import Snapshot, good_snapshots, snapshots
+from botpit.history.vocabulary import EXCHANGE
 from proofs import journal_cuts, journal_failures, journal_flips
 from proofs.harness.main import Difference
 from proofs.harness.stored_market import StoredMarket, make_market, remembering_little
+from tests.history.faulty_disk import ForgetfulDisk, ForgetfulFile
 from tests.kept_market import restored
 
 SEED, COMMANDS = 11, 500
@@ -45,53 +54,70 @@ def test_so_does_one_that_was_durable_in_batches(batch_market):
     assert journal_cuts.share(batch_market, str(SEED), 30, False)[0] == 30
 
 
-def plant_leniency(monkeypatch):
-    def torn_anywhere(self, bad, index, reason):
-        self.torn = reading.Torn(
-            bad.path, bad.offset_of(index), bad.after - bad.offset_of(index)
-        )
+class Lenient(Reading):
+    """Takes any damage for a torn end, and the snapshot's word for what is missing before it."""
 
-    monkeypatch.setattr(reading.Reading, "_take_as_torn", torn_anywhere)
-
-
-def plant_a_wrong_count(monkeypatch):
-    torn = reading.Torn
-    monkeypatch.setattr(
-        reading, "Torn", lambda path, offset, dropped: torn(path, offset, dropped - 1)
-    )
+    def news(self, after=0):
+        try:
+            yield from super().news(after)
+        except DamageError:
+            self.torn = Torn(self.folder, 0, 0)
+            self.last_number = max(self.last_number, after)
 
 
-def plant_trust_in_lines_without_an_end(monkeypatch):
-    def all_ended(disk, path, number=1, offset=0):
-        for lines in lines_of(disk, path, number, offset):
-            yield lines._replace(ended=True)
+class Miscounting(Reading):
+    """Tells one byte too few."""
 
-    lines_of = reading.lines_of
-    monkeypatch.setattr(reading, "lines_of", all_ended)
-
-
-def plant_a_forgotten_record(monkeypatch):
-    news = reading.Reading.news
-    monkeypatch.setattr(
-        reading.Reading,
-        "news",
-        lambda self, after=0: (each for each in news(self, after) if each.number % 10),
-    )
+    def news(self, after=0):
+        yield from super().news(after)
+        if self.torn:
+            self.torn = replace(self.torn, dropped=self.torn.dropped - 1)
 
 
-PLANTED = [
-    plant_leniency,
-    plant_a_wrong_count,
-    plant_trust_in_lines_without_an_end,
-    plant_a_forgotten_record,
-]
+class Losing(Reading):
+    """Passes every tenth record over."""
+
+    def news(self, after=0):
+        return (record for record in super().news(after) if record.number % 10)
 
 
-@pytest.mark.parametrize("plant", PLANTED)
-def test_the_check_of_cuts_finds_a_planted_fault(market, monkeypatch, plant):
-    plant(monkeypatch)
-    with pytest.raises((Difference, reading.DamageError)):
-        journal_cuts.share(market, str(SEED), 30, True)
+class EndingDisk(Disk):
+    """Gives the last line an end."""
+
+    def pieces(self, path, offset=0):
+        found = b"".join(super().pieces(path, offset))
+        yield found if found.endswith(b"\n") else found + b"\n"
+
+
+def with_parts(disk=None, reading=Reading):
+    """A recovery from the newest snapshot, with these parts in place of its own."""
+
+    def recover(folder, _, vocabulary, complain):
+        records = reading(folder, disk or Disk(), vocabulary)
+        good = good_snapshots(folder, records.opening.market_id, vocabulary, complain)
+        return Recovered(records, Disk(), vocabulary, next(good, None))
+
+    return partial(restored, recover=recover)
+
+
+def test_a_recovery_with_good_parts_passes(market):
+    """So that it is the faults below that are found."""
+    assert journal_cuts.share(market, str(SEED), 30, False, with_parts())[0] == 30
+    assert journal_flips.share(market, str(SEED), 30, with_parts()).total() == 70
+
+
+FAULTY = {
+    "leniency": with_parts(reading=Lenient),
+    "a wrong count": with_parts(reading=Miscounting),
+    "trust in lines without an end": with_parts(EndingDisk()),
+    "a forgotten record": with_parts(reading=Losing),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTY)
+def test_the_check_of_cuts_finds_a_planted_fault(market, fault):
+    with pytest.raises((Difference, DamageError)):
+        journal_cuts.share(market, str(SEED), 30, True, FAULTY[fault])
 
 
 # -------------------------------------------------------------------------------------------- flips
@@ -109,47 +135,56 @@ def test_a_flipped_bit_is_always_noticed(market, batch_market):
     }
 
 
-def plant_blind_trust(monkeypatch):
-    monkeypatch.setattr(records, "_unsealed", lambda line, seed: line[:-8])
+class BlindDisk(Disk):
+    """Seals every line of a market anew, so that no checksum is ever wrong."""
+
+    def __init__(self, market):
+        self.opening = segments(market.folder)[0].name
+        self.seed = seed_of(Reading(market.folder, Disk(), EXCHANGE).opening.market_id)
+
+    def pieces(self, path, offset=0):
+        seed = 0 if path.name == self.opening and offset == 0 else self.seed
+        for line in b"".join(super().pieces(path, offset)).splitlines(keepends=True):
+            yield self.sealed(line, seed) if line.endswith(b"\n") else line
+            seed = self.seed
+
+    def sealed(self, line, seed):
+        body = line[:-9]
+        return b"%b%08x\n" % (body, crc32(body, seed))
 
 
-def plant_a_weak_checksum(monkeypatch):
-    """One that sees seven bits of eight."""
-    monkeypatch.setattr(
-        records, "crc32", lambda data, seed=0: crc32(bytes(byte & 0xFE for byte in data), seed)
-    )
+class HalfBlindDisk(BlindDisk):
+    """Seals only what differs in the lowest bit of one byte from what was sealed: it sees seven bits of eight."""
+
+    def sealed(self, line, seed):
+        body = line[:-9]
+        for index in range(len(body)):
+            other = body[:index] + bytes([body[index] ^ 1]) + body[index + 1 :]
+            if line == b"%b%08x\n" % (body, crc32(other, seed)):
+                return super().sealed(line, seed)
+        return line
 
 
-def plant_trust_in_snapshots(monkeypatch):
-    class Yes:
-        def hexdigest(self):
-            return self
-
-        def __ne__(self, other):
-            return False
-
-    monkeypatch.setattr(snapshots, "sha256", lambda data: Yes())
+def trusting(folder, disk, vocabulary, complain):
+    """A recovery that takes a snapshot as it is."""
+    reading = Reading(folder, disk, vocabulary)
+    number, path = snapshots(folder)[0]
+    state = path.read_bytes().split(b"\n")[2]
+    return Recovered(reading, disk, vocabulary, Snapshot(number, reading.opening, {}, state))
 
 
-def plant_silence(monkeypatch):
-    monkeypatch.setattr(
-        journal_flips, "restored", lambda folder, complaints: restored(folder, [])
-    )
+FAULTY_FOR_FLIPS = {
+    "blind trust": lambda market: with_parts(BlindDisk(market)),
+    "a weak checksum": lambda market: with_parts(HalfBlindDisk(market)),
+    "trust in snapshots": lambda market: partial(restored, recover=trusting),
+    "silence": lambda market: lambda folder, complaints: restored(folder, []),
+}
 
 
-@pytest.mark.parametrize("plant", [plant_blind_trust, plant_trust_in_snapshots, plant_silence])
-def test_the_check_of_flips_finds_a_planted_fault(market, monkeypatch, plant):
-    plant(monkeypatch)
+@pytest.mark.parametrize("fault", FAULTY_FOR_FLIPS)
+def test_the_check_of_flips_finds_a_planted_fault(market, fault):
     with pytest.raises((Difference, ValueError, TypeError, KeyError)):
-        journal_flips.share(market, str(SEED), 150)
-
-
-def test_the_check_of_flips_finds_a_checksum_that_is_too_weak(tmp_path, monkeypatch):
-    plant_a_weak_checksum(monkeypatch)
-    with remembering_little():
-        market = make_market(tmp_path / "market", SEED, 300)
-    with pytest.raises(Difference):
-        journal_flips.share(market, str(SEED), 300)
+        journal_flips.share(market, str(SEED), 150, FAULTY_FOR_FLIPS[fault](market))
 
 
 # ----------------------------------------------------------------------------------------- failures
@@ -172,64 +207,91 @@ def test_whenever_power_is_lost_nothing_answered_is_and_the_market_goes_on():
     assert counts["losses of power"] > 10 and counts["blocks, ends and names lost"] > 20
 
 
-def plant_an_early_answer(monkeypatch):
-    monkeypatch.setattr(segments.Journal, "holds", property(lambda self: False))
+class Early(Journal):
+    """Lets everything be told before it is synced."""
+
+    holds = False
 
 
-def plant_a_lost_failure(monkeypatch):
+class Silent(Journal):
+    """Does not say that writing has failed."""
+
+    def write(self):
+        with suppress(OSError):
+            super().write()
+
+
+class Again(Journal):
+    """After a failure it asks the disk again, for a journal in its place."""
+
+    def __init__(self, *arguments, **names):
+        super().__init__(*arguments, **names)
+        self.another = partial(Journal, *arguments, **names)
+
     def write(self):
         try:
-            honest(self)
-        except OSError:
-            self._failed = False
-
-    honest = segments.Journal.write
-    monkeypatch.setattr(segments.Journal, "write", write)
+            super().write()
+        except AssertionError:
+            self.another().close()
 
 
-def plant_a_second_try(monkeypatch):
-    monkeypatch.setattr(segments.Journal, "_assert_whole", lambda self: None)
-
-
-@pytest.mark.parametrize("plant", [plant_a_lost_failure, plant_a_second_try])
-def test_the_check_of_failures_finds_a_planted_fault(monkeypatch, plant):
-    plant(monkeypatch)
+@pytest.mark.parametrize("journal", [Silent, Again])
+def test_the_check_of_failures_finds_a_planted_fault(journal):
     with pytest.raises(Difference):
-        journal_failures.failures(SEED, 100, Durability.OS, list(range(1, 20)))
+        journal_failures.failures(SEED, 100, Durability.OS, list(range(1, 20)), journal)
 
 
-def plant_a_sync_that_is_none(monkeypatch):
-    monkeypatch.setattr(journal_failures.ForgetfulDisk, "remember", lambda self, path: None)
+class NeverSynced(ForgetfulDisk):
+    """Whose sync is none."""
+
+    def remember(self, path):
+        pass
 
 
-def plant_a_segment_whose_note_may_be_lost(monkeypatch):
-    synced = segments.Journal._begin_segment
-    monkeypatch.setattr(segments.Journal, "_begin_segment", lambda self: unsynced(self, synced))
+class LateFile(ForgetfulFile):
+    """Whose first sync is none."""
+
+    is_begun = False
+
+    def sync(self):
+        if self.is_begun:
+            super().sync()
+        self.is_begun = True
 
 
-def unsynced(journal, begin):
-    durability, journal._durability = journal._durability, Durability.OS
-    try:
-        return begin(journal)
-    finally:
-        journal._durability = durability
+class NotesMayBeLost(ForgetfulDisk):
+    """What a segment begins with, and its name, may be lost; but those of the first segment."""
+
+    def append_to(self, path):
+        if path.name == segment_name(0):
+            return super().append_to(path)
+        self.live()
+        return LateFile(path, self)
+
+    def sync_folder(self, path):
+        if len(segments(path)) <= 1:
+            super().sync_folder(path)
 
 
-def plant_a_start_that_builds_on_what_is_not_durable(monkeypatch):
-    monkeypatch.setattr(segments, "segments", lambda folder: [])
+class NothingMoreIsSynced(ForgetfulDisk):
+    """A file that an earlier process left is not synced: a start builds on what is not durable."""
+
+    def sync_file(self, path):
+        self.live()
 
 
-PLANTED_LOSSES = [
-    plant_an_early_answer, plant_a_sync_that_is_none, plant_a_segment_whose_note_may_be_lost,
-    plant_a_start_that_builds_on_what_is_not_durable,
-]  # fmt: skip
+FAULTY_FOR_LOSSES = [
+    (Early, ForgetfulDisk),
+    (Journal, NeverSynced),
+    (Journal, NotesMayBeLost),
+    (Journal, NothingMoreIsSynced),
+]
 
 
-@pytest.mark.parametrize("plant", PLANTED_LOSSES)
-def test_the_check_of_losses_finds_a_planted_fault(monkeypatch, plant):
-    plant(monkeypatch)
+@pytest.mark.parametrize(("journal", "disk"), FAULTY_FOR_LOSSES)
+def test_the_check_of_losses_finds_a_planted_fault(journal, disk):
     with pytest.raises(Difference):
-        journal_failures.losses(SEED, 100, list(range(100)))
+        journal_failures.losses(SEED, 100, list(range(100)), journal, disk)
 
 
 def test_the_seed_is_told_and_a_difference_is_exit_code_4(monkeypatch, capsys):

@@ -95,7 +95,7 @@ class BattleFeed:
         """Fold one frame; the requests that it causes. Raises ValueError when it is no message."""
         for message in parse_messages(frame):
             market_id = self.mirror.market_id
-            if self.session.take(message):
+            if self.session.receive(message):
                 self._fold(message, market_id)
         return self._texts()
 

@@ -11,7 +11,7 @@ from message_schemas import LastTrade
 
 
 class BookHandle:
-    """The best levels as last told, whatever the view behind it is by then."""
+    """The best levels as last published, whatever the view behind it is by then."""
 
     __slots__ = ("_state", "_symbol")
 

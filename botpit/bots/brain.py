@@ -2,7 +2,7 @@
 
 The brain folds two streams, the trading session's and the feed's, into what the bot knows, and asks the
 strategy at each piece of news. A strategy's crash is an output like any other, so that whoever runs the brain
-decides how to tell it. Nothing is sent before both sides are there, and nothing waits for better days: a
+decides how to report it. Nothing is sent before both sides are there, and nothing waits for better days: a
 quote of a minute ago is not what the strategy wants now.
 """
 
@@ -50,18 +50,18 @@ HOOK_OF: dict[type, str] = {
     ReplaceRejected: "on_order",
     CancelRejected: "on_order",
 }
-"""What the strategy is told of what happens to its orders."""
+"""What the strategy learns of its orders."""
 
 
 class Brain:
     """A strategy in conversation with exchange (the gateway) and relay (the feed).
 
     Every method that takes news returns the outputs they cause, in order. `symbol` is the instrument that the
-    strategy trades unless it names others. With a `view` that somebody else keeps, `saw` tells of what was
+    strategy trades unless it names others. With a `view` that somebody else keeps, `saw` says what was
     folded into it, and there is no feed; otherwise the brain keeps its own by `feed_message`. `clock_s`
     measures how long the strategy thinks and answers take, in seconds from anywhere; without one, as in a
     simulation, where time stands still meanwhile, nothing takes long. `counts` restores those of an earlier
-    process: what its market told this trader since is asked for, and counted, but it is no news to a strategy
+    process: what happened to this trader since is asked for, and counted, but it is no news to a strategy
     that begins now.
     """
 
@@ -80,13 +80,15 @@ class Brain:
             trader_id, market_id=self.counts.market_id, account_seq=self.counts.account_seq
         )
         self.state = BotState(trader_id, view or Mirror())
-        self.entry = OrderEntry(self.state, self.session, self._tell)
-        self.runner = StrategyRunner(strategy, self._tell, self.counts, clock_s)
-        self.feed = BotFeed(self.state, self.runner.hooks, self._tell) if view is None else None
+        self.entry = OrderEntry(self.state, self.session, self._notify)
+        self.runner = StrategyRunner(strategy, self._notify, self.counts, clock_s)
+        self.feed = (
+            BotFeed(self.state, self.runner.hooks, self._notify) if view is None else None
+        )
         self.markets: dict[str, MarketHandle] = {}
-        self._strategy = strategy
+        self.strategy = strategy
         self._symbol = symbol
-        self._clock_s = clock_s
+        self.clock_s = clock_s
         self._sees_market = False
         self._started_market: str | None = None
         self._handed_s: dict[str | int | None, float] = {}
@@ -113,7 +115,7 @@ class Brain:
         """The gateway is connected: what to send first. After a loss it asks for what was missed."""
         self.state.now_ms = now_ms
         self.session.opened()
-        return self.session.take_requests()
+        return self.session.requests()
 
     def gateway_lost(self) -> None:
         self.session.lost()
@@ -124,7 +126,7 @@ class Brain:
         """The feed is connected: what to send first."""
         assert self.feed is not None, "somebody else keeps the view"
         self.feed.opened()
-        return self.feed.take_requests()
+        return self.feed.requests()
 
     def feed_lost(self) -> None:
         assert self.feed is not None, "somebody else keeps the view"
@@ -134,7 +136,7 @@ class Brain:
     def handed_over(self, order: OrderRequest) -> None:
         """An order was given to the gateway's link."""
         self.counts.sent += 1
-        self._handed_s[order.request_id] = self._clock_s()
+        self._handed_s[order.request_id] = self.clock_s()
 
     # --------------------------------------------------------------------------------------------------- news
 
@@ -142,7 +144,7 @@ class Brain:
         """An answer or a private event."""
         self.state.now_ms = now_ms
         self._note_latency(message)
-        heard = self.session.take(message, now_ms)
+        heard = self.session.receive(message, now_ms)
         if heard.is_news:
             self._fold(message, heard)
         return self._outputs()
@@ -150,15 +152,15 @@ class Brain:
     def feed_message(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book, for a brain that keeps its own view."""
         assert self.feed is not None, "somebody else keeps the view"
-        is_news = self.feed.take(message)
-        self._outbox += self.feed.take_requests()
+        is_news = self.feed.receive(message)
+        self._outbox += self.feed.requests()
         if is_news:
             return self.saw(message, now_ms)
         return self._outputs()
 
     def saw(self, message: Message, now_ms: int) -> list[Output]:
         """A public event or a view of the book that the view has taken already."""
-        state, strategy = self.state, self._strategy
+        state, strategy = self.state, self.strategy
         state.now_ms = now_ms
         match message:
             case BookUpdate() if message.symbol in self.markets:
@@ -176,7 +178,7 @@ class Brain:
         self.state.now_ms = now_ms
         self.session.time_passes(now_ms)
         if self.entry.may_send:
-            self._ask("on_timer", self._strategy.on_timer, self.market)
+            self._ask("on_timer", self.strategy.on_timer, self.market)
             self._ask("next_order", self._poll)
         return self._outputs()
 
@@ -184,19 +186,19 @@ class Brain:
         """Let the strategy say goodbye, cancel everything, log out; then `finished` will come true."""
         self.state.now_ms = now_ms
         if self.markets:
-            self._ask("on_stop", self._strategy.on_stop, self.market)
+            self._ask("on_stop", self.strategy.on_stop, self.market)
         self.session.stop()
         return self._outputs()
 
     def _outputs(self) -> list[Output]:
-        """What is to be sent and told by now; the strategy begins once both sides of one market are known."""
+        """What is to be sent and logged now; the strategy begins once both sides of one market are known."""
         session = self.session
         self.entry.open = self._sees_market and session.state is State.READY
         if self.entry.open and self._started_market != self.state.market_id:
             self._started_market = self.state.market_id
-            self._ask("on_start", self._strategy.on_start, self.market)
+            self._ask("on_start", self.strategy.on_start, self.market)
         outputs, self._outbox = self._outbox, []
-        outputs += session.take_requests()
+        outputs += session.requests()
         return outputs
 
     # --------------------------------------------------------------------------------- what the exchange says
@@ -215,22 +217,22 @@ class Brain:
             case Error() if (
                 isinstance(heard.request, LoginRequest) and message.reason in START_ANEW
             ):
-                told: dict[str, object] = {
+                fields: dict[str, object] = {
                     "reason": message.reason,
                     "last_seq": heard.request.last_seq,
                 }
-                told["market_id"] = heard.request.market_id
-                self._tell(
-                    Notice("beginning anew, what happened meanwhile is not counted", told)
+                fields["market_id"] = heard.request.market_id
+                self._notify(
+                    Notice("beginning anew, what happened meanwhile is not counted", fields)
                 )
             case Error():
-                self._tell(_refusal("login refused, trying again", message))
+                self._notify(_refusal("login refused, trying again", message))
             case OrderRejected() | ReplaceRejected() | CancelRejected():
                 self.entry.refused(heard.request, message)
                 if not isinstance(message, CancelRejected):
-                    self._tell(_refusal(message.type, message, routine=True))
+                    self._notify(_refusal(message.type, message, routine=True))
         if heard.unresolved:
-            self._tell(
+            self._notify(
                 Notice(
                     "orders had no answer and are not open", {"count": len(heard.unresolved)}
                 )
@@ -240,14 +242,14 @@ class Brain:
     def _tell_strategy(self, symbol: str | None, message: Message) -> None:
         hook, market = HOOK_OF.get(type(message)), self.markets.get(symbol or "")
         if hook is not None and market is not None:
-            self._ask(hook, getattr(self._strategy, hook), market, message)
+            self._ask(hook, getattr(self.strategy, hook), market, message)
 
     def _logged_in(self, answer: LoggedIn) -> None:
         if answer.market_id != self.state.market_id:
             self._begin_market(answer)
         if self.feed is not None:
             self.feed.revise()
-            self._outbox += self.feed.take_requests()
+            self._outbox += self.feed.requests()
         self._look()
 
     def _look(self) -> None:
@@ -257,7 +259,7 @@ class Brain:
     def _begin_market(self, answer: LoggedIn) -> None:
         """Find the instruments that the strategy trades; a market without one of them is none for it."""
         there = [each.symbol for each in answer.instruments]
-        symbols = traded_symbols(self._strategy, self._symbol, there)
+        symbols = traded_symbols(self.strategy, self._symbol, there)
         missing = [symbol for symbol in symbols if symbol not in there]
         if missing:
             why = f"symbol {missing[0]} is not traded here, only {', '.join(there)}"
@@ -271,12 +273,12 @@ class Brain:
     def _note_latency(self, message: Message) -> None:
         handed_s = self._handed_s.pop(getattr(message, "request_id", None), None)
         if handed_s is not None:
-            self.counts.latency.add((self._clock_s() - handed_s) * 1e6)
+            self.counts.latency.add((self.clock_s() - handed_s) * 1e6)
 
     # ------------------------------------------------------------------------------------------- the strategy
 
     def _poll(self) -> None:
-        order = self._strategy.next_order(self.market.context)
+        order = self.strategy.next_order(self.market.context)
         if order is not None:
             self.entry.place(order, self.market.of(order.symbol or self.market.symbol).symbol)
 
@@ -289,7 +291,7 @@ class Brain:
         if started and self._started_market == self.state.view.market_id and not stopping:
             self.runner.ask(hook, call, *arguments)
 
-    def _tell(self, notice: Notice) -> None:
+    def _notify(self, notice: Notice) -> None:
         self._outbox.append(notice)
 
 
@@ -308,10 +310,10 @@ def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> lis
 def request_text(request: TradingRequest | SubscribeRequest) -> str:
     """A request as it goes over the wire: JSON without the fields that are None."""
     values = {name: getattr(request, name) for name in request.__struct_fields__}
-    told = {"type": request.type} | {
+    fields = {"type": request.type} | {
         name: value for name, value in values.items() if value is not None
     }
-    return json.dumps(told, separators=(",", ":"))
+    return json.dumps(fields, separators=(",", ":"))
 
 
 def _refusal(

@@ -82,14 +82,14 @@ class Counts:
 
     def summary(self) -> dict[str, object]:
         """What these say beyond counts, where there is something to say: names and values for a log."""
-        told: dict[str, object] = {}
+        found: dict[str, object] = {}
         if self.maker_share is not None:
-            told |= {"maker_share": f"{self.maker_share:.2f}", "fees": f"{self.fees:.2f}"}
+            found |= {"maker_share": f"{self.maker_share:.2f}", "fees": f"{self.fees:.2f}"}
         for name, share in (("p50_us", 0.5), ("p99_us", 0.99)):
             latency_us = self.latency.quantile(share)
             if latency_us is not None:
-                told[name] = f"{latency_us:.0f}"
-        return told
+                found[name] = f"{latency_us:.0f}"
+        return found
 
 
 def fee_units(fee: float) -> int:

@@ -1,7 +1,7 @@
 """A bot's side of the feed: which channels and instruments it asks for, and the view that it keeps.
 
 A strategy in a market of two hundred instruments is not to be fed all their books. Which of them there are
-only a login tells, so a bot that is connected to the feed first asks for everything, and for its own as soon
+only a login shows, so a bot that is connected to the feed first asks for everything, and for its own as soon
 as it knows.
 """
 
@@ -11,13 +11,13 @@ from collections.abc import Set
 
 from msgspec.structs import replace
 
-from botpit.bots.notice import Notice, Tell
+from botpit.bots.notice import Notice, Notify
 from botpit.bots.state import BotState
 from botpit.clients.feed_session import FeedSession, Need
 from message_schemas import Channel, FeedRequest, Message, Snapshot, SubscribeRequest
 
 POLLED_CHANNELS: list[Channel] = ["book", "positions"]
-"""What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` tell."""
+"""What `StrategyContext` is made of: prices, and the mark and the own money, which only `positions` has."""
 MARKET_CHANNELS: list[Channel] = [*POLLED_CHANNELS, "trades", "status"]
 """What the market handle shows besides: the last trade, the queue ahead, whether the market is open."""
 
@@ -28,13 +28,13 @@ class BotFeed:
     `hooks` are those that the strategy has: one that is only polled sees no trades and no status.
     """
 
-    def __init__(self, state: BotState, hooks: Set[str], tell: Tell) -> None:
+    def __init__(self, state: BotState, hooks: Set[str], notify: Notify) -> None:
         channels = MARKET_CHANNELS
         if hooks <= {"next_order"}:
             channels = POLLED_CHANNELS
         self._session = FeedSession(Need.PRESENT, lambda: channels, complain=self._complain)
         self._state = state
-        self._tell = tell
+        self._notify = notify
         self._asked: list[str] | None = None
         self._refused = False
 
@@ -49,9 +49,9 @@ class BotFeed:
     def lost(self) -> None:
         self._session.lost()
 
-    def take(self, message: Message) -> bool:
+    def receive(self, message: Message) -> bool:
         """Whether the view has the message now: whether it is news."""
-        is_news = self._session.take(message)
+        is_news = self._session.receive(message)
         if is_news and not self._state.view.fold(message):
             self._session.refresh()
         if isinstance(message, Snapshot):
@@ -65,7 +65,7 @@ class BotFeed:
         if asked_in_vain or self._asked != self._wanted:
             self._session.refresh()
 
-    def take_requests(self) -> list[SubscribeRequest]:
+    def requests(self) -> list[SubscribeRequest]:
         """What is to be sent now, in order."""
         return [self._for_own_instruments(request) for request in self._session.requests()]
 
@@ -84,4 +84,4 @@ class BotFeed:
 
     def _complain(self, sentence: str) -> None:
         self._refused = True
-        self._tell(Notice(sentence, {}))
+        self._notify(Notice(sentence, {}))

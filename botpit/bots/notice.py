@@ -23,5 +23,5 @@ class Notice:
 
 Output = TradingRequest | SubscribeRequest | Notice
 """A SubscribeRequest is for the feed, every other request for the gateway; a Notice is for the log."""
-Tell = Callable[[Notice], None]
+Notify = Callable[[Notice], None]
 """Where a notice goes."""

@@ -8,7 +8,7 @@ from math import ceil, floor
 from msgspec.structs import replace
 
 from bot_strategies import OpenOrder
-from botpit.bots.notice import Notice, Tell
+from botpit.bots.notice import Notice, Notify
 from botpit.bots.state import BotState
 from botpit.clients.trading_session import TradingSession
 from message_schemas import (
@@ -38,11 +38,11 @@ def to_tick(price: float, tick: float, side: SideWord) -> float:
 class OrderEntry:
     """Sends a bot's requests through its session, while the brain has it `open`."""
 
-    def __init__(self, state: BotState, session: TradingSession, tell: Tell) -> None:
+    def __init__(self, state: BotState, session: TradingSession, notify: Notify) -> None:
         self.open = False
         self._state = state
         self._session = session
-        self._tell = tell
+        self._notify = notify
 
     @property
     def may_send(self) -> bool:
@@ -95,19 +95,19 @@ class OrderEntry:
         return self.open and self._session.send(request, self._state.now_ms)
 
     def _hint_at_tick(self, price: float | None, symbol: str, side: SideWord) -> None:
-        """An off-tick price is sent as it is, for the exchange to refuse; the log tells the remedy."""
+        """An off-tick price is sent as it is, for the exchange to refuse; the log names the remedy."""
         if price is None:
             return
         tick = self._state.instruments[symbol].tick
         nearest = to_tick(price, tick, side)
         if nearest != price:
-            told = {
+            details = {
                 "price": price,
                 "tick": tick,
                 "nearest": nearest,
                 "hint": "use market.to_tick(price, side)",
             }
-            self._tell(Notice("price off the tick", told))
+            self._notify(Notice("price off the tick", details))
 
     # ---------------------------------------------------------------------------------------- what came of it
 

@@ -1,7 +1,7 @@
-"""A bot's own open orders, as its requests and the private events tell them.
+"""A bot's own open orders, as its requests and the private events make them.
 
 An order is known from the moment it is sent, so that a strategy never sends a quote twice because an answer
-takes its time. What stands ahead of an order is an upper bound: told on acceptance, lowered by trades at its
+takes its time. What stands ahead of an order is an upper bound: known on acceptance, lowered by trades at its
 price and by what its level still holds, and only by what happened after the order took its place.
 
 Answers name orders by id alone, books and trades come by symbol: so each order is found both ways.
@@ -114,7 +114,7 @@ class OwnOrders:
         if not event.kept_priority:
             order.queue_ahead, tracked.placed_ms = None, event.timestamp
 
-    def told(self, answer: OpenOrders) -> None:
+    def listed(self, answer: OpenOrders) -> None:
         """The exchange's own list: orders it does not know are gone, orders we did not know are added."""
         known = {
             key: each for key, each in self._by_key.items() if each.order.order_id is not None

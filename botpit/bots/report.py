@@ -34,7 +34,7 @@ class LatencyReport(Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
 
 
 class Report(Struct, kw_only=True, frozen=True, forbid_unknown_fields=True):
-    """The fields of `Counts` under the names of the file; docs/API_SPEC.md tells each."""
+    """The fields of `Counts` under the names of the file; docs/API_SPEC.md explains each."""
 
     format: Literal[1] = 1
     trader_id: str
@@ -85,7 +85,7 @@ def report_text(trader_id: str, counts: Counts) -> str:
 
 
 def counts_of(text: str, trader_id: str) -> Counts:
-    """The counts that `trader_id`'s report tells. Raises ReportError."""
+    """The counts that `trader_id`'s report holds. Raises ReportError."""
     try:
         report = msgspec.json.decode(text, type=Report)
     except (msgspec.DecodeError, RecursionError) as error:

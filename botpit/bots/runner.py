@@ -7,12 +7,12 @@ from collections.abc import Callable
 
 from bot_strategies import Polled, Strategy
 from botpit.bots.counts import Counts
-from botpit.bots.notice import Notice, Tell
+from botpit.bots.notice import Notice, Notify
 
 MAX_CRASHES_IN_A_ROW = 10
 """So many crashes of one hook without a success in between end the bot."""
 SLOW_CALLBACK_S = 1.0
-"""A hook that takes longer is told by name: meanwhile the bot hears nothing, neither fills nor prices."""
+"""A hook that takes longer is named in the log: meanwhile the bot hears nothing, neither fills nor prices."""
 HOOKS = (
     "on_start",
     "on_book",
@@ -29,19 +29,19 @@ class StrategyRunner:
     """`hooks`: those that the strategy has. `failure`: why only `on_stop` is asked any more, None while all
     is well. `thinking`: a hook is running; what is raised in it is a crash of its own.
 
-    `reserve_bytes` are held back while a hook runs and let go when it has used up all memory: without any
-    left nobody could tell it, and an interpreter that has none to unwind its stack may hang.
+    `reserve_bytes` are held back (`reserve`) while a hook runs and let go when it has used up all memory:
+    without any left nobody could report it, and an interpreter that has none to unwind its stack may hang.
     """
 
     def __init__(
-        self, strategy: Strategy, tell: Tell, counts: Counts, clock_s: Callable[[], float]
+        self, strategy: Strategy, notify: Notify, counts: Counts, clock_s: Callable[[], float]
     ) -> None:
         self.failure: str | None = None
         self.thinking = False
         self.reserve_bytes = 0
-        self._reserve = bytearray()
+        self.reserve = bytearray()
         self._strategy = strategy
-        self._tell = tell
+        self._notify = notify
         self._counts = counts
         self._clock_s = clock_s
         self.hooks = frozenset(
@@ -57,7 +57,7 @@ class StrategyRunner:
             return
         began_s = self._clock_s()
         try:
-            self._reserve = self._reserve or bytearray(self.reserve_bytes)
+            self.reserve = self.reserve or bytearray(self.reserve_bytes)
             self.thinking = True
             call(*arguments)
             self.thinking = False
@@ -77,8 +77,8 @@ class StrategyRunner:
 
     def _crashed(self, hook: str, error: Exception) -> None:
         if isinstance(error, MemoryError):
-            self._reserve.clear()
-        self._tell(Notice("strategy crashed", {"hook": hook}, error=error))
+            self.reserve.clear()
+        self._notify(Notice("strategy crashed", {"hook": hook}, error=error))
         self._counts.callback_errors += 1
         self._crashes[hook] += 1
         if self._crashes[hook] >= MAX_CRASHES_IN_A_ROW:
@@ -89,6 +89,10 @@ class StrategyRunner:
             named: object = self._strategy
             if isinstance(self._strategy, Polled):
                 named = self._strategy.plugin
-            told = {"strategy": type(named).__name__, "hook": hook, "took_s": round(took_s, 3)}
-            self._tell(Notice("slow callback", told))
+            details = {
+                "strategy": type(named).__name__,
+                "hook": hook,
+                "took_s": round(took_s, 3),
+            }
+            self._notify(Notice("slow callback", details))
             self._counts.slow_callbacks += 1

@@ -77,7 +77,7 @@ class BotState:
                     {each.symbol: each.position for each in message.positions}
                 )
             case OpenOrders():
-                self.orders.told(message)
+                self.orders.listed(message)
             case OrderAccepted():
                 self.orders.accepted(message)
             case OrderReplaced():
@@ -154,14 +154,16 @@ class BotState:
         )
 
     def _figures(self, symbol: str) -> PositionState:
-        """One instrument in the account: as the feed last told it, until then as the exchange answered."""
-        told = self.view.positions.get((self.trader_id, symbol))
-        return told or _as_state(self._answered(), symbol)
+        """One instrument in the account: as last published, until then as the exchange answered."""
+        published = self.view.positions.get((self.trader_id, symbol))
+        return published or _as_state(self._answered(), symbol)
 
     def _money(self) -> PositionState | Account:
-        """What was told last of the account's cash and equity, with whichever instrument it was."""
-        told = [self.view.positions.get((self.trader_id, symbol)) for symbol in self.symbols]
-        return max((each for each in told if each), key=_when, default=self._answered())
+        """What was published last of the account's cash and equity, with whichever instrument it was."""
+        published = [
+            self.view.positions.get((self.trader_id, symbol)) for symbol in self.symbols
+        ]
+        return max((each for each in published if each), key=_when, default=self._answered())
 
     def _answered(self) -> Account:
         assert self.account is not None, "asked for money before the account is known"
@@ -184,7 +186,7 @@ class BotState:
 
 
 def _when(state: PositionState) -> tuple[int, int]:
-    """What a snapshot tells has no number, and comes before the numbered events of its moment."""
+    """What a snapshot shows has no number, and comes before the numbered events of its moment."""
     return state.timestamp, getattr(state, "seq", 0)
 
 

@@ -18,7 +18,7 @@ from botpit.bots import Brain, Counts, ReportError, counts_of
 from botpit.cli.bot_links import Bot
 from botpit.cli.program import add_usual_flags, parser_of, start
 from botpit.io.exit_codes import ExitCode, ProgramError
-from botpit.io.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, Limits, on_cpu_limit
+from botpit.io.limits import LEAST_MEMORY_MB, LEAST_OPEN_FILES, LimitError, Limits, on_cpu_limit
 from botpit.io.log import fields
 from botpit.io.run import refused, until_told_to_stop
 from botpit.io.state_file import StateFile, StateFileError
@@ -41,8 +41,9 @@ def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
             memory_mb=options.max_memory_mb,
             open_files=options.max_open_files,
         ).impose()
-    except ValueError as error:
-        return refused(ProgramError(str(error)))
+    except LimitError as error:
+        flag = f"--max-{error.limit.replace('_', '-')}"
+        return refused(ProgramError(f"{flag}{error.text}"))
     return start(f"bot:{options.trader_id}", options.log_level, lambda: begun(options))
 
 

@@ -172,18 +172,18 @@ class Bot:
     # ---------------------------------------------------------------------------------------------------- log
 
     def _note_link(self, name: str, uri: str, connected: bool, reason: str) -> None:
-        """A failed attempt is told once, not at each of its repetitions."""
+        """Log a failed attempt once, not at each of its repetitions."""
         if self._link_reasons.get(name) != reason:
             self._link_reasons[name] = reason
             what = "connected" if connected else "not connected"
             _log.info("%s %s", what, fields(to=name, uri=uri, reason=reason))
 
     async def _sum_up(self) -> None:
-        told = 0
+        logged = 0
         while True:
             await asyncio.sleep(SUMMARY_S)
-            if self.brain.counts.fills != told:
-                told = self.brain.counts.fills
+            if self.brain.counts.fills != logged:
+                logged = self.brain.counts.fills
                 _log.info("trading %s", self.summary())
 
     async def _keep_report(self) -> None:

@@ -22,6 +22,7 @@ from botpit.io.exit_codes import ProgramError
 from botpit.io.link import Link
 from botpit.io.log import fields
 from botpit.io.run import give_way, is_child, until_told_to_stop
+from botpit.runs.export.disk import REAL_DISK, Disk
 from botpit.runs.export.errors import ExportError
 from botpit.runs.export.lock import locked
 from botpit.runs.export.rows import CHANNELS, RowEvent
@@ -47,11 +48,11 @@ class Export:
     Raises ExportError or OSError when the folder cannot be continued, ValueError when the address is not one.
     """
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, disk: Disk = REAL_DISK) -> None:
         self._link = Link(
             options.uri, on_open=self._opening, on_frame=self._frame, on_state=self._state
         )
-        self._sheets = Sheets(options.dir)
+        self._sheets = Sheets(options.dir, disk)
         self._session = FeedSession(
             Need.RECORD,
             lambda: CHANNELS,
@@ -113,7 +114,7 @@ class Export:
             log.error("a frame cannot be read %s", fields(reason=str(error)[:300]))
             return
         for message in messages:
-            is_new = self._session.take(message)
+            is_new = self._session.receive(message)
             if is_new and isinstance(message, RowEvent):
                 self._sheets.add(message)
             elif isinstance(message, Snapshot) and (checkpoint := self._session.checkpoint):
@@ -160,7 +161,7 @@ async def _finished(task: asyncio.Task[None]) -> None:
             await asyncio.wait({task})
 
 
-async def export(options: argparse.Namespace) -> int:
+async def export(options: argparse.Namespace, disk: Disk = REAL_DISK) -> int:
     """The export from start to stop; returns the exit code. Raises ProgramError when it cannot
     start as asked.
     """
@@ -170,18 +171,20 @@ async def export(options: argparse.Namespace) -> int:
             await until_the_end.enter_async_context(
                 locked(options.dir, PREDECESSOR_S if is_child() else 0.0)
             )
-            prepared = Export(options)
+            prepared = Export(options, disk)
         except (OSError, ValueError) as error:
             raise ProgramError(str(error)) from error
         return await prepared.run()
 
 
-def main(argv: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Export until told to stop; returns the exit code."""
+def main(
+    argv: Sequence[str] | None = None, prog: str | None = None, *, disk: Disk = REAL_DISK
+) -> int:
+    """Export until told to stop; returns the exit code. `disk`: a proof's faulty one."""
     options = arguments(argv, prog)
     if is_child():
         give_way(NICENESS)
-    return start("exporter", options.log_level, lambda: export(options))
+    return start("exporter", options.log_level, lambda: export(options, disk))
 
 
 def arguments(argv: Sequence[str] | None, prog: str | None = None) -> argparse.Namespace:

@@ -112,9 +112,9 @@ def _replay(options: argparse.Namespace) -> None:
     with ExitStack() as stack:
         keep = None
         if options.events:
-            keep = stack.enter_context(closing(EventsFile(options.events, played))).take
+            keep = stack.enter_context(closing(EventsFile(options.events, played))).write
         for record in tracked(records, "replaying", "records"):
-            outcome = played.take(record)
+            outcome = played.apply(record)
             if keep is not None:
                 keep(outcome)
             if record.number in kept:
@@ -170,7 +170,7 @@ class EventsFile:
         except FileExistsError as error:
             raise ProgramError(f"{path} exists already; name a new file") from error
 
-    def take(self, outcome: Outcome) -> None:
+    def write(self, outcome: Outcome) -> None:
         """Write one record's events."""
         _, private, public = self._sequencer.number(outcome)
         self._write(

@@ -42,7 +42,7 @@ class ChannelNumbers:
             return 0
         return number - self._last.get(key, _NONE)[0] - 1
 
-    def take_next(self, key: Key, number: int, seq: int) -> int:
+    def accept(self, key: Key, number: int, seq: int) -> int:
         """The gap before this event, which is noted if there is none."""
         gap = number - self._last.get(key, _NONE)[0] - 1
         if gap == 0:

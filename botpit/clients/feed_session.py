@@ -28,7 +28,7 @@ or by its `seq`, is left without a word: whoever resumes, or joins while things 
 another `market_id` means that nothing of before counts any more.
 
 Nothing here knows a socket or a clock. The owner of the connection calls `opened` and `lost`, hands in
-messages (`take`, or the method for their kind, for an owner that reads only their heads), passes on to its
+messages (`receive`, or the method for their kind, for an owner that reads only their heads), passes on to its
 folds what is to be passed on, sends what `requests` returns after each of these, and calls `overdue` when an
 answer takes too long.
 """
@@ -214,7 +214,7 @@ class FeedSession:
 
     # ------------------------------------------------------------------------------------- what the feed says
 
-    def take(self, message: Message) -> bool:
+    def receive(self, message: Message) -> bool:
         """Whether the reader's folds are to have this message."""
         channel = CHANNEL_OF.get(type(message))
         event: Any = message
@@ -266,7 +266,7 @@ class FeedSession:
 
     def _relayed(self, key: Key, number: int, seq: int) -> bool:
         """Only the next one: nothing passes a hole."""
-        gap = self._numbers.take_next(key, number, seq)
+        gap = self._numbers.accept(key, number, seq)
         if gap == 0:
             self._unverified = True
             if seq > self.seq:

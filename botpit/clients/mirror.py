@@ -1,4 +1,4 @@
-"""A market as its feed tells it: messages in, the present state of books, positions and accounts out.
+"""A market as its feed shows it: messages in, the present state of books, positions and accounts out.
 
 The monitor, the bots, a battle and the tests fold the same stream with this one class, so what a strategy
 sees and what the screen shows cannot drift apart. Which messages are to be believed is the business of a feed

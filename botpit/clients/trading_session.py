@@ -16,14 +16,14 @@ in the same four steps:
 4. *Leave*: cancel everything, then log out. Losing the connection cancels as well, because the login asked
    for cancel-on-disconnect.
 
-A loss leaves requests without an answer, and nobody can tell whether they arrived. Nothing is sent again:
+A loss leaves requests without an answer, and nobody knows whether they arrived. Nothing is sent again:
 what was a good idea a second ago need not be one now. An order among them is *unresolved* until the exchange
-tells of it, by an event that follows the next login or in its list of open orders. What is unresolved after
+mentions it, by an event that follows the next login or in its list of open orders. What is unresolved after
 the sync was refused or never arrived (or, if the session had to begin anew, may have been there and gone).
 
 `TRANSITIONS` is the whole of it: what is not in the table cannot happen. The session keeps no account and no
 orders. It says which request a message answers and whether it is news; whoever owns it folds the messages,
-sends what `take_requests` returns, and tells the time.
+sends what `requests` returns, and tells the time.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ TRANSITIONS: dict[tuple[State, Cause], State] = {
 
 
 class Heard(NamedTuple):
-    """What a message is: the answer to `request`, or an event (None); not `is_news` if it was told before.
+    """What a message is: the answer to `request`, or an event (None); not `is_news` if it came before.
 
     `unresolved`: with the message that ends a sync, the orders a loss left without an answer, of which
     nothing was heard since.
@@ -133,7 +133,7 @@ class Heard(NamedTuple):
 class TradingSession:
     """One trader's side of the conversation, over any number of connections.
 
-    `market_id` and `account_seq` say up to where this trader was told what happened to it; given an earlier
+    `market_id` and `account_seq` say up to where this trader knows what happened to it; given an earlier
     session's, it asks for what came after. `login` numbers this trader's logins, `instruments` are the
     market's; both are of the last login. `quiet_until_ms`: before then the exchange wants no requests. Times
     are in milliseconds, of any clock.
@@ -220,14 +220,14 @@ class TradingSession:
         elif self.state is State.DONE:
             self._in_flight.clear()
 
-    def take_requests(self) -> list[TradingRequest]:
+    def requests(self) -> list[TradingRequest]:
         """What is to be sent now, in order."""
         taken, self._outbox = self._outbox, []
         return taken
 
     # ----------------------------------------------------------------------------------------------- messages
 
-    def take(self, message: Message, now_ms: int) -> Heard:
+    def receive(self, message: Message, now_ms: int) -> Heard:
         """Take an answer or a private event of the present connection."""
         request = self._answered(message)
         if isinstance(message, _PRIVATE_EVENTS):
@@ -255,7 +255,7 @@ class TradingSession:
         return self._in_flight.pop(request_id, None)
 
     def _is_news(self, event: PrivateEvent) -> bool:
-        """Note an event's number; False if it was told before, or is of no login of ours."""
+        """Note an event's number; False if it came before, or is of no login of ours."""
         if self.account_seq is None or self.state in (State.AWAY, State.LOGGING_IN):
             return False
         if isinstance(event, OrderAccepted):

@@ -99,7 +99,7 @@ def _settle(ledger: Ledger, market: Market) -> None:
         for record in level
     ]
     for record in sorted(records, key=lambda record: record.id):
-        ledger.take_off(record, CancelReason.CLOSED)
+        ledger.remove(record, CancelReason.CLOSED)
     ledger.set_mark(
         market, market.mean_mark(ledger.now_ns, ledger.rules.settle_window_s * NS_PER_S)
     )

@@ -182,7 +182,7 @@ def _take(ledger: Ledger, record: OrderRecord, made: Match, market: Market) -> N
             taker_fee = fee(qty * maker.price * instrument.tick_value, instrument.taker_fee_bps)
             ledger.trade(record, maker, qty, taker_fee)
         else:
-            ledger.take_off(maker, made.cancels[maker.id])
+            ledger.remove(maker, made.cancels[maker.id])
 
 
 def _rest_reason(order: Order) -> CancelReason:
@@ -197,7 +197,7 @@ def cancel(ledger: Ledger, asked: Cancel) -> OrderCancelled | Rejected:
     record = _find(ledger, asked, Request.CANCEL)
     if isinstance(record, Rejected):
         return record
-    return ledger.take_off(record, CancelReason.REQUESTED)
+    return ledger.remove(record, CancelReason.REQUESTED)
 
 
 def cancel_all(ledger: Ledger, asked: CancelAll) -> AllCancelled | Rejected:

@@ -240,7 +240,7 @@ class Ledger:
         self._shrink(record, lots)
         self._emit_reduced(record, lots)
 
-    def take_off(self, record: OrderRecord, reason: CancelReason) -> OrderCancelled:
+    def remove(self, record: OrderRecord, reason: CancelReason) -> OrderCancelled:
         """Cancel a resting order."""
         lots = record.leaves
         self._shrink(record, lots)
@@ -256,7 +256,7 @@ class Ledger:
         answer = AllCancelled(trader, len(records), account_seq + len(records), self.now_ns)
         self.events.append(answer)
         for record in records:
-            self.take_off(record, CancelReason.REQUESTED)
+            self.remove(record, CancelReason.REQUESTED)
         return answer
 
     def cancel_rest(self, record: OrderRecord, reason: CancelReason) -> None:

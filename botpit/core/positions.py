@@ -113,7 +113,7 @@ class Holdings:
         symbols = dict.fromkeys(market.instrument.symbol for market in markets)
         return [self.positions[symbol] for symbol in symbols if symbol in self.positions]
 
-    def take_changed(self) -> list[Position]:
+    def pop_changed(self) -> list[Position]:
         """The positions that have changed since they were taken last."""
         taken, position = [], self.changed
         while position is not None:

@@ -82,7 +82,7 @@ def reconfigure(ledger: Ledger, command: Reconfigure) -> None:
     ledger.rules = command.rules
     for instrument in command.instruments:
         market = ledger.markets[instrument.symbol]
-        market.take_terms(instrument)
+        market.set_terms(instrument)
         ledger.events.append(
             MarketStatus(instrument.symbol, market.status, "reconfigure", ledger.now_ns)
         )

@@ -35,4 +35,4 @@ def lose(ledger: Ledger, lost: SessionLost) -> None:
     if account.log_out(lost.session):
         for record in account.open_orders():
             if record.order.session == lost.session:
-                ledger.take_off(record, CancelReason.DISCONNECT)
+                ledger.remove(record, CancelReason.DISCONNECT)

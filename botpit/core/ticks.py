@@ -22,7 +22,7 @@ NS_PER_MS = 1_000_000
 def tick(ledger: Ledger, command: Tick) -> None:
     """All but the mark-to-market, which comes after the updates of what moved."""
     for record in ledger.timers.expired(ledger.now_ns):
-        ledger.take_off(record, CancelReason.EXPIRED)
+        ledger.remove(record, CancelReason.EXPIRED)
     for market in _moving(ledger):
         ledger.set_mark(market, market.next_mark())
     for account in _thawing(ledger):

@@ -75,7 +75,7 @@ class Valuation:
         self.unpublished = True
         self.band_low, self.band_high = self.instrument.band(mark)
 
-    def take_terms(self, instrument: Instrument) -> None:
+    def set_terms(self, instrument: Instrument) -> None:
         """The same instrument on other terms."""
         self.instrument = instrument
         self.moves.note(self)

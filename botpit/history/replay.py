@@ -46,7 +46,7 @@ class Replay:
         self._state = (-1, "")
         self._waiting: list[Any] = []
 
-    def take(self, record: Record) -> Outcome:
+    def apply(self, record: Record) -> Outcome:
         """Apply a record; returns what came of it."""
         outcome = self.exchange.apply(record.command, record.now_ns)
         self.number = record.number

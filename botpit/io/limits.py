@@ -26,7 +26,12 @@ LEAST_OPEN_FILES = 32
 
 
 class LimitError(ValueError):
-    """A limit that cannot be set here; the text names its flag and the reason."""
+    """A limit that cannot be set here: `limit` names it, the text goes on with its value and the reason."""
+
+    def __init__(self, limit: str, text: str) -> None:
+        super().__init__(f"{limit}{text}")
+        self.limit = limit
+        self.text = text
 
 
 class CpuLimitReached(Exception):
@@ -43,11 +48,9 @@ class Limits:
 
     def impose(self) -> None:
         """Limit this process from now on. Raises LimitError."""
-        _impose("--max-cpu-s", "RLIMIT_CPU", self.cpu_s, least=1, grace=CPU_GRACE_S)
-        _impose(
-            "--max-memory-mb", "RLIMIT_AS", self.memory_mb, least=LEAST_MEMORY_MB, unit=2**20
-        )
-        _impose("--max-open-files", "RLIMIT_NOFILE", self.open_files, least=LEAST_OPEN_FILES)
+        _impose("cpu_s", "RLIMIT_CPU", self.cpu_s, least=1, grace=CPU_GRACE_S)
+        _impose("memory_mb", "RLIMIT_AS", self.memory_mb, least=LEAST_MEMORY_MB, unit=2**20)
+        _impose("open_files", "RLIMIT_NOFILE", self.open_files, least=LEAST_OPEN_FILES)
 
 
 def on_cpu_limit(reached: Callable[[], None]) -> None:
@@ -61,23 +64,23 @@ def on_cpu_limit(reached: Callable[[], None]) -> None:
 
 
 def _impose(
-    flag: str, name: str, value: int | None, *, least: int, unit: int = 1, grace: int = 0
+    limit: str, name: str, value: int | None, *, least: int, unit: int = 1, grace: int = 0
 ) -> None:
     if value is None:
         return
     if resource is None or not hasattr(resource, name):
-        raise LimitError(f"{flag}: limits need a POSIX system that keeps them")
+        raise LimitError(limit, ": limits need a POSIX system that keeps them")
     if value < least:
-        raise LimitError(f"{flag} {value}: a bot needs at least {least}")
+        raise LimitError(limit, f" {value}: a bot needs at least {least}")
     _, hard = resource.getrlimit(getattr(resource, name))
     unlimited = hard == resource.RLIM_INFINITY
     if not unlimited and value * unit > hard:
         most = f"this process may have at most {hard // unit}"
-        raise LimitError(f"{flag} {value}: {most}; raise its hard limit (ulimit -H) first")
+        raise LimitError(limit, f" {value}: {most}; raise its hard limit (ulimit -H) first")
     end = value * unit + grace
     if not unlimited:
         end = min(end, hard)
     try:
         resource.setrlimit(getattr(resource, name), (value * unit, end))
     except (ValueError, OverflowError, OSError) as error:
-        raise LimitError(f"{flag} {value}: cannot be set here: {error}") from error
+        raise LimitError(limit, f" {value}: cannot be set here: {error}") from error

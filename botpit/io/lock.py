@@ -22,7 +22,7 @@ class Lock:
     def __init__(self, path: Path) -> None:
         self._fd = open_private(str(path), os.O_RDWR | os.O_CREAT)
 
-    def take(self) -> bool:
+    def acquire(self) -> bool:
         """Hold it until `release` or this process ends. False: another process holds it. Raises OSError."""
         try:
             self._take()

@@ -64,7 +64,10 @@ async def serve(
 
 
 class Server:
-    """A listening server. `failed` ends with the exception of a Peer, of `connect` or of `health`."""
+    """A listening server. `failed` ends with the exception of a Peer, of `connect` or of `health`.
+
+    `per_address`: how many sockets each address has open.
+    """
 
     def __init__(
         self, connect: Callable[[Connection], Peer], settings: Bounds, reception: Reception
@@ -79,7 +82,7 @@ class Server:
         self._stopping = False
         self._listeners: list[asyncio.Server] = []
         self._doors: dict[_Door, None] = {}
-        self._per_address: Counter[str] = Counter()
+        self.per_address: Counter[str] = Counter()
         self._empty = asyncio.Event()
         self._empty.set()
 
@@ -136,10 +139,10 @@ class Server:
 
     def admit(self, door: _Door) -> bool:
         """Count a new socket; False when its address has its share already, or the server is stopping."""
-        is_full = self._per_address[door.address] >= self.settings.max_connections_per_address
+        is_full = self.per_address[door.address] >= self.settings.max_connections_per_address
         if self._stopping or (is_full and not self._make_room(door.address)):
             return False
-        self._per_address[door.address] += 1
+        self.per_address[door.address] += 1
         self._doors[door] = None
         self._empty.clear()
         return True
@@ -149,9 +152,9 @@ class Server:
         if door not in self._doors:
             return
         del self._doors[door]
-        self._per_address[door.address] -= 1
-        if not self._per_address[door.address]:
-            del self._per_address[door.address]
+        self.per_address[door.address] -= 1
+        if not self.per_address[door.address]:
+            del self.per_address[door.address]
         if not self._doors:
             self._empty.set()
 

@@ -39,7 +39,7 @@ class EquityHistory:
         last_s, _ = self._samples[-1]
         return int(now_s) >= last_s + self._step_s
 
-    def take(self, now_s: float, equity: Mapping[str, float]) -> None:
+    def add(self, now_s: float, equity: Mapping[str, float]) -> None:
         """Take a sample, which must be due."""
         best = nlargest(MAX_TRADERS, equity, key=equity.__getitem__)
         sample = {trader_id: equity[trader_id] for trader_id in best}

@@ -249,7 +249,7 @@ class Watch:
             self.trades.note(now_s)
         elif isinstance(message, Error):
             self.last_refusal = message.reason
-        if self.session.take(message):
+        if self.session.receive(message):
             self.statistics.fold(message)
             if not self.mirror.fold(message):
                 self.session.refresh()
@@ -265,7 +265,7 @@ class Watch:
             # The mirror keeps positions in the order of their last update, so a trader's latest equity
             # counts.
             positions = self.mirror.positions.values()
-            self.equity.take(
+            self.equity.add(
                 now_s, {position.trader_id: position.total_equity for position in positions}
             )
 

@@ -137,12 +137,12 @@ class MarketLoader:
 
     def _log(self, found: Recovered[Exchange], from_record: int) -> None:
         replayed = found.last_number + 1 - from_record
-        told = {
+        recovered = {
             "market_id": found.machine.market_id,
             "records": found.last_number,
             "replayed": replayed,
         }
-        _log.info("recovered %s", fields(**told))
+        _log.info("recovered %s", fields(**recovered))
         if found.torn is not None:
             torn = {
                 "bytes": found.torn.dropped,

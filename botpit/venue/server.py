@@ -176,7 +176,7 @@ class OrderPort:
         self._armed = False
         if self.gate.full:
             return  # until the disk has caught up
-        self._write(self._turns.take())
+        self._write(self._turns.run())
         if self._turns.waiting:
             self.arm()
 

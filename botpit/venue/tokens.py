@@ -1,7 +1,7 @@
 """The operator's token: a secret in a file for its owner's eyes only, made when it is not there.
 
 A file, because arguments and environments are seen by others and end up in logs. What was read is
-kept as a digest: no error, log or crash can tell what is not known here.
+kept as a digest: no error, log or crash can show what is not known here.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def read_token(path: Path | None) -> Token:
         try:
             return Token(_read(path))
         except FileNotFoundError:
-            return Token(_make(path))
+            return Token(make_token(path))
     except OSError as error:
         raise TokenError(error.strerror or str(error)) from error
 
@@ -79,7 +79,8 @@ def _read(path: Path) -> str:
     return text
 
 
-def _make(path: Path) -> str:
+def make_token(path: Path) -> str:
+    """A new token, also in a file that is not there yet. Raises OSError."""
     text = secrets.token_hex(_MADE_BYTES)
     with open(path, "x", encoding="ascii", opener=open_private) as file:
         file.write(text + "\n")

@@ -84,7 +84,7 @@ class Turns:
         self._lost.add(session)
         self._waiting[session] = None
 
-    def take(self) -> Written:
+    def run(self) -> Written:
         """One turn."""
         commands, until_ns = 0, self._spent_ns() + MAX_TURN_NS
         while self._waiting and commands < MAX_TURN_COMMANDS and self._spent_ns() < until_ns:

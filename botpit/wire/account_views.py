@@ -17,10 +17,10 @@ from botpit.core.exchange import Exchange
 from botpit.core.orders import OrderRecord, RefusedOrder
 from botpit.core.positions import Position
 from botpit.core.risk.margin import BPS, initial_times_bps, maintenance_times_bps
-from botpit.wire.encode import Encoder, order_type
 from botpit.wire.forms import SIDES, form_of, json_text
 from botpit.wire.market_views import instruments
 from botpit.wire.numbers import milliseconds
+from botpit.wire.units import Units, order_type
 
 _OrderState = form_of(wire.OrderState, "own")
 _OrderStatus = form_of(wire.OrderStatus, "own")
@@ -31,10 +31,9 @@ _NOTHING_KNOWN = (None,) * 8
 class AccountViews:
     """What a trader of this market may see of itself."""
 
-    def __init__(self, exchange: Exchange, encoder: Encoder) -> None:
+    def __init__(self, exchange: Exchange, units: Units) -> None:
         self._exchange = exchange
-        self._encoder = encoder
-        self._units = encoder.units
+        self._units = units
 
     def logged_in(self, e: LoggedIn, scope: str) -> bytes:
         fields = {
@@ -88,7 +87,7 @@ class AccountViews:
             SIDES[order.side],
             order_type(order),
         )
-        price = self._encoder.asked_price(order)
+        price = self._units.asked_price(order)
         if isinstance(record, RefusedOrder):
             return _OrderState(
                 None, *named, price, order.qty, 0, 0, 0, "rejected", record.answer.reason

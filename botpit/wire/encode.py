@@ -13,16 +13,12 @@ from typing import Any
 from msgspec import Raw
 
 from botpit.core import events as ev
-from botpit.core.commands import OffTick, Order
 from botpit.core.exchange import Exchange
 from botpit.wire.channels import ANSWERS, MESSAGES, PRIVATE_MESSAGES, REFUSALS
 from botpit.wire.decode import Fault
 from botpit.wire.forms import View, Write, json_text, writer
 from botpit.wire.numbers import milliseconds
 from botpit.wire.units import Units
-
-_MONEY_DETAILS = {"equity", "required_margin", "notional", "max_order_notional"}
-_PRICE_DETAILS = {"tick", "min_price", "max_price", "band_low", "band_high", "best_price"}
 
 
 def with_request_id(message: bytes, request_id: str | int | None) -> bytes:
@@ -97,61 +93,29 @@ class Encoder:
     """
 
     def __init__(self, exchange: Exchange) -> None:
-        self.units = Units(exchange)
+        self.units = units = Units(exchange)
         self.writers: dict[View, dict[type[Any], Write]] = {
             "own": {
-                event: self._writer(event, message, "own")
+                event: writer(event, message, "own", units)
                 for event, message in {**PRIVATE_MESSAGES, **ANSWERS}.items()
             },
             "public": {
-                event: self._writer(event, message, "public")
+                event: writer(event, message, "public", units)
                 for event, message in MESSAGES.items()
             },
             "observer": {
-                event: self._writer(event, message, "observer")
+                event: writer(event, message, "observer", units)
                 for event, message in MESSAGES.items()
             },
         }
         refusals = {
-            request: self._writer(ev.Rejected, message, "own")
+            request: writer(ev.Rejected, message, "own", units)
             for request, message in REFUSALS.items()
         }
         self.writers["own"][ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](
             e, seq, channel_seq
         )
 
-    def _writer(self, event: type[Any], message: type[Any], view: View) -> Write:
-        return writer(
-            event,
-            message,
-            view,
-            self.units,
-            order_type=order_type,
-            asked_price=self.asked_price,
-            details=self._details,
-        )
-
     def event(self, event: Any, view: View, seq: int = 0, channel_seq: int = 0) -> bytes:
         """An event as those see it who read this view; its numbers, if it is a public one."""
         return self.writers[view][type(event)](event, seq, channel_seq)
-
-    def asked_price(self, order: Order) -> Raw | None:
-        """The price of an order as it was sent."""
-        price = order.price
-        if type(price) is OffTick:
-            return Raw(price.text.encode())
-        return None if price is None else self.units.scales[order.symbol].raw(price)
-
-    def _details(self, e: ev.Rejected) -> dict[str, float | int]:
-        return {key: self._detail(key, value, e.symbol) for key, value in e.details.items()}
-
-    def _detail(self, key: str, value: int, symbol: str) -> float | int:
-        if key in _MONEY_DETAILS:
-            return value / self.units.money
-        if key in _PRICE_DETAILS:
-            return self.units.price(symbol, value)
-        return value
-
-
-def order_type(order: Order) -> str:
-    return "market" if order.price is None else "limit"

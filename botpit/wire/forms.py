@@ -19,7 +19,7 @@ from msgspec import UNSET
 from botpit.core import events as ev
 from botpit.core.commands import BUY
 from botpit.wire.numbers import NS_PER_MS
-from botpit.wire.units import Units
+from botpit.wire.units import Units, order_type
 from message_schemas import CHANNEL_OF
 
 View = Literal["public", "own", "observer"]
@@ -97,12 +97,14 @@ def form_of(message: type[Any], view: View) -> Any:
 
 @cache
 def _compiled(event: type[Any], message: type[Any], view: View) -> Callable[..., Write]:
-    """Makes the writer, given what the sources refer to."""
+    """Makes the writer, given the units of a market."""
     fields, form = fields_of(message, view), form_of(message, view)
     sources = _SOURCES | _OWN_SOURCES.get(event, {})
     values = ", ".join(sources.get(name, f"e.{name}") for name in fields)
     code = (
-        "def bound(scales, money, average_entry, order_type, asked_price, details):\n"
+        "def bound(units):\n"
+        "    scales, money, average_entry = units.scales, units.money, units.average_entry\n"
+        "    asked_price, details = units.asked_price, units.details\n"
         "    def write(e, seq, channel_seq):\n"
         f"        return json_text(form({values}))\n"
         "    return write\n"
@@ -111,6 +113,7 @@ def _compiled(event: type[Any], message: type[Any], view: View) -> Callable[...,
         "form": form,
         "json_text": json_text,
         "sides": SIDES,
+        "order_type": order_type,
         "UNSET": UNSET,
         "NS_PER_MS": NS_PER_MS,
     }
@@ -120,18 +123,7 @@ def _compiled(event: type[Any], message: type[Any], view: View) -> Callable[...,
     return bound
 
 
-def writer(
-    event: type[Any],
-    message: type[Any],
-    view: View,
-    units: Units,
-    **functions: Callable[[Any], Any],
-) -> Write:
-    """The writer of one kind of event, for one market.
-
-    `functions`: `order_type`, `asked_price` and `details`, which only some events need.
-    """
+def writer(event: type[Any], message: type[Any], view: View, units: Units) -> Write:
+    """The writer of one kind of event, for one market."""
     bound = _compiled(cast(Hashable, event), cast(Hashable, message), view)
-    return bound(
-        scales=units.scales, money=units.money, average_entry=units.average_entry, **functions
-    )
+    return bound(units)

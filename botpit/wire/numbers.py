@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from msgspec import Raw, json
+from msgspec import Raw
+from msgspec.json import encode as _text
 
 from botpit.core.instrument import LARGEST_EXACT, Instrument
 
@@ -24,31 +25,17 @@ class PriceScale:
     __slots__ = ("_scale", "_tick_units", "raw", "text", "ticks")
 
     def __init__(self, instrument: Instrument) -> None:
-        self._scale: int = 10**instrument.tick_decimals
-        self._tick_units = instrument.tick_units
-        self.ticks = lru_cache(MAX_REMEMBERED_PRICES)(self._ticks)
+        scale: int = 10**instrument.tick_decimals
+        tick_units = instrument.tick_units
+        self._scale, self._tick_units = scale, tick_units
+        # None of these refers to the scale itself, so that one is freed as soon as nobody uses it.
+        remembered = lru_cache(MAX_REMEMBERED_PRICES)
+        self.ticks = remembered(lambda price: _ticks(price, scale, tick_units))
         """The price in ticks, or None when it is off the tick. Never rounded."""
-        self.text = lru_cache(MAX_REMEMBERED_PRICES)(self._text)
+        self.text = remembered(lambda ticks: _text(ticks * tick_units / scale).decode())
         """Ticks as the number in JSON."""
-        self.raw = lru_cache(MAX_REMEMBERED_PRICES)(
-            lambda ticks: Raw(self._text(ticks).encode())
-        )
+        self.raw = remembered(lambda ticks: Raw(_text(ticks * tick_units / scale)))
         """The same, for msgspec to write."""
-
-    def _text(self, ticks: int) -> str:
-        return json.encode(self.price(ticks)).decode()
-
-    def _ticks(self, price: float) -> int | None:
-        scaled = price * self._scale
-        if not abs(scaled) <= LARGEST_EXACT:
-            return None
-        units = round(scaled)
-        if units / self._scale != price:
-            return None
-        ticks, rest = divmod(units, self._tick_units)
-        if rest:
-            return None
-        return ticks
 
     def price(self, ticks: int) -> float:
         """The price as people write it."""
@@ -59,6 +46,17 @@ class PriceScale:
         if not lots:
             return 0.0
         return cost * self._tick_units / (lots * tick_value * self._scale)
+
+
+def _ticks(price: float, scale: int, tick_units: int) -> int | None:
+    scaled = price * scale
+    if not abs(scaled) <= LARGEST_EXACT:
+        return None
+    units = round(scaled)
+    if units / scale != price:
+        return None
+    ticks, rest = divmod(units, tick_units)
+    return None if rest else ticks
 
 
 def milliseconds(now_ns: int) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from time import sleep
 
@@ -26,7 +27,8 @@ class NotOpen(Exception):
 
 
 class RestartableExchange:
-    """An exchange with these settings (TOML) and flags, or `program` in its place; its files are in `folder`.
+    """An exchange with these settings (TOML) and flags, or `program` (a path and its first arguments) in its
+    place; its files are in `folder`.
 
     `market_id` and `replayed` (records after the newest snapshot) are as the newest start told them.
     """
@@ -36,7 +38,7 @@ class RestartableExchange:
         folder: Path,
         *flags: str,
         settings: str,
-        program: Path = HOME / "exchange_server.py",
+        program: Sequence[str] = (str(HOME / "exchange_server.py"),),
     ) -> None:
         order_port, events_port = free_ports(2)
         self.orders, self.events = (
@@ -51,7 +53,7 @@ class RestartableExchange:
         config.write_text(settings, encoding="utf-8")
         ports = ("--order-port", str(order_port), "--events-port", str(events_port))
         files = ("--data-dir", str(self.data), "--config", str(config))
-        self._argv = [sys.executable, str(program), *ports, *files, *flags]
+        self._argv = [sys.executable, *program, *ports, *files, *flags]
         self._child: Child | None = None
 
     @property

@@ -100,14 +100,14 @@ def test_a_battle_ends_after_its_duration_and_never_writes_over_results(tmp_path
 
     async def story() -> Report:
         async with stage.market.feed():
-            return await ended(await stage.run("--duration", "0.3"))
+            return await ended(await stage.run("--duration", "1"))
 
     code, out, _ = play(story())
     assert code == 0
     assert out.splitlines()[-1] == "results: results-2.json"
     assert (tmp_path / "results.json").read_text() == "an older battle"
     results = stage.results("results-2.json")
-    assert (results["ended_by"], results["settings"]["duration_s"]) == ("duration", 0.3)
+    assert (results["ended_by"], results["settings"]["duration_s"]) == ("duration", 1.0)
     assert stage.told("alice")["report"] == "logs/reports-2/alice.json", (
         "no bot goes on from an older battle's report"
     )

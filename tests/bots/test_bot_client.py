@@ -323,7 +323,7 @@ def test_a_report_that_is_there_is_gone_on_from(monkeypatch, tmp_path):
 
 
 def test_a_bot_whose_report_cannot_be_written_trades_on(monkeypatch, tmp_path, caplog):
-    exchange = Exchange()
+    exchange = Exchange(report=tmp_path / "nowhere" / "alice.json")
     strategy = OneOrder()
 
     async def order_heard() -> str:
@@ -332,7 +332,8 @@ def test_a_bot_whose_report_cannot_be_written_trades_on(monkeypatch, tmp_path, c
 
     async def story() -> int:
         async with exchange.bot(strategy) as bot:
-            bot._report = StateFile(tmp_path / "nowhere" / "alice.json")
+            exchange.report = None  # nobody reads it
+            (tmp_path / "nowhere").rmdir()
             return await asyncio.wait_for(bot_client.traded(bot), PATIENCE_S)
 
     monkeypatch.setattr(bot_client, "until_told_to_stop", order_heard)
@@ -412,7 +413,7 @@ def test_flags_reach_the_strategy(tmp_path):
         "name=a=b",
     ]
     bot = bot_client.make_bot(bot_client.arguments(flags))
-    assert bot.brain._strategy.values == (bot_client.random.Random(7).random(), 3, "a=b")
+    assert bot.brain.strategy.values == (bot_client.random.Random(7).random(), 3, "a=b")
 
 
 def test_a_flood_of_lines_is_counted(monkeypatch, caplog):

@@ -842,14 +842,14 @@ def test_a_hook_that_has_used_up_all_memory_leaves_the_reserve_to_those_who_tell
             self.seen = []
 
         def on_timer(self, market):
-            self.seen.append(len(stage.brain.runner._reserve))
+            self.seen.append(len(stage.brain.runner.reserve))
             raise MemoryError
 
     stage = Stage(Hoarder()).opens()
     stage.brain.runner.reserve_bytes = 1_000
     for _ in range(2):
         stage.decides()
-        assert len(stage.brain.runner._reserve) == 0
+        assert len(stage.brain.runner.reserve) == 0
     assert stage.strategy.seen == [1_000, 1_000]
     stage.brain.runner.reserve_bytes = 2**62
     stage.decides()

@@ -166,10 +166,11 @@ def test_a_taker_works_its_orders_off_in_one_direction_and_within_its_position()
 
 
 def test_a_taker_with_a_full_position_turns_back():
-    market = Market("taker", position=60, activity=1, slices=1, size=1, max_position=60)
-    market.shows([(99.0, 50)], [(101.0, 50)])
-    assert {market.strategy._draw_side(60) for _ in range(50)} == {"sell"}
-    assert market.accepts_all()[0].startswith("sell")
+    for seed in range(50):
+        full = {"position": 60, "max_position": 60}
+        market = Market("taker", seed=seed, activity=1, slices=1, size=1, **full)
+        market.shows([(99.0, 50)], [(101.0, 50)])
+        assert market.accepts_all()[0].startswith("sell")
 
 
 def test_a_taker_waits_while_nobody_stands_there():
@@ -643,9 +644,9 @@ def test_zip_moves_its_one_order_and_keeps_what_it_learned_for_the_next_customer
     price = market.handle.to_tick(market.strategy.price, "sell")
     assert market.accepts_all() == [f"replace by {price}"]
     assert market.accepts_all() == [], "where it should be it stays"
-    margin = market.strategy._margins["sell"]
+    margin = market.strategy.margins["sell"]
     market.fills(market.handle.orders[0], 2)
-    assert market.strategy._margins["sell"] == margin and market.handle.orders == []
+    assert market.strategy.margins["sell"] == margin and market.handle.orders == []
 
 
 # -------------------------------------------------------------------------------------------- value
@@ -677,7 +678,7 @@ def test_value_comes_to_believe_what_it_sees_again_and_again():
     beliefs = []
     for _ in range(1_000):
         market.accepts_all()
-        beliefs.append(market.strategy._belief)
+        beliefs.append(market.strategy.belief)
     assert abs(sum(beliefs[500:]) / 500 - 100.0) < 0.5
     assert max(abs(each - 100.0) for each in beliefs[500:]) < 1.0, "one look is 2.0 off"
 

@@ -462,4 +462,4 @@ def test_a_slow_plugin_of_the_older_framework_is_told_by_its_own_name(tmp_path):
 
 def test_the_bots_process_hands_its_clock_in():
     bot = bot_client.make_bot(bot_client.arguments(["--trader-id", "alice"]))
-    assert bot.brain._clock_s is time.monotonic
+    assert bot.brain.clock_s is time.monotonic

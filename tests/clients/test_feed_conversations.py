@@ -11,6 +11,7 @@ import pytest
 from botpit.clients import feed_session
 from botpit.clients.feed_session import FeedSession, Need, State
 from botpit.clients.feed_table import STEPS, Case
+from tests.socketless.feed_pair import NotedSteps
 
 TRADES = ("trades", "SIM")
 
@@ -230,13 +231,7 @@ def test_a_conversation_goes_line_by_line_as_it_stands_here(need):
 
 def test_the_conversations_come_by_every_case_of_the_table(monkeypatch):
     seen: set[Case] = set()
-    happens = FeedSession._happens
-
-    def noted(session, what):
-        seen.add((session.need, session.state, what))
-        return happens(session, what)
-
-    monkeypatch.setattr(FeedSession, "_happens", noted)
+    monkeypatch.setattr(feed_session, "STEPS", NotedSteps(seen.add))
     for need, lines in CONVERSATIONS.items():
         talk = Talk(need)
         for line in lines.strip().splitlines():

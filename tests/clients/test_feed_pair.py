@@ -5,9 +5,8 @@ from __future__ import annotations
 import pytest
 
 from botpit.clients import feed_session
-from botpit.clients.feed_session import FeedSession
 from botpit.clients.feed_table import STEPS, Case
-from tests.socketless.feed_pair import READERS, Pair
+from tests.socketless.feed_pair import READERS, NotedSteps, Pair
 
 SEEDS = range(24)
 RUNS = [
@@ -37,18 +36,13 @@ def test_law_whatever_the_line_does_the_reader_ends_with_the_truth(run):
 def exercised() -> dict[Case, list[Run]]:
     """For each case of the table the runs in which it occurs."""
     found: dict[Case, list[Run]] = {}
-    happens = FeedSession._happens
     with pytest.MonkeyPatch.context() as patch:
         for run in RUNS:
-
-            def noted(session, what, run=run):
-                runs = found.setdefault((session.need, session.state, what), [])
-                if run not in runs[-1:]:
-                    runs.append(run)
-                return happens(session, what)
-
-            patch.setattr(FeedSession, "_happens", noted)
+            seen: set[Case] = set()
+            patch.setattr(feed_session, "STEPS", NotedSteps(seen.add))
             play(run)
+            for case in seen:
+                found.setdefault(case, []).append(run)
     return found
 
 

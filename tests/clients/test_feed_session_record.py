@@ -59,7 +59,7 @@ class Reader:
 
     def hear(self, *messages: Message) -> None:
         for message in parse_messages(json.dumps(list(messages))):
-            if self.session.take(message) and isinstance(message, RowEvent):
+            if self.session.receive(message) and isinstance(message, RowEvent):
                 self.taken.append(message.seq)
 
 

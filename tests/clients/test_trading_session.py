@@ -62,12 +62,12 @@ def test_nothing_is_sent_before_it_is_ready():
 def test_it_is_ready_whichever_of_the_two_answers_comes_first():
     session = TradingSession("alice")
     session.opened()
-    (login,) = session.take_requests()
-    session.take(logged_in(login), 0)
-    account, open_orders = session.take_requests()
-    session.take(no_orders(open_orders.request_id), 0)
+    (login,) = session.requests()
+    session.receive(logged_in(login), 0)
+    account, open_orders = session.requests()
+    session.receive(no_orders(open_orders.request_id), 0)
     assert session.state is State.SYNCING
-    session.take(an_account(account.request_id), 0)
+    session.receive(an_account(account.request_id), 0)
     assert session.state is State.READY
 
 
@@ -202,25 +202,25 @@ def test_an_order_that_is_open_has_its_fate_also_when_the_session_begins_anew():
 
 def test_a_hole_in_the_numbers_is_no_end_but_asks_for_account_and_orders_again():
     session = TradingPair().opens().session
-    session.take(accepted(3), 0)
+    session.receive(accepted(3), 0)
     assert session.state is State.SYNCING
-    assert [each.type for each in session.take_requests()] == ["account", "open_orders"]
+    assert [each.type for each in session.requests()] == ["account", "open_orders"]
     assert session.account_seq == 3
 
 
 def test_whoever_leaves_does_not_mind_a_hole():
     session = TradingPair().opens().session
     session.stop()
-    session.take(accepted(3), 0)
+    session.receive(accepted(3), 0)
     assert session.state is State.LEAVING
-    assert [each.type for each in session.take_requests()] == ["cancel_all"]
+    assert [each.type for each in session.requests()] == ["cancel_all"]
 
 
 def test_what_was_told_before_is_no_news_unless_it_is_an_answer():
     pair = TradingPair().opens()
     pair.buys(1, name="a")
     pair.pumps()
-    assert not pair.session.take(accepted(1), 0).is_news
+    assert not pair.session.receive(accepted(1), 0).is_news
     pair.buys(1, name="a")
     pair.pumps()
     again, heard = pair.heard[-1]
@@ -230,7 +230,7 @@ def test_what_was_told_before_is_no_news_unless_it_is_an_answer():
 def test_what_comes_before_the_login_is_granted_is_no_news():
     session = TradingSession("alice", market_id="m1", account_seq=0)
     session.opened()
-    assert not session.take(accepted(1), 0).is_news and session.account_seq == 0
+    assert not session.receive(accepted(1), 0).is_news and session.account_seq == 0
 
 
 # --------------------------------------------------------------------------------------------------- refusals
@@ -254,7 +254,10 @@ def test_whatever_is_refused_of_the_login_and_the_sync_is_asked_again_when_the_e
         pair.pumps()
         waits += 1
     assert pair.session.state is State.READY and waits > 0
-    assert not pair.session._retries
+    asked = len(pair.sent)
+    pair.passes(60)
+    pair.pumps()
+    assert len(pair.sent) == asked, "nothing is left to be asked again"
 
 
 @pytest.mark.parametrize(
@@ -265,27 +268,27 @@ def test_how_long_a_refused_login_waits(retry_after_ms, wait_ms):
     details = {} if retry_after_ms is None else {"retry_after_ms": retry_after_ms}
     session = TradingSession("alice")
     session.opened()
-    (login,) = session.take_requests()
+    (login,) = session.requests()
     refused = Error(
         reason="server_busy", details=details, timestamp=0, request_id=login.request_id
     )
-    session.take(refused, 5_000)
+    session.receive(refused, 5_000)
     session.time_passes(5_000 + wait_ms - 1)
-    assert session.take_requests() == []
+    assert session.requests() == []
     session.time_passes(5_000 + wait_ms)
-    assert [each.type for each in session.take_requests()] == ["login"]
+    assert [each.type for each in session.requests()] == ["login"]
 
 
 def test_a_retry_does_not_outlive_its_connection():
     session = TradingSession("alice")
     session.opened()
-    (login,) = session.take_requests()
-    session.take(Error(reason="server_busy", timestamp=0, request_id=login.request_id), 0)
+    (login,) = session.requests()
+    session.receive(Error(reason="server_busy", timestamp=0, request_id=login.request_id), 0)
     session.lost()
     session.opened()
-    session.take_requests()
+    session.requests()
     session.time_passes(10_000)
-    assert session.take_requests() == []
+    assert session.requests() == []
 
 
 @pytest.mark.parametrize("refusal", [OrderRejected, Error])
@@ -295,15 +298,15 @@ def test_it_is_quiet_for_as_long_as_the_exchange_says(refusal):
     session.send(
         PingRequest() if refusal is Error else OrderRequest(side=Side.BUY, qty=1, price=1.0), 0
     )
-    (request,) = session.take_requests()
+    (request,) = session.requests()
     details = {"retry_after_ms": 250}
     told = refusal(
         reason="rate_limited", details=details, timestamp=0, request_id=request.request_id
     )
-    session.take(told, 1_000)
+    session.receive(told, 1_000)
     assert (session.may_send(1_249), session.may_send(1_250)) == (False, True)
     session.time_passes(5_000)
-    assert session.take_requests() == [], "what the trader asked is not asked again"
+    assert session.requests() == [], "what the trader asked is not asked again"
 
 
 def test_a_query_that_is_refused_for_another_reason_changes_nothing():
@@ -340,12 +343,12 @@ def test_a_refused_farewell_is_left_to_the_end_of_the_connection():
     session = TradingPair().opens().session
     session.send(CancelRequest(order_id=7), 0)
     session.stop()
-    cancel, farewell = session.take_requests()
-    session.take(
+    cancel, farewell = session.requests()
+    session.receive(
         CancelRejected(reason="unknown_order", timestamp=0, request_id=cancel.request_id), 0
     )
     assert session.state is State.LEAVING
-    session.take(
+    session.receive(
         CancelRejected(reason="rate_limited", timestamp=0, request_id=farewell.request_id), 0
     )
     assert session.state is State.DONE

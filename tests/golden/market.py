@@ -110,7 +110,7 @@ class Market:
         reading = Reading(self.folder, Disk(), EXCHANGE)
         replayed = Replay(reading.opening)
         for record in reading.records():
-            replayed.take(record)
+            replayed.apply(record)
         state = sha256(state_text(EXCHANGE, self.venue.exchange)).hexdigest()
         assert replayed.state_hash() == state, "a replay of the journal leads to another state"
         return {

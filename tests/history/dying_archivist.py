@@ -84,7 +84,7 @@ def main(folder: str, call: str, count: str) -> None:
     )
     for record in archivist.news():
         assert record is not None
-        archivist.take(record)
+        archivist.apply(record)
     archivist.close()
     print(-disk.left)
 

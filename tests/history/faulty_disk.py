@@ -103,7 +103,7 @@ class ForgetfulDisk(Disk):
 
     def append_to(self, path: Path) -> AppendOnly:
         self.live()
-        return _ForgetfulFile(path, self)
+        return ForgetfulFile(path, self)
 
     def sync_file(self, path: Path) -> None:
         self.live()
@@ -143,7 +143,9 @@ class ForgetfulDisk(Disk):
         return lost
 
 
-class _ForgetfulFile(AppendOnly):
+class ForgetfulFile(AppendOnly):
+    """Of a ForgetfulDisk."""
+
     def __init__(self, path: Path, disk: ForgetfulDisk) -> None:
         super().__init__(path)
         self._path, self._disk = path, disk

@@ -162,7 +162,7 @@ def test_it_follows_a_journal_that_is_being_written(tmp_path, kept_once):
         if number % 25 == 0 or number == RECORDS:
             journal.write()
             while (record := next(news)) is not None:
-                archivist.take(record)
+                archivist.apply(record)
             archivist.flush()
             assert (archivist.number, Past(folder).span()[1]) == (
                 number,
@@ -178,7 +178,7 @@ def test_what_a_snapshot_stands_on_is_durable_before_it(tmp_path):
     write_journal(folder, BEGUN, COMMANDS[:200], segment_bytes=3_000)
     keeper = Archivist(folder, disk, following=False, complain=fail)
     for record in keeper.news():
-        keeper.take(record)
+        keeper.apply(record)
     disk.calls.clear()
     keeper.close()
     synced = ["sync_file"] * (
@@ -227,7 +227,7 @@ def archivist(folder: Path, call: str, count: int) -> subprocess.CompletedProces
 
 
 def test_the_past_from_any_event_on(kept_once, monkeypatch):
-    monkeypatch.setattr(past_module, "_NEAR_BYTES", 1_000)
+    monkeypatch.setattr(past_module, "NEAR_BYTES", 1_000)
     past, last = Past(kept_once), PUBLIC[-1][0]
     assert past.span() == (1, last)
     for seq in [
@@ -315,7 +315,7 @@ def test_a_large_market_is_written_out_less_often(tmp_path):
     archivist = Archivist(tmp_path, Disk(), following=False, complain=fail, snapshot_records=20)
     taken, orders = [0], []
     for record in archivist.news():
-        archivist.take(record)
+        archivist.apply(record)
         if len(snapshots(tmp_path)) and snapshots(tmp_path)[-1][0] > taken[-1]:
             taken.append(record.number)
             orders.append(

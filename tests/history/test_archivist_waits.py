@@ -24,7 +24,7 @@ def market(tmp_path):
         folder, Disk(), EXCHANGE, Open("m", settings.rules(), settings.engine_instruments())
     )
     lock = Lock(folder / keep.LOCK)
-    assert lock.take()
+    assert lock.acquire()
     return folder, lock
 
 

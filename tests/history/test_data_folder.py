@@ -23,7 +23,7 @@ from tests.laws.streams import opening
 HOLDER = """
 import sys
 from botpit.io.lock import Lock
-assert Lock(sys.argv[1]).take()
+assert Lock(sys.argv[1]).acquire()
 print('held', flush=True)
 sys.stdin.read()
 """
@@ -62,11 +62,11 @@ def is_free_only_when_its_holder_ends(path, end):
     ) as holder:
         assert holder.stdout.readline() == b"held\n"
         lock = Lock(path)
-        assert not lock.take()
+        assert not lock.acquire()
         assert lock.owner() == f" (pid {holder.pid})"
         holder.send_signal(end)
         holder.wait()
-        assert lock.take()
+        assert lock.acquire()
         assert lock.owner() == f" (pid {os.getpid()})"
         lock.release()
 
@@ -77,7 +77,7 @@ def test_it_is_free_again_however_its_holder_ends(tmp_path, end):
 
 
 def test_a_lock_that_is_not_kept_is_found_out(tmp_path, monkeypatch):
-    monkeypatch.setattr(Lock, "_take", lambda self: None)
+    monkeypatch.setattr("fcntl.flock", lambda *arguments: None)
     with pytest.raises(AssertionError):
         is_free_only_when_its_holder_ends(tmp_path / "lock", signal.SIGKILL)
 
@@ -85,7 +85,7 @@ def test_a_lock_that_is_not_kept_is_found_out(tmp_path, monkeypatch):
 def test_what_an_older_holder_wrote_is_gone(tmp_path):
     (tmp_path / "lock").write_bytes(b"1" * 500)
     lock = Lock(tmp_path / "lock")
-    assert lock.take()
+    assert lock.acquire()
     assert (tmp_path / "lock").read_text() == f"{os.getpid()}\n"
     lock.release()
 
@@ -167,18 +167,21 @@ def test_markets_of_which_none_is_named_are_not_forgotten(data):
         data.current()
 
 
-def test_a_market_that_was_never_the_present_one_is_no_loss(data):
+def test_a_market_that_was_never_the_present_one_is_no_loss(tmp_path):
     """The exchange was ended between its opening and its naming: nobody was told of it."""
     disk = FailingDisk()
-    data._disk = disk
+    data = DataFolder(tmp_path / "data", disk)
+    disk.calls.clear()
     data.begin(EXCHANGE, opening_of("a"))
     calls = len(disk.calls)
     for fail_at in range(1, calls + 1):
         (data.path / CURRENT).unlink(missing_ok=True)
-        data._disk = FailingDisk(fail_at)
+        disk.calls.clear()
+        disk.fail_at = fail_at
         with pytest.raises(OSError):
             data.begin(EXCHANGE, opening_of(f"b{fail_at}"))
         if not (data.path / CURRENT).exists():
             assert data.current() is None
-    data._disk = Disk()
+    disk.fail_at = 0
     assert data.begin(EXCHANGE, opening_of("c")) == data.current()
+    data.close()

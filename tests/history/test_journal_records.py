@@ -273,7 +273,3 @@ def test_a_note_is_read_as_it_was():
 def test_what_is_no_note_is_damaged(body):
     with pytest.raises(Damaged):
         read_note(sealed(body), SEED)
-
-
-def test_every_kind_is_read_by_the_name_under_which_it_is_written():
-    assert {name for name, _ in EXCHANGE._writing.values()} == EXCHANGE._reading.keys()

@@ -96,12 +96,11 @@ def test_under_batch_what_is_written_is_held_until_it_is_synced(tmp_path):
 def test_what_is_written_while_a_sync_is_under_way_waits_for_the_next(tmp_path):
     """The sync runs in another thread; a full segment is not changed under it."""
     disk = SlowDisk()
-    journal = journal_in(tmp_path / "m", disk, Durability.BATCH, segment_bytes=10)
+    journal = journal_in(tmp_path / "m", disk, Durability.BATCH, segment_bytes=200)
     disk.slow = True
     append(journal, 2)
-    journal._segment_bytes = 10**9  # so that there is something to be synced
     journal.write()
-    journal._segment_bytes = 10
+    assert journal.holds and len(segments(tmp_path / "m")) == 2, "it has room for them"
     thread = Thread(target=journal.sync)
     thread.start()
     assert disk.began.wait(10)

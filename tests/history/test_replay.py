@@ -207,7 +207,10 @@ def test_until_an_event(replay, kept_once):
     """The last record is the one that brought the event."""
     reading = Reading(kept_once, Disk(), EXCHANGE)
     played = Replay(reading.opening)
-    seqs = [0, *(played.seq for record in reading.records() if played.take(record) is not None)]
+    seqs = [
+        0,
+        *(played.seq for record in reading.records() if played.apply(record) is not None),
+    ]
     for seq in (1, 499, 500, 501):
         records = next(number for number, reached in enumerate(seqs) if reached >= seq)
         told = replay(kept_once, "--until", seq, "--verify")
@@ -419,7 +422,7 @@ def test_a_market_makes_no_garbage_that_is_not_freed_at_once(kept_once):
     gc.disable()
     try:
         for record in reading.records():
-            played.take(record)
+            played.apply(record)
         assert gc.collect() < 20
     finally:
         gc.enable()

@@ -56,9 +56,9 @@ for limits in (Limits(open_files=51), Limits(cpu_s=101), Limits(memory_mb=1_025)
 Limits(open_files=50, cpu_s=98, memory_mb=1_024).impose()
 said.append([r.getrlimit(each) for each in (r.RLIMIT_NOFILE, r.RLIMIT_CPU, r.RLIMIT_AS)])
 """) == [
-        "--max-open-files 51: this process may have at most 50",
-        "--max-cpu-s 101: this process may have at most 100",
-        "--max-memory-mb 1025: this process may have at most 1024",
+        "open_files 51: this process may have at most 50",
+        "cpu_s 101: this process may have at most 100",
+        "memory_mb 1025: this process may have at most 1024",
         [[50, 50], [98, 100], [2**30, 2**30]],
     ]
 
@@ -66,14 +66,14 @@ said.append([r.getrlimit(each) for each in (r.RLIMIT_NOFILE, r.RLIMIT_CPU, r.RLI
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        (Limits(cpu_s=0), "--max-cpu-s 0: a bot needs at least 1"),
-        (Limits(memory_mb=LEAST_MEMORY_MB - 1), "--max-memory-mb 63: a bot needs at least 64"),
-        (Limits(memory_mb=-5), "--max-memory-mb -5: a bot needs at least 64"),
+        (Limits(cpu_s=0), "cpu_s 0: a bot needs at least 1"),
+        (Limits(memory_mb=LEAST_MEMORY_MB - 1), "memory_mb 63: a bot needs at least 64"),
+        (Limits(memory_mb=-5), "memory_mb -5: a bot needs at least 64"),
         (
             Limits(open_files=LEAST_OPEN_FILES - 1),
-            "--max-open-files 31: a bot needs at least 32",
+            "open_files 31: a bot needs at least 32",
         ),
-        (Limits(memory_mb=10**30), f"--max-memory-mb {10**30}: "),
+        (Limits(memory_mb=10**30), f"memory_mb {10**30}: "),
     ],
     ids=str,
 )
@@ -86,7 +86,7 @@ def test_what_no_bot_or_no_system_can_live_with_is_refused(value, sentence):
 def test_a_system_without_limits_is_told_so(monkeypatch):
     monkeypatch.setattr(limits, "resource", None)
     Limits().impose()
-    with pytest.raises(LimitError, match=r"^--max-cpu-s: limits need a POSIX system"):
+    with pytest.raises(LimitError, match=r"^cpu_s: limits need a POSIX system"):
         Limits(cpu_s=1).impose()
 
 

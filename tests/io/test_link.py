@@ -27,9 +27,8 @@ class Owner:
         self.link = Link(
             uri,
             on_open=lambda: self.greeting,
-            on_frame=self.told.put_nowait,
             on_state=lambda connected, reason: self.told.put_nowait((connected, reason)),
-            **options,
+            **{"on_frame": self.told.put_nowait, **options},
         )
 
     async def hears(self) -> object:
@@ -186,8 +185,7 @@ def test_what_its_owner_raises_ends_it():
             await connection.wait_closed()
 
         async with fake_port(one_word) as uri:
-            owner = Owner(uri)
-            owner.link._on_frame = lambda frame: 1 / 0
+            owner = Owner(uri, on_frame=lambda frame: 1 / 0)
             with pytest.raises(ZeroDivisionError):
                 await asyncio.wait_for(owner.link.run(), PATIENCE_S)
 

@@ -189,7 +189,7 @@ async def house(
             for client in here.clients:
                 client.writer.close()
             await here.server.close()
-    assert not here.server.connections and not here.server._per_address
+    assert not here.server.connections and not here.server.per_address
     assert [each.times_lost for each in here.peers] == [1] * len(here.peers)
     if here.server.failed.done() and not here.failure_expected:
         await here.server.failed

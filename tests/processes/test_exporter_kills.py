@@ -12,7 +12,7 @@ from time import monotonic, sleep
 import pytest
 from websockets.sync.client import connect
 
-from proofs.exporter_kills import watch
+from proofs.exporter_kills import FAULTS, watch
 from tests.processes.running import FREE, PATIENCE_S, Exchange, running
 
 
@@ -34,6 +34,14 @@ def test_everything_else_goes_on_and_ends_cleanly(outcome):
         {"exchange": 0, "exporter": 0},
         [],
     ), outcome
+
+
+@pytest.mark.parametrize("plant", FAULTS[1:])
+def test_a_planted_fault_is_found(plant, tmp_path):
+    outcome = asyncio.run(
+        watch(6, tmp_path, seed=7, flush_ms=10, trades_per_s=400, plant=plant)
+    )
+    assert outcome.differences != [], outcome
 
 
 def trade(exchange: Exchange, *traders: str) -> None:

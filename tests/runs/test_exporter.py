@@ -18,9 +18,9 @@ from pathlib import Path
 import pytest
 
 from botpit.cli import export as exporter
-from botpit.clients.feed_session import Checkpoint
 from botpit.io.child import Child
 from botpit.io.exit_codes import ExitCode, ProgramError
+from botpit.runs.export.disk import Disk
 from tests.processes.told_market import Exchange, Feed, feed_of
 
 HOUSE = Path(__file__).resolve().parents[2]
@@ -287,21 +287,21 @@ def test_a_run_that_is_cancelled_has_written_what_it_was_told(tmp_path: Path) ->
     assert json.loads((tmp_path / ".export-state.json").read_text())["seq"] == 2
 
 
-def test_what_comes_during_the_last_flush_is_written_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class SlowSheets(exporter.Sheets):
-        async def flush(self, checkpoint: Checkpoint | None) -> None:
-            await super().flush(checkpoint)
-            if self.rows_written:
+def test_what_comes_during_the_last_flush_is_written_too(tmp_path: Path) -> None:
+    class SlowDisk(Disk):
+        async def append(self, path: Path, size: int, data: bytes) -> int:
+            found = await super().append(path, size, data)
+            if b"first" in data:
                 flushing.set()
                 await ended.wait()
+            return found
 
     async def story() -> None:
         async with feed_of(Exchange()) as feed:
             run = asyncio.create_task(
                 exporter.export(
-                    exporter.arguments([*options(feed, tmp_path), "--flush-ms", "1"])
+                    exporter.arguments([*options(feed, tmp_path), "--flush-ms", "1"]),
+                    SlowDisk(),
                 )
             )
             await feed.resumed.wait()
@@ -315,7 +315,6 @@ def test_what_comes_during_the_last_flush_is_written_too(
             await asyncio.wait([run])
 
     flushing, ended = asyncio.Event(), asyncio.Event()
-    monkeypatch.setattr(exporter, "Sheets", SlowSheets)
     asyncio.run(asyncio.wait_for(story(), DEADLINE_S))
     assert [row.split(",")[3] for row in rows_of(tmp_path / "trades.csv")[1:]] == [
         "first",

@@ -395,11 +395,16 @@ def test_rates_slide_with_the_time_handed_in():
     assert rate.per_second(15.0) == 0.0
 
 
+def held_chars(thing: object) -> int:
+    """All that it holds, as text."""
+    return len(repr(vars(thing)))
+
+
 def test_a_rate_needs_no_more_memory_for_more_events():
     rate = SlidingRate(window_s=5.0, slots=20)
     for thousandth in range(20_000):
         rate.note(thousandth / 1_000)
-    assert len(rate._counts) == 20
+    assert held_chars(rate) < 500
 
 
 def test_the_first_second_is_not_blown_up():

@@ -11,8 +11,10 @@ from __future__ import annotations
 import json
 import random
 from collections import deque
+from collections.abc import Callable
 
-from botpit.clients.feed_session import Need
+from botpit.clients.feed_session import Need, State
+from botpit.clients.feed_table import STEPS, Case, Do
 from botpit.venue.feed.buffer import EventBuffer
 from tests.socketless.listener import Listener
 from tests.socketless.messages import pieces
@@ -24,6 +26,18 @@ from tests.socketless.venue import SocketlessVenue
 
 MOST_STEPS = 120
 READERS = (Present, CatchUp, Record, FromNow, Behind)
+
+
+class NotedSteps(dict[Case, tuple[tuple[Do, ...], State]]):
+    """The table of a feed session, which tells each case that is looked up."""
+
+    def __init__(self, note: Callable[[Case], object]) -> None:
+        super().__init__(STEPS)
+        self.note = note
+
+    def get(self, case, default=None):
+        self.note(case)
+        return super().get(case, default)
 
 
 class Pair:

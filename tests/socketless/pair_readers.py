@@ -154,7 +154,7 @@ class Record(Present):
     def takes(self, message: Message) -> bool:
         missing, was_live = self.session.missing, self.session.state is State.LIVE
         market_id = self.session.market_id
-        is_new = self.session.take(message)
+        is_new = self.session.receive(message)
         if message.type == "snapshot":
             assert self.session.market_id == message.market_id
             if was_live and market_id == message.market_id:

@@ -21,7 +21,7 @@ class MirrorReader:
 
     def takes(self, message: Message) -> bool:
         """Fold it if it is news; whether it is."""
-        is_news = self.session.take(message)
+        is_news = self.session.receive(message)
         if is_news:
             self.statistics.fold(message)
             if not self.mirror.fold(message):

@@ -107,7 +107,7 @@ class TradingPair:
         return [message for message, _ in self.heard if isinstance(message, LoggedIn)]
 
     def _collect(self) -> None:
-        requests = self.session.take_requests()
+        requests = self.session.requests()
         self.sent += requests
         self._to_venue += requests
 
@@ -121,7 +121,7 @@ class TradingPair:
 
     def _hear(self) -> None:
         for message in parse_messages(self._to_session.popleft()):
-            heard = self.session.take(message, self.now_ms)
+            heard = self.session.receive(message, self.now_ms)
             if heard.is_news:
                 self.heard.append((message, heard))
             self.unresolved += [order.client_order_id for order in heard.unresolved]

@@ -21,12 +21,12 @@ def symbols(count: int) -> list[str]:
 def test_a_book_is_told_at_once_and_again_after_the_interval():
     updates = BookUpdates(["SIM"])
     updates.changed("SIM")
-    assert updates.take_due(5) == ["SIM"]
+    assert updates.pop_due(5) == ["SIM"]
     updates.changed("SIM")
     updates.changed("SIM")
     assert updates.next_due_ns() == 5 + INTERVAL_NS
-    assert updates.take_due(4 + INTERVAL_NS) == []
-    assert updates.take_due(5 + INTERVAL_NS) == ["SIM"]
+    assert updates.pop_due(4 + INTERVAL_NS) == []
+    assert updates.pop_due(5 + INTERVAL_NS) == ["SIM"]
     assert updates.next_due_ns() is None
 
 
@@ -34,7 +34,7 @@ def test_books_that_are_due_together_come_in_the_order_of_their_instruments():
     updates = BookUpdates(symbols(30))
     for symbol in reversed(symbols(30)):
         updates.changed(symbol)
-    assert updates.take_due(0) == symbols(30)
+    assert updates.pop_due(0) == symbols(30)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_all_books_together_have_a_rate(count: int, most_per_s: int):
             symbols(count) if count < 50 else random.Random(now_ns).sample(symbols(count), 50)
         ):
             updates.changed(symbol)
-        told += len(updates.take_due(now_ns))
+        told += len(updates.pop_due(now_ns))
     assert (
         0.4 * most_per_s < told / 2 <= 1.1 * most_per_s + count / 2
     )  # each book is told at once when it first changes
@@ -59,9 +59,9 @@ def test_every_change_is_told_in_the_end():
         for symbol in rng.sample(symbols(1_000), 20):
             updates.changed(symbol)
             untold.add(symbol)
-        untold -= set(updates.take_due(now_ns))
+        untold -= set(updates.pop_due(now_ns))
     now_ns = SECOND_NS
     while (due_ns := updates.next_due_ns()) is not None:
         now_ns = max(now_ns, due_ns)
-        untold -= set(updates.take_due(now_ns))
+        untold -= set(updates.pop_due(now_ns))
     assert not untold and now_ns <= SECOND_NS + 1_000 * SHARE_NS

@@ -16,13 +16,13 @@ BEGIN_AND_END = {wire.LoginRequest, wire.LogoutRequest}
 
 
 def test_every_request_has_a_row_but_those_that_begin_and_end_a_session():
-    rows = SocketlessVenue().gateway._routes
+    rows = SocketlessVenue().gateway.routes
     assert rows.keys() | BEGIN_AND_END == set(get_args(wire.TradingRequest))
     assert not rows.keys() & BEGIN_AND_END
 
 
 def test_only_cancels_have_the_rate_of_cancels():
-    rows = SocketlessVenue().gateway._routes
+    rows = SocketlessVenue().gateway.routes
     assert {request for request, row in rows.items() if row.rate == "cancels"} == {
         wire.CancelRequest,
         wire.CancelAllRequest,

@@ -10,7 +10,7 @@ import stat
 
 import pytest
 
-from botpit.venue.tokens import MAX_CHARS, TokenError, _make, read_token
+from botpit.venue.tokens import MAX_CHARS, TokenError, make_token, read_token
 from message_schemas import MAX_TOKEN_CHARS
 
 TOKEN = "a-token-of-thirty-two-characters"
@@ -89,7 +89,7 @@ def test_nothing_is_made_through_a_link_or_over_anything(tmp_path):
 def test_whoever_makes_it_at_the_same_time_is_not_overwritten(tmp_path):
     path = file_with(tmp_path, TOKEN)
     with pytest.raises(FileExistsError):
-        _make(path)
+        make_token(path)
     assert path.read_text() == TOKEN
 
 

@@ -54,7 +54,7 @@ def test_one_socket_gives_way_after_its_share_and_the_next_one_is_served():
     trading = Trading()
     greedy = trading.connects(*[PING] * (MAX_COMMANDS_PER_SOCKET + 5))
     modest = trading.connects(PING)
-    written = trading.turns.take()
+    written = trading.turns.run()
     assert len(types(written, greedy)) == MAX_COMMANDS_PER_SOCKET + 5, (
         "both are done within one turn's bound"
     )
@@ -68,11 +68,11 @@ def test_a_turn_is_bounded_and_the_last_in_line_is_first_in_the_next():
         for _ in range(MAX_TURN_COMMANDS // MAX_COMMANDS_PER_SOCKET)
     ]
     late = trading.connects(PING)
-    first = trading.turns.take()
+    first = trading.turns.run()
     assert sum(counts(first)) == MAX_TURN_COMMANDS and types(first, late) == []
     assert trading.turns.waiting
     assert {session for session, _ in first.sessions} == set(crowd)
-    assert types(trading.turns.take(), late) == ["pong"]
+    assert types(trading.turns.run(), late) == ["pong"]
     assert not trading.turns.waiting
 
 
@@ -86,9 +86,9 @@ def test_a_turn_ends_when_its_time_is_spent(monkeypatch):
         return receive(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(trading.venue.gateway, "receive", slow)
-    written = trading.turns.take()
+    written = trading.turns.run()
     assert types(written, served) == ["pong"] and types(written, waits) == []
-    assert types(trading.turns.take(), waits) == ["pong"]
+    assert types(trading.turns.run(), waits) == ["pong"]
 
 
 def test_a_socket_with_a_full_inbox_is_read_again_when_some_of_it_is_done():
@@ -96,9 +96,9 @@ def test_a_socket_with_a_full_inbox_is_read_again_when_some_of_it_is_done():
     session = trading.turns.connect()
     waiting = trading.sends(session, *[PING] * MAX_INBOX)
     assert waiting[-1] == MAX_INBOX
-    written = trading.turns.take()
+    written = trading.turns.run()
     assert written.readable == [session]
-    assert trading.turns.take().readable == [], "told once"
+    assert trading.turns.run().readable == [], "told once"
 
 
 def test_what_a_lost_socket_sent_is_still_carried_out_then_its_session_ends():
@@ -106,7 +106,7 @@ def test_what_a_lost_socket_sent_is_still_carried_out_then_its_session_ends():
     login = {"type": "login", "trader_id": "alice", "cancel_on_disconnect": True}
     session = trading.connects(login, order(None, "buy", 5, 99.0))
     trading.turns.lose(session)
-    trading.turns.take()
+    trading.turns.run()
     account = trading.venue.exchange.accounts["alice"]
     assert account.order_count() == 1, "the order was taken"
     assert not list(account.open_orders()), "and cancelled when the connection was gone"
@@ -120,7 +120,7 @@ def test_the_answer_goes_to_who_asked_and_the_fill_to_both():
     )
     trading.sends(alice, order(None, "sell", 5, 100.0))
     trading.sends(bob, order(None, "buy", 5, 100.0))
-    written = trading.turns.take()
+    written = trading.turns.run()
     assert types(written, alice) == ["logged_in", "order_accepted", "fill"]
     assert types(written, bob) == ["logged_in", "order_accepted", "fill"]
 
@@ -128,7 +128,7 @@ def test_the_answer_goes_to_who_asked_and_the_fill_to_both():
 def test_time_passes_before_heartbeats_are_sent():
     trading = Trading()
     alice = trading.connects({"type": "login", "trader_id": "alice"})
-    trading.turns.take()
+    trading.turns.run()
     trading.venue.passes(2)
     assert types(trading.turns.tick(), alice) == []
     assert types(trading.turns.heartbeats(), alice) == ["heartbeat"]

@@ -221,7 +221,7 @@ SAMPLES: dict[type, list[tuple[Any, dict[str, Any]]]] = {
 def encoded(event: Any, view: View = "public") -> bytes:
     venue = SocketlessVenue(TWO_MARKETS)
     if isinstance(event, ev.LoggedIn):
-        return AccountViews(venue.exchange, venue.encoder).logged_in(event, "trade")
+        return AccountViews(venue.exchange, venue.encoder.units).logged_in(event, "trade")
     if isinstance(event, get_args(ev.PublicEvent)):
         return venue.encoder.event(event, view, 11, 3)
     return venue.encoder.event(event, "own")

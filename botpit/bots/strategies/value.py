@@ -81,7 +81,7 @@ class Value(Strategy):
     size: Lots = 3
     max_position: Lots = 40
     _fundamental: Fundamental = field(init=False)
-    _belief: float | None = field(init=False, default=None)
+    belief: float | None = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self._fundamental = Fundamental(self.world, self.volatility_ticks, self.half_life_s)
@@ -101,7 +101,7 @@ class Value(Strategy):
             0, self.noise_ticks
         )
         seen = market.instrument.reference_price + seen_ticks * market.instrument.tick
-        if self._belief is None:
-            self._belief = seen
-        self._belief += self.trust * (seen - self._belief)
-        return self._belief
+        if self.belief is None:
+            self.belief = seen
+        self.belief += self.trust * (seen - self.belief)
+        return self.belief

@@ -31,13 +31,13 @@ class Zip(ServesCustomers):
     learning: Share = 0.3
     momentum: Share = 0.05
     nudge: Annotated[float, Meta(ge=0, le=0.1)] = 0.0002
-    _margins: dict[SideWord, float] = field(init=False, default_factory=dict)
+    margins: dict[SideWord, float] = field(init=False, default_factory=dict)
     _push: float = field(init=False, default=0.0)
     _best_shout: float | None = field(init=False, default=None)
 
     def on_start(self, market: Market) -> None:
         super().on_start(market)
-        self._margins = {side: self.rng.uniform(0, self.margin) for side in SIDES}
+        self.margins = {side: self.rng.uniform(0, self.margin) for side in SIDES}
 
     def shout(self, market: Market) -> float:
         return self.price
@@ -66,7 +66,7 @@ class Zip(ServesCustomers):
     def price(self) -> float:
         """What it would shout now: the limit less the margin for a buyer, plus it for a seller."""
         side = self.customer.side
-        return self.customer.limit * (1 - sign(side) * self._margins[side])
+        return self.customer.limit * (1 - sign(side) * self.margins[side])
 
     def _learn(self, seen: float, direction: int) -> None:
         """Move the own price towards the one seen and a little beyond, up (+1) or down (-1)."""
@@ -76,7 +76,7 @@ class Zip(ServesCustomers):
             target - self.price
         )
         wanted = (self.price + self._push) / customer.limit
-        self._margins[customer.side] = max(0.0, sign(customer.side) * (1 - wanted))
+        self.margins[customer.side] = max(0.0, sign(customer.side) * (1 - wanted))
 
     def welcome_next(self, market: Market) -> None:
         super().welcome_next(market)

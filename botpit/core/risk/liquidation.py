@@ -95,7 +95,7 @@ def settle_deficits(ledger: Ledger) -> None:
 def cancel_orders(ledger: Ledger, listed: list[Account]) -> None:
     for account in listed:
         for record in account.open_orders():
-            ledger.take_off(record, CancelReason.LIQUIDATION)
+            ledger.remove(record, CancelReason.LIQUIDATION)
 
 
 def _order(left: T, right: T) -> int:
@@ -139,14 +139,14 @@ def _close_position(ledger: Ledger, position: Position) -> None:
         if maker.order.reduce_only:
             gives = min(gives, reducible(maker))
         if gives <= 0:
-            ledger.take_off(maker, CancelReason.REDUCE_ONLY)
+            ledger.remove(maker, CancelReason.REDUCE_ONLY)
             continue
         order = order or _liquidation_order(ledger, position)
         qty = _smallest_cure(position, maker.price, min(gives, abs(position.lots)))
         order.leaves = qty
         ledger.trade(order, maker, qty, *_capped_fees(position, maker.price, qty))
         if maker.leaves and maker.order.reduce_only and reducible(maker) <= 0:
-            ledger.take_off(maker, CancelReason.REDUCE_ONLY)
+            ledger.remove(maker, CancelReason.REDUCE_ONLY)
     if order is not None and market.last_trade is not None:
         reason = LiquidationReason.MAINTENANCE_MARGIN_BREACH
         _emit_liquidation(
@@ -357,7 +357,7 @@ def _close_against(
         return
     symbol = other.market.instrument.symbol
     for record in ledger.accounts[other.account.trader].open_orders(symbol):
-        ledger.take_off(record, CancelReason.LIQUIDATION)
+        ledger.remove(record, CancelReason.LIQUIDATION)
     sign = position.sign()
     for side, each in ((-sign, position), (sign, other)):
         ledger.book_fill(each, side, qty, price)

@@ -60,7 +60,7 @@ def stake(account: Holdings) -> Stake:
     account.equity()  # after a move of a mark, its position there counts as changed
     if account.changed is not None:
         loss, initial, maintenance = account.stake
-        for position in account.take_changed():
+        for position in account.pop_changed():
             before, now = position.stake, _stake_of(position)
             loss += now[0] - before[0]
             initial += now[1] - before[1]

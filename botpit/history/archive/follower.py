@@ -66,7 +66,7 @@ class Archivist:
         """The records still to take; None each time a follower has them all. Raises what `Reading` raises."""
         return self._recovered.news()
 
-    def take(self, record: Record) -> None:
+    def apply(self, record: Record) -> None:
         """Replay a record and keep its events."""
         _, private, public = self.sequencer.apply(record.command, record.now_ns)
         for seq, line in lines_of(private, public):

@@ -61,7 +61,7 @@ async def _have(lock: Lock) -> bool:
     until_s = monotonic()
     if is_child():
         until_s += PREDECESSOR_S
-    while not (has := lock.take()) and monotonic() < until_s and not stop.done():
+    while not (has := lock.acquire()) and monotonic() < until_s and not stop.done():
         await asyncio.wait({stop}, timeout=POLL_S)
     stop.cancel()
     return has
@@ -79,7 +79,7 @@ async def _follow(archivist: Archivist) -> None:
             await asyncio.wait({stop}, timeout=POLL_S)
             read = 0
             continue
-        archivist.take(record)
+        archivist.apply(record)
         read += 1
         if read % RECORDS_AT_A_TIME == 0:
             in_a_hurry = read >= HURRY_RECORDS or stop.done()

@@ -19,7 +19,7 @@ from botpit.wire.outgoing import Outgoing, relayed
 
 MAX_LINE_BYTES = 65_536
 """Longer than any event's line."""
-_NEAR_BYTES = 65_536
+NEAR_BYTES = 65_536
 """Within this distance lines are read one by one."""
 
 
@@ -93,7 +93,7 @@ def _lines(path: Path, offset: int) -> Iterator[Line]:
 def _last_seq(path: Path) -> int:
     """The `seq` of the file's last readable line; 0 when there is none."""
     seq = 0
-    near_the_end = max(0, os.path.getsize(path) - _NEAR_BYTES)
+    near_the_end = max(0, os.path.getsize(path) - NEAR_BYTES)
     for line in _lines(path, _line_at(path, near_the_end)):
         seq = line.seq
     return seq
@@ -102,7 +102,7 @@ def _last_seq(path: Path) -> int:
 def _place_of(path: Path, seq: int) -> int:
     """A byte at which a line begins, not far before the first one with this `seq`."""
     low, high = 0, os.path.getsize(path)
-    while high - low > _NEAR_BYTES:
+    while high - low > NEAR_BYTES:
         middle = (low + high) // 2
         place = _line_at(path, middle)
         line = next(_lines(path, place), None)

@@ -64,7 +64,7 @@ class DataFolder:
         self._disk = disk
         disk.make_folder(path)
         self._lock = Lock(path / LOCK)
-        if not self._lock.take():
+        if not self._lock.acquire():
             owner = self._lock.owner()
             self._lock.release()
             used = f"another exchange{owner} keeps its journal in {path.absolute()}"

@@ -44,7 +44,7 @@ class Moment:
     forced: list[Forced] = field(default_factory=list)
     fund: list[Fund] = field(default_factory=list)
 
-    def take(self, row: AnyRow) -> None:
+    def add(self, row: AnyRow) -> None:
         match row:
             case Trade():
                 self.trades.append(row)
@@ -70,7 +70,7 @@ def moments(sheets: Iterable[Sheet]) -> Iterator[Moment]:
         for number, row in enumerate(together):
             if number == MAX_ROWS:
                 raise Wrong(row.place, f"more than {MAX_ROWS:,} rows have the timestamp {at}")
-            moment.take(row)
+            moment.add(row)
         yield moment
 
 

@@ -37,4 +37,4 @@ async def locked(folder: Path, patience_s: float = 0.0) -> AsyncIterator[None]:
 
 def _taken(lock: Lock, path: Path) -> bool:
     with writing(path):
-        return lock.take()
+        return lock.acquire()

@@ -19,11 +19,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-import aiofiles
-
 from botpit.clients.feed_session import Checkpoint
 from botpit.io.files import open_private
 from botpit.io.log import fields
+from botpit.runs.export.disk import REAL_DISK, Disk
 from botpit.runs.export.errors import Damaged, Unusable, writing
 from botpit.runs.export.rows import HEADERS, RowEvent, file_below, row
 from botpit.runs.export.state import STATE_FILE, Section, Sizes, State, parse_state
@@ -55,10 +54,11 @@ class Sheets:
     OSError when they cannot be read, WriteFailed when they cannot be cut.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk = REAL_DISK) -> None:
         self.rows_written = 0
         self._folder = folder
-        self._state = _read_state(folder)
+        self._disk = disk
+        self._state = _read_state(folder / STATE_FILE, disk)
         self._sizes: Sizes = {}
         self._markets: list[Section] = []
         if self._state:
@@ -158,13 +158,10 @@ class Sheets:
         if not data:
             return
         with writing(path):
-            path.parent.mkdir(mode=0o700, exist_ok=True)
-            async with aiofiles.open(path, "ab", opener=open_private) as sheet:
-                if await sheet.tell() != size:
-                    found = await sheet.tell()
-                    what = f"{path} was changed by somebody else ({found} bytes, not {size})"
-                    raise Damaged(f"{what}; choose another folder")
-                await sheet.write(data)
+            found = await self._disk.append(path, size, data)
+        if found != size:
+            what = f"{path} was changed by somebody else ({found} bytes, not {size})"
+            raise Damaged(f"{what}; choose another folder")
         self._sizes[file] = size + len(data)
         self.rows_written += len(lines)
 
@@ -172,11 +169,9 @@ class Sheets:
         state = State.at(checkpoint, self._sizes, self._markets)
         if state == self._state:
             return
-        path, draft = self._folder / STATE_FILE, self._folder / f"{STATE_FILE}.new"
+        path = self._folder / STATE_FILE
         with writing(path):
-            async with aiofiles.open(draft, "wb", opener=open_private) as file:
-                await file.write(state.text())
-            os.replace(draft, path)
+            await self._disk.replace(path, state.text())
         self._state = state
 
     # ------------------------------------------------------------------------------- what an earlier run left
@@ -186,8 +181,8 @@ class Sheets:
         for file, too_many in surplus.items():
             if too_many:
                 path, size = self._folder / file, self._sizes[file]
-                with writing(path), open(path, "r+b", opener=open_private) as sheet:
-                    sheet.truncate(size)
+                with writing(path):
+                    self._disk.cut(path, size)
                 _log.warning(
                     "cut back to what is recorded %s",
                     fields(file=path, bytes=too_many, size=size),
@@ -239,10 +234,9 @@ class Sheets:
                 return size
 
 
-def _read_state(folder: Path) -> State | None:
-    path = folder / STATE_FILE
+def _read_state(path: Path, disk: Disk) -> State | None:
     try:
-        return parse_state(path.read_bytes())
+        return parse_state(disk.read(path))
     except FileNotFoundError:
         return None
     except Damaged as error:

@@ -37,7 +37,7 @@ class BookUpdates:
                 (self._published_ns.get(symbol, _NEVER_NS), self._places[symbol], symbol),
             )
 
-    def take_due(self, now_ns: int) -> list[str]:
+    def pop_due(self, now_ns: int) -> list[str]:
         """Those to be published now, in the order of the market's instruments."""
         due: list[str] = []
         until_ns = now_ns - self._interval_ns()
@@ -50,7 +50,7 @@ class BookUpdates:
         return due
 
     def next_due_ns(self) -> int | None:
-        """When `take_due` has something; None: no book waits."""
+        """When `pop_due` has something; None: no book waits."""
         if not self._in_order:
             return None
         return self._in_order[0][0] + self._interval_ns()

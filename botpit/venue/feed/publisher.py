@@ -111,7 +111,7 @@ class Feed:
         return self.subscriptions.deliveries(turn, now_ns)
 
     def _due_book_updates(self, now_ns: int) -> list[Outgoing]:
-        due = self._book_updates.take_due(now_ns)
+        due = self._book_updates.pop_due(now_ns)
         if not self.subscriptions.wanted("book"):
             return []
         return [

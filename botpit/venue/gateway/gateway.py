@@ -45,8 +45,8 @@ class Culprit(Exception):
 
 
 class Gateway:
-    """`flushable`: the sessions with something in their outbox. Times are Unix time in ns, handed
-    in by who keeps the clock.
+    """`flushable`: the sessions with something in their outbox. `routes`: what is known of each kind of
+    request. Times are Unix time in ns, handed in by who keeps the clock.
     """
 
     def __init__(
@@ -59,7 +59,7 @@ class Gateway:
         max_cancels_per_s: int,
     ) -> None:
         exchange, encoder = market.exchange, market.sequencer.encoder
-        views = AccountViews(exchange, encoder)
+        views = AccountViews(exchange, encoder.units)
         self._market = market
         self._journal = journal
         self._exchange = exchange
@@ -69,7 +69,7 @@ class Gateway:
         self._auth = Authentication(
             market, views, self._logins, self._rates, admin, self._perform
         )
-        self._routes: dict[type[Any], Route] = {
+        self.routes: dict[type[Any], Route] = {
             **Trading(exchange, self._perform).routes(),
             **Queries(exchange, views).routes(),
             **AdminDesk(exchange, encoder.units, admin, self._perform).routes(),
@@ -110,7 +110,7 @@ class Gateway:
         self, session: Session, request: Any, now_ns: int
     ) -> tuple[Sendable, list[Sendable]]:
         """The one answer to one request, and what its session is sent after it."""
-        route = self._routes.get(type(request))
+        route = self.routes.get(type(request))
         if route is not None:
             answer, after = self._carry_out(route, session, request, now_ns)
         elif isinstance(request, Fault):
