@@ -128,10 +128,8 @@ class Gateway:
         session.used = True
         principal = session.principal
         if route.scope is not None and route.scope not in principal.scopes:
-            error = f"type: {request.type} is not for this session"
-            return fault_bytes(
-                Fault("error", Reason.UNAUTHORIZED, {"error": error}), now_ns
-            ), []
+            details = {"error": f"type: {request.type} is not for this session"}
+            return fault_bytes(Fault("error", Reason.UNAUTHORIZED, details), now_ns), []
         trader = principal.trader
         if route.names_trader:
             trader = request.trader_id or trader
