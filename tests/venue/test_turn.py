@@ -5,6 +5,7 @@ what is written to whom.
 from __future__ import annotations
 
 import json
+from itertools import chain, repeat
 
 from botpit.venue.gateway.sessions import Session
 from botpit.venue.turn import (
@@ -12,6 +13,7 @@ from botpit.venue.turn import (
     MAX_INBOX,
     MAX_TURN_COMMANDS,
     MAX_TURN_NS,
+    Turns,
     Written,
 )
 from tests.socketless.requests import frame_of, order, text
@@ -76,19 +78,14 @@ def test_a_turn_is_bounded_and_the_last_in_line_is_first_in_the_next():
     assert not trading.turns.waiting
 
 
-def test_a_turn_ends_when_its_time_is_spent(monkeypatch):
-    trading = Trading()
-    served, waits = trading.connects(PING), trading.connects(PING)
-    receive = trading.venue.gateway.receive
-
-    def slow(*arguments: object) -> int:
-        trading.venue.spent_ns += MAX_TURN_NS
-        return receive(*arguments)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(trading.venue.gateway, "receive", slow)
-    written = trading.turns.run()
+def test_a_turn_ends_when_its_time_is_spent():
+    venue, looks = SocketlessVenue(RICH), chain((0, MAX_TURN_NS - 1, MAX_TURN_NS), repeat(0))
+    turns = Turns(venue.gateway, venue.feed, lambda: venue.now_ns, looks.__next__)
+    served, waits = turns.connect(), turns.connect()
+    turns.receive(served, PING), turns.receive(waits, PING)
+    written = turns.run()
     assert types(written, served) == ["pong"] and types(written, waits) == []
-    assert types(trading.turns.run(), waits) == ["pong"]
+    assert types(turns.run(), waits) == ["pong"]
 
 
 def test_a_socket_with_a_full_inbox_is_read_again_when_some_of_it_is_done():
