@@ -49,8 +49,7 @@ class SocketlessVenue(SocketlessMarket):
     """An exchange, its gateway and its feed. `now_ns` stands still until `passes`; without a token
     there is no house's door. `keeps`: so many of a trader's own events are kept for its next login.
 
-    `turns` are those that sockets would take; as their clock sees it, one takes `spent_ns`. Whoever uses them
-    ends no turn by `ends_turn`.
+    `turns` are those that sockets would take, and take no time. Whoever uses them ends no turn by `ends_turn`.
     """
 
     def __init__(
@@ -62,7 +61,6 @@ class SocketlessVenue(SocketlessMarket):
         journal: Journal | None = None,
     ) -> None:
         super().__init__(opening_of(toml, market_id), keeps)
-        self.spent_ns = 0
         self.journal = journal or CommandList()
         self.operator = FakeOperator(token)
         market = parse_settings(toml).market
@@ -70,7 +68,7 @@ class SocketlessVenue(SocketlessMarket):
             self.live, self.journal, self.operator,
             max_requests_per_s=market.max_requests_per_s, max_cancels_per_s=market.max_cancels_per_s,
         )  # fmt: skip
-        self.turns = Turns(self.gateway, self.feed, lambda: self.now_ns, lambda: self.spent_ns)
+        self.turns = Turns(self.gateway, self.feed, lambda: self.now_ns, lambda: 0)
 
     def client(self) -> Client:
         return Client(self)
