@@ -29,7 +29,6 @@ from botpit.venue.gateway.market import LiveMarket
 from botpit.venue.gateway.private import MAX_EVENTS, PrivateEventBuffer
 from botpit.wire.encode import Encoder
 from botpit.wire.packed import PastMessage
-from botpit.wire.sequence_numbers import SequenceNumbers
 from botpit.wire.sequencer import Sequencer
 
 Track = Callable[[Iterable[Record]], Iterable[Record]]
@@ -124,10 +123,9 @@ class MarketLoader:
 
     def _recovered(self, folder: Path) -> LoadedMarket:
         found = recover(folder, self._disk, EXCHANGE, _log.warning)
-        past, numbers = Past(folder), SequenceNumbers(found.machine.markets)
+        past, sequencer = Past(folder), Sequencer(found.machine)
         if found.beside:
-            numbers.restore(found.beside["numbers"])
-        sequencer = Sequencer(found.machine, numbers)
+            sequencer.numbers.restore(found.beside["numbers"])
         private = _private_past(found.machine, past, sequencer.encoder)
         from_record = found.number + 1
         live = LiveMarket(sequencer, Feed(sequencer, past), private)

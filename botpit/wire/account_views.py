@@ -87,11 +87,12 @@ class AccountViews:
             SIDES[order.side],
             order_type(order),
         )
-        price = self._units.asked_price(order)
         if isinstance(record, RefusedOrder):
+            price = self._units.asked_price(order)
             return _OrderState(
                 None, *named, price, order.qty, 0, 0, 0, "rejected", record.answer.reason
             )
+        price = None
         if order.price is not None:
             price = self._units.scales[order.symbol].raw(record.price)
         quantities = (record.qty, record.filled, record.leaves, record.cancelled)

@@ -14,7 +14,7 @@ from msgspec import Raw
 
 from botpit.core import events as ev
 from botpit.core.exchange import Exchange
-from botpit.wire.channels import ANSWERS, MESSAGES, PRIVATE_MESSAGES, REFUSALS
+from botpit.wire.channels import ANSWERS, CHANNELS, MESSAGES, PRIVATE_MESSAGES, REFUSALS
 from botpit.wire.decode import Fault
 from botpit.wire.forms import View, Write, json_text, writer
 from botpit.wire.numbers import milliseconds
@@ -94,27 +94,29 @@ class Encoder:
 
     def __init__(self, exchange: Exchange) -> None:
         self.units = units = Units(exchange)
+        own = {
+            event: writer(event, message, "own", units)
+            for event, message in {**PRIVATE_MESSAGES, **ANSWERS}.items()
+        }
+        public = {
+            event: writer(event, message, "public", units)
+            for event, message in MESSAGES.items()
+        }
+        of_the_book = {
+            event: writer(event, message, "observer", units)
+            for event, message in MESSAGES.items()
+            if CHANNELS[event] == "orders"
+        }
         self.writers: dict[View, dict[type[Any], Write]] = {
-            "own": {
-                event: writer(event, message, "own", units)
-                for event, message in {**PRIVATE_MESSAGES, **ANSWERS}.items()
-            },
-            "public": {
-                event: writer(event, message, "public", units)
-                for event, message in MESSAGES.items()
-            },
-            "observer": {
-                event: writer(event, message, "observer", units)
-                for event, message in MESSAGES.items()
-            },
+            "own": own,
+            "public": public,
+            "observer": public | of_the_book,
         }
         refusals = {
             request: writer(ev.Rejected, message, "own", units)
             for request, message in REFUSALS.items()
         }
-        self.writers["own"][ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](
-            e, seq, channel_seq
-        )
+        own[ev.Rejected] = lambda e, seq, channel_seq: refusals[e.request](e, seq, channel_seq)
 
     def event(self, event: Any, view: View, seq: int = 0, channel_seq: int = 0) -> bytes:
         """An event as those see it who read this view; its numbers, if it is a public one."""

@@ -120,17 +120,18 @@ class MarketViews:
         book, scale = self._exchange.markets[symbol].book, self._units.scales[symbol]
         shown: list[dict[str, Any]] = []
         for side in (book.bids, book.asks):
-            for record in (record for level in side for record in level):
-                price = scale.price(record.price)
-                fields = {
-                    "order_id": record.id,
-                    "side": SIDES[side.sign],
-                    "price": price,
-                    "qty": record.leaves,
-                }
-                if full:
-                    fields["trader_id"] = record.order.trader
-                shown.append(fields)
+            for level in side:
+                price = scale.price(level.price)
+                for record in level:
+                    fields = {
+                        "order_id": record.id,
+                        "side": SIDES[side.sign],
+                        "price": price,
+                        "qty": record.leaves,
+                    }
+                    if full:
+                        fields["trader_id"] = record.order.trader
+                    shown.append(fields)
         return shown
 
     # ------------------------------------------------------------------------------------ positions

@@ -42,12 +42,12 @@ _NEITHER = ("", False, _OF_NOBODY)
 
 
 class Sequencer:
-    """`numbers`: how far an earlier process had counted, when this one continues its market."""
+    """Counts from 1, unless `numbers` are restored to where an earlier process of the market was."""
 
-    def __init__(self, exchange: Exchange, numbers: SequenceNumbers | None = None) -> None:
+    def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
         self.encoder = Encoder(exchange)
-        self.numbers = numbers or SequenceNumbers(exchange.markets)
+        self.numbers = SequenceNumbers(exchange.markets)
 
     def apply(self, command: Command, now_ns: int) -> Step:
         """Advance by one command at `now_ns`, Unix time. Never raises on a client's mistake: a

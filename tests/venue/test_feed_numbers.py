@@ -6,7 +6,6 @@ import json
 from copy import deepcopy
 
 from botpit.core.exchange import Exchange
-from botpit.wire.sequence_numbers import SequenceNumbers
 from botpit.wire.sequencer import Sequencer
 from tests.kept_market import stream_of
 
@@ -39,9 +38,8 @@ def test_what_was_kept_stays_as_it_is_when_counting_goes_on():
     sequencer = Sequencer(exchange)
     kept = sequencer.numbers.capture()
     before = deepcopy(kept)
-    numbers = SequenceNumbers(exchange.markets)
-    numbers.restore(kept)
-    again = Sequencer(exchange, numbers)
+    again = Sequencer(exchange)
+    again.numbers.restore(kept)
     for command, now_ns in commands:
         outcome = exchange.apply(command, now_ns)
         sequencer.number(outcome)

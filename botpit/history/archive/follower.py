@@ -20,7 +20,6 @@ from botpit.history.journal.recovery import recover
 from botpit.history.journal.segments import segments
 from botpit.history.journal.snapshots import Snapshot, write_snapshot
 from botpit.history.vocabulary import EXCHANGE
-from botpit.wire.sequence_numbers import SequenceNumbers
 from botpit.wire.sequencer import Sequencer
 
 SNAPSHOT_RECORDS = 100_000
@@ -53,10 +52,9 @@ class Archivist:
         )
         self.number = self._kept = self._recovered.number
         self.exchange = self._recovered.machine
-        numbers = SequenceNumbers(self.exchange.markets)
+        self.sequencer = Sequencer(self.exchange)
         if "numbers" in self._recovered.beside:
-            numbers.restore(self._recovered.beside["numbers"])
-        self.sequencer = Sequencer(self.exchange, numbers)
+            self.sequencer.numbers.restore(self._recovered.beside["numbers"])
         self._orders_kept = _orders(self.exchange)
         self._files = EventsFiles(
             folder, disk, self._recovered.beside.get("events", {}), file_bytes

@@ -61,7 +61,7 @@ class Authentication:
     def login(self, session: Session, request: wire.LoginRequest, now_ns: int) -> Reply:
         if request.trader_id == wire.OPERATOR:
             return self._login_operator(session, request, now_ns)
-        refusal = self._not_now(session, request, now_ns)
+        refusal = _late(session, request, now_ns) or self._of_another_market(request, now_ns)
         if refusal is not None:
             return refusal
         trader = request.trader_id
@@ -79,11 +79,7 @@ class Authentication:
         self._logins.enter(session, Principal(trader, _TRADES), answer.event.session)
         return self._views.logged_in(answer.event, Scope.TRADE), caused + missed
 
-    def _not_now(
-        self, session: Session, request: wire.LoginRequest, now_ns: int
-    ) -> Reply | None:
-        if not session.is_fresh:
-            return refuse(request, Reason.UNAUTHORIZED, now_ns, error=NOT_FIRST)
+    def _of_another_market(self, request: wire.LoginRequest, now_ns: int) -> Reply | None:
         market_id = self._exchange.market_id
         if request.market_id not in (None, market_id):
             return refuse(request, Reason.OTHER_MARKET, now_ns, market_id=market_id)
@@ -112,8 +108,9 @@ class Authentication:
             if getattr(request, name) is not None:
                 error = f"{name}: the house has neither events nor orders"
                 return refuse(request, Reason.INVALID_MESSAGE, now_ns, error=error)
-        if not session.is_fresh:
-            return refuse(request, Reason.UNAUTHORIZED, now_ns, error=NOT_FIRST)
+        refusal = _late(session, request, now_ns)
+        if refusal is not None:
+            return refusal
         wait_ms = session.bucket.take(now_ns)
         if wait_ms:
             return refuse(request, Reason.RATE_LIMITED, now_ns, retry_after_ms=wait_ms)
@@ -121,9 +118,9 @@ class Authentication:
             return refuse(
                 request, Reason.UNAUTHORIZED, now_ns, error="token: it is not the house's"
             )
-        market_id = self._exchange.market_id
-        if request.market_id not in (None, market_id):
-            return refuse(request, Reason.OTHER_MARKET, now_ns, market_id=market_id)
+        refusal = self._of_another_market(request, now_ns)
+        if refusal is not None:
+            return refusal
         self._operator_logins += 1
         self._logins.enter(session, OPERATOR, self._operator_logins)
         event = LoggedIn(wire.OPERATOR, session.number, 0, now_ns)
@@ -148,3 +145,10 @@ class Authentication:
             event = LoggedOut(trader, session.number, 0, now_ns)
             return self._market.sequencer.encoder.event(event, "own"), []
         return self._perform(Logout(trader, session.number), now_ns, session)
+
+
+def _late(session: Session, request: wire.LoginRequest, now_ns: int) -> Reply | None:
+    """The refusal of a login that is not the first request of its socket."""
+    if session.is_fresh:
+        return None
+    return refuse(request, Reason.UNAUTHORIZED, now_ns, error=NOT_FIRST)
