@@ -102,7 +102,8 @@ ROWS: dict[str, dict[str, str]] = {
         "feed_table": "",
         "statistics": "message_schemas",
         "trading_session": "message_schemas",
-        "feed_session": "channel_numbers feed_table message_schemas",
+        "requests": "message_schemas",
+        "feed_session": "channel_numbers feed_table requests message_schemas",
         "mirror": "message_schemas",
     },
     "botpit.bots": {
@@ -222,7 +223,7 @@ PURE: dict[str, str] = {
         "outgoing account_views sequencer"
     ),
     "botpit.history": "archive.lines journal.records vocabulary",
-    "botpit.clients": "channel_numbers feed_table statistics trading_session feed_session mirror",
+    "botpit.clients": "channel_numbers feed_table requests statistics trading_session feed_session mirror",
     "botpit.bots": (
         "notice latency orders strategies.quoting counts state strategies.avellaneda_stoikov "
         "strategies.customers strategies.execution strategies.grid strategies.maker strategies.sniper "

@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "botpit.history": _HISTORY,
     "botpit.venue.rates": {STDLIB},
     "botpit.venue.tokens": {STDLIB, "botpit.io"},
-    "botpit.venue.feed": _CORE | {"botpit.clients.feed_session"},
+    "botpit.venue.feed": _CORE | {"botpit.clients.feed_session", "botpit.clients.requests"},
     "botpit.venue.gateway": _CORE | {"botpit.venue.feed"},
     "botpit.venue.turn": {STDLIB, "botpit.venue.feed", "botpit.venue.gateway"},
     "botpit.venue": _HISTORY | {"botpit.settings"},

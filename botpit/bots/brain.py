@@ -20,6 +20,7 @@ from botpit.bots.order_entry import OrderEntry
 from botpit.bots.runner import StrategyRunner
 from botpit.bots.state import BotState
 from botpit.clients.mirror import Mirror
+from botpit.clients.requests import request_fields
 from botpit.clients.trading_session import START_ANEW, Heard, State, TradingSession
 from message_schemas import (
     BookUpdate,
@@ -309,11 +310,7 @@ def traded_symbols(strategy: Strategy, own: str | None, there: list[str]) -> lis
 
 def request_text(request: TradingRequest | SubscribeRequest) -> str:
     """A request as it goes over the wire: JSON without the fields that are None."""
-    values = {name: getattr(request, name) for name in request.__struct_fields__}
-    fields = {"type": request.type} | {
-        name: value for name, value in values.items() if value is not None
-    }
-    return json.dumps(fields, separators=(",", ":"))
+    return json.dumps(request_fields(request), separators=(",", ":"))
 
 
 def _refusal(

@@ -42,6 +42,7 @@ from typing import Any
 
 from botpit.clients.channel_numbers import ChannelNumbers, Key
 from botpit.clients.feed_table import STEPS, TAKING, Do, Input, Need, State
+from botpit.clients.requests import request_fields
 from message_schemas import (
     CHANNEL_OF,
     Error,
@@ -61,7 +62,6 @@ __all__ = [
     "Need",
     "State",
     "counts_of",
-    "request_fields",
     "request_text",
 ]
 
@@ -500,14 +500,6 @@ def counts_of(channel_seq: Mapping[str, Mapping[str, int]]) -> dict[Key, int]:
         for symbol, number in by_symbol.items():
             counts[channel, symbol] = number
     return counts
-
-
-def request_fields(request: FeedRequest) -> dict[str, Any]:
-    """A request as it is sent: without what is None."""
-    fields = {name: getattr(request, name) for name in request.__struct_fields__}
-    return {"type": request.type} | {
-        name: value for name, value in fields.items() if value is not None
-    }
 
 
 def request_text(request: FeedRequest) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 import pytest
 
-from botpit.clients.feed_session import Checkpoint, FeedSession, Need, request_fields
+from botpit.clients.feed_session import Checkpoint, FeedSession, Need
+from botpit.clients.requests import request_fields
 from botpit.runs.export.rows import CHANNELS, RowEvent
 from message_schemas import parse_messages
 from tests.processes.told_market import Exchange, Message

@@ -13,7 +13,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import message_schemas as wire
-from botpit.clients.feed_session import FeedSession, Need, State, counts_of, request_fields
+from botpit.clients.feed_session import FeedSession, Need, State, counts_of
+from botpit.clients.requests import request_fields
 from botpit.venue.feed.buffer import EventBuffer
 from botpit.venue.feed.subscriptions import Delivery, Reader, Subscription, Subscriptions
 from botpit.wire.forms import json_text
